@@ -1,0 +1,125 @@
+package index
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// TestConcurrent lets several goroutines change disjoint IDs while others search
+// and iterate. Some vectors never change: an exact search must find them.
+func TestConcurrent(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, name string) {
+		const dim, writers, perWriter, fixed = 24, 3, 30, 30
+		e, m := mustNew(t, name, dim), model{}
+		rng := rand.New(rand.NewPCG(61, 62))
+		for id := range ID(fixed) {
+			m[id] = randomUnit(rng, dim)
+			if err := e.Upsert(id, m[id]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fixedVectors := maps.Clone(m)
+
+		var writing, reading sync.WaitGroup
+		stop := make(chan struct{})
+		models := make([]model, writers)
+		for w := range writers {
+			models[w] = model{}
+			writing.Go(func() {
+				change(t, e, models[w], rand.New(rand.NewPCG(63, uint64(w))), ID(fixed+w*perWriter), perWriter)
+			})
+		}
+		for r := range 3 {
+			reading.Go(func() {
+				rng := rand.New(rand.NewPCG(64, uint64(r)))
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						searchMeanwhile(t, e, fixedVectors, rng, fixed+writers*perWriter)
+					}
+				}
+			})
+		}
+		writing.Wait()
+		close(stop)
+		reading.Wait()
+		for _, other := range models {
+			maps.Copy(m, other)
+		}
+		m.checkState(t, e)
+		for range 20 {
+			m.checkSearch(t, e, randomQuery(rng, dim, fixed+writers*perWriter, m))
+		}
+	})
+}
+
+// change makes random changes to the n IDs from first on, which nobody else changes.
+func change(t *testing.T, e Engine, m model, rng *rand.Rand, first ID, n int) {
+	for range 150 {
+		id := first + ID(rng.IntN(n))
+		if rng.IntN(3) == 0 {
+			_, want := m[id]
+			if got := e.Delete(id); got != want {
+				t.Errorf("Delete(%d) is %v", id, got)
+			}
+			delete(m, id)
+			continue
+		}
+		v := hardUnit(rng, e.Dim(), m)
+		if err := e.Upsert(id, v); err != nil {
+			t.Error(err)
+		}
+		m[id] = v
+	}
+}
+
+// searchMeanwhile searches and iterates while others change the engine, and
+// checks what holds all the same.
+func searchMeanwhile(t *testing.T, e Engine, fixed model, rng *rand.Rand, ids int) {
+	q := randomQuery(rng, e.Dim(), ids, fixed)
+	target := ID(rng.IntN(len(fixed)))
+	q.Vector = fixed[target]
+	result, err := e.Search(q)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	seen := map[ID]bool{}
+	for i, hit := range result.Hits {
+		if seen[hit.ID] || int(hit.ID) >= ids || q.Allow != nil && !q.Allow.Has(hit.ID) {
+			t.Errorf("hit %d is there twice, was never stored or is not allowed", hit.ID)
+		}
+		if i > 0 && compareHits(result.Hits[i-1], hit) >= 0 {
+			t.Errorf("hits out of order: %v before %v", result.Hits[i-1], hit)
+		}
+		seen[hit.ID] = true
+	}
+	allowed := q.Allow == nil || q.Allow.Has(target)
+	if result.Exact && allowed && (len(result.Hits) == 0 || float64(result.Hits[0].Similarity) < 1-tolerance(e.Dim())) {
+		t.Errorf("an exact search for the stored vector %d has best hits %v", target, result.Hits)
+	}
+	if rng.IntN(10) > 0 {
+		return
+	}
+	met, last := 0, -1
+	for id, v := range e.Vectors() {
+		if int(id) <= last || len(v) != e.Dim() {
+			t.Errorf("Vectors has %d after %d, with %d elements", id, last, len(v))
+		}
+		if want, ok := fixed[id]; ok {
+			met++
+			if !slices.Equal(v, want) {
+				t.Errorf("vector of %d is not what was stored", id)
+			}
+		}
+		last = int(id)
+	}
+	if met != len(fixed) || e.Len() < len(fixed) || e.Bytes() <= 0 {
+		t.Errorf("%d of %d fixed vectors; Len %d, Bytes %d", met, len(fixed), e.Len(), e.Bytes())
+	}
+}

@@ -1,0 +1,133 @@
+// Package index finds the nearest neighbours of a unit-length vector among
+// stored ones. It knows vectors and the IDs that its caller gives them, and
+// nothing of what they stand for.
+//
+// Use [New] to get an [Engine] by name, [Engine.Upsert] and [Engine.Delete] to
+// keep it in step with whatever the caller stores, and [Engine.Search] with a
+// [Query] to ask. A [Set] in the query restricts the answer to some IDs.
+//
+// Similarity is the cosine, which for unit vectors is the dot product: 1 for
+// equal vectors, -1 for opposite ones. It is summed in float32 (kernel.go says
+// how, and what the error is), so that within one process a stored vector and a
+// query give the same similarity, bit for bit, from every engine, in whatever
+// scope, wherever the vector lies in memory.
+//
+// The index is disposable: it holds nothing that its caller cannot put in again.
+package index
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// An ID names one vector. The caller chooses it, and should choose densely:
+// engines and sets keep tables that reach up to the largest ID in pages of
+// 4,096 IDs, so an ID costs a few bytes beside its neighbours and a page of up
+// to 16 KiB when it stands alone.
+type ID uint32
+
+// A Hit is one stored vector of an answer.
+type Hit struct {
+	ID         ID
+	Similarity float32 // in [-1, 1]
+}
+
+// A Query asks for the stored vectors most similar to one vector.
+type Query struct {
+	Vector []float32 // [dim]float32, unit length; not kept, not modified
+	K      int       // how many hits at most; >= 1
+	Allow  *Set      // only these IDs may be hits; nil allows every stored one
+	Exact  bool      // demand an exact answer, also from an approximate engine
+}
+
+// A Result answers a [Query].
+type Result struct {
+	// Hits, best first; of equal similarity the lower ID first. At most K, and
+	// fewer only if fewer vectors are stored (and allowed).
+	Hits []Hit
+
+	// Exact says that no stored (and allowed) vector can beat the hits.
+	Exact bool
+}
+
+// An Engine stores vectors and searches them. It is safe for concurrent use by
+// several goroutines; an answer reflects every change that returned before the
+// search began.
+type Engine interface {
+	// Name returns the name of the engine, one of [Engines] but never "auto".
+	Name() string
+
+	// Dim returns the dimension of the vectors.
+	Dim() int
+
+	// Len returns the number of stored vectors.
+	Len() int
+
+	// Upsert stores a copy of vector, [dim]float32 of unit length, under id, in
+	// place of what was there. The errors are [ErrDimension] and [ErrNotUnit];
+	// after an error the engine is as it was.
+	Upsert(id ID, vector []float32) error
+
+	// Delete removes the vector under id. It reports false if none was there.
+	Delete(id ID) bool
+
+	// Search answers q. The errors are [ErrDimension], [ErrNotUnit] and [ErrK].
+	Search(q Query) (Result, error)
+
+	// Vectors iterates over the stored vectors in ascending order of ID. Each
+	// vector is a copy, [dim]float32, that the caller may keep. No lock is held
+	// while the caller has control: it may use the engine meanwhile, from this
+	// goroutine too. Every vector that stays throughout is met exactly once;
+	// one that is stored, replaced or deleted meanwhile is met once at most, as
+	// it was either before or after.
+	Vectors() iter.Seq2[ID, []float32]
+
+	// Bytes estimates the memory that the engine holds, in bytes: vectors,
+	// tables and links.
+	Bytes() int64
+}
+
+var (
+	// ErrDimension says that a vector has another length than the engine's.
+	ErrDimension = errors.New("wrong vector dimension")
+
+	// ErrNotUnit says that a vector is not of unit length, by more than the
+	// tolerance of 1e-4; so are a zero vector and one with a NaN or an infinity.
+	ErrNotUnit = errors.New("vector is not of unit length")
+
+	// ErrK says that a query asks for fewer than one hit.
+	ErrK = errors.New("fewer than one hit asked for")
+)
+
+const (
+	autoName  = "auto"
+	exactName = "exact"
+	coderName = "coder-hnsw"
+)
+
+// Engines are the names that [New] knows: "auto" takes the engine that suits
+// most callers, today "exact".
+var Engines = []string{autoName, exactName, coderName}
+
+// maxDim is far above any embedding (512 is common, 4,096 large); it keeps a
+// mistaken dimension from asking for absurd amounts of memory.
+const maxDim = 1 << 16
+
+// New returns an empty engine for vectors of dim float32 each, 1 to 65,536.
+// Engine is one of [Engines]; the error for any other name lists them.
+func New(engine string, dim int) (Engine, error) {
+	if dim < 1 || dim > maxDim {
+		return nil, fmt.Errorf("new index of dimension %d, not in 1 to %d: %w", dim, maxDim, ErrDimension)
+	}
+	switch engine {
+	case autoName, exactName:
+		return newExact(dim), nil
+	case coderName:
+		return newCoder(dim), nil
+	}
+	names := slices.Sorted(slices.Values(Engines))
+	return nil, fmt.Errorf("unknown index engine %q; known are %s", engine, strings.Join(names, ", "))
+}

@@ -1,0 +1,64 @@
+package index
+
+import (
+	"iter"
+	"math/bits"
+)
+
+// setPageWords is the size of a set's page: 64 words of 64 bits hold
+// [pageIDs] IDs in 512 bytes, so that a few dozen IDs out of a large index cost
+// a few kilobytes.
+const setPageWords = pageIDs / 64
+
+// A Set is a set of IDs, kept as a bitmap in pages. The zero Set is empty and
+// ready to use. Reading it is safe from several goroutines; adding to it is not
+// safe beside any other use, a search that it restricts included.
+type Set struct {
+	pages pages[[setPageWords]uint64]
+	n     int
+}
+
+// NewSet returns a set of ids.
+func NewSet(ids ...ID) *Set {
+	s := new(Set)
+	for _, id := range ids {
+		s.Add(id)
+	}
+	return s
+}
+
+// Add puts id into the set, if it is not there yet.
+func (s *Set) Add(id ID) {
+	word, bit := &s.pages.ensure(id)[id%pageIDs/64], uint64(1)<<(id%64)
+	if *word&bit == 0 {
+		*word |= bit
+		s.n++
+	}
+}
+
+// Has reports whether id is in the set.
+func (s *Set) Has(id ID) bool {
+	page := s.pages.at(id)
+	return page != nil && page[id%pageIDs/64]&(1<<(id%64)) != 0
+}
+
+// Len returns the number of IDs in the set.
+func (s *Set) Len() int { return s.n }
+
+// All iterates over the IDs in ascending order.
+func (s *Set) All() iter.Seq[ID] {
+	return func(yield func(ID) bool) {
+		for p, page := range s.pages {
+			if page == nil {
+				continue
+			}
+			for w, word := range page {
+				for ; word != 0; word &= word - 1 {
+					if !yield(ID(p*pageIDs + w*64 + bits.TrailingZeros64(word))) {
+						return
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package index
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// topK keeps the best k hits of those that it is offered, in a heap with the
+// worst at its root.
+type topK struct {
+	k    int
+	hits []Hit
+}
+
+// newTopK returns room for k hits. REQUIRES: k >= 1.
+func newTopK(k int) *topK { return &topK{k: k, hits: make([]Hit, 0, k)} }
+
+// compareHits orders hits best first: by similarity, then by ID.
+func compareHits(a, b Hit) int {
+	if c := cmp.Compare(b.Similarity, a.Similarity); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.ID, b.ID)
+}
+
+// floor returns the score below which an offer is in vain, so that a scan can
+// pass over most rows with one comparison.
+func (t *topK) floor() float32 {
+	// At -1 the floor is open: scores a little below it are clamped to it, and
+	// may win by a lower ID.
+	if len(t.hits) < t.k || t.hits[0].Similarity <= -1 {
+		return float32(math.Inf(-1))
+	}
+	return t.hits[0].Similarity
+}
+
+// offer takes id with the kernel's score for it, if that is among the best k.
+// Rounding may carry the score of nearly equal vectors beyond 1: it is clamped
+// here, before it is compared, so that ties are ties.
+func (t *topK) offer(id ID, score float32) {
+	hit := Hit{ID: id, Similarity: max(-1, min(1, score))}
+	if len(t.hits) < t.k {
+		t.hits = append(t.hits, hit)
+		t.up(len(t.hits) - 1)
+	} else if compareHits(hit, t.hits[0]) < 0 {
+		t.hits[0] = hit
+		t.down(0)
+	}
+}
+
+// sorted returns the hits best first and ends the use of the heap.
+func (t *topK) sorted() []Hit {
+	slices.SortFunc(t.hits, compareHits)
+	return t.hits
+}
+
+func (t *topK) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if compareHits(t.hits[i], t.hits[parent]) <= 0 {
+			return
+		}
+		t.hits[i], t.hits[parent] = t.hits[parent], t.hits[i]
+		i = parent
+	}
+}
+
+func (t *topK) down(i int) {
+	for {
+		worst := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(t.hits); child++ {
+			if compareHits(t.hits[child], t.hits[worst]) > 0 {
+				worst = child
+			}
+		}
+		if worst == i {
+			return
+		}
+		t.hits[i], t.hits[worst] = t.hits[worst], t.hits[i]
+		i = worst
+	}
+}
