@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Embeddings are biometric data: only the account that runs Rollcall may read
+// the folder. Pebble asks for 0755 and 0666, so folderFS asks in its place; a
+// folder that was there before keeps its own mode, and the files in it do not
+// rely on it.
+const (
+	folderMode = 0o700
+	fileMode   = 0o600
+)
+
+// folderFS is the file system that Pebble sees.
+type folderFS struct {
+	vfs.FS
+	chmod func(name string, mode fs.FileMode) error
+}
+
+// newFolderFS returns base for Pebble's use; nil means the operating system's.
+func newFolderFS(base vfs.FS) vfs.FS {
+	if base != nil {
+		return folderFS{base, func(string, fs.FileMode) error { return nil }}
+	}
+	return folderFS{vfs.Default, os.Chmod}
+}
+
+// Unwrap is for vfs.Root.
+func (f folderFS) Unwrap() vfs.FS { return f.FS }
+
+// MkdirAll creates a folder that only its owner may enter.
+func (f folderFS) MkdirAll(dir string, _ fs.FileMode) error {
+	return f.FS.MkdirAll(dir, folderMode)
+}
+
+// Create creates a file that only its owner may read. It is still empty when
+// its mode is set.
+func (f folderFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := f.FS.Create(name, category)
+	return f.private(name, file, err)
+}
+
+// OpenReadWrite is as Create, for a file that may exist.
+func (f folderFS) OpenReadWrite(
+	name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption,
+) (vfs.File, error) {
+	file, err := f.FS.OpenReadWrite(name, category, opts...)
+	return f.private(name, file, err)
+}
+
+// ReuseForWrite is as Create, for a file that takes the place of an old one.
+func (f folderFS) ReuseForWrite(
+	oldname, newname string, category vfs.DiskWriteCategory,
+) (vfs.File, error) {
+	file, err := f.FS.ReuseForWrite(oldname, newname, category)
+	return f.private(newname, file, err)
+}
+
+func (f folderFS) private(name string, file vfs.File, err error) (vfs.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	if err := f.chmod(name, fileMode); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// Lock takes the folder's lock, or returns ErrLocked. The file systems have no
+// error in common for a lock that is held, but one that failed to make the
+// file is a *fs.PathError.
+func (f folderFS) Lock(name string) (io.Closer, error) {
+	lock, err := f.FS.Lock(name)
+	var noFile *fs.PathError
+	if err != nil && !errors.As(err, &noFile) {
+		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := f.chmod(name, fileMode); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
