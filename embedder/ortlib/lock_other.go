@@ -1,0 +1,14 @@
+//go:build !linux && !darwin
+
+package ortlib
+
+import (
+	"context"
+	"errors"
+)
+
+// lock fails: there is nothing to install on these systems, so that it is not
+// reached. It lets the package compile where Find alone is of use.
+func lock(context.Context, string, func()) (unlock func() error, err error) {
+	return nil, errors.ErrUnsupported
+}

@@ -1,0 +1,126 @@
+// Package ortlib finds the ONNX Runtime shared library, or installs it once.
+//
+// The embedder runs its models in ONNX Runtime, a C++ library that a Go module
+// cannot carry. [Ensure] is the function to call: it uses what the machine has
+// and otherwise downloads the library into the user's cache folder. [Find] does
+// the first half only and never touches the network. After the library has been
+// loaded, [Library.CheckReported] compares the version that it reports with the
+// one that was read from its file.
+//
+// A library is looked for in this order, and the first that fits is used:
+//
+//  1. Options.Path, the operator's own choice (--onnxruntime)
+//  2. the environment variable ROLLCALL_ONNXRUNTIME, a file or a folder
+//  3. the cache, where Ensure installs
+//  4. the system's library folders
+//
+// A library that the operator named is used or refused, never passed over. The
+// cache goes before the system because its file is checked against a digest and
+// changes only with Rollcall itself: embeddings of one gallery should not shift
+// because a system upgrade replaced the library between two restarts. Who wants
+// the system's library all the same names it.
+//
+// Ensure installs from the first source that works: the npm package
+// onnxruntime-node, the Python wheel onnxruntime, the project's release archive.
+// The packages come through their own clients, so that mirrors, proxies and
+// certificates are the ones the machine is set up with. Every source is pinned
+// by SHA-256 (see artifacts.go); what does not match is not installed.
+package ortlib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// Version is the version of ONNX Runtime that [Ensure] installs. Found libraries
+// may be newer, see [Find].
+const Version = "1.24.3"
+
+// The errors that callers tell apart. Each is wrapped with what happened and
+// what to do about it, ready to be shown to the operator.
+var (
+	// ErrNotFound: no suitable library is on this machine. Installing one helps.
+	ErrNotFound = errors.New("ONNX Runtime not found")
+	// ErrUnusable: a library that the operator named, or that was loaded, is not
+	// one that Rollcall can use. Only another choice helps.
+	ErrUnusable = errors.New("unusable ONNX Runtime library")
+	// ErrInstall: nothing suitable was found and it could not be installed.
+	ErrInstall = errors.New("cannot install ONNX Runtime")
+)
+
+// Library is an ONNX Runtime shared library on this machine's disk.
+type Library struct {
+	// Path is absolute.
+	Path string
+	// Version as the file declares it, such as "1.24.3".
+	Version string
+	// SHA256 of the file, in lower-case hex.
+	SHA256 string
+	// Origin is where the library was found: "flag", "environment", "cache",
+	// "system", or "installed" when this call installed it.
+	Origin string
+}
+
+// CheckReported compares the version that the loaded library reports (ORT's
+// GetVersionString) with the version read from the file. They differ when the
+// process had loaded another ONNX Runtime before, or when the file misstates its
+// version; the error then wraps [ErrUnusable].
+func (l Library) CheckReported(version string) error {
+	want, err := parseVersion(l.Version)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnusable, l.Path, err)
+	}
+	got, err := parseVersion(version)
+	if err != nil {
+		return fmt.Errorf("%w: %s reports: %w", ErrUnusable, l.Path, err)
+	}
+	if got != want {
+		return fmt.Errorf("%w: %s declares version %s but reports %s when loaded", ErrUnusable, l.Path, want, got)
+	}
+	return got.suitable()
+}
+
+// Options says where to look and whether to install. The zero value is usable.
+type Options struct {
+	// Path names the library file to use; nothing else is looked at. Default:
+	// none, look for one.
+	Path string
+	// CacheDir is where libraries are installed, in a folder per version and
+	// platform. Default: rollcall/onnxruntime in [os.UserCacheDir].
+	CacheDir string
+	// Offline makes Ensure behave like Find. Default: false.
+	Offline bool
+	// Progress, if not nil, is told what an installation is doing: a line for the
+	// operator, and the bytes done of total (0 if unknown). It is called from one
+	// goroutine at a time and never after Ensure has returned.
+	Progress func(step string, done, total int64)
+	// Logger is told about an installation. Default: none.
+	Logger *slog.Logger
+}
+
+// Find returns the library to load, in the order that the package documents. It
+// reads files only. The system's libraries are considered from version 1.24.0,
+// the first with the API that the embedder asks for, to before 2.
+//
+// The error wraps [ErrNotFound] and lists what was looked at, or [ErrUnusable] if
+// the operator named a library that cannot be used. Safe for concurrent use.
+func Find(opts Options) (Library, error) {
+	return newFinder(opts).find()
+}
+
+// Ensure returns what [Find] finds and otherwise installs the library into the
+// cache. Calls at the same time, in this process or in others, install once: one
+// works, the others wait for it or until ctx ends.
+//
+// Beside the errors of Find it returns one that wraps [ErrInstall] and says for
+// each source why it failed. Safe for concurrent use.
+func Ensure(ctx context.Context, opts Options) (Library, error) {
+	f := newFinder(opts)
+	lib, err := f.find()
+	if !errors.Is(err, ErrNotFound) || opts.Offline {
+		return lib, err
+	}
+	return newInstaller(f).install(ctx)
+}
