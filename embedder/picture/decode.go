@@ -1,0 +1,162 @@
+package picture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/webp"
+)
+
+// What Decode refuses. Every error of Decode wraps exactly one of these, and none says anything
+// about the content of the picture.
+var (
+	// ErrEmpty: there are no bytes.
+	ErrEmpty = errors.New("the image is empty")
+	// ErrTooManyBytes: the data is longer than Limits.Bytes.
+	ErrTooManyBytes = errors.New("the image has too many bytes")
+	// ErrTooManyPixels: the header announces more than Limits.Pixels. Nothing was decoded.
+	ErrTooManyPixels = errors.New("the image has too many pixels")
+	// ErrNotImage: not JPEG, PNG, WebP or BMP, or a rare variant of them that is not read here.
+	// The message names what the data looks like. Converting the picture helps; sending it again does not.
+	ErrNotImage = errors.New("not a JPEG, PNG, WebP or BMP image that can be read")
+	// ErrBroken: one of the formats, but cut off or damaged.
+	ErrBroken = errors.New("the image is damaged or cut off")
+)
+
+// Defaults of Limits. A crop of one face has some 10 kB; they leave room for a whole photograph.
+const (
+	defaultBytes  = 8 << 20
+	defaultPixels = 24_000_000
+)
+
+// What a decode may allocate: at most worstPerPixel bytes for each pixel of the image, and worstFixed.
+// The worst for each pixel is a progressive CMYK JPEG: 4 coefficients of 4 bytes, 4 samples, their
+// CMYK copy of 4 bytes and the picture of 3. (The usual JPEG, baseline 4:2:0, takes 4.5 bytes.) The
+// fixed part is for the 2,600 sets of Huffman trees that a lossless WebP may define, and for a JPEG
+// one pixel wide, whose rows are padded to 32.
+const (
+	worstPerPixel = 27
+	worstFixed    = 160 << 20
+)
+
+// Limits bounds what one decode may cost. Both are checked before anything is decoded. The memory of
+// a decode is at most 27 bytes for each allowed pixel and 160 MiB: 820 MB under the default limits
+// for a file that was made to hurt, and 110 MB for the largest usual JPEG.
+type Limits struct {
+	Bytes  int64 // length of the data; 0: 8 MiB
+	Pixels int64 // width times height; 0: 24,000,000
+}
+
+// Info says what was decoded.
+type Info struct {
+	Format        string // "jpeg", "png", "webp" or "bmp"
+	Orientation   int    // of EXIF, 1 to 8; 1 where there is none. It is already applied
+	Width, Height int    // pixels, after the orientation was applied
+}
+
+// Decode reads a crop. Of an animated PNG it reads the first frame; what follows a complete image is
+// ignored; transparent pixels are laid over mid-grey (see the constant backdrop).
+//
+// The errors are ErrEmpty, ErrTooManyBytes, ErrTooManyPixels, ErrNotImage and ErrBroken. Decode is
+// safe for concurrent use and does not keep data. The caller may Release the picture.
+func Decode(data []byte, limits Limits) (*Picture, Info, error) {
+	limits = limits.withDefaults()
+	if len(data) == 0 {
+		return nil, Info{}, fmt.Errorf("%w", ErrEmpty)
+	}
+	if int64(len(data)) > limits.Bytes {
+		return nil, Info{}, fmt.Errorf("%w: %d, and %d are allowed", ErrTooManyBytes, len(data), limits.Bytes)
+	}
+	f, ok := sniff(data)
+	if !ok {
+		return nil, Info{}, fmt.Errorf("%w: it looks like %s", ErrNotImage, describe(data))
+	}
+	exif, err := f.inspect(data)
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("reading %s: %w", f.name, err)
+	}
+	config, err := guard(data, f.config)
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("reading the header of %s: %w", f.name, err)
+	}
+	if config.Width <= 0 || config.Height <= 0 {
+		return nil, Info{}, fmt.Errorf("reading the header of %s: %w: it has no pixels", f.name, ErrBroken)
+	}
+	if int64(config.Width) > limits.Pixels/int64(config.Height) {
+		return nil, Info{}, fmt.Errorf("%w: %d x %d, and %d in all are allowed",
+			ErrTooManyPixels, config.Width, config.Height, limits.Pixels)
+	}
+	decoded, err := guard(data, f.decode)
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("decoding %s: %w", f.name, err)
+	}
+	if decoded.Bounds() != image.Rect(0, 0, config.Width, config.Height) {
+		return nil, Info{}, fmt.Errorf("decoding %s: %w: two sizes are given", f.name, ErrBroken)
+	}
+	orientation := orientationOf(exif)
+	p, err := convert(decoded, f.colours, orientation)
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("converting %s: %w", f.name, err)
+	}
+	return p, Info{Format: f.name, Orientation: orientation, Width: p.Width, Height: p.Height}, nil
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Bytes <= 0 {
+		l.Bytes = defaultBytes
+	}
+	if l.Pixels <= 0 {
+		l.Pixels = defaultPixels
+	}
+	return l
+}
+
+// guard runs one function of a decoder over data. Its errors become ErrNotImage or ErrBroken, and so
+// does a panic: decoders index with numbers from the data, and a mistake in one must cost one request.
+func guard[T any](data []byte, run func(io.Reader) (T, error)) (result T, err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%w: the decoder gave up", ErrBroken)
+		}
+	}()
+	result, err = run(bytes.NewReader(data))
+	if err != nil {
+		return result, translate(err)
+	}
+	return result, nil
+}
+
+// translate sorts an error of a decoder: valid but beyond the decoder, or damaged.
+func translate(err error) error {
+	var jpegKind jpeg.UnsupportedError
+	var pngKind png.UnsupportedError
+	if errors.As(err, &jpegKind) || errors.As(err, &pngKind) || errors.Is(err, bmp.ErrUnsupported) {
+		return fmt.Errorf("%w: a rare variant: %w", ErrNotImage, err)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: it ends early", ErrBroken)
+	}
+	return fmt.Errorf("%w: %w", ErrBroken, err)
+}
+
+// format is one kind of image that Decode reads.
+type format struct {
+	name    string
+	inspect func(data []byte) (exif []byte, err error) // exif is nil where there is none
+	config  func(io.Reader) (image.Config, error)
+	decode  func(io.Reader) (image.Image, error)
+	colours colours // of the images with luma and chroma that decode returns
+}
+
+var (
+	formatJPEG = format{"jpeg", inspectJPEG, jpeg.DecodeConfig, jpeg.Decode, jfif}
+	formatPNG  = format{"png", inspectPNG, png.DecodeConfig, png.Decode, colours{}}
+	formatWebP = format{"webp", inspectWebP, webp.DecodeConfig, webp.Decode, studio}
+	formatBMP  = format{"bmp", inspectBMP, bmp.DecodeConfig, bmp.Decode, colours{}}
+)
