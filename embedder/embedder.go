@@ -1,0 +1,308 @@
+package embedder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"rollcall/embedder/align"
+	"rollcall/embedder/picture"
+	"rollcall/models"
+)
+
+// Embedder computes embeddings. It is safe for concurrent use.
+type Embedder struct {
+	options  Options
+	queue    *queue
+	registry *registry
+	closing  chan struct{}
+	janitor  sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		closed bool
+	}
+	// calls counts the calls of Embed and Load under way; it grows only while mu is held and
+	// closed is false.
+	calls sync.WaitGroup
+}
+
+// New returns an embedder over the installed models. It loads none. The error is [ErrNotStarted].
+// The caller closes it.
+func New(m Models, opts Options) (*Embedder, error) {
+	if !isStarted() {
+		return nil, fmt.Errorf("new embedder: %w", ErrNotStarted)
+	}
+	e := &Embedder{options: opts.withDefaults(), closing: make(chan struct{})}
+	e.queue = newQueue(e.options.Sessions, e.options.Queue)
+	e.registry = newRegistry(m, e.options, e.closing)
+	if e.options.TTL > 0 {
+		e.janitor.Add(1)
+		go e.sweep()
+	}
+	return e, nil
+}
+
+// Embed decodes a crop, finds and aligns the face, and runs a model on it.
+//
+// A crop on which no face is found, or that is too small, dark, bright or blurred, is no error:
+// Quality.Reasons says so, and only a crop without a face has no embedding. A model that does not
+// align takes the whole crop for the face, and no locator is asked: it cannot say that there is none.
+//
+// The errors are those listed in this package, in package picture for unusable bytes and in package
+// models for models that cannot be used, among them models.ErrNoneInstalled where a model aligns, the
+// request has no landmarks and there is no locator; and ctx's. A call whose ctx ends leaves the queue
+// at once, and returns after the stage that it is in otherwise.
+func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.calls.Done()
+	if err := e.queue.enter(); err != nil {
+		return nil, err
+	}
+	defer e.queue.leave()
+	watch := &stopwatch{last: time.Now()}
+	defer watch.report(e.options.Observe)
+
+	m, err := e.registry.acquire(ctx, models.Embedder, req.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer e.registry.release(m)
+	locator, err := e.locatorFor(ctx, m, req)
+	if err != nil {
+		return nil, err
+	}
+	if locator != nil {
+		defer e.registry.release(locator)
+	}
+	done, err := e.queue.begin(ctx, e.closing)
+	watch.lap(StageQueue)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	result, err := e.work(ctx, req, m, locator, watch)
+	if err != nil {
+		return nil, err
+	}
+	result.Timings = watch.timings
+	return result, nil
+}
+
+// locatorFor returns the locator that a request needs, nil where it needs none. The caller releases it.
+func (e *Embedder) locatorFor(ctx context.Context, m *model, req Request) (*model, error) {
+	if m.contract.Input.Fit != models.FitAlign || req.Landmarks != nil || e.options.Locator == LocatorNone {
+		return nil, nil
+	}
+	locator, err := e.registry.acquire(ctx, models.Locator, e.options.Locator)
+	if errors.Is(err, models.ErrNoneInstalled) {
+		return nil, fmt.Errorf("model %s aligns faces and needs a locator, or landmarks in the request: %w", m.name, err)
+	}
+	return locator, err
+}
+
+// work does all that costs, while the caller holds a place of the queue and the models.
+func (e *Embedder) work(ctx context.Context, req Request, m, locator *model, watch *stopwatch) (*Result, error) {
+	pic, _, err := picture.Decode(req.Image, e.options.Limits)
+	watch.lap(StageDecode)
+	if err != nil {
+		return nil, err
+	}
+	defer pic.Release()
+	result := &Result{
+		Model: m.name, Digest: m.contract.SHA256, Dimension: m.contract.Output.Dimension,
+		LandmarksFrom: FromNone,
+	}
+	var score float32
+	switch {
+	case locator != nil:
+		face, found, err := e.find(ctx, locator, pic, watch)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			result.Quality = assess(pic, nil, 0)
+			result.Quality.Reasons = []Reason{NoFace} // the others would be about what is no face
+			watch.lap(StageFinish)
+			return result, nil
+		}
+		score = face.Score
+		result.Landmarks, result.LandmarksFrom = &face.Landmarks, FromLocator
+	case req.Landmarks != nil:
+		landmarks := *req.Landmarks
+		if err := checkLandmarks(landmarks, pic); err != nil {
+			return nil, err
+		}
+		result.Landmarks, result.LandmarksFrom = &landmarks, FromRequest
+	}
+	if result.Embedding, err = infer(ctx, m, pic, result.Landmarks, watch); err != nil {
+		return nil, err
+	}
+	result.Quality = assess(pic, result.Landmarks, score)
+	watch.lap(StageFinish)
+	return result, nil
+}
+
+// infer aligns a crop into the tensor of a session, runs it and returns the embedding.
+func infer(ctx context.Context, m *model, pic *picture.Picture, landmarks *models.Landmarks, watch *stopwatch) ([]float32, error) {
+	t, err := transformFor(m.contract, pic, landmarks)
+	if err != nil {
+		return nil, unusable(err)
+	}
+	s, err := m.pool.take(ctx)
+	watch.lap(StageQueue)
+	if err != nil {
+		return nil, err
+	}
+	defer m.pool.put(s)
+	if err := align.Warp(s.input, pic, t, m.contract.Input); err != nil {
+		return nil, unusable(err)
+	}
+	watch.lap(StageAlign)
+	err = s.run()
+	watch.lap(StageRun)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w: %w", m.name, ErrOutput, err)
+	}
+	embedding, err := normalise(s.outputs[m.output])
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.name, err)
+	}
+	return embedding, nil
+}
+
+// unusable says that it was the landmarks that no transform could be made of.
+func unusable(err error) error {
+	if errors.Is(err, align.ErrDegenerate) {
+		return fmt.Errorf("%w: %w", ErrLandmarks, err)
+	}
+	return err
+}
+
+// minEyesApart is the least distance in pixels of the eyes in a request: less is no face, but
+// landmarks in another unit, such as fractions of the width.
+const minEyesApart = 1
+
+// checkLandmarks refuses landmarks that lie farther outside the crop than the crop is large (those of
+// a face at the edge may lie outside), and eyes in one place.
+func checkLandmarks(l models.Landmarks, pic *picture.Picture) error {
+	w, h := float32(pic.Width), float32(pic.Height)
+	for i, p := range l {
+		inside := p.X >= -w && p.X <= 2*w && p.Y >= -h && p.Y <= 2*h // false for NaN
+		if !inside {
+			return fmt.Errorf("%w: number %d is not on or near the crop of %d x %d pixels", ErrLandmarks, i+1, pic.Width, pic.Height)
+		}
+	}
+	if eyeDistance(l) < minEyesApart {
+		return fmt.Errorf("%w: the eyes are less than %d pixel apart; landmarks are in pixels of the crop", ErrLandmarks, minEyesApart)
+	}
+	return nil
+}
+
+// Loaded is a model that is ready.
+type Loaded struct {
+	Contract models.Contract // as locked; its slices must not be changed
+	Sessions int             // copies of it that run side by side
+	Took     time.Duration   // how long the call waited for it
+}
+
+// Load loads a model and, where it aligns, the locator, so that the first request need not wait. An
+// empty name is the default embedder. A model that is loaded already costs nothing. The errors are
+// those of [Embedder.Embed] that concern models.
+func (e *Embedder) Load(ctx context.Context, name string) (Loaded, error) {
+	if err := e.enter(); err != nil {
+		return Loaded{}, err
+	}
+	defer e.calls.Done()
+	start := time.Now()
+	m, err := e.registry.acquire(ctx, models.Embedder, name)
+	if err != nil {
+		return Loaded{}, err
+	}
+	defer e.registry.release(m)
+	locator, err := e.locatorFor(ctx, m, Request{})
+	if err != nil {
+		return Loaded{}, err
+	}
+	if locator != nil {
+		e.registry.release(locator)
+	}
+	return Loaded{Contract: m.contract, Sessions: len(m.pool.all), Took: time.Since(start)}, nil
+}
+
+// enter counts a call, or refuses it with ErrClosed. The caller calls e.calls.Done.
+func (e *Embedder) enter() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.closed {
+		return ErrClosed
+	}
+	e.calls.Add(1)
+	return nil
+}
+
+// Close refuses new calls, sends those in the queue away with [ErrClosed], waits for the runs and
+// loads under way and frees all models. Closing again does nothing.
+func (e *Embedder) Close() error {
+	e.mu.Lock()
+	if e.mu.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.mu.closed = true
+	e.mu.Unlock()
+	close(e.closing)
+	e.janitor.Wait()
+	e.calls.Wait()
+	if err := e.registry.close(); err != nil {
+		return fmt.Errorf("close the embedder: %w", err)
+	}
+	return nil
+}
+
+// sweepsPerTTL is how often in a TTL idle models are looked for: one is unloaded at most a quarter of
+// the TTL late.
+const sweepsPerTTL = 4
+
+// sweep unloads idle models until Close.
+func (e *Embedder) sweep() {
+	defer e.janitor.Done()
+	ticker := time.NewTicker(max(e.options.TTL/sweepsPerTTL, time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			e.registry.unloadIdle(now.Add(-e.options.TTL))
+		case <-e.closing:
+			return
+		}
+	}
+}
+
+// stopwatch attributes the time of one call to stages.
+type stopwatch struct {
+	last    time.Time
+	timings Timings
+	seen    [stages]bool
+}
+
+// lap adds the time since the last lap to a stage.
+func (w *stopwatch) lap(s Stage) {
+	now := time.Now()
+	w.timings[s] += now.Sub(w.last)
+	w.seen[s] = true
+	w.last = now
+}
+
+// report tells observe about the stages that happened.
+func (w *stopwatch) report(observe func(Stage, time.Duration)) {
+	for s, seen := range w.seen {
+		if seen {
+			observe(Stage(s), w.timings[s])
+		}
+	}
+}

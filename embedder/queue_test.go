@@ -1,0 +1,196 @@
+package embedder
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"rollcall/embedder/onnxtest"
+)
+
+// occupy takes all places of the workers, so that every call has to wait, until release is called.
+func occupy(e *Embedder) (release func()) {
+	for range cap(e.queue.places) {
+		e.queue.places <- struct{}{}
+	}
+	return sync.OnceFunc(func() {
+		for range cap(e.queue.places) {
+			<-e.queue.places
+		}
+	})
+}
+
+// eventually waits for something that other goroutines bring about. It fails only where they never do.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within a minute", what)
+		}
+	}
+}
+
+func TestQueueFull(t *testing.T) {
+	const sessions, queue = 2, 3
+	e := newEmbedder(t, Options{Sessions: sessions, Queue: queue}, onnxtest.FaceNet(1))
+	req := Request{Image: onnxtest.Face(1, 0)}
+	embed(t, e, req)
+	release := occupy(e)
+	defer release()
+
+	// The occupied places were taken without tickets, so that many callers find room.
+	const room = sessions + queue
+	answers := make(chan error, room)
+	for range room {
+		go func() {
+			_, err := e.Embed(t.Context(), req)
+			answers <- err
+		}()
+	}
+	eventually(t, "all tickets are taken", func() bool { return len(e.queue.tickets) == room })
+
+	_, err := e.Embed(t.Context(), req)
+	var full *QueueFullError
+	if !errors.Is(err, ErrQueueFull) || !errors.As(err, &full) {
+		t.Fatalf("%v, want a QueueFullError", err)
+	}
+	if full.RetryAfter < minRetry || full.RetryAfter > maxRetry {
+		t.Errorf("retry after %v", full.RetryAfter)
+	}
+	release()
+	for range room {
+		if err := <-answers; err != nil {
+			t.Errorf("a caller that found room: %v", err)
+		}
+	}
+	embed(t, e, req)
+}
+
+func TestRetryAfterFollowsTheLoad(t *testing.T) {
+	q := newQueue(2, 8)
+	if got := q.retryAfter(); got != minRetry {
+		t.Errorf("empty: %v, want %v", got, minRetry)
+	}
+	q.served(400 * time.Millisecond)
+	for range 6 {
+		if err := q.enter(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := q.retryAfter(), 1200*time.Millisecond; got != want {
+		t.Errorf("6 callers of 400 ms on 2 workers: %v, want %v", got, want)
+	}
+	for range 1000 {
+		q.served(time.Hour)
+	}
+	if got := q.retryAfter(); got != maxRetry {
+		t.Errorf("%v, want %v", got, maxRetry)
+	}
+}
+
+// TestContextEndsInQueue: a caller leaves the queue when its context ends, and leaves nothing behind.
+func TestContextEndsInQueue(t *testing.T) {
+	e := newEmbedder(t, Options{Sessions: 1, Queue: 4}, onnxtest.FaceNet(1))
+	req := Request{Image: onnxtest.Face(1, 0)}
+	embed(t, e, req)
+	release := occupy(e)
+	ctx, cancel := context.WithCancel(t.Context())
+	answer := make(chan error)
+	go func() {
+		_, err := e.Embed(ctx, req)
+		answer <- err
+	}()
+	eventually(t, "it waits", func() bool { return e.Stats().Models[0].Waiting == 1 })
+	cancel()
+	if err := <-answer; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
+	}
+	release()
+	if s := e.Stats(); s.Waiting != 0 || s.Working != 0 || s.Models[0].Waiting != 0 || s.Models[0].Busy != 0 {
+		t.Errorf("left behind: %+v", s)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := e.Embed(ended, req); !errors.Is(err, context.Canceled) {
+		t.Errorf("context that ended before: %v", err)
+	}
+	embed(t, e, req)
+}
+
+// TestManyCallersTwoModels: what comes out is, bit by bit, what comes out one at a time.
+func TestManyCallersTwoModels(t *testing.T) {
+	const callers, rounds = 64, 6
+	e := newEmbedder(t, Options{Sessions: 3, Queue: callers}, onnxtest.ArcFace(1), onnxtest.FaceNet(1), onnxtest.Points())
+	requests := make([]Request, 12)
+	want := make([][]float32, len(requests))
+	for i := range requests {
+		requests[i] = Request{Image: onnxtest.Face(int64(i/2), i), Model: []string{"test-arcface", "test-facenet"}[i%2]}
+		want[i] = embed(t, e, requests[i]).Embedding
+	}
+	var group sync.WaitGroup
+	for caller := range callers {
+		group.Go(func() {
+			for round := range rounds {
+				i := (caller*7 + round*5) % len(requests)
+				r, err := e.Embed(t.Context(), requests[i])
+				if err != nil {
+					t.Errorf("caller %d: %v", caller, err)
+					return
+				}
+				for k, v := range r.Embedding {
+					if v != want[i][k] {
+						t.Errorf("caller %d, request %d: component %d is %g, want %g", caller, i, k, v, want[i][k])
+						return
+					}
+				}
+				// The result is the caller's: nobody else may write to it, nor see this.
+				clear(r.Embedding)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestTimingsAndObserve(t *testing.T) {
+	var mu sync.Mutex
+	seen := make(map[Stage]int)
+	e := newEmbedder(t, Options{Observe: func(s Stage, d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[s]++
+		if d < 0 {
+			t.Errorf("%v took %v", s, d)
+		}
+	}}, onnxtest.ArcFace(1), onnxtest.Points())
+	start := time.Now()
+	r := embed(t, e, Request{Image: onnxtest.Face(1, 0)})
+	whole := time.Since(start)
+	var sum time.Duration
+	for s, d := range r.Timings {
+		if d <= 0 {
+			t.Errorf("%v took %v", Stage(s), d)
+		}
+		sum += d
+	}
+	if sum > whole {
+		t.Errorf("the stages took %v of %v", sum, whole)
+	}
+	landmarks := onnxtest.FaceLandmarks(1, 0)
+	if r := embed(t, e, Request{Image: onnxtest.Face(1, 0), Landmarks: &landmarks}); r.Timings[StageLocate] != 0 {
+		t.Errorf("locating took %v although landmarks were given", r.Timings[StageLocate])
+	}
+	for s := range stages {
+		want := 2
+		if s == StageLocate {
+			want = 1
+		}
+		if seen[s] != want {
+			t.Errorf("%v was observed %d times, want %d", s, seen[s], want)
+		}
+	}
+	if got := Stage(99).String(); got != "unknown" {
+		t.Errorf("a stage that there is not is called %q", got)
+	}
+}

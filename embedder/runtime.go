@@ -1,0 +1,61 @@
+package embedder
+
+import (
+	"fmt"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"rollcall/embedder/ortlib"
+)
+
+// started is the library that this process runs on. ONNX Runtime has one environment per process.
+var started struct {
+	sync.Mutex
+	path string
+}
+
+// Start loads ONNX Runtime, once per process and for its whole life: it is never unloaded, because
+// nothing proves that none of its threads still runs. Starting the same library again does nothing;
+// another one is an error. A library that reports another version than it declares is an error that
+// wraps [ortlib.ErrUnusable], and a later Start may succeed.
+//
+// ONNX Runtime's telemetry is off, and it writes nothing to standard error: what fails is returned.
+func Start(lib ortlib.Library) error {
+	started.Lock()
+	defer started.Unlock()
+	if started.path != "" {
+		if started.path != lib.Path {
+			return fmt.Errorf("start ONNX Runtime: %s is running already, %s cannot replace it", started.path, lib.Path)
+		}
+		return nil
+	}
+	ort.SetSharedLibraryPath(lib.Path)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
+		return fmt.Errorf("start ONNX Runtime: %w", err)
+	}
+	if err := checkLibrary(lib); err != nil {
+		if stop := ort.DestroyEnvironment(); stop != nil {
+			return fmt.Errorf("start ONNX Runtime: %w; stopping it again: %w", err, stop)
+		}
+		return fmt.Errorf("start ONNX Runtime: %w", err)
+	}
+	started.path = lib.Path
+	return nil
+}
+
+func checkLibrary(lib ortlib.Library) error {
+	if err := lib.CheckReported(ort.GetVersion()); err != nil {
+		return err
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return fmt.Errorf("switch telemetry off: %w", err)
+	}
+	return nil
+}
+
+func isStarted() bool {
+	started.Lock()
+	defer started.Unlock()
+	return started.path != ""
+}
