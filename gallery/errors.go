@@ -1,0 +1,82 @@
+package gallery
+
+import (
+	"errors"
+	"fmt"
+
+	"rollcall/storage"
+)
+
+// What a caller may have to decide on. Ids appear in messages, since the caller
+// gave them; elements of a vector never do.
+var (
+	// ErrStudentNotFound says that the gallery has no student of this id: tell
+	// the caller, retrying does not help.
+	ErrStudentNotFound = errors.New("student not found")
+
+	// ErrCropNotFound says that the gallery has no crop of this id: tell the
+	// caller, retrying does not help.
+	ErrCropNotFound = errors.New("crop not found")
+
+	// ErrNoEmbedding says that the crop is stored, but not under this model:
+	// embed it again with the model, or ask with the image.
+	ErrNoEmbedding = errors.New("crop has no embedding under this model")
+
+	// ErrInvalidID says that an id (of a crop, student or group) is not 1 to 128
+	// bytes of UTF-8 without control characters, or that a student would be in
+	// more than [MaxGroups] groups: the request is at fault.
+	ErrInvalidID = errors.New("invalid id")
+
+	// ErrInvalidVector says that a vector is not of the model's dimension, not
+	// finite or not of unit length: whoever made it is at fault.
+	ErrInvalidVector = errors.New("invalid vector")
+
+	// ErrInvalidModel says that the facts about a model contradict themselves:
+	// no name, digest or dimension, or a calibration that does not fall in FMR
+	// or falls in similarity. The catalogue is at fault.
+	ErrInvalidModel = errors.New("invalid model")
+
+	// ErrInvalidFPIR says that the wanted false positive identification rate is
+	// not between 0 and 1: the request is at fault.
+	ErrInvalidFPIR = errors.New("invalid false positive identification rate")
+
+	// ErrEmptyScope says that the scope names groups or students, and none of
+	// them has an embedding under the model: enrol them, or correct the scope.
+	// It is no verdict, since a misspelt group must not pass for a stranger.
+	ErrEmptyScope = errors.New("nobody in scope is enrolled")
+
+	// ErrReadOnly is [storage.ErrReadOnly]: the gallery answers, but takes no
+	// change, because the disk is nearly full or has failed. Retry later.
+	ErrReadOnly = storage.ErrReadOnly
+
+	// ErrClosed says that [Gallery.Close] was called.
+	ErrClosed = errors.New("gallery is closed")
+)
+
+// A DuplicateError refuses an enrolment: the face is enrolled under another
+// student. Enrol it under that one, or allow the duplicate (twins).
+type DuplicateError struct {
+	StudentID  string  // the student with the similar crop; for an administrator's eyes
+	Similarity float32 // of the two crops, [-1, 1]
+}
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("the face is enrolled under student %q (similarity %.3f)", e.StudentID, e.Similarity)
+}
+
+// A DigestError refuses a vector that another file of the model made than the
+// vectors of the gallery: the two do not compare, even where the dimension is
+// the same. Serve the file that the gallery was built with, or give the new one
+// a name of its own and embed the crops again.
+type DigestError struct {
+	Model         string
+	Have          string // SHA-256 in hex of the file behind the gallery's vectors
+	Want          string // SHA-256 in hex of the file behind the refused one
+	HaveDimension int    // of the gallery's vectors
+	WantDimension int    // of the refused one
+}
+
+func (e *DigestError) Error() string {
+	return fmt.Sprintf("model %q: the gallery was built with %s (dimension %d), not with %s (dimension %d)",
+		e.Model, e.Have, e.HaveDimension, e.Want, e.WantDimension)
+}

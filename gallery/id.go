@@ -1,0 +1,51 @@
+package gallery
+
+import (
+	"fmt"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// maxIDBytes bounds an id: room for a UUID, an e-mail address or a URN, and
+	// for a dozen of them in one key.
+	maxIDBytes = 128
+
+	// MaxGroups is how many groups a student may be in: far above a timetable,
+	// and a bound on what repeated enrolments can heap onto one record.
+	MaxGroups = 1000
+)
+
+// checkID returns ErrInvalidID unless id is well formed. What names the kind of
+// id. The id itself is not repeated: it may be anything.
+func checkID(what, id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("%w: empty %s id", ErrInvalidID, what)
+	case len(id) > maxIDBytes:
+		return fmt.Errorf("%w: %s id is longer than %d bytes", ErrInvalidID, what, maxIDBytes)
+	case !utf8.ValidString(id):
+		return fmt.Errorf("%w: %s id is not UTF-8", ErrInvalidID, what)
+	}
+	for _, r := range id {
+		if unicode.IsControl(r) {
+			return fmt.Errorf("%w: %s id has a control character", ErrInvalidID, what)
+		}
+	}
+	return nil
+}
+
+// groupSet returns the groups sorted, each once, as storage keeps them.
+func groupSet(groups ...string) ([]string, error) {
+	for _, group := range groups {
+		if err := checkID("group", group); err != nil {
+			return nil, err
+		}
+	}
+	set := slices.Compact(slices.Sorted(slices.Values(groups)))
+	if len(set) > MaxGroups {
+		return nil, fmt.Errorf("%w: a student in more than %d groups", ErrInvalidID, MaxGroups)
+	}
+	return set, nil
+}

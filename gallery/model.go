@@ -1,0 +1,96 @@
+package gallery
+
+import (
+	"fmt"
+	"math"
+	"unicode/utf8"
+
+	"rollcall/storage"
+)
+
+// A Model is the facts about the model that a vector came from. The caller
+// passes them with every call; the gallery keeps name, digest and dimension of
+// the first enrolment and holds every later vector to them.
+type Model struct {
+	Name      string
+	Digest    string // SHA-256 of the model's file, in hex
+	Dimension int    // elements of a vector
+
+	// Threshold is the similarity, [-1, 1], that the model's makers publish for
+	// a match. It is used while Calibration is empty.
+	Threshold float32
+
+	// Calibration, if any, is what was measured of the model: FMR falls
+	// strictly, similarity does not fall. See [Calibration].
+	Calibration []Calibration
+}
+
+// A Calibration is one measured point of a model: comparing two different
+// people yields at least Similarity in a share FMR of the comparisons.
+type Calibration struct {
+	FMR        float64 // false match rate of one comparison, (0, 1]
+	Similarity float32 // [-1, 1]
+}
+
+// maxDimension is far above any embedding (512 is common, 4,096 large), and no
+// more than the index takes.
+const maxDimension = 1 << 16
+
+// check returns ErrInvalidModel unless the facts make sense.
+func (m Model) check() error {
+	if err := checkID("model", m.Name); err != nil { // its name is a key as ids are
+		return fmt.Errorf("%w: name: %v", ErrInvalidModel, err)
+	}
+	if m.Digest == "" || !utf8.ValidString(m.Digest) || m.Dimension < 1 || m.Dimension > maxDimension {
+		return fmt.Errorf("%w %q: a digest and a dimension of 1 to %d are needed", ErrInvalidModel, m.Name, maxDimension)
+	}
+	if !isSimilarity(m.Threshold) {
+		return fmt.Errorf("%w %q: threshold is no similarity", ErrInvalidModel, m.Name)
+	}
+	for i, c := range m.Calibration {
+		if !(c.FMR > 0 && c.FMR <= 1) || !isSimilarity(c.Similarity) {
+			return fmt.Errorf("%w %q: calibration point %d out of range", ErrInvalidModel, m.Name, i)
+		}
+		if i == 0 {
+			continue
+		}
+		if before := m.Calibration[i-1]; c.FMR >= before.FMR || c.Similarity < before.Similarity {
+			return fmt.Errorf("%w %q: calibration point %d out of order", ErrInvalidModel, m.Name, i)
+		}
+	}
+	return nil
+}
+
+func isSimilarity(s float32) bool { return s >= -1 && s <= 1 }
+
+// checkVector returns ErrInvalidVector unless v is a unit vector under m.
+func (m Model) checkVector(v []float32) error {
+	if len(v) != m.Dimension {
+		return fmt.Errorf("%w: %d elements, model %q has %d", ErrInvalidVector, len(v), m.Name, m.Dimension)
+	}
+	var squares float64
+	for _, x := range v {
+		squares += float64(x) * float64(x)
+	}
+	// Negated, so that a NaN, which compares false, is refused.
+	if !(math.Abs(math.Sqrt(squares)-1) <= unitTolerance) {
+		return fmt.Errorf("%w: not of unit length", ErrInvalidVector)
+	}
+	return nil
+}
+
+// unitTolerance is how far the length of a vector may be from 1. It must not be
+// wider than the index's (1e-4): what is on disk has to fit into the index.
+const unitTolerance = 1e-4
+
+// agrees returns a DigestError unless m is the model that the gallery locked.
+func (m Model) agrees(locked storage.Model) error {
+	if m.Digest == locked.Digest && m.Dimension == locked.Dimension {
+		return nil
+	}
+	return &DigestError{
+		Model: m.Name,
+		Have:  locked.Digest, Want: m.Digest,
+		HaveDimension: locked.Dimension, WantDimension: m.Dimension,
+	}
+}

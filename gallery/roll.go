@@ -1,0 +1,232 @@
+package gallery
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// A Roll is the answer to a roll call.
+type Roll struct {
+	Seats     []Seat   // one for each probe, in their order
+	Absent    []string // students in scope that sit nowhere, sorted; see RollCall
+	Unknown   []int    // the seats without a student, ascending
+	Threshold float32  // the similarity that a match needs here
+	Students  int      // enrolled in scope: how many the probes were compared with
+}
+
+// A Seat is one probe of a roll call and who sits there.
+type Seat struct {
+	Verdict    Verdict
+	StudentID  string      // only for [Match]
+	Assigned   string      // who fits best here, for [Ambiguous] too; "" for [Unknown]
+	Similarity float32     // of the assigned student, or else of the best; 0 without one
+	Candidates []Candidate // best first, one for each student, at most [DefaultCandidates]
+	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
+
+	near []Candidate // who is above the threshold less the margin, best first
+}
+
+// RollCall says who is on the crops of one picture, on which everybody is once:
+// each student is assigned to at most one probe and each probe to at most one
+// student. Of all such assignments of students who reach the threshold it takes
+// the one with the greatest sum of similarity above the threshold. (The sum of
+// the bare similarities would rather seat two, one of them barely like the
+// student, than one who certainly is.)
+//
+// A seat is a match unless exchanging one student, with a probe or a student who
+// is left over or with another seat, costs less than the margin. Then it is
+// ambiguous: which of the two sits there does not show.
+//
+// Absent are the students in scope that no probe was assigned to; also those
+// without an embedding under the model, who cannot be recognised, and listed ones
+// that the gallery does not know. Probes is [probes][dim]float32, unit length;
+// fpir is as in [Probe]. The search is exact. The errors are those of
+// [Gallery.Identify].
+func (g *Gallery) RollCall(ctx context.Context, probes [][]float32, model Model, scope Scope, fpir float64) (Roll, error) {
+	if err := g.readable(ctx); err != nil {
+		return Roll{}, err
+	}
+	fpir, err := g.checkSearch(model, scope, fpir)
+	if err != nil {
+		return Roll{}, err
+	}
+	for i, v := range probes {
+		if err := model.checkVector(v); err != nil {
+			return Roll{}, fmt.Errorf("probe %d: %w", i, err)
+		}
+	}
+	roll, absent, err := g.openRoll(model, scope, fpir)
+	if err != nil {
+		return Roll{}, err
+	}
+	for i, v := range probes {
+		if err := ctx.Err(); err != nil {
+			return Roll{}, err
+		}
+		seat, err := g.seat(v, model, scope, roll.Threshold)
+		if err != nil {
+			return Roll{}, fmt.Errorf("roll call, probe %d: %w", i, err)
+		}
+		roll.Seats = append(roll.Seats, seat)
+	}
+	roll.assign()
+	roll.judge(g.opts.Margin)
+	for i, s := range roll.Seats {
+		if s.Assigned == "" {
+			roll.Unknown = append(roll.Unknown, i)
+		}
+		delete(absent, s.Assigned)
+	}
+	roll.Absent = slices.Sorted(maps.Keys(absent))
+	return roll, nil
+}
+
+// openRoll returns an empty roll, and everybody who should be there.
+func (g *Gallery) openRoll(m Model, sc Scope, fpir float64) (Roll, map[string]struct{}, error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	r, err := g.state.roster(m, sc, "")
+	if err != nil {
+		return Roll{}, nil, err
+	}
+	expected := make(map[string]struct{})
+	for st := range g.state.members(sc) {
+		expected[st.id] = struct{}{}
+	}
+	for _, id := range sc.StudentIDs {
+		expected[id] = struct{}{}
+	}
+	return Roll{Threshold: m.threshold(r.vectors, fpir), Students: r.students}, expected, nil
+}
+
+// seat looks for a probe's students. Each probe takes the lock by itself, so that
+// a long roll call does not keep changes, and searches behind them, waiting.
+func (g *Gallery) seat(vector []float32, m Model, sc Scope, threshold float32) (Seat, error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	r, err := g.state.roster(m, sc, "")
+	if err != nil {
+		return Seat{}, err
+	}
+	floor := threshold - g.opts.Margin
+	ranked, _, err := r.rank(vector, DefaultCandidates, floor, true)
+	if err != nil {
+		return Seat{}, err
+	}
+	seat := Seat{Candidates: ranked[:min(DefaultCandidates, len(ranked))]}
+	for i, c := range ranked {
+		if c.Similarity >= floor {
+			seat.near = ranked[:i+1]
+		}
+	}
+	return seat, nil
+}
+
+// similarity returns the student's similarity to the seat, if it is near the
+// threshold at all.
+func (s *Seat) similarity(studentID string) (float32, bool) {
+	for _, c := range s.near {
+		if c.StudentID == studentID {
+			return c.Similarity, true
+		}
+	}
+	return 0, false
+}
+
+// assign seats the students.
+func (r *Roll) assign() {
+	column := make(map[string]int)
+	var students []string
+	for _, s := range r.Seats {
+		for _, c := range s.near {
+			if _, known := column[c.StudentID]; !known && c.Similarity >= r.Threshold {
+				column[c.StudentID] = len(students)
+				students = append(students, c.StudentID)
+			}
+		}
+	}
+	gain := make([][]float64, len(r.Seats))
+	for i, s := range r.Seats {
+		gain[i] = make([]float64, len(students))
+		for j := range gain[i] {
+			gain[i][j] = -1
+		}
+		for _, c := range s.near {
+			if c.Similarity >= r.Threshold {
+				gain[i][column[c.StudentID]] = float64(c.Similarity) - float64(r.Threshold)
+			}
+		}
+	}
+	for i, j := range assign(gain) {
+		if j >= 0 {
+			r.Seats[i].Assigned = students[j]
+		}
+	}
+}
+
+// judge gives each seat its verdict.
+func (r *Roll) judge(margin float32) {
+	at := make(map[string]*Seat) // by assigned student
+	for i := range r.Seats {
+		if s := &r.Seats[i]; s.Assigned != "" {
+			at[s.Assigned] = s
+			s.Similarity, _ = s.similarity(s.Assigned)
+		}
+	}
+	for i := range r.Seats {
+		s := &r.Seats[i]
+		switch {
+		case s.Assigned == "":
+			s.Verdict, s.Reasons = Unknown, []string{s.whyEmpty(r.Threshold)}
+			if len(s.Candidates) > 0 {
+				s.Similarity = s.Candidates[0].Similarity
+			}
+		case r.exchangeable(s, at, margin):
+			s.Verdict, s.Reasons = Ambiguous, []string{ReasonTwoStudentsClose}
+		default:
+			s.Verdict, s.StudentID = Match, s.Assigned
+		}
+	}
+}
+
+// whyEmpty returns the reason that nobody sits here.
+func (s *Seat) whyEmpty(threshold float32) string {
+	switch {
+	case len(s.Candidates) == 0:
+		return ReasonNobodyEnrolled
+	case s.Candidates[0].Similarity < threshold:
+		return ReasonBelowThreshold
+	}
+	return ReasonTakenByAnotherCrop
+}
+
+// exchangeable reports whether exchanging the seat's student costs less than the
+// margin.
+func (r *Roll) exchangeable(s *Seat, at map[string]*Seat, margin float32) bool {
+	for _, c := range s.near {
+		if c.StudentID == s.Assigned {
+			continue
+		}
+		t := at[c.StudentID]
+		if t == nil { // nobody's seat: c could sit here
+			if s.Similarity-c.Similarity < margin {
+				return true
+			}
+			continue
+		}
+		there, near := t.similarity(s.Assigned)
+		if near && s.Similarity+t.Similarity-c.Similarity-there < margin {
+			return true
+		}
+	}
+	for i := range r.Seats { // empty seats: the student could sit there
+		if t := &r.Seats[i]; t.Assigned == "" {
+			if there, near := t.similarity(s.Assigned); near && s.Similarity-there < margin {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package gallery
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"rollcall/index"
+)
+
+const (
+	// firstHits is how many vectors a search asks for at least: mostly enough to
+	// find five students, of whom the first has half a dozen crops. In a small
+	// scope, keeping the best ones is a good part of the search, so not more.
+	firstHits = 16
+
+	// moreHits is by how much it asks for more where these belong to too few
+	// students. Each round is a search of its own.
+	moreHits = 4
+)
+
+// anything is a floor that no similarity is under.
+var anything = float32(math.Inf(1))
+
+// rank returns the students of the roster by their best crop's similarity to the
+// vector, best first; of equal similarity the lower student id first. They are
+// at least want students, and at least all who reach the floor, or all there are.
+// Exact says whether that is proved; demanding it is up to the caller.
+//
+// Vectors that nobody owns, and the excluded crop's, are passed over.
+// REQUIRES: Gallery.mu is held, as when the roster was made.
+func (r *roster) rank(vector []float32, want int, floor float32, exact bool) (ranked []Candidate, isExact bool, err error) {
+	if r.space == nil {
+		return nil, true, nil
+	}
+	all := r.space.engine.Len()
+	if r.allow != nil {
+		all = r.allow.Len()
+	}
+	for k := max(firstHits, want); all > 0; k *= moreHits {
+		k = min(k, all)
+		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: exact})
+		if err != nil {
+			return nil, false, err
+		}
+		ranked = r.best(res.Hits)
+		if len(res.Hits) < k || k == all || r.enough(ranked, res.Hits, want, floor) {
+			return ranked, res.Exact, nil
+		}
+	}
+	return nil, true, nil
+}
+
+// enough reports whether further hits can change nothing that was asked for:
+// the last one is worse than all that was wanted.
+func (r *roster) enough(ranked []Candidate, hits []index.Hit, want int, floor float32) bool {
+	last := hits[len(hits)-1].Similarity
+	return len(ranked) >= want && last < ranked[want-1].Similarity && last < floor
+}
+
+// best returns each student's best crop among the hits; of equal ones that of
+// the lower id.
+func (r *roster) best(hits []index.Hit) []Candidate {
+	ranked := make([]Candidate, 0, len(hits))
+	students := make([]*student, 0, len(hits)) // of ranked: pointers compare faster than ids
+	for _, h := range hits {
+		c := r.space.owner(h.ID)
+		if c == nil || c == r.exclude {
+			continue
+		}
+		i := slices.Index(students, c.student)
+		switch {
+		case i < 0:
+			students = append(students, c.student)
+			ranked = append(ranked, Candidate{c.student.id, c.id, h.Similarity})
+		case ranked[i].Similarity == h.Similarity:
+			ranked[i].CropID = min(ranked[i].CropID, c.id)
+		}
+	}
+	slices.SortFunc(ranked, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.StudentID, b.StudentID))
+	})
+	return ranked
+}

@@ -1,0 +1,55 @@
+package gallery
+
+import "fmt"
+
+// Verdict is the answer to "whose face is this?". (A crop that cannot be judged
+// has no vector, and so never comes here.)
+type Verdict int
+
+const (
+	// Unknown: no student in scope reaches the threshold.
+	Unknown Verdict = iota
+	// Match: one student reaches the threshold, and no other comes within the
+	// margin.
+	Match
+	// Ambiguous: the best student reaches the threshold, but another is closer
+	// to it than the margin: ask a person.
+	Ambiguous
+)
+
+func (v Verdict) String() string {
+	switch v {
+	case Unknown:
+		return "UNKNOWN"
+	case Match:
+		return "MATCH"
+	case Ambiguous:
+		return "AMBIGUOUS"
+	}
+	return fmt.Sprintf("Verdict(%d)", int(v))
+}
+
+// The reasons that an answer gives for not being a match. They are stable and
+// meant for programs.
+const (
+	ReasonBelowThreshold     = "BELOW_THRESHOLD"       // the best student is below the threshold
+	ReasonTwoStudentsClose   = "TWO_STUDENTS_CLOSE"    // the two best are closer than the margin
+	ReasonNobodyEnrolled     = "NOBODY_ENROLLED"       // there is nobody to compare with
+	ReasonTakenByAnotherCrop = "TAKEN_BY_ANOTHER_CROP" // roll call: the student fits another probe better
+)
+
+// judge returns the verdict on students' scores, best first, and its reason when
+// it is no match. The runner-up need not reach the threshold itself to make the
+// best one ambiguous: being within the margin of a score that does, it misses it
+// by less than the margin, and that little does not tell two people apart.
+func judge(ranked []Candidate, threshold, margin float32) (Verdict, string) {
+	switch {
+	case len(ranked) == 0:
+		return Unknown, ReasonNobodyEnrolled
+	case ranked[0].Similarity < threshold:
+		return Unknown, ReasonBelowThreshold
+	case len(ranked) > 1 && ranked[0].Similarity-ranked[1].Similarity < margin:
+		return Ambiguous, ReasonTwoStudentsClose
+	}
+	return Match, ""
+}
