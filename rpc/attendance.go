@@ -1,0 +1,78 @@
+package rpc
+
+import (
+	"context"
+
+	"rollcall/gallery"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// attendanceService implements rollcallv1connect.AttendanceServiceHandler.
+type attendanceService struct{ *api }
+
+// Embed implements the service.
+func (s attendanceService) Embed(ctx context.Context, req *pb.EmbedRequest) (*pb.EmbedResponse, error) {
+	return s.embedAndStore(ctx, req)
+}
+
+// Identify implements the service.
+func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest) (*pb.IdentifyResponse, error) {
+	probe := gallery.Probe{
+		Scope:      scopeOf(req.GetScope()),
+		FPIR:       req.GetFpir(),
+		Candidates: int(req.GetMaxCandidates()),
+	}
+	if req.GetCropId() != "" {
+		return s.identifyStored(ctx, req, probe)
+	}
+	res, err := s.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	if probe.Model, err = s.galleryModel(res.Model, res.Digest); err != nil {
+		return nil, err
+	}
+	resp := &pb.IdentifyResponse{Model: res.Model, Dimension: int32(res.Dimension), Quality: qualityPB(res.Quality)}
+	if len(res.Quality.Reasons) > 0 {
+		resp.Verdict = pb.Verdict_VERDICT_UNUSABLE
+		resp.Reasons = resp.GetQuality().GetReasons()
+	} else {
+		probe.Vector = res.Embedding
+		found, err := s.Gallery.Identify(ctx, probe)
+		if err != nil {
+			return nil, err
+		}
+		fillIdentification(resp, found)
+	}
+	s.server.opts.Metrics.verdict(resp.GetVerdict())
+	return resp, nil
+}
+
+// identifyStored judges a crop that is in the gallery already.
+func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyRequest, probe gallery.Probe) (*pb.IdentifyResponse, error) {
+	name, err := s.modelName(req.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	if probe.Model, err = s.galleryModel(name, ""); err != nil {
+		return nil, err
+	}
+	found, err := s.Gallery.IdentifyCrop(ctx, req.GetCropId(), probe)
+	if err != nil {
+		return nil, err
+	}
+	resp := &pb.IdentifyResponse{Model: name, Dimension: int32(probe.Model.Dimension)}
+	fillIdentification(resp, found)
+	s.server.opts.Metrics.verdict(resp.GetVerdict())
+	return resp, nil
+}
+
+func fillIdentification(resp *pb.IdentifyResponse, found gallery.Identification) {
+	resp.Verdict = verdicts[found.Verdict]
+	resp.StudentId = found.StudentID
+	resp.Similarity = found.Similarity
+	resp.Threshold = found.Threshold
+	resp.Candidates = candidatesPB(found.Candidates)
+	resp.Reasons = reasonsPB(found.Reasons)
+	resp.StudentsInScope = int32(found.Students)
+}

@@ -1,0 +1,172 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"connectrpc.com/connect"
+
+	"rollcall/embedder"
+	"rollcall/gallery"
+	"rollcall/models"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// api is what the three services share.
+type api struct {
+	Backend
+	server *Server
+	logger *slog.Logger
+
+	// facts remembers what the verdicts need of a model, by name and digest,
+	// so that a call need not read its contract.
+	facts sync.Map // factsKey -> gallery.Model
+
+	mu struct {
+		sync.Mutex
+		defaultModel string // "" until one is installed
+	}
+}
+
+type factsKey struct{ name, digest string }
+
+// modelName returns the name asked for, or the default's.
+func (a *api) modelName(asked string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	if a.server.opts.Model != "" {
+		return a.server.opts.Model, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.mu.defaultModel == "" {
+		m, err := a.Models.Default(models.Embedder)
+		if err != nil {
+			return "", err
+		}
+		// Kept from now on: installing a better model must not change what
+		// running clients compare with.
+		a.mu.defaultModel = m.Contract.Name
+	}
+	return a.mu.defaultModel, nil
+}
+
+// galleryModel returns the facts of the model with this digest; digest "" is
+// the installed file's.
+func (a *api) galleryModel(name, digest string) (gallery.Model, error) {
+	if facts, ok := a.facts.Load(factsKey{name, digest}); ok {
+		return facts.(gallery.Model), nil
+	}
+	m, err := a.Models.Model(name)
+	if err != nil {
+		return gallery.Model{}, err
+	}
+	c := m.Contract
+	if c.Kind != models.Embedder {
+		return gallery.Model{}, notAnEmbedder(name)
+	}
+	facts := gallery.Model{Name: c.Name, Digest: c.SHA256, Dimension: c.Output.Dimension, Threshold: c.Threshold}
+	for _, p := range c.Calibration {
+		facts.Calibration = append(facts.Calibration, gallery.Calibration{FMR: p.FMR, Similarity: p.Similarity})
+	}
+	if digest != "" && digest != c.SHA256 {
+		return gallery.Model{}, fmt.Errorf("%w: model %s was replaced while the server ran: restart it", models.ErrDigestMismatch, name)
+	}
+	a.facts.Store(factsKey{name, c.SHA256}, facts)
+	return facts, nil
+}
+
+func notAnEmbedder(name string) error {
+	return newError(connect.CodeFailedPrecondition, "UNKNOWN_MODEL",
+		fmt.Sprintf("model %s is a locator: it finds landmarks and makes no embeddings", name), nil)
+}
+
+// embed runs the embedder on a crop of a request.
+func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model string) (*embedder.Result, error) {
+	name, err := a.modelName(model)
+	if err != nil {
+		return nil, err
+	}
+	return a.Embedder.Embed(ctx, embedder.Request{Image: image, Landmarks: landmarksOf(points), Model: name})
+}
+
+// embedAndStore is Embed, for the unary call and for the stream.
+func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.EmbedResponse, error) {
+	if req.GetReturnEmbedding() && !a.server.opts.AllowEmbeddings {
+		return nil, newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
+			"this server does not give out embeddings: leave return_embedding out, or start it with --allow-embeddings", nil)
+	}
+	res, err := a.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	resp := &pb.EmbedResponse{
+		Quality:        qualityPB(res.Quality),
+		Dimension:      int32(res.Dimension),
+		Model:          res.Model,
+		Digest:         res.Digest,
+		Landmarks:      pointsPB(res.Landmarks),
+		LandmarkSource: landmarkSources[res.LandmarksFrom],
+	}
+	if req.GetCropId() != "" {
+		if err := a.store(ctx, req, res, resp); err != nil {
+			return nil, err
+		}
+	}
+	if req.GetReturnEmbedding() {
+		resp.Embedding = res.Embedding
+	}
+	return resp, nil
+}
+
+// store enrols what was embedded and completes resp.
+func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Result, resp *pb.EmbedResponse) error {
+	if len(res.Quality.Reasons) > 0 {
+		return unusable(res.Quality.Reasons)
+	}
+	model, err := a.galleryModel(res.Model, res.Digest)
+	if err != nil {
+		return err
+	}
+	enrolled, err := a.Gallery.Enroll(ctx, gallery.Enrolment{
+		CropID:         req.GetCropId(),
+		StudentID:      req.GetStudentId(),
+		Groups:         req.GetGroups(),
+		Model:          model,
+		Vector:         res.Embedding,
+		Quality:        storedQuality(res.Quality),
+		AllowDuplicate: req.GetAllowDuplicate(),
+	})
+	if err != nil {
+		return err
+	}
+	resp.CropId = enrolled.Crop.ID
+	resp.StudentId = enrolled.Crop.StudentID
+	resp.Stored = true
+	resp.Enrolled = enrolled.Crop.StudentID != ""
+	resp.Replaced = enrolled.Replaced
+	resp.Corrected = enrolled.Corrected
+	return nil
+}
+
+// advice says what to do about a crop that cannot be judged.
+var advice = map[embedder.Reason]string{
+	embedder.NoFace:     "no face was found: send a crop with one whole face and some space around it, or its landmarks",
+	embedder.TooSmall:   "the face is too small: use a picture with more pixels",
+	embedder.TooDark:    "the face is too dark: use a picture with more light",
+	embedder.TooBright:  "the face is too bright: use a picture with less light",
+	embedder.TooBlurred: "the face is too blurred: use a sharper picture",
+}
+
+// unusable refuses to store a crop that cannot be judged.
+func unusable(reasons []embedder.Reason) error {
+	said := make([]string, len(reasons))
+	for i, r := range reasons {
+		said[i] = advice[r]
+	}
+	return fieldError(string(reasons[0]), "image", strings.Join(said, "; "))
+}

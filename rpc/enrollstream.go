@@ -1,0 +1,127 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"rollcall/embedder"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// EnrollStream implements rollcallv1connect.GalleryServiceHandler. It takes the
+// next crop only when a worker is free, so that the client is slowed to the
+// server's pace by the transport's flow control.
+func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiStream[pb.EnrollStreamRequest, pb.EnrollStreamResponse]) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sender := &enrollSender{stream: stream, stop: cancel}
+	free := make(chan struct{}, s.server.opts.StreamWorkers)
+	var working sync.WaitGroup
+	err := func() error {
+		for index := int32(0); ; index++ {
+			select {
+			case free <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if s.server.isDraining() {
+				return s.server.unavailable()
+			}
+			req, err := stream.Receive()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			working.Go(func() {
+				sender.send(s.enrollOne(ctx, index, req.GetCrop()))
+				<-free
+			})
+		}
+	}()
+	working.Wait()
+	return errors.Join(err, sender.failed())
+}
+
+// enrollOne makes the response for one crop; a bad crop is a Problem in it.
+func (s galleryService) enrollOne(ctx context.Context, index int32, crop *pb.EmbedRequest) *pb.EnrollStreamResponse {
+	resp := &pb.EnrollStreamResponse{Index: index, CropId: crop.GetCropId()}
+	embedded, err := s.enrollCrop(ctx, crop)
+	if err == nil {
+		resp.Outcome = &pb.EnrollStreamResponse_Embedded{Embedded: embedded}
+		return resp
+	}
+	err = translate(ctx, err)
+	problem := &pb.Problem{Code: connect.CodeOf(err).String(), Message: err.Error()}
+	var f *failure
+	if errors.As(err, &f) {
+		problem.Reason, problem.Message = f.reason, f.message
+		if f.internal != nil {
+			s.logger.Error("a crop of an EnrollStream failed", "error", f.internal, "request_id", recordOf(ctx).id)
+		}
+	}
+	resp.Outcome = &pb.EnrollStreamResponse_Problem{Problem: problem}
+	return resp
+}
+
+func (s galleryService) enrollCrop(ctx context.Context, crop *pb.EmbedRequest) (*pb.EmbedResponse, error) {
+	if crop.GetCropId() == "" {
+		return nil, fieldError("INVALID_REQUEST", "crop.crop_id", "crop_id: a crop of a stream needs an id to be stored under")
+	}
+	if err := validate(crop); err != nil {
+		return nil, err
+	}
+	return patiently(ctx, func() (*pb.EmbedResponse, error) { return s.embedAndStore(ctx, crop) })
+}
+
+// patiently calls f again as long as the queue is full: a stream or a roll call
+// that was let in waits its turn, it does not fail in the middle.
+func patiently[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	for {
+		result, err := f()
+		var full *embedder.QueueFullError
+		if !errors.As(err, &full) {
+			return result, err
+		}
+		timer := time.NewTimer(full.RetryAfter)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return result, ctx.Err()
+		}
+	}
+}
+
+// enrollSender lets several workers answer on one stream. After a failure it
+// sends no more and stops the stream's work: nobody listens.
+type enrollSender struct {
+	stream *connect.BidiStream[pb.EnrollStreamRequest, pb.EnrollStreamResponse]
+	stop   context.CancelFunc
+
+	mu  sync.Mutex
+	err error // guarded by mu
+}
+
+func (e *enrollSender) send(resp *pb.EnrollStreamResponse) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err != nil {
+		return
+	}
+	if e.err = e.stream.Send(resp); e.err != nil {
+		e.stop()
+	}
+}
+
+func (e *enrollSender) failed() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}

@@ -1,0 +1,190 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"rollcall/embedder"
+	"rollcall/embedder/align"
+	"rollcall/embedder/picture"
+	"rollcall/gallery"
+	"rollcall/models"
+)
+
+// errorDomain is ErrorInfo.domain of every error of this server.
+const errorDomain = "rollcall"
+
+// failure is what a *connect.Error made here wraps, so that log and counters
+// can tell its reason.
+type failure struct {
+	reason   string // ErrorInfo.reason: upper case, stable
+	message  string // for the client
+	internal error  // for the log alone
+}
+
+// Error is the client's message.
+func (f *failure) Error() string { return f.message }
+
+// newError makes an error with its ErrorInfo.
+func newError(code connect.Code, reason, message string, metadata map[string]string, details ...proto.Message) *connect.Error {
+	err := connect.NewError(code, &failure{reason: reason, message: message})
+	info := &errdetails.ErrorInfo{Reason: reason, Domain: errorDomain, Metadata: metadata}
+	for _, d := range append([]proto.Message{info}, details...) {
+		detail, derr := connect.NewErrorDetail(d)
+		if derr != nil { // only for a message that does not marshal
+			slog.Error("an error detail does not marshal", "error", derr)
+			continue
+		}
+		err.AddDetail(detail)
+	}
+	return err
+}
+
+// fieldError is an invalid_argument that names the field at fault.
+func fieldError(reason, field, message string) *connect.Error {
+	return newError(connect.CodeInvalidArgument, reason, message, nil, &errdetails.BadRequest{
+		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: message}},
+	})
+}
+
+// validate holds a request against the rules in its .proto.
+func validate(msg any) error {
+	m, ok := msg.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%T is not a protobuf message", msg)
+	}
+	err := protovalidate.Validate(m)
+	var invalid *protovalidate.ValidationError
+	if !errors.As(err, &invalid) {
+		return err // nil, or rules that do not compile: internal
+	}
+	bad := new(errdetails.BadRequest)
+	var lines []string
+	for _, v := range invalid.Violations {
+		field := protovalidate.FieldPathString(v.Proto.GetField())
+		what := v.Proto.GetMessage()
+		if v.Proto.GetRuleId() == "string.pattern" {
+			// The rule's own text is its regular expression.
+			what = "must not hold control characters"
+			if strings.HasSuffix(field, "model") {
+				what = "must be a model's name: lower case letters, digits and hyphens (see ListModels)"
+			}
+		}
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: field, Description: what})
+		if field != "" {
+			what = field + ": " + what
+		}
+		lines = append(lines, what)
+	}
+	return newError(connect.CodeInvalidArgument, "INVALID_REQUEST", strings.Join(lines, "; "), nil, bad)
+}
+
+// rule turns one error of the packages below into a code.
+type rule struct {
+	is     error
+	code   connect.Code
+	reason string
+	field  string // of the request; "" when no single field is at fault
+}
+
+// rules are tried in order with errors.Is. The errors' own messages are
+// written for clients: what happened, and what to do.
+var rules = []rule{
+	{picture.ErrEmpty, connect.CodeInvalidArgument, "EMPTY_IMAGE", "image"},
+	{picture.ErrTooManyBytes, connect.CodeInvalidArgument, "IMAGE_TOO_LARGE", "image"},
+	{picture.ErrTooManyPixels, connect.CodeInvalidArgument, "IMAGE_TOO_LARGE", "image"},
+	{picture.ErrNotImage, connect.CodeInvalidArgument, "NOT_AN_IMAGE", "image"},
+	{picture.ErrBroken, connect.CodeInvalidArgument, "BROKEN_IMAGE", "image"},
+	{align.ErrDegenerate, connect.CodeInvalidArgument, "BAD_LANDMARKS", "landmarks"},
+	{embedder.ErrLandmarks, connect.CodeInvalidArgument, "BAD_LANDMARKS", "landmarks"},
+	{embedder.ErrWrongKind, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
+	{gallery.ErrInvalidFPIR, connect.CodeInvalidArgument, "INVALID_FPIR", "fpir"},
+	{gallery.ErrInvalidID, connect.CodeInvalidArgument, "INVALID_ID", ""},
+	{models.ErrUnknownModel, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
+	{models.ErrNoneInstalled, connect.CodeFailedPrecondition, "MODEL_NOT_INSTALLED", "model"},
+	{models.ErrNotInstalled, connect.CodeFailedPrecondition, "MODEL_NOT_INSTALLED", "model"},
+	{models.ErrDamaged, connect.CodeFailedPrecondition, "MODEL_BROKEN", "model"},
+	{models.ErrDigestMismatch, connect.CodeFailedPrecondition, "MODEL_CHANGED", "model"},
+	{gallery.ErrStudentNotFound, connect.CodeNotFound, "STUDENT_NOT_FOUND", "student_id"},
+	{gallery.ErrCropNotFound, connect.CodeNotFound, "CROP_NOT_FOUND", "crop_id"},
+	{gallery.ErrEmptyScope, connect.CodeNotFound, "EMPTY_SCOPE", "scope"},
+	{gallery.ErrNoEmbedding, connect.CodeFailedPrecondition, "NO_EMBEDDING", "crop_id"},
+	{gallery.ErrReadOnly, connect.CodeUnavailable, "READ_ONLY", ""},
+	{gallery.ErrClosed, connect.CodeUnavailable, "DRAINING", ""},
+	{embedder.ErrClosed, connect.CodeUnavailable, "DRAINING", ""},
+}
+
+// translate is the one edge where an error becomes a code. What it does not
+// know is internal: the client gets the request id, the log gets the cause.
+func translate(ctx context.Context, err error) error {
+	var done *connect.Error
+	if errors.As(err, &done) {
+		return done
+	}
+	var full *embedder.QueueFullError
+	var duplicate *gallery.DuplicateError
+	var digest *gallery.DigestError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return newError(connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its deadline: retry; where it happens often, the server is overloaded", nil)
+	case errors.Is(err, context.Canceled):
+		return newError(connect.CodeCanceled, "CANCELED", "the caller gave up", nil)
+	case errors.As(err, &full):
+		return queueFull(full)
+	case errors.As(err, &duplicate):
+		return newError(connect.CodeAlreadyExists, "DUPLICATE_FACE", duplicate.Error()+": correct the student, or set allow_duplicate for twins",
+			map[string]string{"student_id": duplicate.StudentID})
+	case errors.As(err, &digest):
+		return newError(connect.CodeFailedPrecondition, "OTHER_MODEL_FILE", digest.Error(),
+			map[string]string{"model": digest.Model, "gallery_digest": digest.Have, "server_digest": digest.Want})
+	}
+	if errors.Is(err, embedder.ErrModel) {
+		// ONNX Runtime's own words name places in its source: they are for the log.
+		return internally(err, newError(connect.CodeFailedPrecondition, "MODEL_BROKEN",
+			"the model cannot be used: its file does not do what its contract says; \"rollcall models verify\" on the server tells more", nil))
+	}
+	for _, r := range rules {
+		if !errors.Is(err, r.is) {
+			continue
+		}
+		if r.code == connect.CodeInvalidArgument && r.field != "" {
+			return fieldError(r.reason, r.field, err.Error())
+		}
+		return newError(r.code, r.reason, err.Error(), nil)
+	}
+	return internally(err, newError(connect.CodeInternal, "INTERNAL", internalMessage(recordOf(ctx)), nil))
+}
+
+// internally gives an error its cause, for the log alone.
+func internally(cause error, e *connect.Error) *connect.Error {
+	var f *failure
+	if errors.As(e, &f) {
+		f.internal = cause
+	}
+	return e
+}
+
+func internalMessage(r *callRecord) string {
+	return fmt.Sprintf("something went wrong in the server; its log has more under request id %s", r.id)
+}
+
+// queueFull tells the client when to come back, in the way of each protocol:
+// a RetryInfo, and a Retry-After header in whole seconds.
+func queueFull(full *embedder.QueueFullError) *connect.Error {
+	err := newError(connect.CodeResourceExhausted, "QUEUE_FULL",
+		fmt.Sprintf("too many crops are waiting: retry in %s", full.RetryAfter.Round(time.Millisecond)), nil,
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(full.RetryAfter)})
+	seconds := int64((full.RetryAfter + time.Second - 1) / time.Second)
+	err.Meta().Set("Retry-After", fmt.Sprint(seconds))
+	return err
+}

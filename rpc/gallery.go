@@ -1,0 +1,103 @@
+package rpc
+
+import (
+	"context"
+	"encoding/base64"
+
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// galleryService implements rollcallv1connect.GalleryServiceHandler; its
+// EnrollStream is in enrollstream.go.
+type galleryService struct{ *api }
+
+// GetStudent implements the service.
+func (s galleryService) GetStudent(ctx context.Context, req *pb.GetStudentRequest) (*pb.GetStudentResponse, error) {
+	student, err := s.Gallery.Student(ctx, req.GetStudentId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetStudentResponse{Student: studentPB(student)}, nil
+}
+
+// ListStudents implements the service. The page token is the last id of the
+// page before, in base64 so that nobody builds on its form.
+func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRequest) (*pb.ListStudentsResponse, error) {
+	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
+	if err != nil {
+		return nil, fieldError("BAD_PAGE_TOKEN", "page_token", "page_token is not a next_page_token of this server: start again without one")
+	}
+	page, next, err := s.Gallery.Students(ctx, string(after), int(req.GetPageSize()), req.GetGroup())
+	if err != nil {
+		return nil, err
+	}
+	resp := &pb.ListStudentsResponse{
+		NextPageToken: base64.RawURLEncoding.EncodeToString([]byte(next)),
+		Total:         int32(s.Gallery.CountStudents(req.GetGroup())),
+	}
+	for _, student := range page {
+		resp.Students = append(resp.Students, studentPB(student))
+	}
+	return resp, nil
+}
+
+// UpdateStudent implements the service.
+func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudentRequest) (*pb.UpdateStudentResponse, error) {
+	student, err := s.Gallery.UpdateStudent(ctx, req.GetStudentId(), req.GetGroups())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.UpdateStudentResponse{Student: studentPB(student)}, nil
+}
+
+// DeleteStudent implements the service.
+func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudentRequest) (*pb.DeleteStudentResponse, error) {
+	crops, err := s.Gallery.DeleteStudent(ctx, req.GetStudentId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.DeleteStudentResponse{CropsDeleted: int32(crops)}, nil
+}
+
+// GetCrop implements the service.
+func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*pb.GetCropResponse, error) {
+	crop, err := s.Gallery.Crop(ctx, req.GetCropId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetCropResponse{Crop: cropPB(crop)}, nil
+}
+
+// AssignCrop implements the service.
+func (s galleryService) AssignCrop(ctx context.Context, req *pb.AssignCropRequest) (*pb.AssignCropResponse, error) {
+	crop, err := s.Gallery.AssignCrop(ctx, req.GetCropId(), req.GetStudentId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.AssignCropResponse{Crop: cropPB(crop)}, nil
+}
+
+// DeleteCrop implements the service.
+func (s galleryService) DeleteCrop(ctx context.Context, req *pb.DeleteCropRequest) (*pb.DeleteCropResponse, error) {
+	if err := s.Gallery.DeleteCrop(ctx, req.GetCropId()); err != nil {
+		return nil, err
+	}
+	return &pb.DeleteCropResponse{}, nil
+}
+
+// CheckConsistency implements the service.
+func (s galleryService) CheckConsistency(ctx context.Context, _ *pb.CheckConsistencyRequest) (*pb.CheckConsistencyResponse, error) {
+	report, err := s.Gallery.CheckConsistency(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp := &pb.CheckConsistencyResponse{
+		Consistent: len(report.Differences) == 0,
+		Stored:     int32(report.Stored),
+		Indexed:    int32(report.Indexed),
+	}
+	for _, d := range report.Differences {
+		resp.Differences = append(resp.Differences, &pb.Difference{Kind: d.Kind, Model: d.Model, CropId: d.CropID, StudentId: d.StudentID})
+	}
+	return resp, nil
+}

@@ -1,0 +1,127 @@
+package rpc
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"rollcall/embedder"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// Metrics are the counts and gauges behind /metrics. They tell how the server
+// fares and nothing about anybody: no label holds an id. Safe for concurrent
+// use.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	stages   *prometheus.HistogramVec
+	verdicts *prometheus.CounterVec
+}
+
+// latencyBuckets go from a gallery read to a queue that is too long, in seconds.
+var latencyBuckets = []float64{.0005, .001, .0025, .005, .0075, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 10}
+
+// stageBuckets go from a match of a small gallery to a slow model, in seconds.
+var stageBuckets = []float64{.00001, .000025, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5}
+
+// NewMetrics returns metrics of their own registry.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_requests_total", Help: "Calls answered, by procedure and code."}, []string{"procedure", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_request_seconds", Help: "Time from a call's header to its answer.", Buckets: latencyBuckets}, []string{"procedure"}),
+		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_embed_stage_seconds", Help: "Time of each stage from crop to embedding.", Buckets: stageBuckets}, []string{"stage"}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_verdicts_total", Help: "Verdicts given, by kind."}, []string{"verdict"}),
+	}
+	m.registry.MustRegister(m.requests, m.duration, m.stages, m.verdicts,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	return m
+}
+
+// ObserveStage takes the time of one stage; it fits embedder.Options.Observe.
+func (m *Metrics) ObserveStage(stage embedder.Stage, took time.Duration) {
+	m.stages.WithLabelValues(stage.String()).Observe(took.Seconds())
+}
+
+func (m *Metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+func (m *Metrics) request(procedure, code string, took time.Duration) {
+	m.requests.WithLabelValues(procedure, code).Inc()
+	m.duration.WithLabelValues(procedure).Observe(took.Seconds())
+}
+
+func (m *Metrics) verdict(v pb.Verdict) {
+	m.verdicts.WithLabelValues(strings.ToLower(strings.TrimPrefix(v.String(), "VERDICT_"))).Inc()
+}
+
+// watch adds the gauges of a backend.
+func (m *Metrics) watch(b Backend) { m.registry.MustRegister(backendCollector{b}) }
+
+// backendCollector reads the backend's figures when they are asked for.
+type backendCollector struct{ Backend }
+
+var (
+	modelLabel   = []string{"model"}
+	sessionsDesc = prometheus.NewDesc("rollcall_sessions", "Locked sessions of a loaded model.", modelLabel, nil)
+	busyDesc     = prometheus.NewDesc("rollcall_sessions_busy", "Sessions that run now.", modelLabel, nil)
+	workingDesc  = prometheus.NewDesc("rollcall_embed_working", "Calls that decode, locate or run now.", nil, nil)
+	waitingDesc  = prometheus.NewDesc("rollcall_queue_waiting", "Calls that wait for their turn or for a model to load.", nil, nil)
+	queueDesc    = prometheus.NewDesc("rollcall_queue_limit", "Calls that may wait before one more is refused.", nil, nil)
+	memoryDesc   = prometheus.NewDesc("rollcall_model_bytes", "Estimated memory of a loaded model.", modelLabel, nil)
+	loadsDesc    = prometheus.NewDesc("rollcall_model_loads_total", "Models loaded since the start.", nil, nil)
+	unloadsDesc  = prometheus.NewDesc("rollcall_model_unloads_total", "Models unloaded since the start.", nil, nil)
+	vectorsDesc  = prometheus.NewDesc("rollcall_index_vectors", "Enrolled embeddings in the index of a model.", modelLabel, nil)
+	indexDesc    = prometheus.NewDesc("rollcall_index_bytes", "Memory of the index of a model.", modelLabel, nil)
+	studentsDesc = prometheus.NewDesc("rollcall_students", "Students in the gallery.", nil, nil)
+	cropsDesc    = prometheus.NewDesc("rollcall_crops", "Crops in the gallery.", nil, nil)
+	sequenceDesc = prometheus.NewDesc("rollcall_storage_sequence", "Number of the gallery's last change.", nil, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, loadsDesc, unloadsDesc,
+		vectorsDesc, indexDesc, studentsDesc, cropsDesc, sequenceDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c backendCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	e := c.Embedder.Stats()
+	for _, m := range e.Models {
+		gauge(sessionsDesc, float64(m.Sessions), m.Name)
+		gauge(busyDesc, float64(m.Busy), m.Name)
+		gauge(memoryDesc, float64(m.Bytes), m.Name)
+	}
+	gauge(workingDesc, float64(e.Working))
+	gauge(waitingDesc, float64(e.Waiting))
+	gauge(queueDesc, float64(e.Queue))
+	counter(loadsDesc, e.Loads)
+	counter(unloadsDesc, e.Unloads)
+	g := c.Gallery.Stats()
+	for _, m := range g.Models {
+		gauge(vectorsDesc, float64(m.Vectors), m.Name)
+		gauge(indexDesc, float64(m.Bytes), m.Name)
+	}
+	gauge(studentsDesc, float64(g.Students))
+	gauge(cropsDesc, float64(g.Crops))
+	gauge(sequenceDesc, float64(g.Sequence))
+}

@@ -1,0 +1,90 @@
+package rpc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"connectrpc.com/connect"
+
+	"rollcall/models"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// modelService implements rollcallv1connect.ModelServiceHandler.
+type modelService struct{ *api }
+
+// ListModels implements the service.
+func (s modelService) ListModels(_ context.Context, req *pb.ListModelsRequest) (*pb.ListModelsResponse, error) {
+	list, err := s.Models.List()
+	if err != nil {
+		return nil, err
+	}
+	resp := new(pb.ListModelsResponse)
+	describe := s.describer()
+	for _, m := range list {
+		if m.Installed || !req.GetInstalledOnly() {
+			resp.Models = append(resp.Models, describe(m))
+		}
+	}
+	slices.SortFunc(resp.Models, func(a, b *pb.Model) int {
+		return cmp.Or(cmp.Compare(a.GetKind(), b.GetKind()), cmp.Compare(a.GetName(), b.GetName()))
+	})
+	return resp, nil
+}
+
+// GetModel implements the service.
+func (s modelService) GetModel(_ context.Context, req *pb.GetModelRequest) (*pb.GetModelResponse, error) {
+	name, err := s.modelName(req.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Models.Model(name)
+	if err != nil && !errors.Is(err, models.ErrNotInstalled) {
+		if errors.Is(err, models.ErrUnknownModel) {
+			return nil, newError(connect.CodeNotFound, "UNKNOWN_MODEL", err.Error(), nil)
+		}
+		return nil, err
+	}
+	return &pb.GetModelResponse{Model: s.describer()(m)}, nil
+}
+
+// describer returns a function that describes models as things stand now.
+func (s modelService) describer() func(models.Model) *pb.Model {
+	loaded := make(map[string]bool)
+	for _, m := range s.Embedder.Stats().Models {
+		loaded[m.Name] = true
+	}
+	embeddings := make(map[string]int32)
+	for _, m := range s.Gallery.Stats().Models {
+		embeddings[m.Name] = int32(m.Vectors)
+	}
+	used, err := s.modelName("")
+	if err != nil {
+		used = "" // none is installed: none is the default
+	}
+	return func(m models.Model) *pb.Model {
+		c := m.Contract
+		kind := pb.ModelKind_MODEL_KIND_EMBEDDER
+		if c.Kind == models.Locator {
+			kind = pb.ModelKind_MODEL_KIND_LOCATOR
+		}
+		return &pb.Model{
+			Name:              c.Name,
+			Kind:              kind,
+			Title:             c.Title,
+			Installed:         m.Installed,
+			Default:           c.Name == used,
+			Loaded:            loaded[c.Name],
+			Digest:            c.SHA256,
+			Dimension:         int32(c.Output.Dimension),
+			InputWidth:        int32(c.Input.Width),
+			InputHeight:       int32(c.Input.Height),
+			Threshold:         c.Threshold,
+			CalibrationPoints: int32(len(c.Calibration)),
+			Licence:           c.Licence.Name,
+			Embeddings:        embeddings[c.Name],
+		}
+	}
+}

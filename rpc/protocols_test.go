@@ -1,0 +1,298 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpcreflect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+
+	"rollcall/embedder"
+	"rollcall/embedder/onnxtest"
+	pb "rollcall/proto/rollcall/v1"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
+	"rollcall/rpc"
+)
+
+// Every protocol on the one port, over HTTP/1.1 and h2c, gives the same answer
+// and the same error details.
+func TestProtocolsAgree(t *testing.T) {
+	w := newWorld(t, setup{})
+	enroll(t, w, 1, 0, "ada/1", "ada")
+	clients := map[string]rollcallv1connect.AttendanceServiceClient{
+		"connect proto, http/1.1": rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url),
+		"connect json, http/1.1":  rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, connect.WithProtoJSON()),
+		"connect proto, h2c":      rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url),
+		"connect gzip, h2c":       rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithSendGzip()),
+		"grpc, h2c":               rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithGRPC()),
+		"grpc-web, http/1.1":      rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, connect.WithGRPCWeb()),
+		"grpc-web, h2c":           rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithGRPCWeb()),
+	}
+	want := identify(t, w, 1, 1, nil)
+	for name, client := range clients {
+		got, err := client.Identify(context.Background(), &pb.IdentifyRequest{Image: onnxtest.Face(1, 1)})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !proto.Equal(got, want) {
+			t.Errorf("%s: %v\nwant %v", name, got, want)
+		}
+		_, err = client.Identify(context.Background(), &pb.IdentifyRequest{CropId: "nope"})
+		if connect.CodeOf(err) != connect.CodeNotFound || reasonOf(err) != "CROP_NOT_FOUND" {
+			t.Errorf("%s: error %v, reason %q", name, err, reasonOf(err))
+		}
+	}
+}
+
+func reasonOf(err error) string {
+	if info := detailOf[*errdetails.ErrorInfo](err); info != nil {
+		return info.GetReason()
+	}
+	return ""
+}
+
+// detailOf returns the detail of this type that an error carries, or nil.
+func detailOf[T proto.Message](err error) T {
+	var none T
+	var failed *connect.Error
+	if !errors.As(err, &failed) {
+		return none
+	}
+	for _, d := range failed.Details() {
+		if value, err := d.Value(); err == nil {
+			if detail, ok := value.(T); ok {
+				return detail
+			}
+		}
+	}
+	return none
+}
+
+func TestReadsOverGET(t *testing.T) {
+	w := newWorld(t, setup{})
+	enroll(t, w, 1, 0, "ada/1", "ada", "3b")
+	resp, err := http.Get(w.url + `/rollcall.v1.GalleryService/GetStudent?connect=v1&encoding=json&message=%7B%22studentId%22%3A%22ada%22%7D`)
+	must(t, err)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+func TestHealthReflectionMetrics(t *testing.T) {
+	w := newWorld(t, setup{})
+	enroll(t, w, 1, 0, "ada/1", "ada")
+	identify(t, w, 1, 1, nil)
+	if got := get(t, w.url+"/healthz"); got != "200 ok\n" {
+		t.Errorf("/healthz: %q", got)
+	}
+	a := w.post("/grpc.health.v1.Health/Check", `{"service":"rollcall.v1.AttendanceService"}`)
+	if a.body["status"] != "SERVING_STATUS_SERVING" { // grpchealth names the value so in JSON
+		t.Errorf("health: %s", a.raw)
+	}
+	if a := w.post("/grpc.health.v1.Health/Check", `{"service":"nope"}`); a.body["code"] != "not_found" {
+		t.Errorf("health of no service: %s", a.raw)
+	}
+	stream := grpcreflect.NewClient(h2c(), w.url).NewStream(context.Background())
+	names, err := stream.ListServices()
+	must(t, err)
+	_, err = stream.Close()
+	must(t, err)
+	if !slices.Contains(names, "rollcall.v1.GalleryService") {
+		t.Errorf("reflection lists %v", names)
+	}
+	metrics := get(t, w.url+"/metrics")
+	for _, line := range []string{
+		`rollcall_requests_total{code="ok",procedure="/rollcall.v1.AttendanceService/Embed"} 1`,
+		`rollcall_verdicts_total{verdict="match"} 1`,
+		`rollcall_index_vectors{model="test-arcface"} 1`,
+		`rollcall_embed_stage_seconds_count{stage="run"} 2`,
+		`rollcall_sessions{model="test-arcface"}`,
+		`rollcall_students 1`,
+		`process_resident_memory_bytes`,
+	} {
+		if !strings.Contains(metrics, line) {
+			t.Errorf("/metrics has no line %s", line)
+		}
+	}
+}
+
+func TestUnknownProceduresShareOneLabel(t *testing.T) {
+	w := newWorld(t, setup{})
+	for _, path := range []string{"/a.b/C", "/d.e/F"} {
+		resp, err := http.Post(w.url+path, "application/json", strings.NewReader("{}"))
+		must(t, err)
+		resp.Body.Close()
+	}
+	metrics := get(t, w.url+"/metrics")
+	if !strings.Contains(metrics, `procedure="unknown"} 2`) || strings.Contains(metrics, "a.b") {
+		t.Error("a client can make labels")
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	w := newWorld(t, setup{})
+	for sent, kept := range map[string]bool{"check-in-7": true, "a b": false, strings.Repeat("x", 65): false, "": false} {
+		req, err := http.NewRequest(http.MethodPost, w.url+galleryPath+"ListStudents", strings.NewReader("{}"))
+		must(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Request-Id", sent)
+		resp, err := http.DefaultClient.Do(req)
+		must(t, err)
+		resp.Body.Close()
+		got := resp.Header.Get("X-Request-Id")
+		if got == "" || (got == sent) != kept {
+			t.Errorf("sent %q, got %q", sent, got)
+		}
+		eventually(t, "the log line", func() bool { return strings.Contains(w.log.String(), "request_id="+got) })
+	}
+}
+
+// slowEmbedder holds every call until released.
+type slowEmbedder struct {
+	rpc.Embedder
+	entered chan struct{}
+	release chan struct{}
+}
+
+func (s slowEmbedder) Embed(ctx context.Context, req embedder.Request) (*embedder.Result, error) {
+	s.entered <- struct{}{}
+	<-s.release
+	return s.Embedder.Embed(ctx, req)
+}
+
+// On the way out, calls in flight are answered and new ones are refused.
+func TestDrain(t *testing.T) {
+	slow := slowEmbedder{entered: make(chan struct{}), release: make(chan struct{})}
+	w := newWorld(t, setup{wrap: func(b rpc.Backend) rpc.Backend {
+		slow.Embedder = b.Embedder
+		b.Embedder = slow
+		return b
+	}})
+	keepAlive := &http.Client{Transport: &http.Transport{}}
+	answered := make(chan error, 1)
+	go func() {
+		client := rollcallv1connect.NewAttendanceServiceClient(keepAlive, w.url)
+		_, err := client.Embed(context.Background(), &pb.EmbedRequest{Image: onnxtest.Face(1, 0), CropId: "ada/1", StudentId: "ada"})
+		answered <- err
+	}()
+	<-slow.entered
+	stopped := make(chan struct{})
+	go func() { w.stop(); close(stopped) }()
+	eventually(t, "the server drains", func() bool {
+		// New connections are refused, so ask the handler itself.
+		rec := newRecorder()
+		w.server.Handler().ServeHTTP(rec, mustRequest(t, http.MethodGet, "/healthz", ""))
+		return rec.status == http.StatusServiceUnavailable
+	})
+	rec := newRecorder()
+	w.server.Handler().ServeHTTP(rec, mustRequest(t, http.MethodPost, embedPath, `{}`))
+	if !strings.Contains(rec.body.String(), `"unavailable"`) || !strings.Contains(rec.body.String(), "shutting down") {
+		t.Errorf("a call while draining: %s", rec.body.String())
+	}
+	close(slow.release)
+	must(t, <-answered)
+	<-stopped
+	must(t, <-w.done)
+	w = newWorld(t, setup{data: w.data, library: w.library})
+	wantVerdict(t, identify(t, w, 1, 1, nil), pb.Verdict_VERDICT_MATCH, "ada")
+}
+
+func TestUnavailableWhileStarting(t *testing.T) {
+	s := rpc.New(rpc.Options{})
+	for _, path := range []string{"/healthz", embedPath} {
+		rec := newRecorder()
+		method := http.MethodPost
+		if path == "/healthz" {
+			method = http.MethodGet
+		}
+		s.Handler().ServeHTTP(rec, mustRequest(t, method, path, `{}`))
+		if rec.status != http.StatusServiceUnavailable || !strings.Contains(rec.body.String(), "loading") {
+			t.Errorf("%s while starting: %d %s", path, rec.status, rec.body.String())
+		}
+	}
+}
+
+// Of many callers at once, the ones too many are refused with a delay, the
+// others are answered.
+func TestQueueFull(t *testing.T) {
+	w := newWorld(t, setup{embed: embedder.Options{Sessions: 1, Queue: 1}})
+	face := onnxtest.Face(1, 0)
+	identifyOnce := func() error {
+		_, err := w.attendance().Identify(context.Background(), &pb.IdentifyRequest{Image: face})
+		return err
+	}
+	must(t, identifyOnce()) // the model is loaded now
+	var mu sync.Mutex
+	var refused, answered int
+	for round := 0; round < 50 && (refused == 0 || answered == 0); round++ {
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				err := identifyOnce()
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					answered++
+					return
+				}
+				refused++
+				retry := detailOf[*errdetails.RetryInfo](err)
+				if connect.CodeOf(err) != connect.CodeResourceExhausted || retry == nil || retry.GetRetryDelay().AsDuration() <= 0 {
+					t.Errorf("refused with %v, retry %v", err, retry)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if refused == 0 || answered == 0 {
+		t.Errorf("%d refused, %d answered; want some of both", refused, answered)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	slow := slowEmbedder{entered: make(chan struct{}, 1), release: make(chan struct{})}
+	w := newWorld(t, setup{
+		options: rpc.Options{RequestTimeout: 30 * time.Millisecond},
+		wrap: func(b rpc.Backend) rpc.Backend {
+			slow.Embedder = b.Embedder
+			b.Embedder = slow
+			return b
+		},
+	})
+	time.AfterFunc(60*time.Millisecond, func() { close(slow.release) })
+	_, err := w.attendance().Identify(context.Background(), &pb.IdentifyRequest{Image: onnxtest.Face(1, 0)})
+	if connect.CodeOf(err) != connect.CodeDeadlineExceeded {
+		t.Errorf("%v, want deadline_exceeded", err)
+	}
+}
+
+// panicEmbedder stands for a bug.
+type panicEmbedder struct{ rpc.Embedder }
+
+func (panicEmbedder) Embed(context.Context, embedder.Request) (*embedder.Result, error) {
+	panic("the secret image bytes")
+}
+
+func TestPanicIsOneFailedCall(t *testing.T) {
+	w := newWorld(t, setup{wrap: func(b rpc.Backend) rpc.Backend { b.Embedder = panicEmbedder{b.Embedder}; return b }})
+	a := w.post(embedPath, `{"image":"`+b64(onnxtest.Face(1, 0))+`"}`)
+	if a.body["code"] != "internal" || a.reason() != "INTERNAL" {
+		t.Errorf("answer %s", a.raw)
+	}
+	if strings.Contains(a.raw+w.log.String(), "secret") {
+		t.Error("the panic's value got out")
+	}
+	if a := w.post(galleryPath+"ListStudents", `{}`); a.status != http.StatusOK {
+		t.Errorf("after the panic: %s", a.raw)
+	}
+}

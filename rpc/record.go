@@ -1,0 +1,105 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"connectrpc.com/connect"
+)
+
+// callRecord is what the log line and the counters say of one call. It belongs
+// to the goroutine that answers the call.
+type callRecord struct {
+	id        string // request id
+	procedure string // set once a handler was reached
+	code      string // Connect's code name, or "ok"
+	reason    string // ErrorInfo.reason
+	internal  error  // the cause of an internal error, for the log alone
+}
+
+type recordKey struct{}
+
+func withRecord(ctx context.Context, r *callRecord) context.Context {
+	return context.WithValue(ctx, recordKey{}, r)
+}
+
+// recordOf returns the record of the call, or an empty one outside of a call.
+func recordOf(ctx context.Context) *callRecord {
+	if r, ok := ctx.Value(recordKey{}).(*callRecord); ok {
+		return r
+	}
+	return new(callRecord)
+}
+
+// end notes how a call ended.
+func (r *callRecord) end(err error) {
+	if err == nil {
+		r.code = "ok"
+		return
+	}
+	r.code = connect.CodeOf(err).String()
+	var failure *failure
+	if errors.As(err, &failure) {
+		r.reason, r.internal = failure.reason, failure.internal
+	}
+}
+
+// interceptor validates unary requests, bounds their time, and translates the
+// errors of unary and streaming handlers alike.
+type interceptor struct{ server *Server }
+
+func (s *Server) unaryInterceptor() connect.Interceptor { return interceptor{s} }
+
+// WrapUnary implements [connect.Interceptor].
+func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		record := recordOf(ctx)
+		record.procedure = req.Spec().Procedure
+		ctx, cancel := context.WithTimeout(ctx, i.server.opts.RequestTimeout)
+		defer cancel()
+		err := validate(req.Any())
+		var resp connect.AnyResponse
+		if err == nil {
+			resp, err = next(ctx, req)
+		}
+		if err != nil {
+			err = translate(ctx, err)
+		}
+		record.end(err)
+		return resp, err
+	}
+}
+
+// WrapStreamingHandler implements [connect.Interceptor].
+func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		record := recordOf(ctx)
+		record.procedure = conn.Spec().Procedure
+		err := next(ctx, conn)
+		if err != nil {
+			err = translate(ctx, err)
+		}
+		record.end(err)
+		return err
+	}
+}
+
+// WrapStreamingClient implements [connect.Interceptor].
+func (interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+// recovered answers for a handler that panicked. The panic's value is not
+// logged: it may hold anything, and the stack says enough.
+func (s *Server) recovered(ctx context.Context, spec connect.Spec, _ http.Header, value any) error {
+	record := recordOf(ctx)
+	record.procedure = spec.Procedure
+	s.opts.Logger.Error("a handler panicked", "procedure", spec.Procedure, "request_id", record.id,
+		"type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	err := newError(connect.CodeInternal, "INTERNAL", internalMessage(record), nil)
+	record.end(err)
+	return err
+}

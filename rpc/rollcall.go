@@ -1,0 +1,100 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"connectrpc.com/connect"
+
+	"rollcall/embedder"
+	"rollcall/gallery"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// RollCall implements the service. A crop that is no image fails the whole
+// call, naming the probe; one that is unusable gets its own seat that says so.
+func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest) (*pb.RollCallResponse, error) {
+	results, err := s.embedProbes(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	model, err := s.galleryModel(results[0].Model, results[0].Digest)
+	if err != nil {
+		return nil, err
+	}
+	resp := &pb.RollCallResponse{Model: model.Name, Dimension: int32(model.Dimension)}
+	var vectors [][]float32
+	var usable []int // place among the vectors -> place among the probes
+	for i, res := range results {
+		seat := &pb.Seat{Quality: qualityPB(res.Quality)}
+		resp.Seats = append(resp.Seats, seat)
+		if len(res.Quality.Reasons) > 0 {
+			seat.Verdict = pb.Verdict_VERDICT_UNUSABLE
+			seat.Reasons = seat.GetQuality().GetReasons()
+			resp.Unknown = append(resp.Unknown, int32(i))
+			continue
+		}
+		vectors = append(vectors, res.Embedding)
+		usable = append(usable, i)
+	}
+	roll, err := s.Gallery.RollCall(ctx, vectors, model, scopeOf(req.GetScope()), req.GetFpir())
+	if err != nil {
+		return nil, err
+	}
+	resp.Absent = roll.Absent
+	resp.Threshold = roll.Threshold
+	for j, seat := range roll.Seats {
+		fillSeat(resp.GetSeats()[usable[j]], seat)
+		if seat.StudentID == "" {
+			resp.Unknown = append(resp.Unknown, int32(usable[j]))
+		}
+	}
+	for _, seat := range resp.GetSeats() {
+		s.server.opts.Metrics.verdict(seat.GetVerdict())
+	}
+	return resp, nil
+}
+
+// embedProbes embeds all probes, as many at once as an EnrollStream would.
+func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequest) ([]*embedder.Result, error) {
+	name, err := s.modelName(req.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	results := make([]*embedder.Result, len(req.GetProbes()))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(s.server.opts.StreamWorkers)
+	for i, probe := range req.GetProbes() {
+		group.Go(func() error {
+			res, err := patiently(ctx, func() (*embedder.Result, error) {
+				return s.embed(ctx, probe.GetImage(), probe.GetLandmarks(), name)
+			})
+			if err != nil {
+				return probeError(translate(ctx, err), i)
+			}
+			results[i] = res
+			return nil
+		})
+	}
+	return results, group.Wait()
+}
+
+// probeError says which probe was at fault.
+func probeError(err error, i int) error {
+	var f *failure
+	if connect.CodeOf(err) != connect.CodeInvalidArgument || !errors.As(err, &f) {
+		return err
+	}
+	return fieldError(f.reason, fmt.Sprintf("probes[%d]", i), fmt.Sprintf("probe %d: %s", i, f.message))
+}
+
+func fillSeat(seat *pb.Seat, found gallery.Seat) {
+	seat.Verdict = verdicts[found.Verdict]
+	seat.StudentId = found.StudentID
+	seat.Similarity = found.Similarity
+	seat.Candidates = candidatesPB(found.Candidates)
+	seat.Reasons = reasonsPB(found.Reasons)
+}
