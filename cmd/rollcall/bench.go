@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+
+	"rollcall/cmd/rollcall/bench"
+)
+
+func benchCommand() command {
+	cmd := command{
+		name:  "bench",
+		short: "measure speed, accuracy and steadiness on this machine",
+		long:  "Prints the figures that the README quotes, measured here.",
+	}
+	for _, b := range bench.All() {
+		cmd.children = append(cmd.children, command{
+			name:  b.Name,
+			short: b.Short,
+			long:  b.Long,
+			flags: b.Flags,
+			run: func(ctx context.Context, c console, args []string) error {
+				if len(args) > 0 {
+					return usageError("bench %s takes no arguments", b.Name)
+				}
+				return b.Run(ctx, c.out, c.err)
+			},
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,225 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/embedder"
+	"rollcall/gallery"
+)
+
+// accuracyOptions are the flags of "bench accuracy".
+type accuracyOptions struct {
+	models modelOptions
+	cut    cutOptions
+	report reportOptions
+
+	faces, split string
+	students     int
+	gallery      gallery.Options
+	calibrate    bool
+	calibration  string
+}
+
+func accuracyBench() Bench {
+	var o accuracyOptions
+	return Bench{
+		Name:  "accuracy",
+		Short: "how often crops of a folder of faces are identified rightly",
+		Long: `Cuts crops from pictures of known people as a detector would, enrols one crop of
+each student, and identifies the others, and strangers. Everything goes the way
+of the server: decoding, locating, aligning, embedding, the gallery's verdict.
+
+Three ways are compared: with the landmarks that the locator finds, which is what
+a server does; with those that faces.csv gives, which no locator surpasses; and
+without any, the whole crop taken for the face. The folder holds faces.csv
+(picture, person, split, five landmarks) and faces-192.tar (the pictures).
+
+With --calibrate it prints the similarities at which two different people pass
+for one (FMR 1e-1, 1e-2, ...), for the contract of the model.`,
+		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
+		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
+	}
+}
+
+func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.faces, "faces", "", "folder of the faces")
+	set.StringVar(&o.split, "split", splitTest, "which people: test or train")
+	set.IntVar(&o.students, "students", 200, "how many people with two pictures or more are enrolled; 0: all")
+	o.cut.addFlags(set)
+	set.Float64Var(&o.gallery.FPIR, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
+	set.Float32Var(&o.gallery.Margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
+	set.BoolVar(&o.calibrate, "calibrate", false, "print a calibration for the model's contract instead; not from the split test")
+	set.StringVar(&o.calibration, "calibration", "", "judge by the calibration in this file, which --calibrate printed, instead of the contract's")
+	o.models.addFlags(set)
+}
+
+func (o *accuracyOptions) validate() error {
+	switch {
+	case o.faces == "":
+		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
+	case o.students < 0:
+		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
+	case !(o.gallery.FPIR > 0 && o.gallery.FPIR < 1):
+		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.gallery.FPIR)
+	case o.calibrate && o.split == splitTest:
+		return fmt.Errorf("--calibrate cannot use the split %s, whose people are kept for measuring: use --split %s", splitTest, splitTrain)
+	}
+	return errors.Join(o.cut.validate(), o.report.validate())
+}
+
+func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	faces, err := readFaces(o.faces, o.split)
+	if err != nil {
+		return err
+	}
+	w, err := o.models.open(ctx, progress)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	fmt.Fprintf(progress, "cutting %d crops …\n", len(faces))
+	crops, err := o.cut.cutAll(ctx, faces)
+	if err != nil {
+		return err
+	}
+	if o.calibrate {
+		return o.runCalibrate(ctx, out, progress, w, crops)
+	}
+	roster, err := newRoster(crops, o.students, o.cut.seed)
+	if err != nil {
+		return err
+	}
+	model := w.galleryModel()
+	if o.calibration != "" {
+		if model.Calibration, err = readCalibration(o.calibration); err != nil {
+			return err
+		}
+	}
+	res := accuracyResult{Model: w.describe(), Pictures: len(crops), Students: len(roster.students), Rule: o.rule(model)}
+	for _, way := range ways(w) {
+		found, err := way.embedAll(ctx, progress, w, crops)
+		if err != nil {
+			return err
+		}
+		v := wayResult{Way: way.name}
+		if err := v.verify(ctx, crops, found); err != nil {
+			return err
+		}
+		if way.locates {
+			v.Landmarks = measureLandmarks(crops, found)
+		}
+		if err := v.identify(ctx, crops, found, roster, model, o.gallery); err != nil {
+			return err
+		}
+		res.Ways = append(res.Ways, v)
+	}
+	return o.report.print(out, "accuracy", w.runtime.Version, res)
+}
+
+// rule says what the verdicts follow from.
+func (o *accuracyOptions) rule(m gallery.Model) string {
+	if len(m.Calibration) == 0 {
+		return fmt.Sprintf("published threshold, similarity %.3f: the model is not calibrated", m.Threshold)
+	}
+	return fmt.Sprintf("calibrated threshold for an FPIR of %g", o.gallery.FPIR)
+}
+
+func (o *accuracyOptions) runCalibrate(ctx context.Context, out, progress io.Writer, w *workbench, crops []crop) error {
+	way := ways(w)[0]
+	found, err := way.embedAll(ctx, progress, w, crops)
+	if err != nil {
+		return err
+	}
+	pairs, err := compareAll(ctx, embeddingsOf(found), peopleOf(crops, found))
+	if err != nil {
+		return err
+	}
+	source := fmt.Sprintf("rollcall bench accuracy --calibrate --split %s --seed %d --grow %g --shift %g --turn %g, %s, %d crops",
+		o.split, o.cut.seed, o.cut.grow, o.cut.shift, o.cut.turn, way.name, len(crops))
+	table, err := pairs.calibrate(source)
+	if err != nil {
+		return err
+	}
+	return printJSON(out, table)
+}
+
+// A way is where the landmarks come from.
+type way struct {
+	name    string
+	given   bool // with the request
+	locates bool // by a locator
+}
+
+// ways returns the ways that make a difference for the model, the server's first.
+func ways(w *workbench) []way {
+	if !w.aligns() {
+		return []way{{name: "no landmarks needed"}}
+	}
+	all := []way{{name: "landmarks given", given: true}, {name: "no landmarks"}}
+	if w.locator != "" {
+		all = append([]way{{name: "locator " + w.locator, locates: true}}, all...)
+	}
+	return all
+}
+
+// embedAll embeds the crops, in their order.
+func (y way) embedAll(ctx context.Context, progress io.Writer, w *workbench, crops []crop) (results []*embedder.Result, err error) {
+	var opts embedder.Options
+	if !y.locates {
+		opts.Locator = embedder.LocatorNone
+	}
+	e, err := w.newEmbedder(opts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	loaded, err := e.Load(ctx, w.embedder.Contract.Name)
+	if err != nil {
+		return nil, err
+	}
+	m := newMeter(progress, "embedding, "+y.name, len(crops))
+	results = make([]*embedder.Result, len(crops))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(loaded.Sessions + 1) // one decodes while the others run
+	for i, c := range crops {
+		group.Go(func() (err error) {
+			defer m.step()
+			req := embedder.Request{Image: c.jpeg, Model: w.embedder.Contract.Name}
+			if y.given {
+				req.Landmarks = &c.landmarks
+			}
+			results[i], err = e.Embed(ctx, req)
+			return err
+		})
+	}
+	return results, group.Wait()
+}
+
+// embeddingsOf returns the embeddings of the crops that have one.
+func embeddingsOf(found []*embedder.Result) (embeddings [][]float32) {
+	for _, r := range found {
+		if r.Embedding != nil {
+			embeddings = append(embeddings, r.Embedding)
+		}
+	}
+	return embeddings
+}
+
+// peopleOf returns whose the embeddings of embeddingsOf are.
+func peopleOf(crops []crop, found []*embedder.Result) (people []string) {
+	for i, r := range found {
+		if r.Embedding != nil {
+			people = append(people, crops[i].person)
+		}
+	}
+	return people
+}

@@ -1,0 +1,240 @@
+package bench
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"rollcall/embedder"
+	"rollcall/embedder/ortlib"
+	"rollcall/gallery"
+	"rollcall/models"
+)
+
+// modelOptions say which models are measured: installed ones, or files that are
+// installed into a folder which lasts as long as the bench.
+type modelOptions struct {
+	runtime   ortlib.Options
+	modelsDir string
+	embedder  fileOptions
+	locator   fileOptions
+	sessions  int
+}
+
+// fileOptions say where one model comes from.
+type fileOptions struct {
+	file     string // ONNX file; "": an installed model
+	name     string // of the installed model, or in the catalogue that of the file
+	contract string // JSON file; "": the catalogue's
+}
+
+func (o *modelOptions) addFlags(set *pflag.FlagSet) {
+	for _, kind := range []struct {
+		name string
+		o    *fileOptions
+	}{{"embedder", &o.embedder}, {"locator", &o.locator}} {
+		set.StringVar(&kind.o.file, kind.name, "", "ONNX file of the "+kind.name+"; empty: an installed one")
+		set.StringVar(&kind.o.name, kind.name+"-name", "", "name of the "+kind.name+"; empty: what the catalogue calls the file, or else the best one installed")
+		set.StringVar(&kind.o.contract, kind.name+"-contract", "", "contract (JSON) of an ONNX file that the catalogue does not have")
+	}
+	set.StringVar(&o.modelsDir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
+	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: as many as cores")
+	set.StringVar(&o.runtime.Path, "onnxruntime", "", "file or folder of the ONNX Runtime library; empty: find or install it")
+	set.BoolVar(&o.runtime.Offline, "offline", false, "never install ONNX Runtime, only find it")
+}
+
+// workbench is what the benches that run models work with.
+type workbench struct {
+	runtime  ortlib.Library
+	library  *models.Library
+	dir      string // that library is in
+	embedder models.Model
+	locator  string // name of the locator; "" where none is installed
+	sessions int
+	temp     string // folder to remove; "" where library is the user's own
+}
+
+// open starts ONNX Runtime and finds or installs the models. The caller closes
+// the workbench.
+func (o modelOptions) open(ctx context.Context, progress io.Writer) (_ *workbench, err error) {
+	w := &workbench{sessions: o.sessions}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	last := ""
+	o.runtime.Progress = func(step string, _, _ int64) {
+		if step != last {
+			last = step
+			fmt.Fprintln(progress, step)
+		}
+	}
+	if w.runtime, err = ortlib.Ensure(ctx, o.runtime); err != nil {
+		return w, err
+	}
+	if err := embedder.Start(w.runtime); err != nil {
+		return w, err
+	}
+	if err := w.openLibrary(o); err != nil {
+		return w, err
+	}
+	if w.embedder, err = w.find(ctx, models.Embedder, o.embedder); err != nil {
+		return w, err
+	}
+	locator, err := w.find(ctx, models.Locator, o.locator)
+	if err != nil && !errors.Is(err, models.ErrNoneInstalled) {
+		return w, err
+	}
+	w.locator = locator.Contract.Name
+	return w, nil
+}
+
+// close removes what was installed for the bench.
+func (w *workbench) close() error {
+	if w.temp == "" {
+		return nil
+	}
+	return os.RemoveAll(w.temp)
+}
+
+// openLibrary opens the user's models, or an empty folder where files were given.
+func (w *workbench) openLibrary(o modelOptions) (err error) {
+	switch {
+	case o.embedder.file != "" || o.locator.file != "":
+		if w.temp, err = os.MkdirTemp("", "rollcall-bench-models-"); err != nil {
+			return err
+		}
+		w.dir = w.temp
+	case o.modelsDir != "":
+		w.dir = o.modelsDir
+	default:
+		if w.dir, err = models.DefaultDir(); err != nil {
+			return err
+		}
+	}
+	w.library, err = models.OpenLibrary(w.dir)
+	return err
+}
+
+// find returns the model of a kind, and installs it first where a file was given.
+func (w *workbench) find(ctx context.Context, kind models.Kind, o fileOptions) (m models.Model, err error) {
+	switch {
+	case o.file != "":
+		m, err = w.install(ctx, o)
+	case o.contract != "":
+		return m, fmt.Errorf("--%s-contract needs --%s: the ONNX file that it describes", kind, kind)
+	case o.name != "":
+		m, err = w.library.Model(o.name)
+	default:
+		m, err = w.library.Default(kind)
+	}
+	if errors.Is(err, models.ErrNoneInstalled) || errors.Is(err, models.ErrNotInstalled) {
+		return m, fmt.Errorf("%w; or give the bench an ONNX file with --%s", err, kind)
+	}
+	if err != nil {
+		return m, err
+	}
+	if m.Contract.Kind != kind {
+		return m, fmt.Errorf("--%s: model %s is of the kind %s", kind, m.Contract.Name, m.Contract.Kind)
+	}
+	return m, nil
+}
+
+// install adds a file to the bench's own folder.
+func (w *workbench) install(ctx context.Context, o fileOptions) (models.Model, error) {
+	add := models.AddOptions{Check: embedder.Check}
+	name := o.name
+	if o.contract != "" {
+		data, err := os.ReadFile(o.contract)
+		if err != nil {
+			return models.Model{}, err
+		}
+		contract, err := models.ParseContract(data)
+		if err != nil {
+			return models.Model{}, fmt.Errorf("%s: %w", o.contract, err)
+		}
+		add.Contract, name = &contract, contract.Name
+	}
+	if name == "" {
+		var err error
+		if name, err = w.nameByDigest(o.file); err != nil {
+			return models.Model{}, err
+		}
+	}
+	return w.library.Add(ctx, name, o.file, add)
+}
+
+// nameByDigest finds the model of the catalogue that a file is.
+func (w *workbench) nameByDigest(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	known, err := w.library.List()
+	if err != nil {
+		return "", err
+	}
+	for _, m := range known {
+		if m.Contract.SHA256 == digest {
+			return m.Contract.Name, nil
+		}
+	}
+	return "", fmt.Errorf("the catalogue has no model with the digest of %s: say which one it is by its -name flag, or describe it by its -contract flag", file)
+}
+
+// newEmbedder returns an embedder over the models; observe may be nil. The
+// caller closes it.
+func (w *workbench) newEmbedder(opts embedder.Options) (*embedder.Embedder, error) {
+	opts.Sessions = w.sessions
+	if opts.Locator == "" {
+		opts.Locator = w.locator
+	}
+	return embedder.New(w.library, opts)
+}
+
+// aligns says whether the embedder needs landmarks.
+func (w *workbench) aligns() bool { return w.embedder.Contract.Input.Fit == models.FitAlign }
+
+// galleryModel returns what the gallery has to know of the embedder.
+func (w *workbench) galleryModel() gallery.Model {
+	c := w.embedder.Contract
+	m := gallery.Model{Name: c.Name, Digest: c.SHA256, Dimension: c.Output.Dimension, Threshold: c.Threshold}
+	for _, p := range c.Calibration {
+		m.Calibration = append(m.Calibration, gallery.Calibration{FMR: p.FMR, Similarity: p.Similarity})
+	}
+	return m
+}
+
+// describe returns the models' names and digests, for the report.
+func (w *workbench) describe() modelFacts {
+	facts := modelFacts{Embedder: w.embedder.Contract.Name, Digest: w.embedder.Contract.SHA256, Dimension: w.embedder.Contract.Output.Dimension}
+	if w.aligns() {
+		facts.Locator = w.locator
+	}
+	return facts
+}
+
+// modelFacts say what was measured.
+type modelFacts struct {
+	Embedder  string `json:"embedder"`
+	Digest    string `json:"digest"` // SHA-256 of its file
+	Dimension int    `json:"dimension"`
+	Locator   string `json:"locator,omitempty"` // empty where none was used
+}
+
+func (f modelFacts) String() string {
+	s := fmt.Sprintf("%s, %d-D, sha256 %.12s…", f.Embedder, f.Dimension, f.Digest)
+	if f.Locator != "" {
+		s += ", locator " + f.Locator
+	}
+	return s
+}

@@ -1,0 +1,206 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"rollcall/embedder/onnxtest"
+)
+
+// TestAccuracy measures models that are nearly perfect on their faces: what is
+// wrong then is the bench.
+func TestAccuracy(t *testing.T) {
+	all := append(people(14, 3, splitTest), people(5, 1, splitTest)...)
+	faces := writeFaces(t, append(all, people(1, 2, splitTrain)...))
+	var res accuracyResult
+	benchJSON(t, &res, "accuracy", "--faces="+faces, "--models-dir="+testModels(t), "--students=12")
+	if res.Pictures != 14*3+5 || res.Students != 12 || len(res.Ways) != 3 {
+		t.Fatalf("%d pictures, %d students, %d ways", res.Pictures, res.Students, len(res.Ways))
+	}
+	for i, v := range res.Ways {
+		probes, strangers := 12*2, 2*3+5
+		if v.Enrolled.Probes+2*v.NotEnrolled != probes || v.Strangers.Probes != strangers {
+			t.Errorf("%s: %d and %d probes; there are %d of students, %d of strangers", v.Way, v.Enrolled.Probes, v.Strangers.Probes, probes, strangers)
+		}
+		for _, c := range []verdictCounts{v.Enrolled, v.Strangers} {
+			if c.Right+c.Wrong+c.Ambiguous+c.Unknown+c.Unusable != c.Probes {
+				t.Errorf("%s: the verdicts do not add up: %+v", v.Way, c)
+			}
+		}
+		if i < 2 && (v.Rank1.Share < 0.95 || v.NotFound.Share > 0.05 || v.FPIR.Share > 0.3) {
+			t.Errorf("%s: rank 1 %v, not found %v, FPIR %v", v.Way, v.Rank1, v.NotFound, v.FPIR)
+		}
+	}
+	located := res.Ways[0]
+	if located.Landmarks == nil || located.Landmarks.Mean > 0.1 || located.Landmarks.Mean <= 0 {
+		t.Errorf("landmark errors %+v: the test locator is better than that, and not perfect", located.Landmarks)
+	}
+	if none := res.Ways[2]; none.Rank1.Share >= located.Rank1.Share {
+		t.Errorf("rank 1 is %v without landmarks and %v with: alignment makes no difference", none.Rank1, located.Rank1)
+	}
+}
+
+// TestCalibrate takes a calibration from the people for training and judges the
+// others by it.
+func TestCalibrate(t *testing.T) {
+	faces := writeFaces(t, append(people(6, 2, splitTest), people(40, 2, splitTrain)...))
+	installed := testModels(t)
+	out, err := runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--split=train", "--calibrate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table calibration
+	if err := json.Unmarshal([]byte(out), &table); err != nil {
+		t.Fatal(err)
+	}
+	contract := onnxtest.SFace(1).Contract
+	contract.Calibration, contract.CalibrationSource = table.Calibration, table.Source
+	if err := contract.Validate(); err != nil {
+		t.Errorf("the table does not fit a contract: %v\n%s", err, out)
+	}
+	file := filepath.Join(t.TempDir(), "calibration.json")
+	if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var before, after accuracyResult
+	args := []string{"--faces=" + faces, "--models-dir=" + installed, "--students=0"}
+	benchJSON(t, &before, "accuracy", args...)
+	benchJSON(t, &after, "accuracy", append(args, "--calibration="+file)...)
+	if before.Ways[0].Threshold == after.Ways[0].Threshold {
+		t.Errorf("the threshold is %v with and without the calibration", after.Ways[0].Threshold)
+	}
+	_, err = runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--calibrate")
+	wantError(t, err, "--split train")
+}
+
+func TestEmbed(t *testing.T) {
+	faces := writeFaces(t, people(distinctCrops, 1, splitTest))
+	var res embedResult
+	benchJSON(t, &res, "embed", "--faces="+faces, "--models-dir="+testModels(t), "--calls=5", "--rounds=2", "--seconds=0.1", "--clients=3")
+	if len(res.Latency) != 2 || len(res.Throughput) != 2 || res.Crops < distinctCrops/2 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	for _, l := range res.Latency {
+		var sum float64
+		var stages []string
+		for _, s := range l.Stages {
+			sum += s.Share
+			stages = append(stages, s.Stage)
+		}
+		if l.Latency.Calls != 10 || math.Abs(sum-1) > 1e-9 || !(l.OutsideRun > 0 && l.OutsideRun < 1) {
+			t.Errorf("%s: %d calls, shares add up to %g, %g outside of Run", l.Mode, l.Latency.Calls, sum, l.OutsideRun)
+		}
+		if located := slices.Contains(stages, "locate"); located != (l.Mode == "image alone, located") {
+			t.Errorf("%s: the stages are %v", l.Mode, stages)
+		}
+		if (l.LocatorRun > 0) != slices.Contains(stages, "locate") || l.Run <= 0 {
+			t.Errorf("%s: Run alone takes %g and %g ms", l.Mode, l.Run, l.LocatorRun)
+		}
+	}
+	for _, r := range res.Throughput {
+		for i, c := range r.Contenders {
+			if c.Median <= 0 || c.Least > c.Median || c.Most < c.Median || (i == 0 && c.Ratio != 1) {
+				t.Errorf("%s: %+v", r.Mode, c)
+			}
+		}
+		if len(r.Contenders) != 3 {
+			t.Errorf("%s: %d contenders", r.Mode, len(r.Contenders))
+		}
+	}
+}
+
+// TestEmbedWithoutAlignment has no landmarks to compare.
+func TestEmbedWithoutAlignment(t *testing.T) {
+	dir := t.TempDir()
+	onnxtest.Install(t, dir, onnxtest.FaceNet(1))
+	var res embedResult
+	benchJSON(t, &res, "embed", "--models-dir="+dir, "--calls=2", "--rounds=1", "--seconds=0.05", "--clients=2")
+	if len(res.Latency) != 1 || res.Model.Locator != "" || res.Latency[0].LocatorRun != 0 {
+		t.Errorf("a model that does not align: %+v", res)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	var res sessionsResult
+	benchJSON(t, &res, "sessions", "--models-dir="+testModels(t), "--cycles=3", "--sessions=2")
+	if len(res.Ways) != 3 || res.Sessions != 2 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	for i, cycles := range []int{3, 3, 1} {
+		if w := res.Ways[i]; len(w.Resident) != cycles || w.Memory.Start < mib {
+			t.Errorf("%s: %+v", w.Way, w)
+		}
+	}
+}
+
+func TestGallery(t *testing.T) {
+	var res galleryResult
+	benchJSON(t, &res, "gallery", "--students=100", "--queries=20", "--writes=20", "--writers=4", "--rounds=2", "--dimension=64")
+	if len(res.Identify) != len(queries) || len(res.Enroll) != 2 || res.Stats.Engine == "" || res.Stats.IndexBytes == 0 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	for _, q := range res.Identify {
+		if q.Latency.Calls != 40 {
+			t.Errorf("%s: %d calls", q.Probe, q.Latency.Calls)
+		}
+	}
+	// One writer shares with nobody. (Pebble may sync for itself meanwhile.)
+	if one := res.Enroll[0]; one.SyncsPerWrite < 1 || one.Latency.Calls != 40 {
+		t.Errorf("one writer: %+v", one)
+	}
+}
+
+// TestTables runs a bench for people.
+func TestTables(t *testing.T) {
+	out, err := runBench(t, "gallery", "--students=60", "--queries=5", "--writes=5", "--writers=2", "--rounds=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"machine ", "--students=60", "stranger, in a class", "fsyncs for each"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
+	}
+}
+
+func TestBadFlags(t *testing.T) {
+	faces := "--faces=" + t.TempDir()
+	for _, test := range []struct {
+		bench string
+		args  []string
+		says  string
+	}{
+		{"accuracy", nil, "--faces is missing"},
+		{"accuracy", []string{faces, "--split=all"}, "--split"},
+		{"accuracy", []string{faces, "--students=-1"}, "--students"},
+		{"accuracy", []string{faces, "--fpir=0"}, "--fpir"},
+		{"accuracy", []string{faces, "--fpir=NaN"}, "--fpir"},
+		{"accuracy", []string{faces, "--grow=-0.1"}, "--grow"},
+		{"accuracy", []string{faces, "--shift=NaN"}, "--shift"},
+		{"accuracy", []string{faces, "--turn=200"}, "--turn"},
+		{"accuracy", []string{faces, "--output=xml"}, "--output"},
+		{"accuracy", []string{faces, "--split=train"}, facesTable},
+		{"embed", []string{"--clients=0"}, "--clients"},
+		{"embed", []string{"--seconds=NaN"}, "--seconds"},
+		{"load", []string{"--clients=0"}, "--clients"},
+		{"load", []string{"--output=xml"}, "--output"},
+		{"sessions", []string{"--cycles=0"}, "--cycles"},
+		{"gallery", []string{"--writers=0"}, "--writers"},
+		{"gallery", []string{"--dimension=8"}, "--dimension"},
+		{"gallery", []string{"--students=10", "--index-engine=none"}, "none"},
+	} {
+		t.Run(fmt.Sprint(test.bench, test.args), func(t *testing.T) {
+			out, err := runBench(t, test.bench, test.args...)
+			wantError(t, err, test.says)
+			if out != "" {
+				t.Errorf("it printed %q", out)
+			}
+		})
+	}
+}

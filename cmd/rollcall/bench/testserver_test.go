@@ -1,0 +1,160 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/proto"
+
+	pb "rollcall/proto/rollcall/v1"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
+)
+
+// serverVariable makes the test binary a server, which does what its value says.
+const serverVariable = "BENCH_TEST_SERVER"
+
+// What a server of the tests does wrong, after faultAfter calls.
+const (
+	serveWell   = "well"
+	serveWrong  = "wrong" // another similarity, now and then
+	serveErrors = "errors"
+	serveCrash  = "crash"
+)
+
+// faultAfter is more calls than it takes to prepare four clients, 2 x 5 each.
+const faultAfter = 45
+
+// asChild makes the children of this test servers that behave as mode says.
+func asChild(t *testing.T, mode string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp := t.TempDir() // a server that crashes leaves its files
+	before := childCommand
+	t.Cleanup(func() { childCommand = before })
+	childCommand = func(w *workbench, data string) (*exec.Cmd, error) {
+		cmd := exec.Command(self, serveArgs(w, data)...)
+		cmd.Env = []string{serverVariable + "=" + mode, "TMPDIR=" + temp}
+		return cmd, nil
+	}
+}
+
+// runTestServer is what "serve" is to the tests, with the flags that serveArgs
+// gives it.
+func runTestServer(mode string, args []string) (err error) {
+	if len(args) == 0 || args[0] != "serve" {
+		return fmt.Errorf("not a command line of serve: %v", args)
+	}
+	var o modelOptions
+	set := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	set.String("listen", "", "")
+	set.String("data", "", "")
+	allow := set.Bool("allow-embeddings", false, "")
+	set.StringVar(&o.modelsDir, "models-dir", "", "")
+	set.StringVar(&o.embedder.name, "model", "", "")
+	set.StringVar(&o.locator.name, "locator", "", "")
+	set.StringVar(&o.runtime.Path, "onnxruntime", "", "")
+	set.IntVar(&o.sessions, "sessions", 0, "")
+	if err := set.Parse(args[1:]); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	w, err := o.open(ctx, io.Discard)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	s, err := startServer(ctx, w, *allow)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	front, err := misbehave(s.url, mode)
+	if err != nil {
+		return err
+	}
+	defer front.Close()
+	fmt.Printf("Rollcall test answers at http://%s\n", front.Addr())
+	<-ctx.Done()
+	return nil
+}
+
+// misbehave listens in front of a server and falsifies what passes.
+func misbehave(target, mode string) (net.Listener, error) {
+	to, err := url.Parse(target)
+	if err != nil {
+		return nil, err
+	}
+	var calls atomic.Int64
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Header.Del("Accept-Encoding") // so that falsify can read the answer
+		},
+		ModifyResponse: func(r *http.Response) error {
+			n := calls.Load()
+			if mode == serveWrong && n > faultAfter && n%3 == 0 && strings.HasSuffix(r.Request.URL.Path, "/Identify") {
+				return falsify(r)
+			}
+			return nil
+		},
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := calls.Add(1)
+		switch {
+		case mode == serveCrash && n > faultAfter:
+			fmt.Fprintln(os.Stderr, "double free or corruption")
+			os.Exit(134)
+		case mode == serveErrors && n > faultAfter && n%3 == 0 && r.URL.Path == rollcallv1connect.AttendanceServiceEmbedProcedure:
+			http.Error(w, "broken", http.StatusInternalServerError)
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	})
+	go http.Serve(ln, handler) // until the process ends
+	return ln, nil
+}
+
+// falsify changes the last bit of an answer's similarity.
+func falsify(r *http.Response) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	if r.StatusCode == http.StatusOK {
+		var answer pb.IdentifyResponse
+		if err := proto.Unmarshal(body, &answer); err != nil {
+			return err
+		}
+		answer.Similarity *= 1 - 1e-7
+		if body, err = proto.Marshal(&answer); err != nil {
+			return err
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	return nil
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	pb "rollcall/proto/rollcall/v1"
+)
+
+func checkCommand() command {
+	var o clientOptions
+	return command{
+		name:  "check",
+		short: "compare what is on disk with what is searched",
+		long: `Asks the server to compare storage and index, and lists the differences.
+There should be none; exit code 1 where there are. Searches go on meanwhile.`,
+		flags: o.addFlags,
+		run: func(ctx context.Context, c console, args []string) error {
+			if len(args) > 0 {
+				return usageError("check takes no arguments")
+			}
+			return runCheck(ctx, c, o)
+		},
+	}
+}
+
+func runCheck(ctx context.Context, c console, o clientOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	report, err := o.gallery().CheckConsistency(ctx, &pb.CheckConsistencyRequest{})
+	if err != nil {
+		return callError(o.server, err)
+	}
+	if o.json() {
+		err = printMessage(c.out, report)
+	} else {
+		err = printCheck(c, report)
+	}
+	if err == nil && !report.GetConsistent() {
+		return &exitError{exitFailure, fmt.Errorf("storage and index differ: restart the server, which rebuilds the index; if it comes back, report it")}
+	}
+	return err
+}
+
+func printCheck(c console, report *pb.CheckConsistencyResponse) error {
+	if report.GetConsistent() {
+		_, err := fmt.Fprintf(c.out, "consistent: %d enrolled embeddings on disk, %d searched\n", report.GetStored(), report.GetIndexed())
+		return err
+	}
+	var rows [][]string
+	for _, d := range report.GetDifferences() {
+		rows = append(rows, []string{d.GetKind(), orDash(d.GetModel()), orDash(d.GetCropId()), orDash(d.GetStudentId())})
+	}
+	return printTable(c.out, []string{"DIFFERENCE", "MODEL", "CROP", "STUDENT"}, rows)
+}

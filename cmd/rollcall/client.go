@@ -1,0 +1,114 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
+)
+
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+)
+
+// outputOptions is how a command prints its results.
+type outputOptions struct{ format string }
+
+func (o *outputOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.format, "output", outputTable, "how to print: table or json")
+}
+
+func (o *outputOptions) validate() error {
+	if o.format != outputTable && o.format != outputJSON {
+		return usageError("--output is %q; it can be table or json", o.format)
+	}
+	return nil
+}
+
+func (o *outputOptions) json() bool { return o.format == outputJSON }
+
+// clientOptions is what every command that calls a server has.
+type clientOptions struct {
+	outputOptions
+	server  string
+	timeout time.Duration
+}
+
+func (o *clientOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "address of the server")
+	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
+	o.outputOptions.addFlags(set)
+}
+
+func (o *clientOptions) validate() error {
+	if !strings.HasPrefix(o.server, "http://") && !strings.HasPrefix(o.server, "https://") {
+		return usageError("--server is %q; it must start with http:// or https://", o.server)
+	}
+	o.server = strings.TrimRight(o.server, "/")
+	return o.outputOptions.validate()
+}
+
+func (o *clientOptions) attendance() rollcallv1connect.AttendanceServiceClient {
+	return rollcallv1connect.NewAttendanceServiceClient(&http.Client{Timeout: o.timeout}, o.server)
+}
+
+func (o *clientOptions) gallery() rollcallv1connect.GalleryServiceClient {
+	return rollcallv1connect.NewGalleryServiceClient(&http.Client{Timeout: o.timeout}, o.server)
+}
+
+// streaming is a client over HTTP/2, in clear text too, without a time limit:
+// a stream lasts as long as there are crops.
+func (o *clientOptions) streaming() rollcallv1connect.GalleryServiceClient {
+	var protocols http.Protocols
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: &protocols, Proxy: http.ProxyFromEnvironment}}
+	return rollcallv1connect.NewGalleryServiceClient(client, o.server, connect.WithGRPC())
+}
+
+// printMessage prints a response as indented JSON, with the field names of the
+// .proto.
+func printMessage(out io.Writer, m proto.Message) error {
+	b, err := protojson.MarshalOptions{UseProtoNames: true, Multiline: true, Indent: "  "}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", b)
+	return err
+}
+
+// printJSON prints a value of our own as JSON.
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// printTable prints rows under a header in aligned columns.
+func printTable(out io.Writer, header []string, rows [][]string) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, strings.Join(header, "\t"))
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	return table.Flush()
+}
+
+// orDash shows that there is nothing to show.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

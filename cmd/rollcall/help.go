@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/pflag"
+)
+
+// root is the whole tree of commands.
+func root() command {
+	return command{
+		name:  "rollcall",
+		short: "whose face is on this crop?",
+		long: `Rollcall enrols faces and identifies them, for school attendance.
+
+  rollcall serve                      the server
+  rollcall enroll crops/              a folder with a folder of crops for each student
+  rollcall identify probe.jpg         whose face is it?`,
+		children: []command{
+			serveCommand(),
+			enrollCommand(),
+			identifyCommand(),
+			studentsCommand(),
+			cropsCommand(),
+			modelsCommand(),
+			runtimeCommand(),
+			checkCommand(),
+			benchCommand(),
+			versionCommand(),
+		},
+	}
+}
+
+// exitHelp ends the help of the whole program.
+const exitHelp = `Every flag can be set by an environment variable: --index-engine is
+ROLLCALL_INDEX_ENGINE. "rollcall COMMAND --help" lists a command's flags.
+
+Exit codes: 0 done; 1 failed; 2 wrong command line; 3 identify: not a match;
+4 enroll: some crops were left out; 5 the server cannot be reached or is busy.
+`
+
+// help prints the help of a command with children, or of the child that the
+// words after "help" name.
+func help(out io.Writer, cmd command, path string, args []string) error {
+	for _, word := range args {
+		if word == "help" || strings.HasPrefix(word, "-") {
+			continue
+		}
+		child := findChild(cmd, word)
+		if child == nil {
+			return usageError("%s has no command %q; %q lists them", path, word, path+" help")
+		}
+		cmd, path = *child, path+" "+word
+	}
+	if cmd.children == nil {
+		set := pflag.NewFlagSet(path, pflag.ContinueOnError)
+		set.SortFlags = false
+		if cmd.flags != nil {
+			cmd.flags(set)
+		}
+		printCommandHelp(out, cmd, path, set)
+		return nil
+	}
+	fmt.Fprintf(out, "%s\n\nCommands:\n", cmd.long)
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for _, child := range cmd.children {
+		fmt.Fprintf(table, "  %s %s\t%s\n", path, child.name, child.short)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if path == "rollcall" {
+		fmt.Fprint(out, "\n", exitHelp)
+	}
+	return nil
+}
+
+func findChild(cmd command, name string) *command {
+	for i := range cmd.children {
+		if cmd.children[i].name == name {
+			return &cmd.children[i]
+		}
+	}
+	return nil
+}
+
+func printCommandHelp(out io.Writer, cmd command, path string, set *pflag.FlagSet) {
+	usage := path
+	if set.HasFlags() {
+		usage += " [flags]"
+	}
+	if cmd.args != "" {
+		usage += " " + cmd.args
+	}
+	fmt.Fprintf(out, "usage: %s\n\n", usage)
+	if cmd.long != "" {
+		fmt.Fprintf(out, "%s\n", cmd.long)
+	} else {
+		fmt.Fprintf(out, "%s%s.\n", strings.ToUpper(cmd.short[:1]), cmd.short[1:])
+	}
+	if set.HasFlags() {
+		fmt.Fprintf(out, "\nFlags:\n%s", set.FlagUsagesWrapped(100))
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// identifyOptions are the flags of identify.
+type identifyOptions struct {
+	clientOptions
+	groups, students []string
+	model            string
+	fpir             float64
+	candidates       int32
+}
+
+func identifyCommand() command {
+	var o identifyOptions
+	return command{
+		name:  "identify",
+		args:  "FILE...",
+		short: "say whose face is on a crop",
+		long: `Asks the server whose face is on each crop, among everybody or in a scope.
+Exit code 3 where a crop is no match: UNKNOWN (nobody in scope), AMBIGUOUS
+(two students are too close) or UNUSABLE (take another picture).`,
+		flags: func(set *pflag.FlagSet) {
+			set.StringArrayVar(&o.groups, "group", nil, "only students of this group; may be repeated")
+			set.StringArrayVar(&o.students, "student", nil, "only this student; may be repeated")
+			set.StringVar(&o.model, "model", "", "the model; empty: the server's default")
+			set.Float64Var(&o.fpir, "fpir", 0, "wanted false positive identification rate; 0: the server's")
+			set.Int32Var(&o.candidates, "candidates", 0, "how many candidates to list; 0: five")
+			o.addFlags(set)
+		},
+		run: func(ctx context.Context, c console, args []string) error {
+			if len(args) == 0 {
+				return usageError("identify needs at least one file: rollcall identify probe.jpg")
+			}
+			return runIdentify(ctx, c, o, args)
+		},
+	}
+}
+
+func runIdentify(ctx context.Context, c console, o identifyOptions, files []string) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	client := o.attendance()
+	unmatched := false
+	for _, file := range files {
+		image, err := readCrop(file)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Identify(ctx, &pb.IdentifyRequest{
+			Image:         image,
+			Scope:         &pb.Scope{Groups: o.groups, StudentIds: o.students},
+			Model:         o.model,
+			Fpir:          o.fpir,
+			MaxCandidates: o.candidates,
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, callError(o.server, err))
+		}
+		unmatched = unmatched || resp.GetVerdict() != pb.Verdict_VERDICT_MATCH
+		if o.json() {
+			err = printMessage(c.out, resp)
+		} else {
+			err = printIdentification(c.out, file, resp)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if unmatched {
+		return &exitError{code: exitNoMatch}
+	}
+	return nil
+}
+
+func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) error {
+	verdict := strings.TrimPrefix(resp.GetVerdict().String(), "VERDICT_")
+	fmt.Fprintf(out, "%s  %s", file, verdict)
+	if resp.GetStudentId() != "" {
+		fmt.Fprintf(out, "  %s", resp.GetStudentId())
+	}
+	if resp.GetVerdict() == pb.Verdict_VERDICT_UNUSABLE {
+		fmt.Fprintf(out, "  (%s)\n", reasonsText(resp.GetReasons()))
+		return nil
+	}
+	fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %d students in scope", resp.GetSimilarity(), resp.GetThreshold(), resp.GetStudentsInScope())
+	if len(resp.GetReasons()) > 0 {
+		fmt.Fprintf(out, "  (%s)", reasonsText(resp.GetReasons()))
+	}
+	fmt.Fprintln(out)
+	var rows [][]string
+	for _, candidate := range resp.GetCandidates() {
+		rows = append(rows, []string{"    " + candidate.GetStudentId(), fmt.Sprintf("%.3f", candidate.GetSimilarity()), candidate.GetCropId()})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return printTable(out, []string{"    CANDIDATE", "SIMILARITY", "CROP"}, rows)
+}
+
+// reasonsText writes reasons as words: "no face, too dark".
+func reasonsText(reasons []pb.Reason) string {
+	words := make([]string, len(reasons))
+	for i, r := range reasons {
+		words[i] = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(r.String(), "REASON_"), "_", " "))
+	}
+	return strings.Join(words, ", ")
+}
+
+// maxCropBytes is what the contract allows an image to have.
+const maxCropBytes = 8 << 20
+
+// readCrop reads an image file, but not one that the server would refuse.
+func readCrop(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder, not a crop", file)
+	case info.Size() > maxCropBytes:
+		return nil, fmt.Errorf("%s has %d bytes, more than the %d that a crop may have: cut the face out", file, info.Size(), maxCropBytes)
+	case info.Size() == 0:
+		return nil, fmt.Errorf("%s is empty", file)
+	}
+	return os.ReadFile(file)
+}

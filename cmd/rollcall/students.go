@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/proto"
+
+	pb "rollcall/proto/rollcall/v1"
+)
+
+func studentsCommand() command {
+	return command{
+		name:  "students",
+		short: "list, show, change and delete students",
+		long:  "Students are who crops belong to.",
+		children: []command{
+			studentsList(), studentsShow(), studentsGroups(), studentsDelete(),
+		},
+	}
+}
+
+func studentsList() command {
+	var o clientOptions
+	var group string
+	return command{
+		name:  "list",
+		short: "list the students",
+		flags: func(set *pflag.FlagSet) {
+			set.StringVar(&group, "group", "", "only students of this group")
+			o.addFlags(set)
+		},
+		run: func(ctx context.Context, c console, args []string) error {
+			if len(args) > 0 {
+				return usageError("students list takes no arguments")
+			}
+			return runStudentsList(ctx, c, o, group)
+		},
+	}
+}
+
+// runStudentsList fetches all pages.
+func runStudentsList(ctx context.Context, c console, o clientOptions, group string) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	client := o.gallery()
+	all := new(pb.ListStudentsResponse)
+	for token := ""; ; {
+		page, err := client.ListStudents(ctx, &pb.ListStudentsRequest{PageSize: 1000, PageToken: token, Group: group})
+		if err != nil {
+			return callError(o.server, err)
+		}
+		all.Students = append(all.Students, page.GetStudents()...)
+		all.Total = page.GetTotal()
+		if token = page.GetNextPageToken(); token == "" {
+			break
+		}
+	}
+	if o.json() {
+		return printMessage(c.out, all)
+	}
+	var rows [][]string
+	for _, s := range all.GetStudents() {
+		rows = append(rows, []string{s.GetStudentId(), orDash(strings.Join(s.GetGroups(), ",")), fmt.Sprint(s.GetCropCount())})
+	}
+	return printTable(c.out, []string{"STUDENT", "GROUPS", "CROPS"}, rows)
+}
+
+func studentsShow() command {
+	var o clientOptions
+	return command{
+		name:  "show",
+		args:  "STUDENT",
+		short: "show a student with its crops",
+		flags: o.addFlags,
+		run: func(ctx context.Context, c console, args []string) error {
+			return withOne(&o, args, "students show", "student", func(id string) (proto.Message, error) {
+				resp, err := o.gallery().GetStudent(ctx, &pb.GetStudentRequest{StudentId: id})
+				if err != nil || o.json() {
+					return resp, err
+				}
+				return nil, printStudent(c, resp.GetStudent())
+			}, c)
+		},
+	}
+}
+
+func studentsGroups() command {
+	var o clientOptions
+	var groups []string
+	return command{
+		name:  "groups",
+		args:  "STUDENT",
+		short: "replace the groups of a student",
+		flags: func(set *pflag.FlagSet) {
+			set.StringArrayVar(&groups, "group", nil, "a group that the student shall be in; may be repeated; none: in no group")
+			o.addFlags(set)
+		},
+		run: func(ctx context.Context, c console, args []string) error {
+			return withOne(&o, args, "students groups", "student", func(id string) (proto.Message, error) {
+				resp, err := o.gallery().UpdateStudent(ctx, &pb.UpdateStudentRequest{StudentId: id, Groups: groups})
+				if err != nil || o.json() {
+					return resp, err
+				}
+				return nil, printStudent(c, resp.GetStudent())
+			}, c)
+		},
+	}
+}
+
+func studentsDelete() command {
+	var o clientOptions
+	return command{
+		name:  "delete",
+		args:  "STUDENT",
+		short: "erase a student with all its crops",
+		flags: o.addFlags,
+		run: func(ctx context.Context, c console, args []string) error {
+			return withOne(&o, args, "students delete", "student", func(id string) (proto.Message, error) {
+				resp, err := o.gallery().DeleteStudent(ctx, &pb.DeleteStudentRequest{StudentId: id})
+				if err != nil || o.json() {
+					return resp, err
+				}
+				fmt.Fprintf(c.out, "%s deleted, with %d crops\n", id, resp.GetCropsDeleted())
+				return nil, nil
+			}, c)
+		},
+	}
+}
+
+// withOne runs a call about the one thing that the arguments name. A message
+// that the call returns is printed as JSON.
+func withOne(o *clientOptions, args []string, command, what string, call func(id string) (proto.Message, error), c console) error {
+	if len(args) != 1 {
+		return usageError("%s needs one %s", command, what)
+	}
+	if err := o.validate(); err != nil {
+		return err
+	}
+	message, err := call(args[0])
+	if err != nil {
+		return callError(o.server, err)
+	}
+	if message == nil {
+		return nil
+	}
+	return printMessage(c.out, message)
+}
+
+func printStudent(c console, s *pb.Student) error {
+	fmt.Fprintf(c.out, "student  %s\ngroups   %s\ncrops    %d\n", s.GetStudentId(), orDash(strings.Join(s.GetGroups(), ", ")), s.GetCropCount())
+	for _, crop := range s.GetCrops() {
+		fmt.Fprintf(c.out, "  %s%s\n", crop.GetCropId(), correctedMark(crop))
+	}
+	return nil
+}
+
+func correctedMark(crop *pb.Crop) string {
+	if crop.GetCorrected() {
+		return "  (corrected)"
+	}
+	return ""
+}
