@@ -183,4 +183,3 @@ func printModel(c console, m models.Model) error {
 	}
 	return nil
 }
-

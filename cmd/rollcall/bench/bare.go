@@ -9,6 +9,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"rollcall/embedder"
 	"rollcall/models"
 )
 
@@ -147,7 +148,7 @@ func newBarePlan(m models.Model) (_ *barePlan, err error) {
 		p.outputs = append(p.outputs, out.Name)
 	}
 	if in.Reshape {
-		if p.onnx, err = reshape(onnx, p.input, p.shape); err != nil {
+		if p.onnx, err = embedder.Reshape(onnx, p.input, p.shape); err != nil {
 			return nil, err
 		}
 	}

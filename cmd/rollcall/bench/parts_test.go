@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
 	"rollcall/models"
 	pb "rollcall/proto/rollcall/v1"
@@ -58,7 +59,7 @@ func TestPatiently(t *testing.T) {
 	withDelay := connect.NewError(connect.CodeResourceExhausted, errors.New("full"))
 	withDelay.AddDetail(detail)
 
-	answers := []error{withDelay, withDelay, nil}
+	answers := []error{withDelay, &embedder.QueueFullError{RetryAfter: time.Millisecond}, nil}
 	retries := 0
 	err = patiently(t.Context(), func() { retries++ }, func() error {
 		next := answers[0]
@@ -171,8 +172,8 @@ func TestBareSession(t *testing.T) {
 	}
 }
 
-// TestReshape runs a locator at the size of its contract, not of its file.
-func TestReshape(t *testing.T) {
+// TestBareLocatorSize runs a locator at the size of its contract, not of its file.
+func TestBareLocatorSize(t *testing.T) {
 	dir := t.TempDir()
 	onnxtest.Install(t, dir, onnxtest.SFace(1), onnxtest.YuNet(320))
 	w, err := open(t, modelOptions{modelsDir: dir})
@@ -193,9 +194,6 @@ func TestReshape(t *testing.T) {
 			t.Errorf("%s is %v at %d pixels", name, plan.shapes[i], side)
 		}
 	}
-	if _, err := reshape([]byte("not a model"), "input", []int64{1}); err == nil {
-		t.Error("something else than a model is reshaped")
-	}
 }
 
 func TestOpenModels(t *testing.T) {
@@ -207,9 +205,9 @@ func TestOpenModels(t *testing.T) {
 		}
 		return file
 	}
-	embedder, locator := onnxtest.SFace(1), onnxtest.Points()
-	embedderFile, locatorFile := write("e.onnx", embedder.ONNX), write("l.onnx", locator.ONNX)
-	embedderContract, locatorContract := write("e.json", contractJSON(t, embedder.Contract)), write("l.json", contractJSON(t, locator.Contract))
+	sface, points := onnxtest.SFace(1), onnxtest.Points()
+	embedderFile, locatorFile := write("e.onnx", sface.ONNX), write("l.onnx", points.ONNX)
+	embedderContract, locatorContract := write("e.json", contractJSON(t, sface.Contract)), write("l.json", contractJSON(t, points.Contract))
 
 	w, err := open(t, modelOptions{
 		embedder: fileOptions{file: embedderFile, contract: embedderContract},
@@ -218,7 +216,7 @@ func TestOpenModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if facts := w.describe(); facts.Embedder != "test-sface" || facts.Locator != "test-points" || facts.Digest != embedder.Contract.SHA256 {
+	if facts := w.describe(); facts.Embedder != "test-sface" || facts.Locator != "test-points" || facts.Digest != sface.Contract.SHA256 {
 		t.Errorf("the models are %v", facts)
 	}
 	temp := w.temp
@@ -238,7 +236,7 @@ func TestOpenModels(t *testing.T) {
 		"unknown model":            {modelsDir: installed, embedder: fileOptions{name: "test-nothing"}},
 		models.ErrContract.Error(): {embedder: fileOptions{file: embedderFile, contract: embedderFile}},
 		"e.onnx-missing":           {embedder: fileOptions{file: embedderFile + "-missing"}},
-		"does not fulfil its":      {embedder: fileOptions{file: locatorFile, contract: write("n.json", contractJSON(t, withoutDigest(embedder.Contract)))}},
+		"does not fulfil its":      {embedder: fileOptions{file: locatorFile, contract: write("n.json", contractJSON(t, withoutDigest(sface.Contract)))}},
 	} {
 		_, err := open(t, o)
 		wantError(t, err, says)

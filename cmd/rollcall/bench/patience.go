@@ -7,6 +7,8 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	"rollcall/embedder"
 )
 
 // patiently makes a call again, after the delay that the server asks for, as long
@@ -29,8 +31,13 @@ func patiently(ctx context.Context, retried func(), call func() error) error {
 	}
 }
 
-// retryDelay returns the delay of an error that says that the queue is full.
+// retryDelay returns the delay of an error that says that the queue is full, from
+// a server or from the embedder itself.
 func retryDelay(err error) (time.Duration, bool) {
+	var local *embedder.QueueFullError
+	if errors.As(err, &local) {
+		return local.RetryAfter, true
+	}
 	var full *connect.Error
 	if !errors.As(err, &full) || full.Code() != connect.CodeResourceExhausted {
 		return 0, false

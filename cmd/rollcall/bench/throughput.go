@@ -108,8 +108,10 @@ func (o *embedOptions) embedderLoops(s *server, w *workbench, e *enroller, m mod
 			if m.given {
 				req.Landmarks = &c.landmarks
 			}
-			_, err := s.embedder.Embed(ctx, req)
-			return err
+			return patiently(ctx, nil, func() error {
+				_, err := s.embedder.Embed(ctx, req)
+				return err
+			})
 		}
 	}
 	return loops
