@@ -32,10 +32,12 @@ type column struct {
 }
 
 // wideRows is memory for two widened picture rows, [3][width]float32 each in
-// the order R, G, B, already normalised, and for the columns' places.
+// the order R, G, B, already normalised, for the columns' places, and for what
+// each of the 256 samples is in the tensor.
 type wideRows struct {
 	row     [2][]float32
 	columns []column
+	normal  [3][256]float32
 }
 
 var wideRowsPool = sync.Pool{New: func() any { return new(wideRows) }}
@@ -61,6 +63,11 @@ func (s *sampler) warpUpright(w *writer, in models.Input) {
 	rows.resize(in.Width)
 	u := uprightSampler{sampler: s, w: w, rows: rows, columns: rows.columns, have: [2]int64{-1, -1}, rowStride: in.Width * w.step}
 	u.place()
+	for c := range rows.normal {
+		for sample := range rows.normal[c] {
+			rows.normal[c][sample] = float32(float32(sample)*w.slope[c]) + w.shift[c]
+		}
+	}
 	for v := range in.Height {
 		u.fill(v)
 	}
@@ -108,20 +115,19 @@ func (u *uprightSampler) black(v, c int) {
 	}
 }
 
-// blend writes a + (b-a)*share, step apart. The conversion keeps compilers from
-// fusing the operations, which would round differently from machine to machine.
+// blend writes a + (b-a)*share, step apart.
 func blend(dst []float32, step int, a, b []float32, share float32) {
 	b = b[:len(a)]
+	done := 0
 	if step == 1 {
 		dst = dst[:len(a)]
-		for i, v := range a {
-			dst[i] = v + float32((b[i]-v)*share)
-		}
-		return
+		done = blendBlocks(dst, a, b, share)
 	}
-	at := 0
-	for i, v := range a {
-		dst[at] = v + float32((b[i]-v)*share)
+	at := done * step
+	for i := done; i < len(a); i++ {
+		// The conversion keeps compilers from fusing the operations, which would
+		// round differently from machine to machine.
+		dst[at] = a[i] + float32((b[i]-a[i])*share)
 		at += step
 	}
 }
@@ -135,20 +141,25 @@ func (u *uprightSampler) wide(y int64) []float32 {
 		return row
 	}
 	u.have[place] = y
-	pix := u.pix[3*y*u.width : 3*(y+1)*u.width]
 	width := len(u.columns)
-	for c := range 3 {
-		out := row[c*width : (c+1)*width]
-		slope, shift := u.w.slope[c], u.w.shift[c]
-		for i := range out {
-			out[i] = shift
+	r, g, b := row[:width], row[width:2*width], row[2*width:3*width]
+	for c, out := range [3][]float32{r, g, b} {
+		for i := range out[:u.first] {
+			out[i] = u.w.shift[c]
 		}
-		for i := u.first; i < u.last; i++ {
-			from := &u.columns[i]
-			left := float32(pix[from.left+c])
-			value := left + float32((float32(pix[from.right+c])-left)*from.share)
-			out[i] = float32(value*slope) + shift
+		for i := u.last; i < width; i++ {
+			out[i] = u.w.shift[c]
 		}
+	}
+	pix := u.pix[3*y*u.width : 3*(y+1)*u.width]
+	red, green, blue := &u.rows.normal[0], &u.rows.normal[1], &u.rows.normal[2]
+	for i := u.first; i < u.last; i++ {
+		from := &u.columns[i]
+		left, right := pix[from.left:from.left+3:from.left+3], pix[from.right:from.right+3:from.right+3]
+		rl, gl, bl := red[left[0]], green[left[1]], blue[left[2]]
+		r[i] = rl + float32((red[right[0]]-rl)*from.share)
+		g[i] = gl + float32((green[right[1]]-gl)*from.share)
+		b[i] = bl + float32((blue[right[2]]-bl)*from.share)
 	}
 	return row
 }
