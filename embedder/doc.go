@@ -33,16 +33,16 @@
 //
 // # Measurements
 //
-// 2 cores of an AMD EPYC, ONNX Runtime 1.24.3, one thread for each session, November 2026; repeat
-// them with go test -bench . ./embedder beside a folder with the real models. A JPEG of 112 x 112
-// pixels through MobileFaceNet, one client: decoding 0.35 ms, aligning 0.2 ms, the run 7.4 ms,
-// normalising and measuring the quality 0.15 ms; a locator YuNet at 320 x 320 adds 5 ms, of which its
-// run is 4 ms and resampling to its input 1 ms.
+// 2 shared cores of an AMD EPYC, ONNX Runtime 1.24.3, one thread for each session, November 2026;
+// repeat them with "rollcall bench embed". A JPEG of 112 x 112 pixels through MobileFaceNet, one
+// client: decoding 0.36 ms, aligning 0.2 ms, the run 7.4 ms, normalising and measuring the quality
+// 0.12 ms; a locator YuNet at 320 x 320 adds 4.8 ms, of which its run is 4.0 ms and resampling to its
+// input 0.3 ms.
 //
-// With 8 clients a crop costs 9.2 ms of processor time against 7.9 ms of the bare runs in a loop on all
-// cores (BenchmarkBareRun), so that 86 % of what the cores can do is left; with the locator 15.3 to
-// 16.9 ms against 12.6 ms, 75 to 82 %. The machine was shared; on a quiet one both came out better
-// (225 crops a second of 270).
+// With 8 clients the embedder makes 79 to 86 % of the crops a second that bare runs on all cores make,
+// with the locator 75 to 80 %. Half of what is missing is the work on pixels. The other half is the
+// kernel's: while Go code runs, the Go runtime's monitor wakes some 40 to 70 times for each crop, which
+// is dear on a virtual machine whose cores are all taken. One place more than sessions did not help.
 //
 // Running several crops as one batch does not pay on a processor: MobileFaceNet takes 8.1 ms for each
 // crop alone, 8.0 ms in batches of two, 7.9 ms of four and 8.3 ms of eight, and all but the last to

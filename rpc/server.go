@@ -36,6 +36,10 @@ const (
 	// maxRollCallBytes bounds the crops of one class photo taken together.
 	maxRollCallBytes = 64 << 20
 
+	// compressFrom is where compressing an answer begins to pay: only long lists
+	// are that large. For a verdict it cost more than all else in this package.
+	compressFrom = 16 << 10
+
 	readHeaderTimeout = 10 * time.Second
 	readBodyTimeout   = time.Minute // a unary body; stops clients that trickle
 	idleTimeout       = 2 * time.Minute
@@ -117,6 +121,7 @@ func (s *Server) Ready(b Backend) {
 		connect.WithCodec(jsonCodec{}),
 		connect.WithInterceptors(s.unaryInterceptor()),
 		connect.WithRecover(s.recovered),
+		connect.WithCompressMinBytes(compressFrom),
 	}
 	limited := func(max int) []connect.HandlerOption {
 		return append([]connect.HandlerOption{connect.WithReadMaxBytes(max)}, common...)

@@ -112,3 +112,11 @@ func orDash(s string) string {
 	}
 	return s
 }
+
+// count writes a number of things: "1 crop", "2 crops".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -124,7 +124,7 @@ func studentsDelete() command {
 				if err != nil || o.json() {
 					return resp, err
 				}
-				fmt.Fprintf(c.out, "%s deleted, with %d crops\n", id, resp.GetCropsDeleted())
+				fmt.Fprintf(c.out, "%s deleted, with %s\n", id, count(int(resp.GetCropsDeleted()), "crop"))
 				return nil, nil
 			}, c)
 		},

@@ -62,7 +62,7 @@ func newBareLoops(w *workbench, locate bool, n int) (_ *bareLoops, err error) {
 // barePlans returns the plan of the embedder, and then that of the locator where it
 // is asked for.
 func barePlans(w *workbench, locate bool) ([]*barePlan, error) {
-	plan, err := newBarePlan(w.embedder)
+	plan, err := newBarePlan(w.embedder, w.threads)
 	if err != nil || !locate {
 		return []*barePlan{plan}, err
 	}
@@ -70,7 +70,7 @@ func barePlans(w *workbench, locate bool) ([]*barePlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	locator, err := newBarePlan(m)
+	locator, err := newBarePlan(m, w.threads)
 	return []*barePlan{plan, locator}, err
 }
 
@@ -122,9 +122,10 @@ type barePlan struct {
 	samples []float32 // for the input
 	outputs []string
 	shapes  []ort.Shape // of the outputs
+	threads int         // that one run may use
 }
 
-func newBarePlan(m models.Model) (_ *barePlan, err error) {
+func newBarePlan(m models.Model, threads int) (_ *barePlan, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("model %s: %w", m.Contract.Name, err)
@@ -139,7 +140,7 @@ func newBarePlan(m models.Model) (_ *barePlan, err error) {
 		return nil, err
 	}
 	in := m.Contract.Input
-	p := &barePlan{onnx: onnx, input: inputs[0].Name, samples: samples(in)}
+	p := &barePlan{onnx: onnx, input: inputs[0].Name, samples: samples(in), threads: threads}
 	p.shape = ort.NewShape(1, 3, int64(in.Height), int64(in.Width))
 	if in.Layout == models.NHWC {
 		p.shape = ort.NewShape(1, int64(in.Height), int64(in.Width), 3)
@@ -158,7 +159,7 @@ func newBarePlan(m models.Model) (_ *barePlan, err error) {
 // measure runs the model once to see how large its outputs are, which a file does
 // not always say.
 func (p *barePlan) measure() (err error) {
-	options, err := bareOptions()
+	options, err := bareOptions(p.threads)
 	if err != nil {
 		return err
 	}
@@ -204,7 +205,7 @@ func (p *barePlan) open() (_ *bareSession, err error) {
 		}
 		s.tensors = append(s.tensors, t)
 	}
-	options, err := bareOptions()
+	options, err := bareOptions(p.threads)
 	if err != nil {
 		return nil, err
 	}
@@ -219,13 +220,13 @@ type bareSession struct {
 }
 
 // bareOptions are the session options that package embedder sets.
-func bareOptions() (*ort.SessionOptions, error) {
+func bareOptions(threads int) (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(
-		o.SetIntraOpNumThreads(1),
+		o.SetIntraOpNumThreads(threads),
 		o.SetInterOpNumThreads(1),
 		o.SetExecutionMode(ort.ExecutionModeSequential),
 		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),

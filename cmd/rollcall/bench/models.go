@@ -25,6 +25,7 @@ type modelOptions struct {
 	embedder  fileOptions
 	locator   fileOptions
 	sessions  int
+	threads   int
 }
 
 // fileOptions say where one model comes from.
@@ -44,7 +45,8 @@ func (o *modelOptions) addFlags(set *pflag.FlagSet) {
 		set.StringVar(&kind.o.contract, kind.name+"-contract", "", "contract (JSON) of an ONNX file that the catalogue does not have")
 	}
 	set.StringVar(&o.modelsDir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
-	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: as many as cores")
+	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
+	set.IntVar(&o.threads, "threads-per-session", 1, "cores that one run may use")
 	set.StringVar(&o.runtime.Path, "onnxruntime", "", "file or folder of the ONNX Runtime library; empty: find or install it")
 	set.BoolVar(&o.runtime.Offline, "offline", false, "never install ONNX Runtime, only find it")
 }
@@ -57,13 +59,14 @@ type workbench struct {
 	embedder models.Model
 	locator  string // name of the locator; "" where none is installed
 	sessions int
+	threads  int    // for each session
 	temp     string // folder to remove; "" where library is the user's own
 }
 
 // open starts ONNX Runtime and finds or installs the models. The caller closes
 // the workbench.
 func (o modelOptions) open(ctx context.Context, progress io.Writer) (_ *workbench, err error) {
-	w := &workbench{sessions: o.sessions}
+	w := &workbench{sessions: o.sessions, threads: max(o.threads, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -194,7 +197,7 @@ func (w *workbench) nameByDigest(file string) (string, error) {
 // newEmbedder returns an embedder over the models; observe may be nil. The
 // caller closes it.
 func (w *workbench) newEmbedder(opts embedder.Options) (*embedder.Embedder, error) {
-	opts.Sessions = w.sessions
+	opts.Sessions, opts.ThreadsPerSession = w.sessions, w.threads
 	if opts.Locator == "" {
 		opts.Locator = w.locator
 	}

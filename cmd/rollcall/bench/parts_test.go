@@ -152,7 +152,7 @@ func TestBareSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := newBarePlan(w.embedder)
+	plan, err := newBarePlan(w.embedder, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestBareLocatorSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := newBarePlan(m)
+	plan, err := newBarePlan(m, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (o *embedOptions) measureThroughput(ctx context.Context, progress io.Writer
 
 func (o *embedOptions) contest(ctx context.Context, w *workbench, s *server, e *enroller, m mode, res *throughputResult) (err error) {
 	res.Mode = m.name
-	bare, err := newBareLoops(w, w.aligns() && !m.given, runtime.GOMAXPROCS(0))
+	bare, err := newBareLoops(w, w.aligns() && !m.given, max(runtime.GOMAXPROCS(0)/w.threads, 1))
 	if err != nil {
 		return err
 	}
