@@ -36,6 +36,9 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
+			if err != nil && s.server.isDraining() {
+				return s.server.unavailable()
+			}
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -83,6 +84,25 @@ func TestEnrollStream(t *testing.T) {
 				t.Errorf("%d students, want %d", list.GetTotal(), len(requests)-len(problems))
 			}
 		})
+	}
+}
+
+// A stream whose client is silent does not hold up a server that drains: what
+// was sent is answered, and the client learns why the stream ends.
+func TestDrainEndsSilentStreams(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{DrainTimeout: time.Hour}})
+	stream, err := rollcallv1connect.NewGalleryServiceClient(h2c(), w.url, connect.WithGRPC()).EnrollStream(context.Background())
+	must(t, err)
+	must(t, stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: onnxtest.Face(1, 0), CropId: "c", StudentId: "s"}}))
+	resp, err := stream.Receive()
+	must(t, err)
+	if !resp.GetEmbedded().GetEnrolled() {
+		t.Errorf("answer %v", resp)
+	}
+	w.stop()
+	must(t, <-w.done)
+	if _, err := stream.Receive(); connect.CodeOf(err) != connect.CodeUnavailable {
+		t.Errorf("the stream ends with %v, want unavailable", err)
 	}
 }
 

@@ -67,16 +67,39 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 			http.Error(out, refusal.Message(), http.StatusServiceUnavailable)
 		}
 	} else {
-		if !streams(r) {
-			// Not every ResponseWriter has deadlines (httptest's has none).
-			err := http.NewResponseController(w).SetReadDeadline(start.Add(readBodyTimeout))
-			if err != nil && !errors.Is(err, http.ErrNotSupported) {
-				s.opts.Logger.Debug("no read deadline", "error", err, "request_id", record.id)
-			}
-		}
+		defer s.boundReading(http.NewResponseController(w), r, record)()
 		s.routes.Load().ServeHTTP(out, r)
 	}
 	s.finish(r, record, out.status, time.Since(start))
+}
+
+// boundReading sees to it that nobody waits for ever for the rest of a request:
+// a unary body has a deadline, and a stream ends when the server drains, even if
+// its client is silent. The returned function ends the watch.
+func (s *Server) boundReading(control *http.ResponseController, r *http.Request, record *callRecord) (end func()) {
+	until := func(deadline time.Time) {
+		// Not every ResponseWriter has deadlines (a test's may have none).
+		if err := control.SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			s.opts.Logger.Debug("no read deadline", "error", err, "request_id", record.id)
+		}
+	}
+	if !streams(r) {
+		until(time.Now().Add(readBodyTimeout))
+		return func() {}
+	}
+	ended, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-s.draining:
+			until(time.Now())
+		case <-ended:
+		}
+	}()
+	return func() {
+		close(ended)
+		<-watched // the controller must not be used after the handler
+	}
 }
 
 // refusal says why a request is refused before its body is read; nil: it is not.

@@ -100,9 +100,6 @@ func (f *finder) named(path, origin string) (Library, error) {
 		}
 		return lib, nil
 	}
-	if origin == originFlag {
-		return Library{}, unusable("%s named by the %s is a folder; name the library file in it", path, origin)
-	}
 	lib, rejected := f.newestIn([]string{path}, origin)
 	if lib.Path != "" {
 		return lib, nil

@@ -84,8 +84,8 @@ func (l Library) CheckReported(version string) error {
 
 // Options says where to look and whether to install. The zero value is usable.
 type Options struct {
-	// Path names the library file to use; nothing else is looked at. Default:
-	// none, look for one.
+	// Path names the library to use, a file or a folder that holds one; nothing
+	// else is looked at. Default: none, look for one.
 	Path string
 	// CacheDir is where libraries are installed, in a folder per version and
 	// platform. Default: rollcall/onnxruntime in [os.UserCacheDir].
