@@ -187,6 +187,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	s.opts.Logger.Info("draining: calls in flight are finished, new ones refused", "at_most", s.opts.DrainTimeout)
 	close(s.draining)
 	s.health.set(grpchealth.StatusNotServing)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.DrainTimeout)
@@ -194,6 +195,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if err := server.Shutdown(drain); err != nil {
 		return errors.Join(errors.New("calls were still in flight after the drain timeout"), err, server.Close())
 	}
+	s.opts.Logger.Info("stopped")
 	return nil
 }
 
