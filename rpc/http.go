@@ -8,9 +8,15 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pb "rollcall/proto/rollcall/v1"
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -141,10 +147,7 @@ func (s *Server) finish(r *http.Request, record *callRecord, status int, took ti
 	if record.code == "" { // refused by Connect before a handler saw it
 		record.code = codeOfStatus(status)
 	}
-	procedure := r.URL.Path
-	if record.procedure == "" && status == http.StatusNotFound {
-		procedure = "unknown" // no label of a client's making
-	}
+	procedure := procedureLabel(r.URL.Path)
 	s.opts.Metrics.request(procedure, record.code, took)
 	level := slog.LevelInfo
 	switch record.code {
@@ -165,6 +168,33 @@ func (s *Server) finish(r *http.Request, record *callRecord, status int, took ti
 	}
 	s.opts.Logger.LogAttrs(r.Context(), level, "call", attrs...)
 }
+
+// procedureLabel is the path of a call if it is one of ours: a client must not
+// make labels. Health checks and reflection go by their services' names.
+func procedureLabel(path string) string {
+	if procedures()[path] {
+		return path
+	}
+	switch service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); service {
+	case grpchealth.HealthV1ServiceName, grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName:
+		return service
+	}
+	return "unknown"
+}
+
+// procedures are the paths of all methods of the contract.
+var procedures = sync.OnceValue(func() map[string]bool {
+	paths := make(map[string]bool)
+	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_model_proto} {
+		for i := range file.Services().Len() {
+			service := file.Services().Get(i)
+			for j := range service.Methods().Len() {
+				paths[fmt.Sprintf("/%s/%s", service.FullName(), service.Methods().Get(j).Name())] = true
+			}
+		}
+	}
+	return paths
+})
 
 // codeOfStatus names the code of a call that Connect answered by itself.
 func codeOfStatus(status int) string {

@@ -13,11 +13,10 @@ import (
 // callRecord is what the log line and the counters say of one call. It belongs
 // to the goroutine that answers the call.
 type callRecord struct {
-	id        string // request id
-	procedure string // set once a handler was reached
-	code      string // Connect's code name, or "ok"
-	reason    string // ErrorInfo.reason
-	internal  error  // the cause of an internal error, for the log alone
+	id       string // request id
+	code     string // Connect's code name, or "ok"
+	reason   string // ErrorInfo.reason
+	internal error  // the cause of an internal error, for the log alone
 }
 
 type recordKey struct{}
@@ -57,7 +56,6 @@ func (s *Server) unaryInterceptor() connect.Interceptor { return interceptor{s} 
 func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		record := recordOf(ctx)
-		record.procedure = req.Spec().Procedure
 		ctx, cancel := context.WithTimeout(ctx, i.server.opts.RequestTimeout)
 		defer cancel()
 		err := validate(req.Any())
@@ -77,7 +75,6 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		record := recordOf(ctx)
-		record.procedure = conn.Spec().Procedure
 		err := next(ctx, conn)
 		if err != nil {
 			err = translate(ctx, err)
@@ -96,7 +93,6 @@ func (interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect
 // logged: it may hold anything, and the stack says enough.
 func (s *Server) recovered(ctx context.Context, spec connect.Spec, _ http.Header, value any) error {
 	record := recordOf(ctx)
-	record.procedure = spec.Procedure
 	s.opts.Logger.Error("a handler panicked", "procedure", spec.Procedure, "request_id", record.id,
 		"type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
 	err := newError(connect.CodeInternal, "INTERNAL", internalMessage(record), nil)
