@@ -40,9 +40,10 @@
 // input 0.3 ms.
 //
 // With 8 clients the embedder makes 79 to 86 % of the crops a second that bare runs on all cores make,
-// with the locator 75 to 80 %. Half of what is missing is the work on pixels. The other half is the
-// kernel's: while Go code runs, the Go runtime's monitor wakes some 40 to 70 times for each crop, which
-// is dear on a virtual machine whose cores are all taken. One place more than sessions did not help.
+// with the locator 75 to 80 %. Some of what is missing is the work on pixels. Beside it, a
+// profile showed 6 % of the time in the kernel and 40 to 85 context switches a crop, where the bare
+// loop has 7 to 16. Go's monitor thread, which polls while Go code runs, is the likely cause, but only
+// a tenth of that time was seen under it. One place more than sessions did not help.
 //
 // Running several crops as one batch does not pay on a processor: MobileFaceNet takes 8.1 ms for each
 // crop alone, 8.0 ms in batches of two, 7.9 ms of four and 8.3 ms of eight, and all but the last to

@@ -19,7 +19,8 @@ import (
 // count for less than their number. Measured with mobilefacenet-128 on 2,500
 // aligned pictures of 603 people of LFW, 4.1 crops a student: the rate aimed at
 // was 0.1 %; with N the students it came to 0.3 to 0.5 % (scopes of 30 to 300),
-// with N the crops to 0.07 to 0.12 %.
+// with N the crops to 0.07 to 0.12 %. (An experiment: no command prints it, since
+// "bench accuracy" enrols one crop a student.)
 
 const (
 	// DefaultFPIR takes one stranger in a thousand for a student. At a school's
