@@ -1,94 +1,88 @@
 package index
 
 import (
-	"fmt"
 	"iter"
 	"sync"
 )
 
 // coder is the engine around github.com/coder/hnsw v0.6.1, a graph whose
-// answers are approximate and often miss the nearest neighbour. It keeps an
-// exact arena beside the graph, whose kernel scores every hit, and which answers
+// answers are approximate and often miss the nearest neighbour. It keeps the
+// exact engine beside the graph, whose kernel scores every hit, and which answers
 // whatever the graph cannot: an exact query, one with an allow-list, and one for
 // which the graph found too few live vectors or panicked.
 type coder struct {
-	dim int
+	exact *engine
 
 	// write serialises the changes, and is taken before mu. A change holds mu
 	// only while it touches what searches read, so they go on during a rebuild.
 	write sync.Mutex
 
 	mu    sync.RWMutex // guards the fields that follow
-	arena *arena
-	graph *coderGraph // nil after a panic, until the next rebuild
-	stale int         // changes that a nil graph missed
+	graph *coderGraph  // nil after a panic, until the next rebuild
+	stale int          // changes that a nil graph missed
 }
 
 var _ Engine = (*coder)(nil)
 
 func newCoder(dim int) *coder {
-	return &coder{dim: dim, arena: newArena(dim), graph: newCoderGraph()}
+	return &coder{exact: newEngine(coderName, dim, never), graph: newCoderGraph()}
 }
 
-func (c *coder) Name() string { return coderName }
+func (c *coder) Name() string { return c.exact.Name() }
 
-func (c *coder) Dim() int { return c.dim }
+func (c *coder) Dim() int { return c.exact.Dim() }
 
-func (c *coder) Len() int {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.arena.len()
-}
+func (c *coder) Len() int { return c.exact.Len() }
 
 func (c *coder) Upsert(id ID, vector []float32) error {
-	if err := checkVector(c.dim, vector); err != nil {
-		return fmt.Errorf("upsert: %w", err)
-	}
+	return c.UpsertAll([]ID{id}, [][]float32{vector})
+}
+
+func (c *coder) UpsertAll(ids []ID, vectors [][]float32) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	c.change(func() {
-		c.arena.put(id, vector)
-		if c.graph != nil && !c.graph.add(id, c.arena.get(id)) {
-			c.graph = nil
-		}
-	})
+	if err := c.exact.UpsertAll(ids, vectors); err != nil {
+		return err
+	}
+	for i, id := range ids {
+		c.change(func(g *coderGraph) bool { return g.add(id, pad(vectors[i])) })
+	}
 	return nil
 }
 
 func (c *coder) Delete(id ID) bool {
 	c.write.Lock()
 	defer c.write.Unlock()
-	var found bool
-	c.change(func() {
-		found = c.arena.remove(id)
-		if found && c.graph != nil {
-			c.graph.bury(id)
-		}
-	})
-	return found
+	if !c.exact.Delete(id) {
+		return false
+	}
+	c.change(func(g *coderGraph) bool { g.bury(id); return true })
+	return true
 }
 
-// change makes one change under mu, then rebuilds the graph if it is due.
+// change makes one change of the graph, unless it is broken, then makes it anew
+// if that is due.
 // REQUIRES: c.write is held.
-func (c *coder) change(do func()) {
+func (c *coder) change(do func(*coderGraph) bool) {
 	c.mu.Lock()
-	do()
+	if c.graph != nil && !do(c.graph) {
+		c.graph = nil
+	}
 	var dead, nodes int
 	if c.graph != nil {
 		dead, nodes = c.graph.dead(), c.graph.nodes()
 	} else {
 		c.stale++
-		dead, nodes = c.stale, c.arena.len()
+		dead, nodes = c.stale, c.exact.Len()
 	}
 	c.mu.Unlock()
 	if dead < minDead || dead*deadShare < nodes {
 		return
 	}
 
-	// Only a holder of write changes the arena, so it may be read without mu.
 	graph := newCoderGraph()
-	for slot, id := range c.arena.ids {
-		if !graph.add(id, c.arena.row(slot)) {
+	for id, v := range c.exact.Vectors() {
+		if !graph.add(id, pad(v)) {
 			graph = nil
 			break
 		}
@@ -99,44 +93,42 @@ func (c *coder) change(do func()) {
 }
 
 func (c *coder) Search(q Query) (Result, error) {
-	if err := q.check(c.dim); err != nil {
+	if err := q.check(c.Dim()); err != nil {
 		return Result{}, err
 	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.graph != nil && q.Allow == nil && !q.Exact {
-		if hits := c.approximate(q); len(hits) == min(q.K, c.arena.len()) {
-			// A hit list of everything that is stored is exact after all.
-			return Result{Hits: hits, Exact: len(hits) == c.arena.len()}, nil
+	if q.Allow == nil && !q.Exact {
+		// The IDs that the graph finds become a scope, in which to search exactly.
+		found := q
+		found.Allow = c.approximate(q)
+		result, err := c.exact.Search(found)
+		// A hit list of everything that is stored is exact after all.
+		if result.Exact = len(result.Hits) == c.Len(); err != nil || len(result.Hits) >= min(q.K, c.Len()) {
+			return result, err
 		}
 	}
-	return Result{Hits: c.arena.search(q.Vector, q.K, q.Allow), Exact: true}, nil
+	return c.exact.Search(q)
 }
 
-// approximate returns the best hits among what the graph finds, possibly fewer
-// than there are, scored by the same kernel as an exact answer.
-// REQUIRES: c.mu is held for reading, c.graph is not nil.
-func (c *coder) approximate(q Query) []Hit {
-	k := min(q.K, c.arena.len())
-	if k == 0 {
-		return nil
+// approximate returns what the graph finds, possibly less than there is.
+func (c *coder) approximate(q Query) *Set {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.graph == nil {
+		return NewSet()
 	}
-	query := c.arena.pad(q.Vector)
-	best := newTopK(k)
-	for _, id := range c.graph.search(query, k) {
-		best.offer(id, dot(query, c.arena.get(id)))
-	}
-	return best.sorted()
+	return NewSet(c.graph.search(pad(q.Vector), min(q.K, c.exact.Len()))...)
 }
 
-func (c *coder) Vectors() iter.Seq2[ID, []float32] { return c.arena.vectors(c.mu.RLocker()) }
+func (c *coder) Vectors() iter.Seq2[ID, []float32] { return c.exact.Vectors() }
+
+func (c *coder) Recall() (float64, bool) { return 0, false }
 
 func (c *coder) Bytes() int64 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	n := c.arena.bytes()
+	n := c.exact.Bytes()
 	if c.graph != nil {
-		n += c.graph.bytes(c.arena.stride)
+		n += c.graph.bytes(rowStride(c.Dim()))
 	}
 	return n
 }

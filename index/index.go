@@ -41,6 +41,11 @@ type Query struct {
 	K      int       // how many hits at most; >= 1
 	Allow  *Set      // only these IDs may be hits; nil allows every stored one
 	Exact  bool      // demand an exact answer, also from an approximate engine
+
+	// Effort is how many vectors an approximate search of the engine "hnsw" or
+	// "auto" considers at once, the ef of the literature: more find more and take
+	// longer. Default: as many as the recall of late asks for.
+	Effort int
 }
 
 // A Result answers a [Query].
@@ -57,7 +62,7 @@ type Result struct {
 // several goroutines; an answer reflects every change that returned before the
 // search began.
 type Engine interface {
-	// Name returns the name of the engine, one of [Engines] but never "auto".
+	// Name returns the name of the engine, one of [Engines].
 	Name() string
 
 	// Dim returns the dimension of the vectors.
@@ -70,6 +75,12 @@ type Engine interface {
 	// place of what was there. The errors are [ErrDimension] and [ErrNotUnit];
 	// after an error the engine is as it was.
 	Upsert(id ID, vector []float32) error
+
+	// UpsertAll does what Upsert does with each pair of ids and vectors, in less
+	// time than one by one, and on all processors but for one that it leaves to
+	// searches while there are some. Other changes and searches may see it half
+	// done. After an error nothing is stored.
+	UpsertAll(ids []ID, vectors [][]float32) error
 
 	// Delete removes the vector under id. It reports false if none was there.
 	Delete(id ID) bool
@@ -84,6 +95,11 @@ type Engine interface {
 	// one that is stored, replaced or deleted meanwhile is met once at most, as
 	// it was either before or after.
 	Vectors() iter.Seq2[ID, []float32]
+
+	// Recall returns the share, 0 to 1, of recent samples in which the approximate
+	// search found the nearest vector; false while there is no approximate search
+	// or too little is known.
+	Recall() (recall float64, ok bool)
 
 	// Bytes estimates the memory that the engine holds, in bytes: vectors,
 	// tables and links.
@@ -105,12 +121,13 @@ var (
 const (
 	autoName  = "auto"
 	exactName = "exact"
+	hnswName  = "hnsw"
 	coderName = "coder-hnsw"
 )
 
 // Engines are the names that [New] knows: "auto" takes the engine that suits
 // most callers, today "exact".
-var Engines = []string{autoName, exactName, coderName}
+var Engines = []string{autoName, exactName, hnswName, coderName}
 
 // maxDim is far above any embedding (512 is common, 4,096 large); it keeps a
 // mistaken dimension from asking for absurd amounts of memory.
@@ -123,8 +140,12 @@ func New(engine string, dim int) (Engine, error) {
 		return nil, fmt.Errorf("new index of dimension %d, not in 1 to %d: %w", dim, maxDim, ErrDimension)
 	}
 	switch engine {
-	case autoName, exactName:
-		return newExact(dim), nil
+	case autoName:
+		return newEngine(autoName, dim, itPays), nil
+	case exactName:
+		return newEngine(exactName, dim, never), nil
+	case hnswName:
+		return newEngine(hnswName, dim, always), nil
 	case coderName:
 		return newCoder(dim), nil
 	}

@@ -38,7 +38,6 @@ func (m model) checkHits(t *testing.T, q Query, hits []Hit) {
 	if len(hits) != min(q.K, len(want)) {
 		t.Fatalf("%d hits, want %d", len(hits), min(q.K, len(want)))
 	}
-	padded := newArena(len(q.Vector))
 	for i, hit := range hits {
 		similarity, ok := want[hit.ID]
 		if !ok {
@@ -47,7 +46,7 @@ func (m model) checkHits(t *testing.T, q Query, hits []Hit) {
 		if diff := math.Abs(float64(hit.Similarity) - similarity); !(diff <= tolerance(len(q.Vector))) {
 			t.Fatalf("similarity of %d is %g, want %g", hit.ID, hit.Similarity, similarity)
 		}
-		alone := max(-1, min(1, dot(padded.pad(q.Vector), padded.pad(m[hit.ID]))))
+		alone := max(-1, min(1, dot(pad(q.Vector), pad(m[hit.ID]))))
 		if math.Float32bits(alone) != math.Float32bits(hit.Similarity) {
 			t.Fatalf("similarity of %d is %g, alone it is %g", hit.ID, hit.Similarity, alone)
 		}
@@ -74,12 +73,11 @@ func (m model) checkExact(t *testing.T, q Query, hits []Hit) {
 		isHit[hit.ID] = true
 	}
 	var all []Hit
-	padded := newArena(len(q.Vector))
 	for id, similarity := range m.similarities(q.Vector, q.Allow) {
 		if !isHit[id] && similarity > worst+tolerance(len(q.Vector)) {
 			t.Fatalf("%d with %g was missed; the worst hit has %g", id, similarity, worst)
 		}
-		all = append(all, Hit{id, max(-1, min(1, dot(padded.pad(q.Vector), padded.pad(m[id]))))})
+		all = append(all, Hit{id, max(-1, min(1, dot(pad(q.Vector), pad(m[id]))))})
 	}
 	slices.SortFunc(all, compareHits)
 	if !slices.Equal(hits, all[:len(hits)]) {

@@ -14,9 +14,11 @@ const setPageWords = pageIDs / 64
 // ready to use. Reading it is safe from several goroutines; adding to it is not
 // safe beside any other use, a search that it restricts included.
 type Set struct {
-	pages pages[[setPageWords]uint64]
+	pages []*setPage // by ID / pageIDs; nil where there is nothing
 	n     int
 }
+
+type setPage [setPageWords]uint64
 
 // NewSet returns a set of ids.
 func NewSet(ids ...ID) *Set {
@@ -29,7 +31,14 @@ func NewSet(ids ...ID) *Set {
 
 // Add puts id into the set, if it is not there yet.
 func (s *Set) Add(id ID) {
-	word, bit := &s.pages.ensure(id)[id%pageIDs/64], uint64(1)<<(id%64)
+	n := int(id / pageIDs)
+	if n >= len(s.pages) {
+		s.pages = append(s.pages, make([]*setPage, n+1-len(s.pages))...)
+	}
+	if s.pages[n] == nil {
+		s.pages[n] = new(setPage)
+	}
+	word, bit := &s.pages[n][id%pageIDs/64], uint64(1)<<(id%64)
 	if *word&bit == 0 {
 		*word |= bit
 		s.n++
@@ -38,8 +47,8 @@ func (s *Set) Add(id ID) {
 
 // Has reports whether id is in the set.
 func (s *Set) Has(id ID) bool {
-	page := s.pages.at(id)
-	return page != nil && page[id%pageIDs/64]&(1<<(id%64)) != 0
+	n := int(id / pageIDs)
+	return n < len(s.pages) && s.pages[n] != nil && s.pages[n][id%pageIDs/64]&(1<<(id%64)) != 0
 }
 
 // Len returns the number of IDs in the set.

@@ -13,7 +13,7 @@ import (
 
 // The suite is what every engine must do; each test runs for each of them.
 func forEachEngine(t *testing.T, test func(t *testing.T, name string)) {
-	for _, name := range []string{exactName, coderName} {
+	for _, name := range Engines {
 		t.Run(name, func(t *testing.T) { test(t, name) })
 	}
 }
@@ -246,11 +246,7 @@ func TestRefusals(t *testing.T) {
 func TestNew(t *testing.T) {
 	for _, name := range Engines {
 		e := mustNew(t, name, 5)
-		wantName := name
-		if name == autoName {
-			wantName = exactName
-		}
-		if e.Name() != wantName || e.Dim() != 5 || e.Len() != 0 {
+		if e.Name() != name || e.Dim() != 5 || e.Len() != 0 {
 			t.Errorf("New(%q, 5) is %q of dimension %d with %d vectors", name, e.Name(), e.Dim(), e.Len())
 		}
 		for _, dim := range []int{0, -3, maxDim + 1} {

@@ -1,55 +1,69 @@
 package index
 
-import "iter"
+import (
+	"iter"
+	"sync/atomic"
+)
 
 // pageIDs is the number of IDs per page of a table or a set. A flat slice up to
 // the largest ID would be 16 GiB for one stray ID; in pages it is 8 MiB of page
 // pointers and one page, and a look-up costs one load more.
 const pageIDs = 4096
 
-// pages are the pages of something kept by ID, nil where there is nothing.
-type pages[Page any] []*Page
-
-// at returns the page of id, or nil.
-func (p pages[Page]) at(id ID) *Page {
-	if n := int(id / pageIDs); n < len(p) {
-		return p[n]
-	}
-	return nil
-}
-
-// ensure returns the page of id, a zero one if there was none.
-func (p *pages[Page]) ensure(id ID) *Page {
-	n := int(id / pageIDs)
-	if n >= len(*p) {
-		*p = append(*p, make([]*Page, n+1-len(*p))...)
-	}
-	if (*p)[n] == nil {
-		(*p)[n] = new(Page)
-	}
-	return (*p)[n]
-}
-
-// idTable maps IDs to numbers below 1<<32 - 1. The zero table is empty.
+// idTable maps IDs to slots below 1<<32 - 1. The zero table is empty. Reading is
+// safe beside one writer: an entry is read as it was before or after a change,
+// and what the writer did before setting it is visible to who reads it.
 type idTable struct {
-	pages pages[[pageIDs]uint32] // the numbers plus one, so that zero is absent
+	pages atomic.Pointer[[]*idPage] // replaced as a whole when a page is added
 }
 
-func (t *idTable) get(id ID) (uint32, bool) {
-	page := t.pages.at(id)
+// idPage holds the slots plus one, so that zero is absent.
+type idPage [pageIDs]atomic.Uint32
+
+func (t *idTable) page(id ID) *idPage {
+	pages := t.pages.Load()
+	if pages == nil || int(id/pageIDs) >= len(*pages) {
+		return nil
+	}
+	return (*pages)[id/pageIDs]
+}
+
+func (t *idTable) get(id ID) (slot uint32, ok bool) {
+	page := t.page(id)
 	if page == nil {
 		return 0, false
 	}
-	v := page[id%pageIDs]
+	v := page[id%pageIDs].Load()
 	return v - 1, v != 0
 }
 
-func (t *idTable) set(id ID, number uint32) { t.pages.ensure(id)[id%pageIDs] = number + 1 }
+// set stores the slot of id. REQUIRES: the caller is the one writer.
+func (t *idTable) set(id ID, slot uint32) {
+	page := t.page(id)
+	if page == nil {
+		page = t.addPage(id)
+	}
+	page[id%pageIDs].Store(slot + 1)
+}
+
+func (t *idTable) addPage(id ID) *idPage {
+	var old []*idPage
+	if pages := t.pages.Load(); pages != nil {
+		old = *pages
+	}
+	n := int(id / pageIDs)
+	pages := make([]*idPage, max(len(old), n+1))
+	copy(pages, old)
+	pages[n] = new(idPage)
+	t.pages.Store(&pages)
+	return pages[n]
+}
 
 // remove forgets id. Its page stays: IDs are reused.
+// REQUIRES: the caller is the one writer.
 func (t *idTable) remove(id ID) {
-	if page := t.pages.at(id); page != nil {
-		page[id%pageIDs] = 0
+	if page := t.page(id); page != nil {
+		page[id%pageIDs].Store(0)
 	}
 }
 
@@ -57,13 +71,17 @@ func (t *idTable) remove(id ID) {
 // order of ID. From is wider than an ID, so that it can be one after the last.
 func (t *idTable) ascend(from uint64) iter.Seq2[ID, uint32] {
 	return func(yield func(ID, uint32) bool) {
-		for p := from / pageIDs; p < uint64(len(t.pages)); p++ {
-			page := t.pages[p]
+		pages := t.pages.Load()
+		if pages == nil {
+			return
+		}
+		for p := from / pageIDs; p < uint64(len(*pages)); p++ {
+			page := (*pages)[p]
 			if page == nil {
 				continue
 			}
 			for i := max(from, p*pageIDs) % pageIDs; i < pageIDs; i++ {
-				if v := page[i]; v != 0 && !yield(ID(p*pageIDs+i), v-1) {
+				if v := page[i].Load(); v != 0 && !yield(ID(p*pageIDs+i), v-1) {
 					return
 				}
 			}
@@ -72,8 +90,12 @@ func (t *idTable) ascend(from uint64) iter.Seq2[ID, uint32] {
 }
 
 func (t *idTable) bytes() int64 {
-	n := int64(cap(t.pages)) * 8
-	for _, page := range t.pages {
+	pages := t.pages.Load()
+	if pages == nil {
+		return 0
+	}
+	n := int64(len(*pages)) * 8
+	for _, page := range *pages {
 		if page != nil {
 			n += pageIDs * 4
 		}

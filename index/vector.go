@@ -37,3 +37,17 @@ func (q Query) check(dim int) error {
 	}
 	return nil
 }
+
+// scaleTo makes v as long as length and returns it.
+// REQUIRES: v is not zero.
+func scaleTo(v []float32, length float64) []float32 {
+	var squares float64
+	for _, x := range v {
+		squares += float64(x) * float64(x)
+	}
+	factor := float32(length / math.Sqrt(squares))
+	for i := range v {
+		v[i] *= factor
+	}
+	return v
+}

@@ -1,0 +1,132 @@
+package index
+
+import "math"
+
+// A coded row is a vector x rounded to scale * c, with c in int8; err is an upper
+// bound of the length of what rounding took away, |x - scale*c|. A coded query is
+// a query q rounded to t * d, with d in int16; its residue r = q - t*d is tiny.
+// Their similarity is
+//
+//	q·x = t*scale*(d·c) + r·(scale*c) + q·(x - scale*c)
+//
+// and by Cauchy and Schwarz the last two terms are at most |r|*(|x| + err) and
+// |q|*err. So no similarity can be above
+//
+//	t*scale*(d·c) + (|q| + |r|)*err + |r|*|x|
+//
+// The first two terms are what boundRows computes; the third, with the rounding
+// of all float32 operations involved, is [codedQuery.slack]. A row whose bound is
+// under a similarity that k others reach is not among the best k: that is why an
+// answer that rescored everything else in float32 is exact.
+
+// maxCode is the largest magnitude in a coded row: -128 is not used, so that a
+// row and its opposite have opposite codes.
+const maxCode = 127
+
+// deadErr is the err of a row that must not be found: it puts the bound under
+// every similarity.
+var deadErr = float32(math.Inf(-1))
+
+// codeStride returns the length of a coded row of dim elements.
+func codeStride(dim int) int { return (dim + codeAlign - 1) / codeAlign * codeAlign }
+
+// encodeRow codes the unit vector v into codes and returns scale and err. Codes
+// beyond len(v) are left as they are.
+func encodeRow(v []float32, codes []int8) (scale, err float32) {
+	peak := maxAbs(v)
+	scale = peak / maxCode
+	inverse := 1 / scale // a unit vector has a peak
+	codes = codes[:len(v)]
+	var squares0, squares1 float64
+	for i, x := range v {
+		c := x*inverse + roundingBias // without a branch, which would be a guess
+		codes[i] = int8(math.Float32bits(c))
+		lost := float64(x) - float64(scale)*float64(c-roundingBias)
+		squares0, squares1 = squares1+lost*lost, squares0
+	}
+	return scale, roundUp(math.Sqrt(squares0 + squares1))
+}
+
+// codedQuery is a query in the form that the code kernels take.
+type codedQuery struct {
+	d []int16 // [codeStride]
+	t float32
+
+	reach float32 // |q| + |r|: what a row's err counts for
+	slack float32 // what a bound lacks beside t*scale*dot + reach*err
+}
+
+// encode codes the unit vector v. The buffer of an earlier query is used again.
+func (q *codedQuery) encode(v []float32) {
+	if n := codeStride(len(v)); cap(q.d) < n {
+		q.d = make([]int16, n)
+	} else {
+		q.d = q.d[:n]
+		clear(q.d)
+	}
+	limit := float32(min(math.MaxInt16, math.MaxInt32/(maxCode*len(v))))
+	q.t = maxAbs(v) / limit
+	inverse := 1 / q.t
+	var length, residue float64
+	for i, x := range v {
+		d := roundTo(x*inverse, limit)
+		q.d[i] = int16(d)
+		lost := float64(x) - float64(q.t)*float64(d)
+		length += float64(x) * float64(x)
+		residue += lost * lost
+	}
+	length, residue = math.Sqrt(length), math.Sqrt(residue)
+	q.reach = roundUp(length + residue)
+
+	// kernel.go bounds the error of a float32 dot product by (dim/16 + 5) units in
+	// the last place of 1; the five roundings of a bound, of magnitude up to 4, add
+	// 20. Twice that is cheap.
+	const ulp = 0x1p-24
+	rounding := 2 * (float64(len(v))/rowAlign + 25) * ulp
+	q.slack = roundUp(residue*(1+unitTolerance) + rounding)
+}
+
+// widen makes q the row of codes itself, so that rows can be compared with each
+// other; only d is meaningful then, and its scale is the row's.
+func (q *codedQuery) widen(codes []int8) {
+	if cap(q.d) < len(codes) {
+		q.d = make([]int16, len(codes))
+	}
+	q.d = q.d[:len(codes)]
+	for i, c := range codes {
+		q.d[i] = int16(c)
+	}
+}
+
+// bound returns what boundRows returns, for one row.
+func (q *codedQuery) bound(dot int32, scale, err float32) float32 {
+	return float32(dot)*scale*q.t + q.reach*err
+}
+
+// maxAbs returns the largest magnitude in v.
+func maxAbs(v []float32) float32 {
+	const sign = 1 << 31
+	var peak uint32 // magnitudes are in the order of their bits
+	for _, x := range v {
+		peak = max(peak, math.Float32bits(x)&^sign)
+	}
+	return math.Float32frombits(peak)
+}
+
+// roundingBias, added to a float32 of far smaller magnitude, rounds it to an
+// integer, which is in the lowest bits of the sum in two's complement.
+const roundingBias = 3 << 22
+
+// roundTo rounds x to an integer of magnitude limit at most, halves away from
+// zero. Anything near would do: err measures what was lost.
+func roundTo(x, limit float32) int32 {
+	x = max(-limit, min(limit, x))
+	if x < 0 {
+		return int32(x - 0.5)
+	}
+	return int32(x + 0.5)
+}
+
+// roundUp returns a float32 that is not below x, for x >= 0 computed with some
+// rounding of its own.
+func roundUp(x float64) float32 { return math.Nextafter32(float32(x*(1+0x1p-30)), math.MaxFloat32) }

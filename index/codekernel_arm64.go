@@ -1,0 +1,41 @@
+package index
+
+import "unsafe"
+
+// boundRows sets out[i] to the bound of row i: see boundRowsPortable, also for
+// what it requires.
+func boundRows(query []int16, rows []int8, scales, errs []float32, t, e float32, out []float32) {
+	n := len(out)
+	if n == 0 || len(query) == 0 {
+		return
+	}
+	_, _, _ = rows[len(query)*n-1], scales[n-1], errs[n-1] // the assembly checks no bounds
+	boundRowsNEON(&query[0], &rows[0], len(query), n, &scales[0], &errs[0], t, e, &out[0])
+}
+
+// dotCodesAt sets out[i] to the dot product of query and the row at rows[i]: see
+// dotCodesAtPortable, also for what it requires.
+func dotCodesAt(query []int16, rows []*int8, out []int32) {
+	if len(rows) == 0 || len(query) == 0 {
+		return
+	}
+	_ = out[len(rows)-1] // the assembly checks no bounds
+	dotCodesAtNEON(&query[0], &rows[0], len(query), len(rows), &out[0])
+}
+
+// boundRowsNEON is boundRows; stride is len(query), count len(out).
+// REQUIRES: stride is a positive multiple of codeAlign, count one of rowGroup.
+//
+//go:noescape
+func boundRowsNEON(query *int16, rows *int8, stride, count int, scales, errs *float32, t, e float32, out *float32)
+
+// dotCodesAtNEON is dotCodesAt; stride is len(query), count len(rows).
+// REQUIRES: stride is a positive multiple of codeAlign, count one of rowGroup.
+//
+//go:noescape
+func dotCodesAtNEON(query *int16, rows **int8, stride, count int, out *int32)
+
+// prefetchLines fetches the cache line at and the next one.
+//
+//go:noescape
+func prefetchLines(at unsafe.Pointer)

@@ -1,0 +1,13 @@
+//go:build !amd64 && !arm64
+
+package index
+
+import "unsafe"
+
+func boundRows(query []int16, rows []int8, scales, errs []float32, t, e float32, out []float32) {
+	boundRowsPortable(query, rows, scales, errs, t, e, out)
+}
+
+func dotCodesAt(query []int16, rows []*int8, out []int32) { dotCodesAtPortable(query, rows, out) }
+
+func prefetchLines(unsafe.Pointer) {}

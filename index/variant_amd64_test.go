@@ -1,0 +1,23 @@
+package index
+
+var archVariants = []variant{
+	{
+		name: "AVX2",
+		has:  hasAVX2,
+		dotRows: func(query, rows, out []float32) {
+			if len(out) > 0 {
+				dotRowsAVX2(&query[0], &rows[0], len(query), len(out), &out[0])
+			}
+		},
+		boundRows: func(query []int16, rows []int8, scales, errs []float32, t, e float32, out []float32) {
+			if len(out) > 0 {
+				boundRowsAVX2(&query[0], &rows[0], len(query), len(out), &scales[0], &errs[0], t, e, &out[0])
+			}
+		},
+		dotCodesAt: func(query []int16, rows []*int8, out []int32) {
+			if len(out) > 0 {
+				dotCodesAtAVX2(&query[0], &rows[0], len(query), len(rows), &out[0])
+			}
+		},
+	},
+}
