@@ -37,10 +37,11 @@ const (
 // chunk against the rewriting of slots in it.
 type arena struct {
 	dim    int
-	stride int  // floats per row: dim, padded
-	width  int  // codes per row: dim, padded
-	shift  uint // log2 of the rows per full chunk
-	links  int  // links of a node on the bottom layer; 0 where there is no graph
+	stride int    // floats per row: dim, padded
+	width  int    // codes per row: dim, padded
+	shift  uint   // log2 of the rows per full chunk
+	links  int    // links of a node on the bottom layer; 0 where there is no graph
+	source Source // where the float32 rows are; nil: in the chunks
 
 	next   uint32                   // the first slot that was never taken; the writer's
 	used   atomic.Uint32            // slots from here on were never published
@@ -60,7 +61,7 @@ type arena struct {
 // chunk is the rows of consecutive slots.
 type chunk struct {
 	mu     sync.RWMutex // held for reading while the rows are scanned, for writing while old slots are written
-	rows   []float32    // [n*stride]
+	rows   []float32    // [n*stride]; nil if a source has them
 	codes  []int8       // [n*codes]
 	scales []float32    // [n]
 	errs   []float32    // [n]; deadErr where nothing is to be found
@@ -70,13 +71,14 @@ type chunk struct {
 	upper []atomic.Pointer[[]atomic.Uint32] // [n]: those on the layers above, nil for most
 }
 
-func newArena(dim int, links int) *arena {
+func newArena(dim, links int, source Source) *arena {
 	a := &arena{
 		dim:    dim,
 		stride: rowStride(dim),
 		width:  codeStride(dim),
 		shift:  3, // a chunk has a whole number of row groups
 		links:  links,
+		source: source,
 	}
 	for chunkFloats>>(a.shift+1) >= a.stride {
 		a.shift++
@@ -87,11 +89,13 @@ func newArena(dim int, links int) *arena {
 
 func (a *arena) newChunk(n int) *chunk {
 	c := &chunk{
-		rows:   alignedFloats(n * a.stride),
 		codes:  alignedCodes(n * a.width),
 		scales: make([]float32, n),
 		errs:   make([]float32, n),
 		ids:    make([]atomic.Uint32, n),
+	}
+	if a.source == nil {
+		c.rows = alignedFloats(n * a.stride)
 	}
 	for i := range c.errs {
 		c.errs[i] = deadErr
@@ -156,10 +160,21 @@ func (a *arena) at(slot uint32) (*chunk, int) {
 	return (*a.chunks.Load())[slot>>a.shift], int(slot & (1<<a.shift - 1))
 }
 
-// row returns the padded row at slot, [stride]float32.
-func (a *arena) row(slot uint32) []float32 {
-	c, i := a.at(slot)
-	return c.rows[i*a.stride : (i+1)*a.stride : (i+1)*a.stride]
+// row returns the padded row at slot, [stride]float32, where id lies: that in the
+// chunk, or what the source says, in buffer. It returns nil if the source has
+// nothing any more.
+func (a *arena) row(slot uint32, id ID, buffer *[]float32) []float32 {
+	if a.source == nil {
+		c, i := a.at(slot)
+		return c.rows[i*a.stride : (i+1)*a.stride : (i+1)*a.stride]
+	}
+	if *buffer == nil {
+		*buffer = alignedFloats(a.stride)
+	}
+	if !a.source(id, (*buffer)[:a.dim:a.dim]) {
+		return nil
+	}
+	return *buffer
 }
 
 // id returns the ID whose vector lies at slot; false if there is none. Where
@@ -220,7 +235,9 @@ func (a *arena) write(slot uint32, id ID, vector []float32) {
 	c, i := a.at(slot)
 	c.mu.Lock() // a scan may be passing over the slot: it was used before, or completes a group
 	defer c.mu.Unlock()
-	copy(a.row(slot), vector)
+	if c.rows != nil {
+		copy(c.rows[i*a.stride:], vector)
+	}
 	c.scales[i], c.errs[i] = encodeRow(vector, c.codes[i*a.width:(i+1)*a.width])
 	c.ids[i].Store(uint32(id))
 }
@@ -239,7 +256,9 @@ func (a *arena) wipe(slot uint32) {
 	c, i := a.at(slot)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clear(c.rows[i*a.stride : (i+1)*a.stride])
+	if c.rows != nil {
+		clear(c.rows[i*a.stride : (i+1)*a.stride])
+	}
 	clear(c.codes[i*a.width : (i+1)*a.width])
 	c.scales[i] = 0
 	if a.links > 0 {

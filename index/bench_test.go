@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // fill returns an engine with n random unit vectors under the IDs 0 to n-1.
 func fill(b *testing.B, name string, n, dim int) Engine {
 	b.Helper()
-	e, err := New(name, dim)
+	e, err := New(name, dim, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -81,6 +82,35 @@ func BenchmarkScopedSearch(b *testing.B) {
 	}
 }
 
+// BenchmarkCutover measures what a search of the graph costs, in rows of a scan
+// for each node of its effort: graphGuess. As rows it is with how many vectors
+// both cost the same.
+func BenchmarkCutover(b *testing.B) {
+	for _, size := range []struct{ n, dim int }{{10_000, 128}, {40_000, 128}, {10_000, 512}} {
+		b.Run(fmt.Sprintf("n=%d/dim=%d", size.n, size.dim), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(3, 4))
+			ids, vectors, queries := crowd(rng, size.n/5, 5, size.dim, 500)
+			e := newEngine(hnswName, size.dim, always, nil)
+			if err := e.UpsertAll(ids, vectors); err != nil {
+				b.Fatal(err)
+			}
+			c := e.core.Load()
+			var graph, scan time.Duration
+			for i := 0; b.Loop(); i++ {
+				q := queries[i%len(queries)]
+				start := time.Now()
+				c.graph.nearest(q, 10, nil, graphSearch)
+				middle := time.Now()
+				c.exactly(q, 10, nil)
+				graph, scan = graph+middle.Sub(start), scan+time.Since(middle)
+			}
+			rows := float64(graph) / float64(scan) * float64(size.n)
+			b.ReportMetric(rows, "rows")
+			b.ReportMetric(rows/graphSearch, "rows/effort")
+		})
+	}
+}
+
 // BenchmarkCoderSearch is the approximate search, for comparison.
 func BenchmarkCoderSearch(b *testing.B) {
 	const n, dim = 2_000, 128
@@ -119,7 +149,7 @@ func BenchmarkKernel(b *testing.B) {
 // BenchmarkUpsert stores new vectors.
 func BenchmarkUpsert(b *testing.B) {
 	const dim = 128
-	e, err := New(exactName, dim)
+	e, err := New(exactName, dim, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,6 +1,15 @@
 package index
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// hasAVX512 says that the processor, and the operating system with it, has what
+// the kernels named AVX512 need. A processor with AVX-512 and without VNNI is of
+// the generation that lowers its clock for registers of 512 bits: it takes AVX2.
+var hasAVX512 = hasAVX2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VNNI
 
 // boundRows sets out[i] to the bound of row i: see boundRowsPortable, also for
 // what it requires.
@@ -14,6 +23,10 @@ func boundRows(query []int16, rows []int8, scales, errs []float32, t, e float32,
 		return
 	}
 	_, _, _ = rows[len(query)*n-1], scales[n-1], errs[n-1] // the assembly checks no bounds
+	if hasAVX512 {
+		boundRowsAVX512(&query[0], &rows[0], len(query), n, &scales[0], &errs[0], t, e, &out[0])
+		return
+	}
 	boundRowsAVX2(&query[0], &rows[0], len(query), n, &scales[0], &errs[0], t, e, &out[0])
 }
 
@@ -28,6 +41,10 @@ func dotCodesAt(query []int16, rows []*int8, out []int32) {
 		return
 	}
 	_ = out[len(rows)-1] // the assembly checks no bounds
+	if hasAVX512 {
+		dotCodesAtAVX512(&query[0], &rows[0], len(query), len(rows), &out[0])
+		return
+	}
 	dotCodesAtAVX2(&query[0], &rows[0], len(query), len(rows), &out[0])
 }
 
@@ -42,6 +59,16 @@ func boundRowsAVX2(query *int16, rows *int8, stride, count int, scales, errs *fl
 //
 //go:noescape
 func dotCodesAtAVX2(query *int16, rows **int8, stride, count int, out *int32)
+
+// boundRowsAVX512 is boundRowsAVX2 on AVX-512 with VNNI.
+//
+//go:noescape
+func boundRowsAVX512(query *int16, rows *int8, stride, count int, scales, errs *float32, t, e float32, out *float32)
+
+// dotCodesAtAVX512 is dotCodesAtAVX2 on AVX-512 with VNNI.
+//
+//go:noescape
+func dotCodesAtAVX512(query *int16, rows **int8, stride, count int, out *int32)
 
 // prefetchLines fetches the cache line at and the next one.
 //

@@ -25,7 +25,7 @@ type coder struct {
 var _ Engine = (*coder)(nil)
 
 func newCoder(dim int) *coder {
-	return &coder{exact: newEngine(coderName, dim, never), graph: newCoderGraph()}
+	return &coder{exact: newEngine(coderName, dim, never, nil), graph: newCoderGraph()}
 }
 
 func (c *coder) Name() string { return c.exact.Name() }

@@ -21,11 +21,11 @@ type retired struct {
 	epoch uint64 // when it was retired
 }
 
-func newCore(dim int, withGraph bool) *core {
+func newCore(dim int, withGraph bool, source Source) *core {
 	if !withGraph {
-		return &core{arena: newArena(dim, 0)}
+		return &core{arena: newArena(dim, 0, source)}
 	}
-	a := newArena(dim, graphM0)
+	a := newArena(dim, graphM0, source)
 	return &core{arena: a, graph: newGraph(a)}
 }
 

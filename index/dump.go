@@ -1,6 +1,7 @@
 package index
 
 import (
+	"errors"
 	"slices"
 	"sync"
 )
@@ -42,6 +43,10 @@ func loadEngine(e Engine, r *snapshotReader, ids []ID) error {
 	return e.UpsertAll(ids, vectors)
 }
 
+// errGone says that a source lost a vector while a snapshot was written: it is
+// about to be deleted here too, and a later snapshot will do.
+var errGone = errors.New("a vector was deleted meanwhile")
+
 // dump writes the live vectors, by slot, and the links between them. Changes wait
 // only while the links are copied; the rows are written beside them, as a search
 // would read them: from inside an epoch no row is rewritten that was live when
@@ -54,6 +59,7 @@ func (e *engine) dump(w *snapshotWriter) error {
 	epoch := c.epochs.enter()
 	defer c.epochs.leave(epoch)
 	var slots []uint32
+	var buffer []float32
 	for slot := range c.used.Load() {
 		if id, ok := c.id(slot); ok {
 			slots = append(slots, slot)
@@ -69,8 +75,12 @@ func (e *engine) dump(w *snapshotWriter) error {
 	if err := w.graph(graph); err != nil {
 		return err
 	}
-	for _, slot := range slots {
-		if err := w.vector(c.row(slot)); err != nil {
+	for i, slot := range slots {
+		row := c.row(slot, w.ids[i], &buffer)
+		if row == nil {
+			return errGone
+		}
+		if err := w.vector(row); err != nil {
 			return err
 		}
 	}
@@ -99,13 +109,35 @@ func (c *core) unlinkDead(live []uint32) {
 	}
 }
 
+// occupy takes the first n slots at once: the arena is then as if they had been
+// taken one by one, but nothing was copied on the way.
+// REQUIRES: the arena is empty.
+func (a *arena) occupy(n int) {
+	full := 1 << a.shift
+	step := max(full/growShare, rowGroup)
+	var chunks []*chunk
+	for rest := n; rest > 0; rest -= full {
+		rows := step
+		if len(chunks) == 0 {
+			rows = min(step, firstRows)
+		}
+		for rows < min(rest, full) {
+			rows = min(2*rows, rows+step)
+		}
+		chunks = append(chunks, a.newChunk(rows))
+	}
+	a.setChunks(chunks)
+	a.next = uint32(n)
+}
+
 // load fills an engine that is empty and nobody else's: each row into the slot of
 // its number, to which the links refer.
 func (e *engine) load(r *snapshotReader, ids []ID, graph []byte) error {
-	c := newCore(e.dim, e.mode == always || e.mode == itPays && len(graph) > 0)
+	c := newCore(e.dim, e.mode == always || e.mode == itPays && len(graph) > 0, e.source)
+	c.occupy(len(ids))
 	slots := make([]uint32, len(ids))
 	for i := range slots {
-		slots[i] = c.extend()
+		slots[i] = uint32(i)
 	}
 	err := r.readRows(func(row int, vector []float32) error {
 		c.write(slots[row], ids[row], vector)

@@ -23,11 +23,13 @@ const (
 // new graph, compaction) happens in goroutines that run only while there is such
 // work, and serves nobody worse meanwhile.
 type engine struct {
-	name string
-	dim  int
-	mode mode
-	core atomic.Pointer[core]
+	name   string
+	dim    int
+	mode   mode
+	source Source
+	core   atomic.Pointer[core]
 
+	worth int // with how many vectors "auto" gets a graph
 	costs costs
 	guard guard
 
@@ -41,9 +43,9 @@ type engine struct {
 
 var _ Engine = (*engine)(nil)
 
-func newEngine(name string, dim int, m mode) *engine {
-	e := &engine{name: name, dim: dim, mode: m}
-	e.core.Store(newCore(dim, m == always))
+func newEngine(name string, dim int, m mode, source Source) *engine {
+	e := &engine{name: name, dim: dim, mode: m, source: source, worth: worthGraph}
+	e.core.Store(newCore(dim, m == always, source))
 	return e
 }
 
@@ -97,7 +99,7 @@ func (e *engine) changed(ids ...ID) {
 		e.writer.tending = true
 		go e.tend()
 	}
-	if e.mode == itPays && c.graph == nil && int(c.live.Load()) > worthGraph {
+	if e.mode == itPays && c.graph == nil && int(c.live.Load()) > e.worth {
 		e.startRebuild(true)
 	}
 }

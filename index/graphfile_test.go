@@ -15,7 +15,7 @@ func reread(t *testing.T, e Engine) *engine {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "snapshot")
 	mustWrite(t, path, e, Snapshot{})
-	got, _, err := ReadSnapshot(path, e.Name(), e.Dim())
+	got, _, err := ReadSnapshot(path, e.Name(), e.Dim(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestGraphSurvives(t *testing.T) {
 			}
 		}
 	}
-	e := newEngine(hnswName, dim, always)
+	e := newEngine(hnswName, dim, always, nil)
 	insert(0, e)
 	again := reread(t, e)
 	if !bytes.Equal(encoded(again), encoded(e)) {
@@ -70,7 +70,7 @@ func TestGraphSurvives(t *testing.T) {
 func TestGraphOfTheLiving(t *testing.T) {
 	const dim, n = 16, 3000
 	rng := rand.New(rand.NewPCG(93, 94))
-	e, m := newEngine(hnswName, dim, always), model{}
+	e, m := newEngine(hnswName, dim, always, nil), model{}
 	for id := range ID(n) {
 		m[id] = randomUnit(rng, dim)
 	}
@@ -114,7 +114,7 @@ func TestGraphOfTheLiving(t *testing.T) {
 func TestWrongGraph(t *testing.T) {
 	const dim, n = 4, 200
 	rng := rand.New(rand.NewPCG(95, 96))
-	e := newEngine(hnswName, dim, always)
+	e := newEngine(hnswName, dim, always, nil)
 	for id := range ID(n) {
 		if err := e.Upsert(id, randomUnit(rng, dim)); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestWrongGraph(t *testing.T) {
 
 // decodeFresh decodes into a graph without links.
 func decodeFresh(b []byte, dim, n int) error {
-	c := newCore(dim, true)
+	c := newCore(dim, true, nil)
 	for range n {
 		c.extend()
 	}
@@ -191,5 +191,27 @@ func TestLinkAboveLevel(t *testing.T) {
 	b[graphHeadBytes+1] = 1
 	if err := decodeFresh(append(b, 0), 4, 2); err != nil {
 		t.Errorf("with the level that it needs: %v", err)
+	}
+}
+
+// TestOccupy compares with slots that are taken one by one.
+func TestOccupy(t *testing.T) {
+	const dim = 4001 // few rows a chunk
+	one := newArena(dim, 0, nil)
+	for n := range 1200 {
+		if n > 0 {
+			one.extend()
+		}
+		at := newArena(dim, 0, nil)
+		at.occupy(n)
+		want, got := *one.chunks.Load(), *at.chunks.Load()
+		if at.next != one.next || len(got) != len(want) {
+			t.Fatalf("%d slots lie in %d chunks, next %d; want %d, %d", n, len(got), at.next, len(want), one.next)
+		}
+		for i := range want {
+			if len(got[i].ids) != len(want[i].ids) {
+				t.Fatalf("with %d slots, chunk %d has %d rows, want %d", n, i, len(got[i].ids), len(want[i].ids))
+			}
+		}
 	}
 }

@@ -1,14 +1,21 @@
 package index
 
+// visitCost is what scoring one node costs a graph search, in rows of a scan.
+const visitCost = 8
+
+// budget returns how many nodes a search within allow may score before an exact
+// one would have been cheaper.
+func (v *view) budget(allow *Set) int {
+	return min(int(v.used), gatherCost*allow.Len()) / visitCost
+}
+
 // searchAllowed leaves in the beam the nearest ef allowed nodes that it finds on
 // the bottom layer, going from node. Nodes that are not allowed lead on but do not
 // count, so it goes on until it has ef allowed ones and every node that it could
 // go on from is farther away than those: recall inside a scope is that outside.
 //
-// It returns false once it has scored so many nodes that an exact search would
-// have been cheaper.
-func (s *scratch) searchAllowed(v *view, node uint32, ef int, allow *Set) bool {
-	budget := min(int(v.used), gatherCost*allow.Len()) / visitCost
+// It returns false once it has scored more nodes than the budget.
+func (s *scratch) searchAllowed(v *view, node uint32, ef int, allow *Set, budget int) bool {
 	s.mark(node)
 	s.heap = s.heap[:0]
 	s.meet(v, s.begin(v, node), ef, allow)
@@ -27,9 +34,6 @@ func (s *scratch) searchAllowed(v *view, node uint32, ef int, allow *Set) bool {
 	}
 	return len(s.beam) == ef // else the allowed nodes may lie where the graph did not lead
 }
-
-// visitCost is what scoring one node costs a graph search, in rows of a scan.
-const visitCost = 8
 
 // meet takes up a node that was scored.
 func (s *scratch) meet(v *view, f found, ef int, allow *Set) {

@@ -40,6 +40,7 @@ type scratch struct {
 	beam    []found  // best first
 	heap    []found  // candidates of a filtered search
 	query   codedQuery
+	buffer  []float32 // for a row from the source
 
 	n     int            // how many nodes were scored last
 	nodes [graphM0]found // those
@@ -243,7 +244,7 @@ func (g *graph) nearest(query []float32, k int, allow *Set, effort int) (hits []
 	ef := max(effort, k)
 	if allow == nil {
 		s.search(&v, node, 0, ef)
-	} else if !s.searchAllowed(&v, node, ef, allow) {
+	} else if !s.searchAllowed(&v, node, ef, allow, v.budget(allow)) {
 		return nil, false
 	}
 	return s.hits(&v, query, k, allow), true
@@ -261,7 +262,9 @@ func (s *scratch) hits(v *view, query []float32, k int, allow *Set) []Hit {
 			continue
 		}
 		if id, ok := v.id(slot); ok && (allow == nil || allow.Has(id)) {
-			best.offer(id, dot(query, v.row(slot)))
+			if row := v.row(slot, id, &s.buffer); row != nil {
+				best.offer(id, dot(query, row))
+			}
 		}
 	}
 	return best.sorted()

@@ -134,11 +134,17 @@ func (e *engine) sample(n int) {
 func (e *engine) compare(c *core, slot uint32) (found, ok bool) {
 	epoch := c.epochs.enter()
 	defer c.epochs.leave(epoch)
-	if _, ok := c.id(slot); !ok {
+	id, ok := c.id(slot)
+	if !ok {
+		return false, false
+	}
+	var buffer []float32
+	row := c.row(slot, id, &buffer)
+	if row == nil {
 		return false, false
 	}
 	before := c.replacing.Load()
-	query := noisy(c.row(slot)[:c.dim])
+	query := noisy(row[:c.dim], rand.New(rand.NewPCG(rand.Uint64(), 0)))
 	start := time.Now()
 	approximate, ok := c.graph.nearest(query, 1, nil, 0)
 	middle := time.Now()
@@ -151,10 +157,10 @@ func (e *engine) compare(c *core, slot uint32) (found, ok bool) {
 }
 
 // noisy returns a unit vector near v.
-func noisy(v []float32) []float32 {
+func noisy(v []float32, rng *rand.Rand) []float32 {
 	noise := make([]float32, len(v))
 	for i := range noise {
-		noise[i] = float32(rand.NormFloat64())
+		noise[i] = float32(rng.NormFloat64())
 	}
 	scaleTo(noise, guardNoise)
 	for i := range noise {

@@ -10,7 +10,7 @@ import (
 func poisoned(t *testing.T, n, dim int) (*engine, model) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(71, 72))
-	e, m := newEngine(hnswName, dim, always), model{}
+	e, m := newEngine(hnswName, dim, always, nil), model{}
 	var ids []ID
 	var vectors [][]float32
 	for id := range ID(n) {
@@ -93,7 +93,7 @@ func TestGuardWatches(t *testing.T) {
 // where nothing is missed.
 func TestGuardEffort(t *testing.T) {
 	var g guard
-	graph := newGraph(newArena(4, graphM0))
+	graph := newGraph(newArena(4, graphM0, nil))
 	note := func(n, missEvery int) {
 		for i := range n {
 			if g.note(graph, i%missEvery != 0) {

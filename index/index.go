@@ -133,19 +133,34 @@ var Engines = []string{autoName, exactName, hnswName, coderName}
 // mistaken dimension from asking for absurd amounts of memory.
 const maxDim = 1 << 16
 
+// A Source has the vectors of an engine that does not keep them: it fills vector,
+// [dim]float32, with what was stored under id, bit for bit, and reports false if
+// that is gone, because a deletion reaches the engine after it. Searches call it,
+// side by side, for a few dozen vectors each.
+type Source func(id ID, vector []float32) bool
+
+// Options configure an engine. The zero value is a good choice.
+type Options struct {
+	// Source, if any, has the float32 vectors, so that the engine keeps them coded
+	// in int8 alone: a little more than a quarter of the memory. Answers are the
+	// same and take as much longer as the source takes. The engine "coder-hnsw"
+	// cannot do without its own vectors and ignores it.
+	Source Source
+}
+
 // New returns an empty engine for vectors of dim float32 each, 1 to 65,536.
 // Engine is one of [Engines]; the error for any other name lists them.
-func New(engine string, dim int) (Engine, error) {
+func New(engine string, dim int, opts Options) (Engine, error) {
 	if dim < 1 || dim > maxDim {
 		return nil, fmt.Errorf("new index of dimension %d, not in 1 to %d: %w", dim, maxDim, ErrDimension)
 	}
 	switch engine {
 	case autoName:
-		return newEngine(autoName, dim, itPays), nil
+		return newEngine(autoName, dim, itPays, opts.Source), nil
 	case exactName:
-		return newEngine(exactName, dim, never), nil
+		return newEngine(exactName, dim, never, opts.Source), nil
 	case hnswName:
-		return newEngine(hnswName, dim, always), nil
+		return newEngine(hnswName, dim, always, opts.Source), nil
 	case coderName:
 		return newCoder(dim), nil
 	}

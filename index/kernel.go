@@ -9,7 +9,8 @@ package index
 //	then (0 with 1) with (2 with 3)
 //
 // Sixteen float32 are two AVX2 registers, one of AVX-512, four of NEON: a kernel
-// for either can keep the order.
+// for either can keep the order. There is none for AVX-512: the engines score rows
+// one by one, and one register of sums is as long a chain of additions as two.
 //
 // Each element passes through at most d/16 fused multiply-adds (one rounding
 // each; two in the portable kernel where the compiler does not fuse) and four

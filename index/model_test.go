@@ -101,7 +101,11 @@ func (m model) checkState(t *testing.T, e Engine) {
 	if want := slices.Sorted(maps.Keys(m)); !slices.Equal(ids, want) {
 		t.Fatalf("Vectors has %v, want %v", ids, want)
 	}
-	if least := int64(len(m)) * int64(e.Dim()) * 4; e.Bytes() < least {
+	least := int64(len(m)) * int64(e.Dim())
+	if _, over := e.(*sourced); !over {
+		least *= 5 // float32 and int8
+	}
+	if e.Bytes() < least {
 		t.Fatalf("Bytes is %d, the vectors alone are %d", e.Bytes(), least)
 	}
 }

@@ -28,7 +28,7 @@ func (e *engine) startRebuild(withGraph bool) {
 }
 
 func (e *engine) rebuild(withGraph bool) {
-	old, fresh := e.core.Load(), newCore(e.dim, withGraph)
+	old, fresh := e.core.Load(), newCore(e.dim, withGraph, e.source)
 	if fresh.graph != nil {
 		fresh.graph.background = true
 	}
@@ -67,14 +67,19 @@ func (e *engine) rebuild(withGraph bool) {
 func (c *core) copy(other *core, ids []ID) {
 	var present []ID
 	var vectors [][]float32
+	var buffer []float32
 	epoch := other.epochs.enter()
 	for _, id := range ids {
+		var row []float32 // stays nil where there is none, or where a source has it no more
 		if slot, ok := other.slots.get(id); ok {
-			present = append(present, id)
-			vectors = append(vectors, slices.Clone(other.row(slot)[:other.dim]))
-		} else {
-			c.remove(id)
+			row = other.row(slot, id, &buffer)
 		}
+		if row == nil {
+			c.remove(id)
+			continue
+		}
+		present = append(present, id)
+		vectors = append(vectors, slices.Clone(row[:other.dim]))
 	}
 	other.epochs.leave(epoch)
 	if len(present) > 0 {

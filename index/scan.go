@@ -1,6 +1,10 @@
 package index
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 const (
 	// blockRows is how many rows one kernel call bounds, under one hold of the
@@ -16,15 +20,26 @@ const (
 	gatherRows = 32
 )
 
-// scanner finds the exact best hits of one query. Everything whose bound is not
-// under the worst hit so far is scored again in float32.
+// scanner finds the exact best hits of one query in two passes. The first one goes
+// by codes: it bounds every row from above and, by as much, from below, and keeps
+// those that are not surely worse than k others. The second one scores these in
+// float32, best bound first, until no bound is left that reaches the worst hit.
 type scanner struct {
 	view
-	query []float32 // padded
-	coded codedQuery
-	allow *Set
-	best  topK
-	cut   float32 // a bound below this one is in vain
+	query  []float32 // padded
+	coded  codedQuery
+	allow  *Set
+	lows   topK    // the best k lower bounds
+	cut    float32 // an upper bound below this one is in vain
+	kept   []candidate
+	buffer []float32 // for a row from the source
+	gone   *Set      // IDs that vanished between the passes; nil for none
+}
+
+// candidate is a row that may be a hit.
+type candidate struct {
+	bound float32 // from above, without the slack
+	slot  uint32
 }
 
 // exactly returns the exact best k hits for query, [dim]float32.
@@ -37,21 +52,28 @@ func (a *arena) exactly(query []float32, k int, allow *Set) []Hit {
 	if k <= 0 {
 		return nil
 	}
-	s := scanner{view: a.view(), query: pad(query), allow: allow, best: topK{k: k, hits: make([]Hit, 0, k)}}
+	s := scanner{query: pad(query), allow: allow}
 	s.coded.encode(query)
-	s.raise()
-	if allow != nil && allow.Len() < int(s.used)/gatherCost {
-		s.gather()
-	} else {
-		s.scan()
+	for {
+		s.view = a.view()
+		s.lows = topK{k: k, hits: make([]Hit, 0, k)}
+		s.kept = s.kept[:0]
+		s.raise()
+		if allow != nil && allow.Len() < int(s.used)/gatherCost {
+			s.gather()
+		} else {
+			s.scan()
+		}
+		if hits, ok := s.score(k); ok {
+			return hits
+		}
 	}
-	return s.best.sorted()
 }
 
-// raise sets the cut after a change of the hits. A dead row's bound is under
-// every cut, also before there are k hits.
+// raise sets the cut after a change of the lower bounds. A dead row's bound is
+// under every cut, also before there are k rows.
 func (s *scanner) raise() {
-	s.cut = max(s.best.floor()-s.coded.slack, -math.MaxFloat32)
+	s.cut = max(s.lows.floor()-s.coded.slack, -math.MaxFloat32)
 	// The subtraction rounds, slack is twice what is needed: see codedQuery.encode.
 }
 
@@ -66,7 +88,7 @@ func (s *scanner) scan() {
 	}
 }
 
-// block bounds n rows of a chunk, from at on, and offers those that may be hits.
+// block bounds n rows of a chunk, from at on, and keeps those that may be hits.
 func (s *scanner) block(c *chunk, first uint32, at, n int) {
 	var bounds [blockRows]float32
 	group := (n + rowGroup - 1) / rowGroup * rowGroup // chunks end with a whole group
@@ -76,19 +98,53 @@ func (s *scanner) block(c *chunk, first uint32, at, n int) {
 	c.mu.RUnlock()
 	for i, bound := range bounds[:n] {
 		if bound >= s.cut {
-			s.offer(first + uint32(at+i))
+			s.keep(first+uint32(at+i), bound, loadErr(&c.errs[at+i]))
 		}
 	}
 }
 
-// offer scores the row at slot in float32, if it is live and allowed.
-func (s *scanner) offer(slot uint32) {
+// keep keeps a row for the second pass, if it is live and allowed. Its err was read
+// before: that of a row which is hidden by now would be no bound from below.
+func (s *scanner) keep(slot uint32, bound, err float32) {
 	id, ok := s.id(slot)
-	if !ok || s.allow != nil && !s.allow.Has(id) {
+	if !ok || s.allow != nil && !s.allow.Has(id) || s.gone != nil && s.gone.Has(id) {
 		return
 	}
-	s.best.offer(id, dot(s.query, s.row(slot)))
+	s.kept = append(s.kept, candidate{bound, slot})
+	s.lows.offer(id, bound-2*s.coded.reach*err-s.coded.slack)
 	s.raise()
+}
+
+// score makes the second pass. It reports false if a row that was counted on has
+// vanished: then others may have been passed over wrongly.
+func (s *scanner) score(k int) ([]Hit, bool) {
+	slices.SortFunc(s.kept, func(a, b candidate) int { return cmp.Compare(b.bound, a.bound) })
+	best := topK{k: k, hits: make([]Hit, 0, k)}
+	vanished := false
+	for _, c := range s.kept {
+		if c.bound < best.floor()-s.coded.slack {
+			break
+		}
+		id, ok := s.id(c.slot)
+		if !ok {
+			vanished = true
+			continue
+		}
+		row := s.row(c.slot, id, &s.buffer)
+		if row == nil {
+			if s.gone == nil {
+				s.gone = NewSet()
+			}
+			s.gone.Add(id)
+			vanished = true
+			continue
+		}
+		best.offer(id, dot(s.query, row))
+	}
+	if vanished {
+		return nil, false
+	}
+	return best.sorted(), true
 }
 
 // gather bounds the rows of the allowed IDs, some at a time.
@@ -126,8 +182,9 @@ func (s *scanner) some(slots *[gatherRows]uint32, n int) {
 	dotCodesAt(s.coded.d, rows[:group], dots[:group])
 	for i, slot := range slots[:n] {
 		c, at := s.view.at(slot)
-		if s.coded.bound(dots[i], c.scales[at], loadErr(&c.errs[at])) >= s.cut {
-			s.offer(slot)
+		err := loadErr(&c.errs[at])
+		if bound := s.coded.bound(dots[i], c.scales[at], err); bound >= s.cut {
+			s.keep(slot, bound, err)
 		}
 	}
 }
@@ -149,9 +206,14 @@ const vectorsBatch = 64
 // copyFrom returns copies, [dim]float32 each, of the vectors under the first n
 // IDs that are at least from.
 func (a *arena) copyFrom(from uint64, n int) (ids []ID, rows [][]float32) {
+	var buffer []float32
 	for id, slot := range a.slots.ascend(from) {
+		row := a.row(slot, id, &buffer)
+		if row == nil {
+			continue
+		}
 		ids = append(ids, id)
-		rows = append(rows, append([]float32(nil), a.row(slot)[:a.dim]...))
+		rows = append(rows, slices.Clone(row[:a.dim]))
 		if len(ids) == n {
 			break
 		}

@@ -46,14 +46,14 @@ func WriteSnapshot(path string, e Engine, s Snapshot) error {
 }
 
 // ReadSnapshot returns an engine with the vectors of the file path, as [New]
-// makes it for engine and dim. The graph is taken from the file where it holds
+// makes it for engine, dim and opts. The graph is taken from the file where it holds
 // one and the engine can use it, and else built.
 //
 // The error is ErrSnapshot for a file that cannot be used, fs.ErrNotExist where
 // there is none, that of [New], or one from reading. Whatever lies in the file,
 // no more memory is asked for than some times its size.
-func ReadSnapshot(path, engine string, dim int) (Engine, Snapshot, error) {
-	e, err := New(engine, dim)
+func ReadSnapshot(path, engine string, dim int, opts Options) (Engine, Snapshot, error) {
+	e, err := New(engine, dim, opts)
 	if err != nil {
 		return nil, Snapshot{}, err
 	}

@@ -23,7 +23,7 @@ import (
 func filled(t testing.TB, name string, dim, n int, seed uint64) (Engine, model) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, uint64(dim)))
-	e, err := New(name, dim)
+	e, err := New(name, dim, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func mustWrite(t testing.TB, path string, e Engine, s Snapshot) {
 // mustHold reads the snapshot and compares it.
 func mustHold(t *testing.T, path, name string, dim int, m model, want Snapshot) Engine {
 	t.Helper()
-	e, s, err := ReadSnapshot(path, name, dim)
+	e, s, err := ReadSnapshot(path, name, dim, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func mustHold(t *testing.T, path, name string, dim int, m model, want Snapshot) 
 // TestSnapshot writes with each engine and reads with each, and goes on with
 // what was read.
 func TestSnapshot(t *testing.T) {
-	forEachEngine(t, func(t *testing.T, writes string) {
+	forEach(t, Engines, func(t *testing.T, writes string) {
 		for _, size := range []struct{ dim, n int }{{1, 0}, {1, 1}, {3, 40}, {128, 120}, {513, 30}} {
 			for _, reads := range Engines {
 				t.Run(fmt.Sprintf("%s/dim=%d,n=%d", reads, size.dim, size.n), func(t *testing.T) {
@@ -140,16 +140,16 @@ func TestSnapshotRefusals(t *testing.T) {
 	path := filepath.Join(dir, "snapshot")
 	e, _ := filled(t, exactName, 8, 50, 73)
 	mustWrite(t, path, e, Snapshot{})
-	if _, _, err := ReadSnapshot(path, exactName, 9); !errors.Is(err, ErrSnapshot) {
+	if _, _, err := ReadSnapshot(path, exactName, 9, Options{}); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("other dimension: %v", err)
 	}
-	if _, _, err := ReadSnapshot(path, "no-such-engine", 8); err == nil || errors.Is(err, ErrSnapshot) {
+	if _, _, err := ReadSnapshot(path, "no-such-engine", 8, Options{}); err == nil || errors.Is(err, ErrSnapshot) {
 		t.Errorf("unknown engine: %v", err)
 	}
-	if _, _, err := ReadSnapshot(filepath.Join(dir, "none"), exactName, 8); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := ReadSnapshot(filepath.Join(dir, "none"), exactName, 8, Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	if _, _, err := ReadSnapshot(dir, exactName, 8); err == nil {
+	if _, _, err := ReadSnapshot(dir, exactName, 8, Options{}); err == nil {
 		t.Error("a folder was read")
 	}
 	if err := WriteSnapshot(filepath.Join(dir, "none", "snapshot"), e, Snapshot{}); !errors.Is(err, fs.ErrNotExist) {
@@ -172,7 +172,7 @@ func smallSnapshot(t testing.TB, name string, dim, n int) []byte {
 
 // read reads a snapshot from memory.
 func read(b []byte, name string, dim int) (Engine, Snapshot, error) {
-	e, err := New(name, dim)
+	e, err := New(name, dim, Options{})
 	if err != nil {
 		return nil, Snapshot{}, err
 	}
@@ -183,7 +183,7 @@ func read(b []byte, name string, dim int) (Engine, Snapshot, error) {
 // TestDamagedSnapshot flips bits in each byte, cuts the file at each length and
 // makes it longer: none of it is believed.
 func TestDamagedSnapshot(t *testing.T) {
-	forEachEngine(t, func(t *testing.T, name string) {
+	forEach(t, Engines, func(t *testing.T, name string) {
 		const dim = 3
 		whole := smallSnapshot(t, name, dim, 12)
 		if _, _, err := read(whole, name, dim); err != nil {
@@ -205,7 +205,7 @@ func TestDamagedSnapshot(t *testing.T) {
 			if err := os.WriteFile(path, whole[:i], 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := ReadSnapshot(path, name, dim); !errors.Is(err, ErrSnapshot) {
+			if _, _, err := ReadSnapshot(path, name, dim, Options{}); !errors.Is(err, ErrSnapshot) {
 				t.Errorf("cut to %d: %v", i, err)
 			}
 		}
@@ -380,7 +380,7 @@ func TestTornWrite(t *testing.T) {
 // TestSnapshotMeanwhile writes while others change and search. Vectors that
 // stayed are in the file; of the others there is at most what was once stored.
 func TestSnapshotMeanwhile(t *testing.T) {
-	forEachEngine(t, func(t *testing.T, name string) {
+	forEach(t, Engines, func(t *testing.T, name string) {
 		const dim, fixed, moving = 16, 300, 60
 		e, m := mustNew(t, name, dim), model{}
 		rng := rand.New(rand.NewPCG(77, 78))
@@ -416,7 +416,7 @@ func TestSnapshotMeanwhile(t *testing.T) {
 		for i := range 5 {
 			path := filepath.Join(t.TempDir(), "snapshot")
 			mustWrite(t, path, e, Snapshot{Sequence: uint64(i)})
-			got, _, err := ReadSnapshot(path, name, dim)
+			got, _, err := ReadSnapshot(path, name, dim, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,7 @@ func BenchmarkReadSnapshot(b *testing.B) {
 	benchmarkSnapshot(b, func(b *testing.B, path string, e Engine) {
 		mustWrite(b, path, e, Snapshot{})
 		for b.Loop() {
-			if _, _, err := ReadSnapshot(path, e.Name(), e.Dim()); err != nil {
+			if _, _, err := ReadSnapshot(path, e.Name(), e.Dim(), Options{}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -34,7 +34,7 @@ func benchmarkSnapshot(b *testing.B, run func(b *testing.B, path string, e Engin
 		n, dim int
 	}{{exactName, 100_000, 512}, {exactName, 100_000, 128}, {hnswName, 10_000, 512}} {
 		b.Run(fmt.Sprintf("%s/n=%d/dim=%d", size.engine, size.n, size.dim), func(b *testing.B) {
-			e, err := New(size.engine, size.dim)
+			e, err := New(size.engine, size.dim, Options{})
 			if err != nil {
 				b.Fatal(err)
 			}

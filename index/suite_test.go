@@ -8,23 +8,77 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// The suite is what every engine must do; each test runs for each of them.
+// The suite is what every engine must do; each test runs for each of them, and for
+// those that can do without their own vectors over a source.
 func forEachEngine(t *testing.T, test func(t *testing.T, name string)) {
-	for _, name := range Engines {
+	names := slices.Clone(Engines)
+	for _, name := range []string{exactName, hnswName} {
+		names = append(names, name+overSource)
+	}
+	forEach(t, names, test)
+}
+
+func forEach(t *testing.T, names []string, test func(t *testing.T, name string)) {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) { test(t, name) })
 	}
 }
 
+const overSource = " over a source"
+
 func mustNew(t *testing.T, name string, dim int) Engine {
 	t.Helper()
-	e, err := New(name, dim)
+	var opts Options
+	s := &sourced{vectors: map[ID][]float32{}}
+	kind, over := strings.CutSuffix(name, overSource)
+	if over {
+		opts.Source = s.get
+	}
+	e, err := New(kind, dim, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if over {
+		s.Engine = e
+		return s
+	}
 	return e
+}
+
+// sourced is an engine over a source, which changes before the engine does, as
+// storage changes before an index.
+type sourced struct {
+	Engine
+	mu      sync.Mutex
+	vectors map[ID][]float32
+}
+
+func (s *sourced) get(id ID, vector []float32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copy(vector, s.vectors[id])
+	return s.vectors[id] != nil
+}
+
+func (s *sourced) Upsert(id ID, vector []float32) error {
+	if err := checkVector(s.Dim(), vector); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.vectors[id] = slices.Clone(vector)
+	s.mu.Unlock()
+	return s.Engine.Upsert(id, vector)
+}
+
+func (s *sourced) Delete(id ID) bool {
+	s.mu.Lock()
+	delete(s.vectors, id)
+	s.mu.Unlock()
+	return s.Engine.Delete(id)
 }
 
 // hardUnit returns a unit vector, often one that ties or nearly ties with a
@@ -250,12 +304,12 @@ func TestNew(t *testing.T) {
 			t.Errorf("New(%q, 5) is %q of dimension %d with %d vectors", name, e.Name(), e.Dim(), e.Len())
 		}
 		for _, dim := range []int{0, -3, maxDim + 1} {
-			if _, err := New(name, dim); !errors.Is(err, ErrDimension) {
+			if _, err := New(name, dim, Options{}); !errors.Is(err, ErrDimension) {
 				t.Errorf("New(%q, %d): %v", name, dim, err)
 			}
 		}
 	}
-	_, err := New("no-such-engine", 5)
+	_, err := New("no-such-engine", 5, Options{})
 	if err == nil {
 		t.Fatal("an unknown engine was made")
 	}

@@ -20,4 +20,6 @@ var archVariants = []variant{
 			}
 		},
 	},
+	// Chosen wherever the processor has it.
+	{"AVX-512 with VNNI", hasAVX512, dotRows, boundRows, dotCodesAt},
 }
