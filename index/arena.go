@@ -162,19 +162,19 @@ func (a *arena) at(slot uint32) (*chunk, int) {
 
 // row returns the padded row at slot, [stride]float32, where id lies: that in the
 // chunk, or what the source says, in buffer. It returns nil if the source has
-// nothing any more.
-func (a *arena) row(slot uint32, id ID, buffer *[]float32) []float32 {
+// nothing any more; an error is the source's.
+func (a *arena) row(slot uint32, id ID, buffer *[]float32) ([]float32, error) {
 	if a.source == nil {
 		c, i := a.at(slot)
-		return c.rows[i*a.stride : (i+1)*a.stride : (i+1)*a.stride]
+		return c.rows[i*a.stride : (i+1)*a.stride : (i+1)*a.stride], nil
 	}
 	if *buffer == nil {
 		*buffer = alignedFloats(a.stride)
 	}
-	if !a.source(id, (*buffer)[:a.dim:a.dim]) {
-		return nil
+	if ok, err := a.source(id, (*buffer)[:a.dim:a.dim]); !ok || err != nil {
+		return nil, err
 	}
-	return *buffer
+	return *buffer, nil
 }
 
 // id returns the ID whose vector lies at slot; false if there is none. Where

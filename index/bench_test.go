@@ -101,7 +101,9 @@ func BenchmarkCutover(b *testing.B) {
 				start := time.Now()
 				c.graph.nearest(q, 10, nil, graphSearch)
 				middle := time.Now()
-				c.exactly(q, 10, nil)
+				if _, err := c.exactly(q, 10, nil); err != nil {
+					b.Fatal(err)
+				}
 				graph, scan = graph+middle.Sub(start), scan+time.Since(middle)
 			}
 			rows := float64(graph) / float64(scan) * float64(size.n)

@@ -20,7 +20,7 @@ func checkCore(t *testing.T, c *core) {
 		if got, ok := c.id(slot); !ok || got != id || slot >= c.used.Load() {
 			t.Fatalf("ID %d is at slot %d, which holds %d", id, slot, got)
 		}
-		row := c.row(slot, id, nil)
+		row, _ := c.row(slot, id, nil)
 		if uintptr(unsafe.Pointer(&row[0]))%64 != 0 {
 			t.Fatalf("row of %d is not aligned", id)
 		}
@@ -39,7 +39,7 @@ func checkCore(t *testing.T, c *core) {
 		t.Fatalf("%d live, %d dead, %d retired, %d free of %d slots", live, len(c.dead), len(c.retired), len(c.free), c.used.Load())
 	}
 	for _, slot := range c.free {
-		if slices.ContainsFunc(c.row(slot, 0, nil), func(x float32) bool { return x != 0 }) {
+		if row, _ := c.row(slot, 0, nil); slices.ContainsFunc(row, func(x float32) bool { return x != 0 }) {
 			t.Fatalf("a vector lingers at slot %d", slot)
 		}
 		v := c.view()

@@ -76,7 +76,10 @@ func (e *engine) dump(w *snapshotWriter) error {
 		return err
 	}
 	for i, slot := range slots {
-		row := c.row(slot, w.ids[i], &buffer)
+		row, err := c.row(slot, w.ids[i], &buffer)
+		if err != nil {
+			return err
+		}
 		if row == nil {
 			return errGone
 		}

@@ -113,40 +113,44 @@ func (e *engine) Search(q Query) (Result, error) {
 		return Result{}, err
 	}
 	for range searchTries {
-		if r, ok := e.search(&q); ok {
-			return r, nil
+		if r, ok, err := e.search(&q); ok || err != nil {
+			return r, err
 		}
 	}
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	r, _ := e.search(&q)
-	return r, nil
+	r, _, err := e.search(&q)
+	return r, err
 }
 
 // search answers q, or reports false if a vector was replaced meanwhile.
-func (e *engine) search(q *Query) (Result, bool) {
+func (e *engine) search(q *Query) (Result, bool, error) {
 	c := e.core.Load()
 	epoch := c.epochs.enter()
 	defer c.epochs.leave(epoch)
 	c.searches.Add(1)
 	before := c.replacing.Load()
-	r := e.answer(c, q)
-	return r, before%2 == 0 && before == c.replacing.Load()
+	r, err := e.answer(c, q)
+	return r, before%2 == 0 && before == c.replacing.Load(), err
 }
 
 // answer searches the graph if it may and should, and everything otherwise.
 // REQUIRES: the caller is inside an epoch of c.
-func (e *engine) answer(c *core, q *Query) Result {
+func (e *engine) answer(c *core, q *Query) (Result, error) {
 	live := int(c.live.Load())
 	k := min(q.K, live)
 	if !q.Exact && k > 0 && c.graph != nil && e.prefersGraph(c, k, live, q) {
 		e.watch()
 		if hits, ok := c.graph.nearest(q.Vector, k, q.Allow, q.Effort); ok && len(hits) == k {
 			// A list of everything that is stored is exact after all.
-			return Result{Hits: hits, Exact: q.Allow == nil && k == live && int64(k) == c.live.Load()}
+			return Result{Hits: hits, Exact: q.Allow == nil && k == live && int64(k) == c.live.Load()}, nil
 		}
 	}
-	return Result{Hits: c.exactly(q.Vector, q.K, q.Allow), Exact: true}
+	hits, err := c.exactly(q.Vector, q.K, q.Allow)
+	if err != nil {
+		return Result{}, fmt.Errorf("search: %w", err)
+	}
+	return Result{Hits: hits, Exact: true}, nil
 }
 
 // prefersGraph decides between the graph and an exact search.

@@ -125,7 +125,10 @@ func TestSearchAllowed(t *testing.T) {
 			}
 		}
 		for _, q := range ask {
-			want := c.exactly(q, 5, allow)
+			want, err := c.exactly(q, 5, allow)
+			if err != nil {
+				t.Fatal(err)
+			}
 			s.reset(&v)
 			s.query.encode(q)
 			if !s.searchAllowed(&v, node, 64, allow, len(ids)) {

@@ -101,7 +101,7 @@ func TestGraphOfTheLiving(t *testing.T) {
 	for range asked {
 		q := randomUnit(rng, dim)
 		hits, ok := c.graph.nearest(q, 1, nil, 0)
-		if want := c.exactly(q, 1, nil); ok && len(hits) == 1 && hits[0].ID == want[0].ID {
+		if want, err := c.exactly(q, 1, nil); err == nil && ok && len(hits) == 1 && hits[0].ID == want[0].ID {
 			found++
 		}
 	}

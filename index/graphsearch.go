@@ -262,7 +262,9 @@ func (s *scratch) hits(v *view, query []float32, k int, allow *Set) []Hit {
 			continue
 		}
 		if id, ok := v.id(slot); ok && (allow == nil || allow.Has(id)) {
-			if row := v.row(slot, id, &s.buffer); row != nil {
+			// Where a source fails, the hit is missing, and the exact search that makes
+			// up for it says why.
+			if row, err := v.row(slot, id, &s.buffer); row != nil && err == nil {
 				best.offer(id, dot(query, row))
 			}
 		}

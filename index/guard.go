@@ -139,8 +139,8 @@ func (e *engine) compare(c *core, slot uint32) (found, ok bool) {
 		return false, false
 	}
 	var buffer []float32
-	row := c.row(slot, id, &buffer)
-	if row == nil {
+	row, err := c.row(slot, id, &buffer)
+	if row == nil || err != nil {
 		return false, false
 	}
 	before := c.replacing.Load()
@@ -148,9 +148,9 @@ func (e *engine) compare(c *core, slot uint32) (found, ok bool) {
 	start := time.Now()
 	approximate, ok := c.graph.nearest(query, 1, nil, 0)
 	middle := time.Now()
-	exact := c.exactly(query, 1, nil)
+	exact, err := c.exactly(query, 1, nil)
 	e.costs.note(c, middle.Sub(start), time.Since(middle))
-	if before%2 != 0 || before != c.replacing.Load() || len(exact) == 0 {
+	if before%2 != 0 || before != c.replacing.Load() || err != nil || len(exact) == 0 {
 		return false, false
 	}
 	return ok && len(approximate) > 0 && approximate[0].Similarity >= exact[0].Similarity, true

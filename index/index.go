@@ -85,7 +85,8 @@ type Engine interface {
 	// Delete removes the vector under id. It reports false if none was there.
 	Delete(id ID) bool
 
-	// Search answers q. The errors are [ErrDimension], [ErrNotUnit] and [ErrK].
+	// Search answers q. The errors are [ErrDimension], [ErrNotUnit], [ErrK], and
+	// those of a [Source].
 	Search(q Query) (Result, error)
 
 	// Vectors iterates over the stored vectors in ascending order of ID. Each
@@ -93,7 +94,7 @@ type Engine interface {
 	// while the caller has control: it may use the engine meanwhile, from this
 	// goroutine too. Every vector that stays throughout is met exactly once;
 	// one that is stored, replaced or deleted meanwhile is met once at most, as
-	// it was either before or after.
+	// it was either before or after. What a [Source] cannot give is left out.
 	Vectors() iter.Seq2[ID, []float32]
 
 	// Recall returns the share, 0 to 1, of recent samples in which the approximate
@@ -136,8 +137,8 @@ const maxDim = 1 << 16
 // A Source has the vectors of an engine that does not keep them: it fills vector,
 // [dim]float32, with what was stored under id, bit for bit, and reports false if
 // that is gone, because a deletion reaches the engine after it. Searches call it,
-// side by side, for a few dozen vectors each.
-type Source func(id ID, vector []float32) bool
+// side by side, for a few dozen vectors each; its errors become theirs.
+type Source func(id ID, vector []float32) (ok bool, err error)
 
 // Options configure an engine. The zero value is a good choice.
 type Options struct {

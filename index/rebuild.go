@@ -27,52 +27,73 @@ func (e *engine) startRebuild(withGraph bool) {
 	go e.rebuild(withGraph)
 }
 
+// rebuild makes the new core. It gives up when a source fails: the old core goes on
+// serving, and what asked for a new one will ask again.
 func (e *engine) rebuild(withGraph bool) {
 	old, fresh := e.core.Load(), newCore(e.dim, withGraph, e.source)
 	if fresh.graph != nil {
 		fresh.graph.background = true
 	}
-	var ids []ID
+	var todo []ID
 	for id := range old.slots.ascend(0) {
-		ids = append(ids, id)
-	}
-	for batch := range slices.Chunk(ids, rebuildBatch) {
-		fresh.copy(old, batch)
+		todo = append(todo, id)
 	}
 	for {
-		e.writer.Lock()
-		touched := slices.Sorted(maps.Keys(e.writer.touched))
-		if len(touched) <= catchUp {
-			defer e.writer.Unlock()
-			fresh.copy(old, touched)
-			e.writer.touched = nil
-			if fresh.graph != nil {
-				fresh.graph.background = false
+		var err error
+		for batch := range slices.Chunk(todo, rebuildBatch) {
+			if err = fresh.copy(old, batch); err != nil {
+				break
 			}
-			e.guard.reset()
-			e.core.Store(fresh)
-			e.changed()
-			return
 		}
-		e.writer.touched = make(map[ID]struct{})
+		e.writer.Lock()
+		todo = slices.Sorted(maps.Keys(e.writer.touched))
+		last := len(todo) <= catchUp
+		if err == nil && last {
+			err = fresh.copy(old, todo)
+		}
+		switch {
+		case err != nil:
+			e.writer.touched = nil
+		case last:
+			e.writer.touched = nil
+			e.replaceCore(fresh)
+		default:
+			e.writer.touched = make(map[ID]struct{})
+		}
 		e.writer.Unlock()
-		for batch := range slices.Chunk(touched, rebuildBatch) {
-			fresh.copy(old, batch)
+		if err != nil || last {
+			return
 		}
 	}
 }
 
-// copy makes c have under the ids what the other core has.
+// replaceCore makes fresh the core that serves.
+// REQUIRES: e.writer is held.
+func (e *engine) replaceCore(fresh *core) {
+	if fresh.graph != nil {
+		fresh.graph.background = false
+	}
+	e.guard.reset()
+	e.core.Store(fresh)
+	e.changed()
+}
+
+// copy makes c have under the ids what the other core has. An error is the
+// source's.
 // REQUIRES: the caller is the writer of c.
-func (c *core) copy(other *core, ids []ID) {
+func (c *core) copy(other *core, ids []ID) error {
 	var present []ID
 	var vectors [][]float32
 	var buffer []float32
 	epoch := other.epochs.enter()
+	defer other.epochs.leave(epoch)
 	for _, id := range ids {
 		var row []float32 // stays nil where there is none, or where a source has it no more
 		if slot, ok := other.slots.get(id); ok {
-			row = other.row(slot, id, &buffer)
+			var err error
+			if row, err = other.row(slot, id, &buffer); err != nil {
+				return err
+			}
 		}
 		if row == nil {
 			c.remove(id)
@@ -81,8 +102,8 @@ func (c *core) copy(other *core, ids []ID) {
 		present = append(present, id)
 		vectors = append(vectors, slices.Clone(row[:other.dim]))
 	}
-	other.epochs.leave(epoch)
 	if len(present) > 0 {
 		c.put(present, vectors)
 	}
+	return nil
 }

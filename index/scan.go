@@ -42,15 +42,16 @@ type candidate struct {
 	slot  uint32
 }
 
-// exactly returns the exact best k hits for query, [dim]float32.
+// exactly returns the exact best k hits for query, [dim]float32; an error is the
+// source's.
 // REQUIRES: the caller is inside an epoch; k >= 1.
-func (a *arena) exactly(query []float32, k int, allow *Set) []Hit {
+func (a *arena) exactly(query []float32, k int, allow *Set) ([]Hit, error) {
 	k = min(k, int(a.live.Load()))
 	if allow != nil {
 		k = min(k, allow.Len())
 	}
 	if k <= 0 {
-		return nil
+		return nil, nil
 	}
 	s := scanner{query: pad(query), allow: allow}
 	s.coded.encode(query)
@@ -64,8 +65,8 @@ func (a *arena) exactly(query []float32, k int, allow *Set) []Hit {
 		} else {
 			s.scan()
 		}
-		if hits, ok := s.score(k); ok {
-			return hits
+		if hits, ok, err := s.score(k); ok || err != nil {
+			return hits, err
 		}
 	}
 }
@@ -117,7 +118,7 @@ func (s *scanner) keep(slot uint32, bound, err float32) {
 
 // score makes the second pass. It reports false if a row that was counted on has
 // vanished: then others may have been passed over wrongly.
-func (s *scanner) score(k int) ([]Hit, bool) {
+func (s *scanner) score(k int) ([]Hit, bool, error) {
 	slices.SortFunc(s.kept, func(a, b candidate) int { return cmp.Compare(b.bound, a.bound) })
 	best := topK{k: k, hits: make([]Hit, 0, k)}
 	vanished := false
@@ -130,7 +131,10 @@ func (s *scanner) score(k int) ([]Hit, bool) {
 			vanished = true
 			continue
 		}
-		row := s.row(c.slot, id, &s.buffer)
+		row, err := s.row(c.slot, id, &s.buffer)
+		if err != nil {
+			return nil, false, err
+		}
 		if row == nil {
 			if s.gone == nil {
 				s.gone = NewSet()
@@ -142,9 +146,9 @@ func (s *scanner) score(k int) ([]Hit, bool) {
 		best.offer(id, dot(s.query, row))
 	}
 	if vanished {
-		return nil, false
+		return nil, false, nil
 	}
-	return best.sorted(), true
+	return best.sorted(), true, nil
 }
 
 // gather bounds the rows of the allowed IDs, some at a time.
@@ -208,8 +212,8 @@ const vectorsBatch = 64
 func (a *arena) copyFrom(from uint64, n int) (ids []ID, rows [][]float32) {
 	var buffer []float32
 	for id, slot := range a.slots.ascend(from) {
-		row := a.row(slot, id, &buffer)
-		if row == nil {
+		row, err := a.row(slot, id, &buffer)
+		if row == nil || err != nil {
 			continue
 		}
 		ids = append(ids, id)

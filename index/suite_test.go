@@ -57,11 +57,11 @@ type sourced struct {
 	vectors map[ID][]float32
 }
 
-func (s *sourced) get(id ID, vector []float32) bool {
+func (s *sourced) get(id ID, vector []float32) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copy(vector, s.vectors[id])
-	return s.vectors[id] != nil
+	return s.vectors[id] != nil, nil
 }
 
 func (s *sourced) Upsert(id ID, vector []float32) error {
