@@ -16,7 +16,7 @@ import (
 // TestConcurrentUse lets writers and readers loose on the same few ids. At the
 // end memory must be what opening the store anew makes of it.
 func TestConcurrentUse(t *testing.T) {
-	for _, engine := range []string{"exact", "coder-hnsw"} {
+	for _, engine := range []string{"exact", "hnsw", "coder-hnsw"} {
 		t.Run(engine, func(t *testing.T) {
 			g := openGallery(t, Options{Engine: engine})
 			var writers, readers sync.WaitGroup

@@ -59,7 +59,8 @@ func (r *Report) add(d Difference) {
 // It may be called on a live server: searches go on, and so do changes. Only if
 // it finds differences, which may be changes under way, it looks again with
 // changes held back, for as long as it takes to read the embeddings once; what
-// it then finds is real. The errors are ErrClosed, ctx's and the store's.
+// it then finds is real. Then no snapshots are kept any more, so that the next
+// Open builds the indexes from storage. The errors are ErrClosed, ctx's and the store's.
 func (g *Gallery) CheckConsistency(ctx context.Context) (Report, error) {
 	if err := g.readable(ctx); err != nil {
 		return Report{}, err
@@ -67,6 +68,9 @@ func (g *Gallery) CheckConsistency(ctx context.Context) (Report, error) {
 	r, err := g.compare(ctx)
 	if err == nil && r.Total > 0 {
 		r, err = g.compareQuietly(ctx)
+		if r.Total > 0 && g.snapshots != nil {
+			g.snapshots.distrust()
+		}
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("check consistency: %w", err)

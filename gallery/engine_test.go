@@ -129,7 +129,7 @@ func TestFailedChangeStopsWriting(t *testing.T) {
 
 // What the gallery accepts, the index must accept.
 func TestVectorToleranceFitsIndex(t *testing.T) {
-	engine, err := index.New("exact", 2)
+	engine, err := index.New("exact", 2, index.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,9 @@
 // Read on by question: what a verdict rests on is in verdict.go and threshold.go;
 // how a search finds students where the index finds vectors, in search.go; when
 // an enrolment is refused as a duplicate, in duplicate.go; how storage and memory
-// stay in step under concurrent writers, in change.go, order.go and step.go.
+// stay in step under concurrent writers, in change.go, order.go and step.go; how
+// a start is spared the building of indexes, and what becomes of deleted vectors
+// there, in snapshot.go and restore.go.
 //
 // Two promises hold for every change: nothing is acknowledged before it is on
 // disk, and nothing is searchable before it is on disk. A search sees each change
@@ -49,12 +51,24 @@ type Options struct {
 	// of the next one for a match. Default: DefaultMargin. Negative: none.
 	Margin float32
 
+	// VectorsInStorage keeps the vectors out of memory, but for their coding in a
+	// quarter of the size: a search then reads a few dozen of them from storage.
+	// Answers are the same. The engine "coder-hnsw" ignores it.
+	VectorsInStorage bool
+
+	// SnapshotDir is a folder of the gallery's own, made when missing, for copies of
+	// the indexes, so that Open need not build them again. They hold embeddings; see
+	// snapshot.go. Default: none are kept.
+	SnapshotDir string
+
 	// Logger takes ids and counts, never vectors. Default: nothing is logged.
 	Logger *slog.Logger
 
 	// Progress, if any, is called while Open rebuilds the indexes: done of total
 	// crops have been read. It is called from Open's goroutine.
 	Progress func(done, total int)
+
+	policy snapshotPolicy // for tests; zero: defaultPolicy
 }
 
 // Gallery is an open gallery. It is safe for concurrent use.
@@ -62,8 +76,9 @@ type Gallery struct {
 	store *storage.Store
 	opts  Options // every field set, but for Progress
 
-	closed atomic.Bool
-	writer writer
+	closed    atomic.Bool
+	writer    writer
+	snapshots *snapshots // nil: none are kept
 
 	// mu guards the fields that follow. Changes alter them only at their turn
 	// (see order), so whoever is at turn may read them without the lock.
@@ -72,8 +87,9 @@ type Gallery struct {
 	failed error // why no further change is taken; nil while they are
 }
 
-// Open makes a gallery of what is stored: it rebuilds the indexes, one for each
-// model. The store must not be written to by anybody else while the gallery is
+// Open makes a gallery of what is stored: it takes the indexes, one for each
+// model, from their snapshots where there are any that can be used, and rebuilds
+// them otherwise. The store must not be written to by anybody else while the gallery is
 // open. The errors are those of the options and of the store, and ctx's.
 func Open(ctx context.Context, store *storage.Store, opts Options) (*Gallery, error) {
 	opts, err := opts.withDefaults()
@@ -82,8 +98,16 @@ func Open(ctx context.Context, store *storage.Store, opts Options) (*Gallery, er
 	}
 	g := &Gallery{store: store, opts: opts, state: newState()}
 	g.writer.order = newOrder()
+	if opts.SnapshotDir != "" {
+		if g.snapshots, err = newSnapshots(&g.opts, store); err != nil {
+			return nil, fmt.Errorf("open gallery: %w", err)
+		}
+	}
 	if err := g.rebuild(ctx); err != nil {
 		return nil, fmt.Errorf("open gallery: %w", err)
+	}
+	if g.snapshots != nil {
+		g.snapshots.start(g.moment)
 	}
 	// No search began before this one: there is nothing to remember for it.
 	g.writer.recent.forgotten = g.state.seq
@@ -115,15 +139,27 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // Close waits for changes that are under way, and lets no further call in: they
-// return ErrClosed, and so does a second Close. It does not close the store.
+// return ErrClosed, and so does a second Close. Then it writes the snapshots, if
+// they are kept. It does not close the store.
 func (g *Gallery) Close() error {
+	if !g.shut() {
+		return ErrClosed
+	}
+	if g.snapshots != nil {
+		g.snapshots.stop()
+	}
+	return nil
+}
+
+// shut lets no further call in, and reports whether it was the first to do so.
+func (g *Gallery) shut() bool {
 	g.writer.Lock()
 	defer g.writer.Unlock()
 	if g.closed.Swap(true) {
-		return ErrClosed
+		return false
 	}
 	g.quiet()
-	return nil
+	return true
 }
 
 // readable returns why nothing can be read, if so.

@@ -16,15 +16,50 @@ import (
 // TestSequences runs random sequences of every operation against the oracle,
 // for an exact and an approximate engine, closing and opening in between.
 func TestSequences(t *testing.T) {
-	for _, engine := range []string{"exact", "coder-hnsw"} {
+	for _, engine := range []string{"exact", "hnsw", "coder-hnsw"} {
 		for seed := range uint64(4) {
 			t.Run(fmt.Sprintf("%s/%d", engine, seed), func(t *testing.T) {
-				w := newWalk(t, engine, seed)
-				for w.step = range 300 {
-					w.act()
+				w := newWalk(t, seed, Options{Engine: engine})
+				w.run()
+			})
+		}
+	}
+}
+
+// TestSequencesWithSnapshots does the same with snapshots, which are written at
+// every other change, and with crashes, after which only those are there that
+// were written by then. Whatever an index is made of, it has to be the same.
+func TestSequencesWithSnapshots(t *testing.T) {
+	for _, engine := range []string{"auto", "hnsw", "coder-hnsw"} {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprintf("%s/%d", engine, seed), func(t *testing.T) {
+				log := new(eventLog)
+				w := newWalk(t, seed, Options{Engine: engine, SnapshotDir: t.TempDir(), Logger: log.logger(), policy: eager})
+				w.run()
+				if n := log.count(eventRefused) + log.count(eventFailed); n > 0 {
+					t.Errorf("%d snapshots failed or were refused", n)
 				}
-				w.reopen()
-				w.checkAll()
+				if log.count(eventWritten) < 10 || log.count(eventAdopted) < 5 {
+					t.Errorf("only %d snapshots were written and %d used", log.count(eventWritten), log.count(eventAdopted))
+				}
+			})
+		}
+	}
+}
+
+// TestSequencesOverStorage does the same with engines that leave the vectors in
+// storage, with and without snapshots. (One may fail there, when a vector is
+// deleted while it is written.)
+func TestSequencesOverStorage(t *testing.T) {
+	for _, engine := range []string{"exact", "hnsw"} {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprintf("%s/%d", engine, seed), func(t *testing.T) {
+				opts := Options{Engine: engine, VectorsInStorage: true}
+				if seed > 0 {
+					opts.SnapshotDir, opts.policy = t.TempDir(), eager
+				}
+				w := newWalk(t, seed, opts)
+				w.run()
 			})
 		}
 	}
@@ -43,12 +78,20 @@ type walk struct {
 	locked map[string]bool // models that the gallery has
 }
 
-func newWalk(t *testing.T, engine string, seed uint64) *walk {
-	w := &walk{t: t, rng: newRand(t, seed), fs: vfs.NewMem(), opts: Options{Engine: engine, FPIR: 0.01},
-		o: newOracle(), locked: map[string]bool{}}
+func newWalk(t *testing.T, seed uint64, opts Options) *walk {
+	opts.FPIR = 0.01
+	w := &walk{t: t, rng: newRand(t, seed), fs: vfs.NewMem(), opts: opts, o: newOracle(), locked: map[string]bool{}}
 	w.open()
 	t.Cleanup(w.close)
 	return w
+}
+
+func (w *walk) run() {
+	for w.step = range 300 {
+		w.act()
+	}
+	w.reopen()
+	w.checkAll()
 }
 
 func (w *walk) open() {
@@ -70,7 +113,14 @@ func (w *walk) close() {
 
 func (w *walk) reopen() {
 	before := picture(w.g)
-	w.close()
+	if w.g.snapshots != nil && w.rng.IntN(2) == 0 {
+		crash(w.g)
+		if err := w.store.Close(); err != nil {
+			w.t.Error(err)
+		}
+	} else {
+		w.close()
+	}
 	w.open()
 	if after := picture(w.g); !mapsEqual(before, after) {
 		w.fatalf("opened again, the gallery differs:\n%v\n%v", before, after)
@@ -116,11 +166,19 @@ func (w *walk) act() {
 		w.checkAll()
 	case n < 95:
 		w.wrongDigest()
-	case n < 96:
+	case n < 95+w.reopens():
 		w.reopen()
 	default:
 		mustBeConsistent(w.t, w.g)
 	}
+}
+
+// reopens is how often, in a hundred steps, the gallery is opened again.
+func (w *walk) reopens() int {
+	if w.g.snapshots != nil {
+		return 4
+	}
+	return 1
 }
 
 // Few ids, so that they meet again.

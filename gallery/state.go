@@ -60,15 +60,18 @@ type space struct {
 	owners   []*crop          // by ID; nil where the ID is free
 	students map[*student]int // how many vectors of the student are here; never 0
 
+	names *cropNames // nil unless the engine reads vectors from storage
+
 	ids idPool // touched only by whoever is at turn
 }
 
-func newSpace(model storage.Model, engineName string) (*space, error) {
-	engine, err := index.New(engineName, model.Dimension)
+func (g *Gallery) newSpace(model storage.Model) (*space, error) {
+	opts, names := g.engineOptions(model)
+	engine, err := index.New(g.opts.Engine, model.Dimension, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &space{model: model, engine: engine, students: make(map[*student]int)}, nil
+	return &space{model: model, engine: engine, students: make(map[*student]int), names: names}, nil
 }
 
 // idPool hands out dense IDs, freed ones first.

@@ -21,6 +21,12 @@ type ModelStats struct {
 	Students int    // with a vector
 	Vectors  int
 	Bytes    int64 // memory that the index holds
+
+	// Recall is the share, 0 to 1, of samples in which approximate search found the
+	// nearest vector. It is known while approximate search serves and some samples
+	// have been taken.
+	Recall      float64
+	RecallKnown bool
 }
 
 // Stats returns the sizes of the gallery. It is cheap enough for every scrape of
@@ -34,14 +40,16 @@ func (g *Gallery) Stats() Stats {
 		Sequence: g.state.seq,
 	}
 	for name, sp := range g.state.spaces {
-		s.Models = append(s.Models, ModelStats{
+		m := ModelStats{
 			Name:     name,
 			Digest:   sp.model.Digest,
 			Engine:   sp.engine.Name(),
 			Students: len(sp.students),
 			Vectors:  sp.engine.Len(),
 			Bytes:    sp.engine.Bytes(),
-		})
+		}
+		m.Recall, m.RecallKnown = sp.engine.Recall()
+		s.Models = append(s.Models, m)
 	}
 	slices.SortFunc(s.Models, func(a, b ModelStats) int { return cmp.Compare(a.Name, b.Name) })
 	return s

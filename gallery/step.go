@@ -3,6 +3,7 @@ package gallery
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"rollcall/index"
 	"rollcall/storage"
@@ -45,17 +46,36 @@ func (g *Gallery) publish(s *step) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range g.turnOver(s, spaces, arrivals) {
+	left := g.turnOver(s, spaces, arrivals)
+	for _, p := range left {
 		p.leave()
 	}
+	if g.snapshots != nil {
+		g.snapshots.note(max(1, len(arrivals)+len(left)), g.vectors(), s.deletes())
+	}
 	return nil
+}
+
+// deletes reports whether a crop leaves the index for good. (A vector in whose
+// place another comes leaves too, but its student stays enrolled.)
+func (s *step) deletes() bool {
+	return slices.ContainsFunc(s.crops, func(c cropStep) bool { return c.student == "" })
+}
+
+// vectors returns how many vectors there are in the indexes.
+// REQUIRES: the caller is at turn.
+func (g *Gallery) vectors() (n int) {
+	for _, sp := range g.state.spaces {
+		n += sp.engine.Len()
+	}
+	return n
 }
 
 // newSpaces makes a space for each model.
 func (g *Gallery) newSpaces(models []storage.Model) (map[string]*space, error) {
 	spaces := make(map[string]*space, len(models))
 	for _, m := range models {
-		sp, err := newSpace(m, g.opts.Engine)
+		sp, err := g.newSpace(m)
 		if err != nil {
 			return nil, fmt.Errorf("new index of model %q: %w", m.Name, err)
 		}
@@ -74,7 +94,7 @@ func (g *Gallery) insert(s *step, spaces map[string]*space) ([]placed, error) {
 			if sp == nil {
 				sp = g.state.spaces[e.Model] // without the lock: only who is at turn writes it
 			}
-			id, err := sp.insert(e.Vector)
+			id, err := sp.insert(c.id, e.Vector)
 			if err != nil {
 				for _, a := range arrivals {
 					a.place.leave()
@@ -87,12 +107,13 @@ func (g *Gallery) insert(s *step, spaces map[string]*space) ([]placed, error) {
 	return arrivals, nil
 }
 
-// insert puts a vector into the engine under an ID that nobody owns.
-func (s *space) insert(vector []float32) (index.ID, error) {
+// insert puts a crop's vector into the engine under an ID that nobody owns.
+func (s *space) insert(crop string, vector []float32) (index.ID, error) {
 	if s == nil {
 		return 0, errNoSpace
 	}
 	id := s.ids.take()
+	s.names.set(id, crop)
 	if err := s.engine.Upsert(id, vector); err != nil {
 		s.ids.give(id)
 		return 0, err

@@ -39,7 +39,7 @@ func TestVerdicts(t *testing.T) {
 
 // The same through the whole gallery: students a, b, c at the base vectors.
 func TestIdentifyVerdicts(t *testing.T) {
-	for _, engine := range []string{"exact", "coder-hnsw"} {
+	for _, engine := range []string{"exact", "hnsw", "coder-hnsw"} {
 		g := openGallery(t, Options{Engine: engine, Margin: 0.05})
 		for i, id := range []string{"a", "b", "c"} {
 			mustEnroll(t, g, Enrolment{CropID: "crop-" + id, StudentID: id, Groups: []string{"g" + id}, Model: plain, Vector: base(plain, i)})

@@ -83,6 +83,7 @@ var (
 	loadsDesc    = prometheus.NewDesc("rollcall_model_loads_total", "Models loaded since the start.", nil, nil)
 	unloadsDesc  = prometheus.NewDesc("rollcall_model_unloads_total", "Models unloaded since the start.", nil, nil)
 	vectorsDesc  = prometheus.NewDesc("rollcall_index_vectors", "Enrolled embeddings in the index of a model.", modelLabel, nil)
+	recallDesc   = prometheus.NewDesc("rollcall_index_recall", "Share of samples in which the approximate search of a model's index found the nearest embedding; absent where every search is exact.", modelLabel, nil)
 	indexDesc    = prometheus.NewDesc("rollcall_index_bytes", "Memory of the index of a model.", modelLabel, nil)
 	studentsDesc = prometheus.NewDesc("rollcall_students", "Students in the gallery.", nil, nil)
 	cropsDesc    = prometheus.NewDesc("rollcall_crops", "Crops in the gallery.", nil, nil)
@@ -92,7 +93,7 @@ var (
 // Describe implements [prometheus.Collector].
 func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, loadsDesc, unloadsDesc,
-		vectorsDesc, indexDesc, studentsDesc, cropsDesc, sequenceDesc} {
+		vectorsDesc, indexDesc, recallDesc, studentsDesc, cropsDesc, sequenceDesc} {
 		ch <- d
 	}
 }
@@ -120,6 +121,9 @@ func (c backendCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range g.Models {
 		gauge(vectorsDesc, float64(m.Vectors), m.Name)
 		gauge(indexDesc, float64(m.Bytes), m.Name)
+		if m.RecallKnown {
+			gauge(recallDesc, m.Recall, m.Name)
+		}
 	}
 	gauge(studentsDesc, float64(g.Students))
 	gauge(cropsDesc, float64(g.Crops))

@@ -17,6 +17,7 @@ import (
 
 	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
+	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 	"rollcall/rpc"
@@ -123,6 +124,24 @@ func TestHealthReflectionMetrics(t *testing.T) {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("/metrics has no line %s", line)
 		}
+	}
+}
+
+// withRecall is a gallery that has sampled the recall of one of its indexes.
+type withRecall struct{ rpc.Gallery }
+
+func (withRecall) Stats() gallery.Stats {
+	return gallery.Stats{Models: []gallery.ModelStats{{Name: "exact"}, {Name: "graph", Recall: 0.75, RecallKnown: true}}}
+}
+
+func TestRecallMetric(t *testing.T) {
+	w := newWorld(t, setup{wrap: func(b rpc.Backend) rpc.Backend {
+		b.Gallery = withRecall{b.Gallery}
+		return b
+	}})
+	metrics := get(t, w.url+"/metrics")
+	if !strings.Contains(metrics, `rollcall_index_recall{model="graph"} 0.75`) || strings.Contains(metrics, `rollcall_index_recall{model="exact"}`) {
+		t.Errorf("recall is not told, or told where there is none:\n%s", metrics)
 	}
 }
 

@@ -72,20 +72,26 @@ func (s *Store) submit(batch *pebble.Batch, c *Change, seq uint64) error {
 			return err
 		}
 	}
+	if err := w.logChange(s.origin, s.keepLogged); err != nil {
+		return err
+	}
 	if err := setMeta(batch, metaSequence, seq); err != nil {
 		return err
 	}
-	// Pebble panics when its log has failed, with its locks held. A server
-	// that recovers panics, as net/http does, would live on and hang.
-	defer func() {
-		if failure := recover(); failure != nil {
-			s.log.Fatalf("change %d was not applied: %v", seq, failure)
-		}
-	}()
+	defer s.stopOnPanic("change %d was not applied", seq)
 	if err := s.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
 		return fmt.Errorf("storage: applying change: %w", err)
 	}
 	return nil
+}
+
+// stopOnPanic, deferred, ends the process when Pebble panics: it does when its
+// log has failed, with its locks held, and a server that recovers panics, as
+// net/http does, would live on and hang.
+func (s *Store) stopOnPanic(format string, args ...any) {
+	if failure := recover(); failure != nil {
+		s.log.Fatalf(format+": %v", append(args, failure)...)
+	}
 }
 
 // sync waits for the batch's fsync. Pebble itself ends the process only when a

@@ -41,7 +41,7 @@ func (c *Change) PutEmbedding(embedding Embedding) {
 
 // DeleteEmbedding deletes the embedding of a crop under one model.
 func (c *Change) DeleteEmbedding(cropID, model string) {
-	c.add(func(w *writer) error { return w.delete(kindEmbedding, cropID, model) })
+	c.add(func(w *writer) error { return w.deleteEmbedding(cropID, model) })
 }
 
 // PutModel stores a model.

@@ -20,7 +20,7 @@
 // # On disk
 //
 // The folder is a Pebble store. A key is a version byte, a byte for its kind,
-// and one or two ids (key.go); a value is a protobuf message of
+// and one or two ids, or a number (key.go); a value is a protobuf message of
 // rollcall.storage.v1 (record.go), or nothing, or one number (schema.go):
 //
 //	meta       name               -> schema version, last sequence number
@@ -29,10 +29,14 @@
 //	embedding  crop id, model     -> Embedding
 //	model      model name         -> Model
 //	enrolled   student id, crop id -> (empty)
+//	logged     sequence number -> LoggedChange
 //
-// The last kind is the secondary key that answers which crops a student has.
-// Apply maintains it; nobody else writes it.
+// The last two kinds Apply maintains by itself. The enrolled keys answer which
+// crops a student has. The logged changes say which crops each of the last
+// changes touched, so that something made of the records (an index) need not be
+// made again from all of them: see [Store.LoggedChanges].
 //
+// A sequence number is eight bytes, big-endian, so that the changes sort by it.
 // Ids are ended by an escape sequence and not led by their length: a length in
 // front would sort "b" before "aa", while this encoding keeps the order of the
 // ids' bytes, which is the order that [Store.Students] and [Store.Crops] serve

@@ -26,6 +26,7 @@ const (
 	kindEmbedding kind = 3
 	kindModel     kind = 4
 	kindEnrolled  kind = 5
+	kindLogged    kind = 6
 )
 
 // String returns the word for k in errors.
@@ -43,6 +44,8 @@ func (k kind) String() string {
 		return "model"
 	case kindEnrolled:
 		return "enrolled"
+	case kindLogged:
+		return "logged change"
 	}
 	return fmt.Sprintf("unknown(%d)", byte(k))
 }

@@ -37,6 +37,12 @@ func TestRandomChanges(t *testing.T) {
 						t.Fatal(err)
 					}
 					s = openMem(t, fs)
+				case 3:
+					before := rng.Uint64N(o.seq + 3)
+					if err := s.TrimChanges(before); err != nil {
+						t.Fatal(err)
+					}
+					o.trim(before)
 				}
 				if rng.IntN(5) == 0 {
 					o.compare(t, s)
@@ -129,6 +135,9 @@ func TestOnlyOurKeys(t *testing.T) {
 		}
 	}
 	apply(t, s, &c)
+	if err := s.TrimChanges(o.seq + 1); err != nil {
+		t.Fatal(err)
+	}
 	newOracleAt(o.seq).compare(t, s)
 	it, err := s.db.NewIter(&pebble.IterOptions{})
 	if err != nil {

@@ -22,14 +22,19 @@ type oracle struct {
 	embeddings map[[2]string]Embedding
 	models     map[string]Model
 	seq        uint64
+	logged     map[uint64]map[string]bool // crops touched, by sequence number
 }
 
 func newOracle() *oracle {
-	return &oracle{map[string]Student{}, map[string]Crop{}, map[[2]string]Embedding{}, map[string]Model{}, 0}
+	return &oracle{map[string]Student{}, map[string]Crop{}, map[[2]string]Embedding{}, map[string]Model{}, 0, map[uint64]map[string]bool{}}
 }
 
 func (o *oracle) clone() *oracle {
-	return &oracle{maps.Clone(o.students), maps.Clone(o.crops), maps.Clone(o.embeddings), maps.Clone(o.models), o.seq}
+	return &oracle{maps.Clone(o.students), maps.Clone(o.crops), maps.Clone(o.embeddings), maps.Clone(o.models), o.seq, maps.Clone(o.logged)}
+}
+
+func (o *oracle) trim(before uint64) {
+	maps.DeleteFunc(o.logged, func(seq uint64, _ map[string]bool) bool { return seq < before })
 }
 
 func (o *oracle) deleteCrop(id string) {
@@ -79,9 +84,11 @@ func (o *oracle) step(rng *rand.Rand, c *Change) {
 			crop.StudentID = pick(rng, trickyIDs)
 		}
 		c.PutCrop(crop)
+		o.logged[o.seq][id] = true
 		o.crops[id] = crop
 	case 5:
 		c.DeleteCrop(id)
+		o.logged[o.seq][id] = true
 		o.deleteCrop(id)
 	case 6, 7:
 		e := Embedding{
@@ -91,10 +98,12 @@ func (o *oracle) step(rng *rand.Rand, c *Change) {
 			Created: randomTime(rng), Seq: rng.Uint64(),
 		}
 		c.PutEmbedding(e)
+		o.logged[o.seq][id] = true
 		e.Seq = o.seq
 		o.embeddings[[2]string{id, model}] = e
 	case 8:
 		c.DeleteEmbedding(id, model)
+		o.logged[o.seq][id] = true
 		delete(o.embeddings, [2]string{id, model})
 	case 9:
 		m := Model{Name: model, Digest: fmt.Sprintf("%064x", rng.Uint64()), Dimension: 1 + rng.IntN(512), Created: randomTime(rng)}
@@ -112,6 +121,7 @@ func (o *oracle) step(rng *rand.Rand, c *Change) {
 func (o *oracle) change(rng *rand.Rand) *Change {
 	c := new(Change)
 	o.seq++
+	o.logged[o.seq] = map[string]bool{}
 	for range rng.IntN(9) {
 		o.step(rng, c)
 	}
@@ -135,6 +145,36 @@ func (o *oracle) compare(t *testing.T, s *Store) {
 	equal(t, "Embeddings", collect(t, s.Embeddings()), embeddings)
 	for _, id := range trickyIDs {
 		o.compareID(t, s, id, embeddings)
+	}
+	o.compareLog(t, s)
+}
+
+// compareLog reads the log of changes from every number on.
+func (o *oracle) compareLog(t *testing.T, s *Store) {
+	t.Helper()
+	for from := uint64(0); from <= o.seq+1; from++ {
+		if o.logged[from] == nil {
+			wantError(t, fmt.Sprintf("LoggedChanges(%d)", from), only(s.LoggedChanges(from)), ErrNotFound)
+			continue
+		}
+		next := from
+		for _, c := range collect(t, s.LoggedChanges(from)) {
+			crops := map[string]bool{}
+			for _, id := range c.Crops {
+				if crops[id] {
+					t.Errorf("change %d names %q twice", c.Seq, id)
+				}
+				crops[id] = true
+			}
+			if c.Seq != next {
+				t.Fatalf("change %d is logged where %d was to be", c.Seq, next)
+			}
+			equal(t, fmt.Sprintf("crops of change %d", c.Seq), crops, o.logged[c.Seq])
+			next++
+		}
+		if next != o.seq+1 {
+			t.Errorf("LoggedChanges(%d) ends before %d, want %d", from, next, o.seq+1)
+		}
 	}
 }
 

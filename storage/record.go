@@ -199,6 +199,10 @@ func unmarshal(k kind, key, value []byte, m proto.Message, ids ...*string) error
 	if err := parseKey(k, key, ids...); err != nil {
 		return err
 	}
+	return unmarshalValue(k, value, m)
+}
+
+func unmarshalValue(k kind, value []byte, m proto.Message) error {
 	if proto.Unmarshal(value, m) != nil {
 		return corrupt(k)
 	}

@@ -167,6 +167,9 @@ func FuzzRecords(f *testing.F) {
 		roundTrip(t, value, decodeCrop, encodeCrop, kindCrop, "id")
 		roundTrip(t, value, decodeEmbedding, encodeEmbedding, kindEmbedding, "id", "model")
 		roundTrip(t, value, decodeModel, encodeModel, kindModel, "id")
+		if _, err := decodeLogged(loggedKey(7), value); err != nil {
+			wantError(t, "decoding", err, ErrCorrupt)
+		}
 	})
 }
 

@@ -20,8 +20,8 @@ const (
 type migration func(db *pebble.DB, batch *pebble.Batch) error
 
 // migrations holds the steps from schema 1 on: the first leads from 1 to 2.
-// Entries are only ever appended. There is only schema 1 so far.
-var migrations []migration
+// Entries are only ever appended.
+var migrations = []migration{beginLog}
 
 // prepareSchema makes a new store ours, migrates an older one, and refuses any
 // other: ErrForeign, ErrNewerSchema.

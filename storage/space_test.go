@@ -46,6 +46,8 @@ func TestReadOnly(t *testing.T) {
 	}
 
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1000, TotalBytes: 5000})
+	wantError(t, "Room for nothing", s.Room(0), nil)
+	wantError(t, "Room for a byte", s.Room(1), ErrReadOnly)
 	s.space.expired.Store(true)
 	if seq := apply(t, s, refused); seq != 2 {
 		t.Errorf("Seq = %d, want 2", seq)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,9 @@ type Store struct {
 	log   pebbleLogger
 	space *spaceGuard
 
+	origin     uint64 // of the changes that this Store makes: see LoggedChange
+	keepLogged uint64 // MaxLogged, but for tests
+
 	// writes lets one change at a time read what it replaces, take its
 	// sequence number and enter Pebble's log. Nothing waits for the disk under
 	// it. seq is written with writes held.
@@ -121,7 +125,7 @@ func open(dir string, opts Options, steps []migration) (*Store, error) {
 
 // openPebble opens the folder with every option set.
 func openPebble(dir string, opts Options, steps []migration) (*Store, error) {
-	s := &Store{log: pebbleLogger{opts.Logger}}
+	s := &Store{log: pebbleLogger{opts.Logger}, origin: rand.Uint64(), keepLogged: MaxLogged}
 	pebbleOpts := s.pebbleOptions(dir, opts)
 	s.space = &spaceGuard{min: opts.MinFreeBytes, log: opts.Logger, usage: func() (vfs.DiskUsage, error) {
 		return pebbleOpts.FS.GetDiskUsage(dir)
@@ -189,6 +193,10 @@ func (s *Store) pebbleOptions(dir string, opts Options) *pebble.Options {
 // the first. Reads that begin after it returns see that change. It is not
 // necessarily on disk yet.
 func (s *Store) Sequence() uint64 { return s.seq.Load() }
+
+// Room returns ErrReadOnly if n bytes written beside the store's own files would
+// leave so little space on the disk that Apply refuses changes.
+func (s *Store) Room(n int64) error { return s.space.room(n) }
 
 // Close waits for reads and loops that are under way, brings every applied
 // change to disk and closes the folder. A second Close returns ErrClosed.

@@ -10,9 +10,13 @@ import (
 // writer turns the steps of a change into one batch. The batch is indexed, so
 // that a step reads what the steps before it wrote.
 type writer struct {
-	batch *pebble.Batch
-	seq   uint64 // of the change
+	batch   *pebble.Batch
+	seq     uint64   // of the change
+	touched []string // ids of crops whose record or embeddings were put or deleted
 }
+
+// touch notes a crop for the log of changes.
+func (w *writer) touch(cropID string) { w.touched = append(w.touched, cropID) }
 
 func (w *writer) putStudent(s Student) error {
 	value, err := encodeStudent(s)
@@ -23,6 +27,7 @@ func (w *writer) putStudent(s Student) error {
 }
 
 func (w *writer) putCrop(c Crop) error {
+	w.touch(c.ID)
 	if err := w.unlist(c.ID); err != nil {
 		return err
 	}
@@ -40,6 +45,7 @@ func (w *writer) putCrop(c Crop) error {
 }
 
 func (w *writer) deleteCrop(id string) error {
+	w.touch(id)
 	if err := w.unlist(id); err != nil {
 		return err
 	}
@@ -64,12 +70,18 @@ func (w *writer) deleteCrop(id string) error {
 }
 
 func (w *writer) putEmbedding(e Embedding) error {
+	w.touch(e.CropID)
 	e.Seq = w.seq
 	value, err := encodeEmbedding(e)
 	if err != nil {
 		return err
 	}
 	return w.set(value, kindEmbedding, e.CropID, e.Model)
+}
+
+func (w *writer) deleteEmbedding(cropID, model string) error {
+	w.touch(cropID)
+	return w.delete(kindEmbedding, cropID, model)
 }
 
 func (w *writer) putModel(m Model) error {

@@ -3,10 +3,7 @@
 // starts and stops it as Ctrl-C would, and compares what a block prints with
 // the ```text block that follows it, where … stands for anything within a line.
 //
-// The crops that the README speaks of are cut from the pictures that -faces
-// names. Where the README downloads an embedder, which a machine without the
-// internet cannot, the one in -models is added in its place; that is the only
-// line that is replaced, and it is printed.
+// The crops that the README speaks of are the pictures that -faces names.
 package main
 
 import (
@@ -35,20 +32,16 @@ var pictures = map[string]string{
 
 func main() {
 	faces := flag.String("faces", "", "tar file of face pictures")
-	models := flag.String("models", "", "folder with mobilefacenet-128.onnx and yunet-2023mar.onnx")
 	flag.Parse()
-	if err := run(*faces, *models); err != nil {
+	if err := run(*faces); err != nil {
 		fmt.Fprintln(os.Stderr, "readme:", err)
 		os.Exit(1)
 	}
 }
 
-func run(faces, models string) error {
+func run(faces string) error {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
-		return err
-	}
-	if models, err = filepath.Abs(models); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "rollcall-readme-")
@@ -71,7 +64,7 @@ func run(faces, models string) error {
 	ran, compared := 0, 0
 	for _, b := range blocks(string(readme)) {
 		fmt.Printf("--- README.md:%d\n", b.line)
-		if err := do(s, b, models); err != nil {
+		if err := do(s, b); err != nil {
 			return fmt.Errorf("README.md:%d: %w", b.line, err)
 		}
 		ran++
@@ -86,15 +79,7 @@ func run(faces, models string) error {
 	return nil
 }
 
-// pullLine is the one command of the README that needs the internet.
-const pullLine = "./rollcall models pull yunet sface"
-
-func do(s *shell, b block, models string) error {
-	if strings.Contains(b.code, pullLine) {
-		instead := fmt.Sprintf("cp %[1]s/yunet-2023mar.onnx ../yunet.onnx && ./rollcall models pull yunet --mirror .. && ./rollcall models add mobilefacenet-128 %[1]s/mobilefacenet-128.onnx", models)
-		fmt.Printf("replaced %q, which needs the internet, by the same files from a mirror folder\n", pullLine)
-		b.code = strings.Replace(b.code, pullLine, instead, 1)
-	}
+func do(s *shell, b block) error {
 	if b.server {
 		return s.serve(b.code)
 	}

@@ -404,6 +404,66 @@ func (x *Model) GetCreated() *timestamppb.Timestamp {
 	return nil
 }
 
+// LoggedChange is the value under the sequence number of a change: what was
+// touched, for whoever keeps something made of the records and brings it up to
+// date. It holds ids, and nothing that was stored under them.
+type LoggedChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A number drawn at random when the folder was opened to make this change. It
+	// tells apart two histories that gave the same number to different changes,
+	// such as those of a folder and of its backup that both went on.
+	Origin uint64 `protobuf:"fixed64,1,opt,name=origin,proto3" json:"origin,omitempty"`
+	// The ids of the crops whose record or embeddings the change put or deleted:
+	// each once, in the order of their first mention.
+	CropIds       [][]byte `protobuf:"bytes,2,rep,name=crop_ids,json=cropIds,proto3" json:"crop_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoggedChange) Reset() {
+	*x = LoggedChange{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoggedChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoggedChange) ProtoMessage() {}
+
+func (x *LoggedChange) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoggedChange.ProtoReflect.Descriptor instead.
+func (*LoggedChange) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LoggedChange) GetOrigin() uint64 {
+	if x != nil {
+		return x.Origin
+	}
+	return 0
+}
+
+func (x *LoggedChange) GetCropIds() [][]byte {
+	if x != nil {
+		return x.CropIds
+	}
+	return nil
+}
+
 var File_rollcall_storage_v1_record_proto protoreflect.FileDescriptor
 
 const file_rollcall_storage_v1_record_proto_rawDesc = "" +
@@ -437,7 +497,10 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\x05Model\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\x03R\tdimension\x124\n" +
-	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreatedB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"A\n" +
+	"\fLoggedChange\x12\x16\n" +
+	"\x06origin\x18\x01 \x01(\x06R\x06origin\x12\x19\n" +
+	"\bcrop_ids\x18\x02 \x03(\fR\acropIdsB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_rollcall_storage_v1_record_proto_rawDescOnce sync.Once
@@ -451,23 +514,24 @@ func file_rollcall_storage_v1_record_proto_rawDescGZIP() []byte {
 	return file_rollcall_storage_v1_record_proto_rawDescData
 }
 
-var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_rollcall_storage_v1_record_proto_goTypes = []any{
 	(*Student)(nil),               // 0: rollcall.storage.v1.Student
 	(*Crop)(nil),                  // 1: rollcall.storage.v1.Crop
 	(*Embedding)(nil),             // 2: rollcall.storage.v1.Embedding
 	(*Quality)(nil),               // 3: rollcall.storage.v1.Quality
 	(*Model)(nil),                 // 4: rollcall.storage.v1.Model
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*LoggedChange)(nil),          // 5: rollcall.storage.v1.LoggedChange
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_rollcall_storage_v1_record_proto_depIdxs = []int32{
-	5, // 0: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
-	5, // 1: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	5, // 2: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	5, // 3: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	6, // 0: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
+	6, // 1: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	6, // 2: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	6, // 3: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
 	3, // 4: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
-	5, // 5: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	5, // 6: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
+	6, // 5: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	6, // 6: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
 	7, // [7:7] is the sub-list for method output_type
 	7, // [7:7] is the sub-list for method input_type
 	7, // [7:7] is the sub-list for extension type_name
@@ -486,7 +550,7 @@ func file_rollcall_storage_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_storage_v1_record_proto_rawDesc), len(file_rollcall_storage_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
