@@ -20,20 +20,24 @@ const (
 	gatherRows = 32
 )
 
-// scanner finds the exact best hits of one query in two passes. The first one goes
-// by codes: it bounds every row from above and, by as much, from below, and keeps
-// those that are not surely worse than k others. The second one scores these in
-// float32, best bound first, until no bound is left that reaches the worst hit.
+// scanner finds the exact best hits of one query. It bounds every row from above by
+// its codes; what is not surely worse than k others is scored in float32.
+//
+// A row in memory is scored at once. One from a source is not: the codes bound it
+// from below as well, which tells which others it beats, and only a second pass
+// scores what is left, best bound first, until no bound reaches the worst hit. With
+// rows in memory that would be slower by half: bounds from below are not as good as
+// scores, so more rows are kept.
 type scanner struct {
 	view
 	query  []float32 // padded
 	coded  codedQuery
 	allow  *Set
-	lows   topK    // the best k lower bounds
-	cut    float32 // an upper bound below this one is in vain
-	kept   []candidate
-	buffer []float32 // for a row from the source
-	gone   *Set      // IDs that vanished between the passes; nil for none
+	lows   topK        // the best k scores, or bounds from below
+	cut    float32     // an upper bound below this one is in vain
+	kept   []candidate // for the second pass
+	buffer []float32   // for a row from the source
+	gone   *Set        // IDs that vanished between the passes; nil for none
 }
 
 // candidate is a row that may be a hit.
@@ -97,18 +101,26 @@ func (s *scanner) block(c *chunk, first uint32, at, n int) {
 	boundRows(s.coded.d, c.codes[at*s.width:(at+group)*s.width],
 		c.scales[at:at+group], c.errs[at:at+group], s.coded.t, s.coded.reach, bounds[:group])
 	c.mu.RUnlock()
+	cut := s.cut
 	for i, bound := range bounds[:n] {
-		if bound >= s.cut {
+		if bound >= cut {
 			s.keep(first+uint32(at+i), bound, loadErr(&c.errs[at+i]))
+			cut = s.cut
 		}
 	}
 }
 
-// keep keeps a row for the second pass, if it is live and allowed. Its err was read
-// before: that of a row which is hidden by now would be no bound from below.
+// keep scores a row, or keeps it for the second pass, if it is live and allowed. Its
+// err was read before: that of a row which is hidden by now would be no bound.
 func (s *scanner) keep(slot uint32, bound, err float32) {
 	id, ok := s.id(slot)
 	if !ok || s.allow != nil && !s.allow.Has(id) || s.gone != nil && s.gone.Has(id) {
+		return
+	}
+	if s.source == nil {
+		row, _ := s.row(slot, id, nil)
+		s.lows.offer(id, dot(s.query, row))
+		s.raise()
 		return
 	}
 	s.kept = append(s.kept, candidate{bound, slot})
@@ -116,9 +128,13 @@ func (s *scanner) keep(slot uint32, bound, err float32) {
 	s.raise()
 }
 
-// score makes the second pass. It reports false if a row that was counted on has
+// score makes the second pass, if there is one. It reports false if a row that was counted on has
 // vanished: then others may have been passed over wrongly.
 func (s *scanner) score(k int) ([]Hit, bool, error) {
+	if s.source == nil {
+		return s.lows.sorted(), true, nil
+	}
+	s.kept = slices.DeleteFunc(s.kept, func(c candidate) bool { return c.bound < s.cut }) // kept before the cut rose
 	slices.SortFunc(s.kept, func(a, b candidate) int { return cmp.Compare(b.bound, a.bound) })
 	best := topK{k: k, hits: make([]Hit, 0, k)}
 	vanished := false
