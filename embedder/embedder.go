@@ -125,7 +125,7 @@ func (e *Embedder) work(ctx context.Context, req Request, m, locator *model, wat
 			return nil, err
 		}
 		if !found {
-			result.Quality = assess(pic, nil, 0)
+			result.Quality = assess(pic, nil, face.Score)
 			result.Quality.Reasons = []Reason{NoFace} // the others would be about what is no face
 			watch.lap(StageFinish)
 			return result, nil

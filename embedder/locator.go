@@ -2,6 +2,7 @@ package embedder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -41,16 +42,13 @@ func transformFor(c models.Contract, pic *picture.Picture, landmarks *models.Lan
 	return align.FitStretch(pic.Width, pic.Height, in, in.Margin), nil
 }
 
-// find returns the face that a crop is about in pixels of the crop, and whether there is one.
+// find returns what looks most like the face that a crop is about, in pixels of the crop, and whether
+// it is one; the score tells how much it looks like one even if it is none.
 func (e *Embedder) find(ctx context.Context, m *model, pic *picture.Picture, watch *stopwatch) (locate.Face, bool, error) {
 	c := m.contract
 	t, err := transformFor(c, pic, nil)
 	if err != nil {
 		return locate.Face{}, false, err
-	}
-	back, err := t.Invert()
-	if err != nil {
-		return locate.Face{}, false, fmt.Errorf("locator %s: %w", c.Name, err)
 	}
 	s, err := m.pool.take(ctx)
 	watch.lap(StageQueue)
@@ -58,19 +56,73 @@ func (e *Embedder) find(ctx context.Context, m *model, pic *picture.Picture, wat
 		return locate.Face{}, false, err
 	}
 	defer m.pool.put(s)
-	if err := align.Warp(s.input, pic, t, c.Input); err != nil {
+	face, err := look(c, s, pic, t)
+	if err == nil && c.SecondLook > 0 && face.Score >= minScore {
+		face, err = lookAgain(c, s, pic, face)
+	}
+	watch.lap(StageLocate)
+	if err != nil {
 		return locate.Face{}, false, fmt.Errorf("locator %s: %w", c.Name, err)
+	}
+	return face, face.Score >= minScore, nil
+}
+
+// look returns what looks most like the face that a crop is about, in pixels of the crop. t takes the
+// crop to the input. The score is 0 where there is nothing. REQUIRES: s.mu is held.
+func look(c models.Contract, s *session, pic *picture.Picture, t align.Transform) (locate.Face, error) {
+	back, err := t.Invert()
+	if err != nil {
+		return locate.Face{}, err
+	}
+	if err := align.Warp(s.input, pic, t, c.Input); err != nil {
+		return locate.Face{}, err
 	}
 	faces, err := findFaces(c, s)
 	if err != nil {
-		return locate.Face{}, false, fmt.Errorf("locator %s: %w", c.Name, err)
+		return locate.Face{}, err
 	}
 	for i := range faces {
 		mapBack(&faces[i], back)
 	}
-	face, found := locate.Best(faces, pic.Width, pic.Height)
-	watch.lap(StageLocate)
-	return face, found, nil
+	face, _ := locate.Best(faces, pic.Width, pic.Height)
+	return face, nil
+}
+
+// secondLookSide and secondLook are the square that embedders align faces to, and the landmarks in it:
+// the template that InsightFace published for ArcFace.
+const secondLookSide = 112
+
+var secondLook = models.Landmarks{
+	{X: 38.2946, Y: 51.6963}, {X: 73.5318, Y: 51.5014}, {X: 56.0252, Y: 71.7366},
+	{X: 41.5493, Y: 92.3655}, {X: 70.7299, Y: 92.2041},
+}
+
+// lookAgain returns a face with the landmarks that are found in the square of [models.Contract.SecondLook].
+// Its score stays: the second look is at what is in the middle anyway. Where the first landmarks are in
+// one place it returns the face as it is. REQUIRES: s.mu is held.
+func lookAgain(c models.Contract, s *session, pic *picture.Picture, first locate.Face) (locate.Face, error) {
+	scale := float64(min(c.Input.Width, c.Input.Height)) / (secondLookSide * c.SecondLook)
+	const middle = (secondLookSide - 1) / 2.0
+	var places models.Landmarks
+	for i, p := range secondLook {
+		places[i] = models.Point{
+			X: float32((float64(p.X)-middle)*scale + float64(c.Input.Width-1)/2),
+			Y: float32((float64(p.Y)-middle)*scale + float64(c.Input.Height-1)/2),
+		}
+	}
+	t, err := align.Estimate(first.Landmarks, places)
+	if errors.Is(err, align.ErrDegenerate) {
+		return first, nil
+	}
+	if err != nil {
+		return locate.Face{}, err
+	}
+	second, err := look(c, s, pic, t)
+	if errors.Is(err, align.ErrDegenerate) {
+		return first, nil
+	}
+	second.Score = first.Score
+	return second, err
 }
 
 // findFaces runs a locator on the input that its session holds, and returns the faces in pixels of
@@ -89,7 +141,8 @@ func findFaces(c models.Contract, s *session) ([]locate.Face, error) {
 	return faces, nil
 }
 
-// decodePoints reads the one face of the decoder "points". Its box is the one around the landmarks.
+// decodePoints reads the one face of the decoder "points", whatever its score. Its box is the one
+// around the landmarks.
 func decodePoints(in models.Input, points []float32, score float32) ([]locate.Face, error) {
 	face := locate.Face{Score: score}
 	sum := float64(score)
@@ -100,9 +153,6 @@ func decodePoints(in models.Input, points []float32, score float32) ([]locate.Fa
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return nil, fmt.Errorf("%w: not all of its numbers are finite", ErrOutput)
 	}
-	if score < minScore {
-		return nil, nil
-	}
 	low, high := face.Landmarks[0], face.Landmarks[0]
 	for _, p := range face.Landmarks {
 		low = models.Point{X: min(low.X, p.X), Y: min(low.Y, p.Y)}
@@ -112,7 +162,8 @@ func decodePoints(in models.Input, points []float32, score float32) ([]locate.Fa
 	return []locate.Face{face}, nil
 }
 
-// mapBack takes a face through a transform that does not turn.
+// mapBack takes a face through a transform. Its box stays upright: a transform that turns takes two of
+// its corners to those of the new one.
 func mapBack(f *locate.Face, t align.Transform) {
 	for i := range f.Landmarks {
 		f.Landmarks[i] = t.Apply(f.Landmarks[i])

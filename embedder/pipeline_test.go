@@ -294,18 +294,14 @@ func TestUnusableRequests(t *testing.T) {
 	}
 }
 
-func TestNoLocatorInstalled(t *testing.T) {
-	e := newEmbedder(t, Options{}, onnxtest.ArcFace(1))
+func TestLocatorNotInstalled(t *testing.T) {
+	e := newEmbedder(t, Options{Locator: "yunet"}, onnxtest.ArcFace(1))
 	_, err := e.Embed(t.Context(), Request{Image: onnxtest.Face(1, 0)})
-	if !errors.Is(err, models.ErrNoneInstalled) {
-		t.Errorf("%v, want ErrNoneInstalled", err)
+	if !errors.Is(err, models.ErrNotInstalled) {
+		t.Errorf("%v, want ErrNotInstalled", err)
 	}
-	if _, err := e.Load(t.Context(), ""); !errors.Is(err, models.ErrNoneInstalled) {
-		t.Errorf("Load: %v, want ErrNoneInstalled", err)
-	}
-	none := newEmbedder(t, Options{})
-	if _, err := none.Embed(t.Context(), Request{Image: onnxtest.Face(1, 0)}); !errors.Is(err, models.ErrNoneInstalled) {
-		t.Errorf("%v, want ErrNoneInstalled", err)
+	if _, err := e.Load(t.Context(), ""); !errors.Is(err, models.ErrNotInstalled) {
+		t.Errorf("Load: %v, want ErrNotInstalled", err)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Quality is what can be said of a crop without knowing whose it is.
 type Quality struct {
-	LocatorScore float32  // 0..1; 0 where no locator was asked or it found nothing
+	LocatorScore float32  // 0..1; 0 where no locator was asked or it saw nothing like a face
 	EyeDistance  float32  // pixels of the crop; 0 without landmarks
 	Brightness   float32  // mean luma of the face, 0..1; of the whole crop without landmarks
 	Sharpness    float32  // see picture.Picture.Measure: 0 is flat, higher is sharper

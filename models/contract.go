@@ -66,7 +66,11 @@ type Contract struct {
 	Input    Input     `json:"input"`
 	Template Landmarks `json:"template,omitzero"` // with FitAlign: where the landmarks go, in pixels of the input
 	Decoder  string    `json:"decoder,omitempty"` // locators: how the outputs are read
-	Output   Output    `json:"output,omitzero"`
+	// SecondLook is for locators of one face, with [DecoderPoints]: where it is not 0, they look again,
+	// at the upright square around the face that they found first, which they then see more exactly. The
+	// square is so many times as large as the one of 112 x 112 that embedders align faces to, 1..4.
+	SecondLook float64 `json:"second_look,omitempty"`
+	Output     Output  `json:"output,omitzero"`
 
 	// Threshold is the cosine similarity from which the makers of an embedder call two crops the
 	// same person (a published cosine distance d is 1-d here). 0 only with a Calibration.

@@ -127,7 +127,8 @@ func TestValidateNamesFaults(t *testing.T) {
 		"input.margin cannot": func(c *Contract) { c.Input.Margin = 0.1 },
 		"input.margin must":   func(c *Contract) { c.Input.Fit, c.Input.Margin = FitStretch, 2 },
 		"output.dimension":    func(c *Contract) { c.Output.Dimension = 0 },
-		"decoder is":          func(c *Contract) { c.Decoder = DecoderYuNet },
+		"decoder and":         func(c *Contract) { c.Decoder = DecoderYuNet },
+		"second_look are":     func(c *Contract) { c.SecondLook = 1.5 },
 		"lies outside":        func(c *Contract) { c.Template[1].X = 112 },
 		"image order":         func(c *Contract) { c.Template[0], c.Template[1] = c.Template[1], c.Template[0] },
 		"eyes over":           func(c *Contract) { c.Template[0].Y, c.Template[3].Y = 92, 51 },
@@ -157,6 +158,8 @@ func TestValidateNamesFaults(t *testing.T) {
 	}
 	for want, change := range map[string]func(*Contract){
 		"decoder":             func(c *Contract) { c.Decoder = "ssd" },
+		"second_look must":    func(c *Contract) { c.Decoder, c.SecondLook = DecoderPoints, 0.5 },
+		"decoder \"points\"":  func(c *Contract) { c.SecondLook = 1.5 },
 		"yet to find":         func(c *Contract) { c.Input.Fit = FitAlign },
 		"template is":         func(c *Contract) { c.Template = template112 },
 		"output is":           func(c *Contract) { c.Output.Dimension = 10 },

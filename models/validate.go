@@ -14,6 +14,9 @@ const (
 	maxSide = 4096
 	// maxDimension bounds the length of an embedding. Published embedders have 128 to 4,096.
 	maxDimension = 4096
+	// maxSecondLook bounds how much larger than the face the square of a second look is: in a larger one
+	// the face would be no better to see than the first time.
+	maxSecondLook = 4
 	// goldenLength is how far the length of a golden embedding may be from 1: the rounding of 4,096
 	// float32 components stays under it by far.
 	goldenLength = 1e-3
@@ -93,7 +96,7 @@ func (f *faults) input(in Input) {
 func (f *faults) embedder(c Contract) {
 	d := c.Output.Dimension
 	f.check(d >= 1 && d <= maxDimension, "output.dimension must be in 1..%d", maxDimension)
-	f.check(c.Decoder == "", "decoder is for locators")
+	f.check(c.Decoder == "" && c.SecondLook == 0, "decoder and second_look are for locators")
 	if c.Input.Fit == FitAlign {
 		f.template(c.Template, c.Input)
 	} else {
@@ -112,6 +115,8 @@ func (f *faults) embedder(c Contract) {
 
 func (f *faults) locator(c Contract) {
 	f.check(c.Decoder == DecoderYuNet || c.Decoder == DecoderPoints, "decoder %.80q must be %q or %q", c.Decoder, DecoderYuNet, DecoderPoints)
+	f.check(c.SecondLook == 0 || c.Decoder == DecoderPoints && c.SecondLook >= 1 && c.SecondLook <= maxSecondLook,
+		"second_look must be in 1..%d, with the decoder %q", maxSecondLook, DecoderPoints)
 	f.check(c.Input.Fit != FitAlign, "fit %q needs the landmarks that a locator has yet to find", FitAlign)
 	f.check(c.Template == Landmarks{}, "template is for embedders")
 	f.check(c.Output == Output{}, "output is for embedders")

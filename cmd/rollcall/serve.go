@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -25,6 +27,7 @@ import (
 type serveOptions struct {
 	listen, data string
 	expose       bool
+	noSnapshots  bool
 	library      libraryOptions
 	ort          runtimeOptions
 	embedder     embedder.Options
@@ -65,6 +68,8 @@ func (o *serveOptions) addFlags(set *pflag.FlagSet) {
 	set.DurationVar(&o.embedder.TTL, "model-ttl", 0, "unload a model that was idle this long; 0: never")
 	set.Int64Var(&o.memoryMiB, "model-memory", 0, "MiB that loaded models may take; 0: no limit")
 	set.StringVar(&o.gallery.Engine, "index-engine", "auto", fmt.Sprintf("how vectors are searched: one of %v", index.Engines))
+	set.BoolVar(&o.gallery.VectorsInStorage, "vectors-in-storage", false, "keep a quarter of each vector in memory and read the rest where a search needs it: for very large galleries")
+	set.BoolVar(&o.noSnapshots, "no-snapshots", false, "keep no copy of the indexes in the gallery's folder: each start reads all embeddings and builds them again")
 	set.Float64Var(&o.gallery.FPIR, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
 	set.Float32Var(&o.gallery.Margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
 	set.BoolVar(&o.rpc.AllowEmbeddings, "allow-embeddings", false, "give embeddings to clients that ask; a face can be rebuilt from one")
@@ -173,6 +178,9 @@ func (o *serveOptions) open(ctx context.Context, c console, logger *slog.Logger)
 	if p.embedder, err = embedder.New(p.library, o.embedder); err != nil {
 		return p, err
 	}
+	if err := o.placeSnapshots(); err != nil {
+		return p, err
+	}
 	rebuild := &meter{out: c.err, what: "reading the gallery"}
 	o.gallery.Logger = logger
 	o.gallery.Progress = func(done, total int) {
@@ -183,6 +191,21 @@ func (o *serveOptions) open(ctx context.Context, c console, logger *slog.Logger)
 	p.gallery, err = gallery.Open(ctx, p.store, o.gallery)
 	rebuild.end()
 	return p, err
+}
+
+// placeSnapshots says where the gallery keeps its snapshots, beside the store's
+// own files. Where none are wanted, those of earlier runs must not stay either:
+// they hold embeddings, and nobody would take deleted ones out of them.
+func (o *serveOptions) placeSnapshots() error {
+	dir := filepath.Join(o.data, "snapshots")
+	if !o.noSnapshots {
+		o.gallery.SnapshotDir = dir
+		return nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove the snapshots in %s: %w", dir, err)
+	}
+	return nil
 }
 
 // close closes what is open, last first.
@@ -218,6 +241,11 @@ func (o *serveOptions) announceModel(ctx context.Context, out io.Writer, p *serv
 	if err == nil {
 		fmt.Fprintf(out, "  model    %s, %d-D, sha256 %.12s…, %d sessions, loaded in %s\n",
 			loaded.Contract.Name, loaded.Contract.Output.Dimension, loaded.Contract.SHA256, loaded.Sessions, loaded.Took.Round(time.Millisecond))
+		if m, err := p.library.Model(loaded.Contract.Name); err == nil {
+			for _, line := range advice(p.library, m) {
+				fmt.Fprintf(out, "           %s\n", line)
+			}
+		}
 		return
 	}
 	if !errors.Is(err, models.ErrNoneInstalled) {
