@@ -49,7 +49,7 @@ for one (FMR 1e-1, 1e-2, ...), for the contract of the model.`,
 
 func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.faces, "faces", "", "folder of the faces")
-	set.StringVar(&o.split, "split", splitTest, "which people: test or train")
+	set.StringVar(&o.split, "split", splitTest, "which people: test, train, or validation, the tenth of train that the built-in models were not trained on")
 	set.IntVar(&o.students, "students", 200, "how many people with two pictures or more are enrolled; 0: all")
 	o.cut.addFlags(set)
 	set.Float64Var(&o.gallery.FPIR, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
@@ -68,7 +68,7 @@ func (o *accuracyOptions) validate() error {
 	case !(o.gallery.FPIR > 0 && o.gallery.FPIR < 1):
 		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.gallery.FPIR)
 	case o.calibrate && o.split == splitTest:
-		return fmt.Errorf("--calibrate cannot use the split %s, whose people are kept for measuring: use --split %s", splitTest, splitTrain)
+		return fmt.Errorf("--calibrate cannot use the split %s, whose people are kept for measuring: use --split %s or %s", splitTest, splitValidation, splitTrain)
 	}
 	return errors.Join(o.cut.validate(), o.report.validate())
 }

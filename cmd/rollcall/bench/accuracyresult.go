@@ -24,6 +24,9 @@ type wayResult struct {
 	Genuine      int64          `json:"genuine_pairs"`
 	Impostor     int64          `json:"impostor_pairs"`
 	Verification []verification `json:"verification"`
+	// Accuracy is the share of right decisions on pairs, as many of one person as
+	// of two, at the similarity where it is highest.
+	Accuracy float64 `json:"verification_accuracy"`
 
 	// NotEnrolled are students of whom no crop is usable; their probes are left
 	// out. Refused are those whose first enrolment was refused as a duplicate of
@@ -101,6 +104,7 @@ func (r accuracyResult) tables() []table {
 			return fmt.Sprintf("%s at %.4f", percent(v.Verification[i].TPR), v.Verification[i].Similarity)
 		})
 	}
+	row("verification accuracy", func(v wayResult) string { return percent(v.Accuracy) })
 	row("pairs of one person, of two", func(v wayResult) string { return fmt.Sprintf("%d, %d", v.Genuine, v.Impostor) })
 	row("threshold", func(v wayResult) string { return fmt.Sprintf("%.4f", v.Threshold) })
 	row("FNIR", func(v wayResult) string { return v.FNIR.String() })

@@ -51,6 +51,8 @@ type cutOptions struct {
 	turn  float64 // it is turned by up to this many degrees
 	// side of the crops in pixels; 0: the picture's own resolution.
 	side int
+	// rough makes the crops of poor cameras: see rough.go.
+	rough bool
 }
 
 func (o *cutOptions) addFlags(set *pflag.FlagSet) {
@@ -109,6 +111,23 @@ func (o cutOptions) cut(f face) (crop, error) {
 	if err := align.Warp(samples, pic, t, in); err != nil {
 		return crop{}, fmt.Errorf("cut %s: %w", f.name, err)
 	}
+	img := imageOf(samples, side)
+	if o.rough {
+		roughen(img, o.random(f.name+" rough"))
+	}
+	data, err := encode(img)
+	if err != nil {
+		return crop{}, fmt.Errorf("cut %s: %w", f.name, err)
+	}
+	c := crop{name: f.name, person: f.person, jpeg: data}
+	for i, p := range f.landmarks {
+		c.landmarks[i] = t.Apply(p)
+	}
+	return c, nil
+}
+
+// imageOf returns the picture of side x side pixels that samples, 0..255, are.
+func imageOf(samples []float32, side int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, side, side))
 	for i := range side * side {
 		for k := range 3 {
@@ -116,15 +135,13 @@ func (o cutOptions) cut(f face) (crop, error) {
 		}
 		img.Pix[4*i+3] = 255
 	}
+	return img
+}
+
+func encode(img image.Image) ([]byte, error) {
 	var out bytes.Buffer
-	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: cropQuality}); err != nil {
-		return crop{}, fmt.Errorf("cut %s: %w", f.name, err)
-	}
-	c := crop{name: f.name, person: f.person, jpeg: out.Bytes()}
-	for i, p := range f.landmarks {
-		c.landmarks[i] = t.Apply(p)
-	}
-	return c, nil
+	err := jpeg.Encode(&out, img, &jpeg.Options{Quality: cropQuality})
+	return out.Bytes(), err
 }
 
 // square returns the transform from the pixels of the picture to those of the
@@ -146,7 +163,10 @@ func (o cutOptions) square(f face) (align.Transform, int, error) {
 	x, y := float64(centre.X)+between(o.shift)*size, float64(centre.Y)+between(o.shift)*size
 	turn := between(o.turn) * math.Pi / 180
 	side := o.side
-	if side == 0 {
+	switch {
+	case o.rough:
+		side = roughSide(rng)
+	case side == 0:
 		side = max(1, int(math.Round(size)))
 	}
 	scale := float64(side) / size

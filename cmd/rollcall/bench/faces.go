@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"rollcall/models"
 )
@@ -20,10 +21,15 @@ const (
 	facesArchive = "faces-192.tar" // the pictures
 )
 
-// The two splits of a folder of faces. No person is in both.
+// The splits of a folder of faces. No person is in both train and test.
 const (
 	splitTrain = "train"
 	splitTest  = "test"
+	// splitValidation are those people of train whose numbers end in validationDigit. The training of
+	// the built-in models (models/train) leaves them out, so that choices and calibrations can be made
+	// by them.
+	splitValidation = "validation"
+	validationDigit = "7"
 )
 
 // facesHeader is the first row of faces.csv: picture, person, split, and the
@@ -42,8 +48,8 @@ type face struct {
 
 // readFaces reads the pictures of one split, in the order of faces.csv.
 func readFaces(dir, split string) ([]face, error) {
-	if split != splitTrain && split != splitTest {
-		return nil, fmt.Errorf("--split is %q; it can be %s or %s", split, splitTest, splitTrain)
+	if split != splitTrain && split != splitTest && split != splitValidation {
+		return nil, fmt.Errorf("--split is %q; it can be %s, %s or %s", split, splitTest, splitTrain, splitValidation)
 	}
 	faces, err := readTable(filepath.Join(dir, facesTable), split)
 	if err == nil {
@@ -83,7 +89,7 @@ func readTable(name, split string) ([]face, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if row[2] != split {
+		if !inSplit(split, row[1], row[2]) {
 			continue
 		}
 		f := face{name: row[0], person: row[1]}
@@ -97,6 +103,14 @@ func readTable(name, split string) ([]face, error) {
 		return nil, fmt.Errorf("%s has no picture of the split %s", name, split)
 	}
 	return faces, nil
+}
+
+// inSplit says whether a person, whom the table has in the split listed, is in split.
+func inSplit(split, person, listed string) bool {
+	if split == splitValidation {
+		return listed == splitTrain && strings.HasSuffix(person, validationDigit)
+	}
+	return listed == split
 }
 
 // parseLandmarks reads x and y of each landmark.

@@ -11,22 +11,26 @@ import (
 
 	"rollcall/embedder"
 	"rollcall/gallery"
+	"rollcall/models"
 	"rollcall/storage"
 )
+
+// landmarkError is the mean distance of the five landmarks from those of faces.csv,
+// in distances between the eyes.
+func landmarkError(found, truth models.Landmarks) float64 {
+	var sum float64
+	for k, p := range found {
+		sum += math.Hypot(float64(p.X-truth[k].X), float64(p.Y-truth[k].Y))
+	}
+	return sum / float64(len(truth)) / math.Hypot(float64(truth[1].X-truth[0].X), float64(truth[1].Y-truth[0].Y))
+}
 
 func measureLandmarks(crops []crop, found []*embedder.Result) *landmarkErrors {
 	var distances []float64
 	for i, r := range found {
-		if r.Landmarks == nil {
-			continue
+		if r.Landmarks != nil {
+			distances = append(distances, landmarkError(*r.Landmarks, crops[i].landmarks))
 		}
-		truth := crops[i].landmarks
-		eyes := math.Hypot(float64(truth[1].X-truth[0].X), float64(truth[1].Y-truth[0].Y))
-		var sum float64
-		for k, p := range r.Landmarks {
-			sum += math.Hypot(float64(p.X-truth[k].X), float64(p.Y-truth[k].Y))
-		}
-		distances = append(distances, sum/float64(len(truth))/eyes)
 	}
 	return &landmarkErrors{Mean: mean(distances), P95: quantile(distances, 0.95)}
 }
@@ -48,6 +52,7 @@ func (v *wayResult) verify(ctx context.Context, crops []crop, found []*embedder.
 		return err
 	}
 	v.Genuine, v.Impostor = pairs.genuines, pairs.impostors
+	v.Accuracy = pairs.accuracy()
 	for _, fmr := range []float64{1e-2, 1e-3} {
 		if similarity, tpr, ok := pairs.at(fmr); ok {
 			v.Verification = append(v.Verification, verification{fmr, similarity, tpr})

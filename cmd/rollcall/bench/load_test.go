@@ -54,7 +54,7 @@ func TestLoadFindsCrash(t *testing.T) {
 
 func TestLoadServerThatDoesNotStart(t *testing.T) {
 	asChild(t, serveWell)
-	args := append(loadArgs(t), "--models-dir="+t.TempDir())
+	args := append(loadArgs(t), "--models-dir="+t.TempDir(), "--embedder-name=sface")
 	_, err := runBench(t, "load", args...)
-	wantError(t, err, "--embedder")
+	wantError(t, err, "models pull sface")
 }

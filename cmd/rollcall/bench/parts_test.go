@@ -229,7 +229,7 @@ func TestOpenModels(t *testing.T) {
 
 	installed := testModels(t)
 	for says, o := range map[string]modelOptions{
-		"--embedder":               {modelsDir: t.TempDir()},
+		"models pull sface":        {modelsDir: t.TempDir(), embedder: fileOptions{name: "sface"}},
 		"-contract flag":           {embedder: fileOptions{file: embedderFile}},
 		"needs --embedder":         {modelsDir: installed, embedder: fileOptions{contract: embedderContract}},
 		"of the kind locator":      {modelsDir: installed, embedder: fileOptions{name: "test-points"}},

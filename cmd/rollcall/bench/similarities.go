@@ -102,3 +102,18 @@ func (c *comparisons) at(fmr float64) (similarity, tpr float64, ok bool) {
 	similarity = math.Round((float64(bin)*similarityStep-1)/similarityStep) * similarityStep
 	return similarity, float64(found) / float64(c.genuines), true
 }
+
+// accuracy returns the highest share of right decisions by one similarity, were
+// there as many pairs of one person as of two; 0 where one of the two is missing.
+func (c *comparisons) accuracy() float64 {
+	if c.genuines == 0 || c.impostors == 0 {
+		return 0
+	}
+	var most, found, over float64
+	for bin := similarityBins - 1; bin >= 0; bin-- {
+		found += float64(c.genuine[bin]) / float64(c.genuines)
+		over += float64(c.impostor[bin]) / float64(c.impostors)
+		most = max(most, (found+1-over)/2)
+	}
+	return most
+}

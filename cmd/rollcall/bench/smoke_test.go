@@ -76,7 +76,7 @@ func TestCalibrate(t *testing.T) {
 		t.Errorf("the threshold is %v with and without the calibration", after.Ways[0].Threshold)
 	}
 	_, err = runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--calibrate")
-	wantError(t, err, "--split train")
+	wantError(t, err, "--split validation")
 }
 
 func TestEmbed(t *testing.T) {
@@ -202,5 +202,31 @@ func TestBadFlags(t *testing.T) {
 				t.Errorf("it printed %q", out)
 			}
 		})
+	}
+}
+
+// TestLocator measures the test locator, which finds the markers of drawn faces.
+func TestLocator(t *testing.T) {
+	faces := writeFaces(t, people(20, 2, splitTest))
+	var res locatorResult
+	benchJSON(t, &res, "locator", "--faces="+faces, "--models-dir="+testModels(t))
+	if res.Crops != 40 || res.Locator == "" || res.NotFound.Of != 40 || res.Mistaken.Of != res.Patches {
+		t.Fatalf("%+v", res)
+	}
+	// It knows the markers by their colours, which the grey crops have lost.
+	if res.Landmarks.Mean <= 0 || res.Landmarks.Mean > 0.3 || res.AUC < 0.5 {
+		t.Errorf("landmark errors %+v, AUC %g", res.Landmarks, res.AUC)
+	}
+}
+
+// TestSplits reads every split of a folder.
+func TestSplits(t *testing.T) {
+	all := append(people(4, 1, splitTest), people(16, 1, splitTrain)...)
+	dir := writeFaces(t, all)
+	for split, want := range map[string]int{splitTest: 4, splitTrain: 16, splitValidation: 2} { // p0007 and p0017
+		faces, err := readFaces(dir, split)
+		if err != nil || len(faces) != want {
+			t.Errorf("%s: %d faces, %v; want %d", split, len(faces), err, want)
+		}
 	}
 }

@@ -1,0 +1,176 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"rollcall/index"
+)
+
+// indexOptions are the flags of "bench index".
+type indexOptions struct {
+	report reportOptions
+
+	galleryFile, queriesFile      string
+	writeGallery, writeQueries    string
+	students, crops, dim, queries int
+	scope, duringBuild, rounds    int
+	readMiB                       int
+	engines                       []string
+	efforts                       []int
+	seed                          uint64
+	inOrder, snapshot, codesOnly  bool
+	data                          string
+}
+
+func indexBench() Bench {
+	var o indexOptions
+	return Bench{
+		Name:  "index",
+		Short: "recall, speed and memory of the index, engine by engine",
+		Long: `Fills each engine with the vectors of a gallery and asks it for the 10 nearest of
+each query, one query at a time. The vectors are those of two files (float32,
+little-endian, nothing else) or are generated: a random centre for each student,
+crops and queries around them.
+
+What the figures mean:
+  recall_at_1, recall_at_10   as served: with the confirming exact scan, without
+                              which nobody is told that a student is unknown
+  graph_recall_at_1           the engine's own answer, without that scan
+  p50_us, p99_us, qps_1       the engine's own search, one after the other
+  qps_2                       the same from two goroutines at once
+  exact_p50_us, exact_gb_s    a search that demands an exact answer, and the bytes
+                              that it reads in a second
+  read_gb_s                   what one core of this machine can read in a second
+  build_s, build_2_s          insertion of all vectors with one thread and with two
+  load_s                      the start from a snapshot instead
+
+The truth is a plain comparison of every query with every vector, in float64. A hit
+is right if it is as similar as the truth's, whichever of equals it is.`,
+		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
+		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
+	}
+}
+
+func (o *indexOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.galleryFile, "gallery", "", "file with the vectors of the gallery; empty: they are generated")
+	set.StringVar(&o.queriesFile, "queries", "", "file with the vectors to ask for")
+	set.IntVar(&o.dim, "dim", 128, "components of a vector")
+	set.IntVar(&o.students, "students", 2000, "students of a generated gallery")
+	set.IntVar(&o.crops, "crops", 5, "crops of each of them")
+	set.IntVar(&o.queries, "queries-count", 1000, "queries to generate, or to take from the file at most")
+	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
+	set.StringVar(&o.writeGallery, "write-gallery", "", "file to write the gallery to, for other programs")
+	set.StringVar(&o.writeQueries, "write-queries", "", "file to write the queries to")
+	set.StringSliceVar(&o.engines, "engine", []string{"exact", "hnsw"}, fmt.Sprintf("engines to measure, of %v", index.Engines))
+	set.IntSliceVar(&o.efforts, "ef", []int{0}, fmt.Sprintf("efforts to search with, for the engines %v; 0: as the engine decides", withEffort))
+	set.IntVar(&o.rounds, "rounds", 5, "rounds, in which the engines take turns")
+	set.BoolVar(&o.inOrder, "in-order", false, "insert the vectors in the order of the gallery instead of a random one")
+	set.IntVar(&o.scope, "scope", 30, "also search among so many random vectors of the gallery; 0: do not")
+	set.IntVar(&o.duringBuild, "during-build", 0, "also search while so many vectors more are inserted; 0: do not")
+	set.BoolVar(&o.codesOnly, "codes-only", false, "leave the float32 vectors with the bench, so that the engines hold their codes alone")
+	set.IntVar(&o.readMiB, "read-mib", bandwidthMiB, "MiB of memory to read for read_gb_s: many times what the cache holds")
+	set.BoolVar(&o.snapshot, "snapshot", true, "also measure the start from a snapshot")
+	set.StringVar(&o.data, "data", "", "folder for the snapshots, which are removed; empty: the system's folder for temporary files")
+}
+
+func (o *indexOptions) validate() error {
+	if (o.galleryFile == "") != (o.queriesFile == "") {
+		return errors.New("--gallery and --queries go together")
+	}
+	for _, generated := range []string{"students", "crops"} {
+		if o.galleryFile != "" && o.report.flags.Changed(generated) {
+			return fmt.Errorf("--%s is for generated galleries, not for --gallery", generated)
+		}
+	}
+	if o.students < 1 || o.crops < 1 || o.queries < 1 || o.rounds < 1 || o.readMiB < 1 {
+		return errors.New("--students, --crops, --queries-count, --rounds and --read-mib must be more than 0")
+	}
+	if o.dim < 1 || o.dim > maxIndexDim {
+		return fmt.Errorf("--dim must be 1 to %d", maxIndexDim)
+	}
+	if int64(o.students)*int64(o.crops) > maxIndexVectors || o.duringBuild > maxIndexVectors {
+		return fmt.Errorf("more than %d vectors", maxIndexVectors)
+	}
+	if o.scope < 0 || o.duringBuild < 0 {
+		return errors.New("--scope and --during-build must not be negative")
+	}
+	if len(o.engines) == 0 {
+		return errors.New("--engine names none")
+	}
+	for _, name := range o.engines {
+		if !slices.Contains(index.Engines, name) {
+			return fmt.Errorf("--engine: there is no %q; there are %v", name, index.Engines)
+		}
+	}
+	if slices.Min(o.efforts) < 0 {
+		return errors.New("--ef must not be negative")
+	}
+	return o.report.validate()
+}
+
+// withEffort are the engines that are told how much effort to make.
+var withEffort = []string{"hnsw", "auto"}
+
+const (
+	// maxIndexDim is the largest dimension that an index takes.
+	maxIndexDim = 1 << 16
+
+	// maxIndexVectors is far above what fits into memory here; it keeps the product
+	// of two flags from overflowing.
+	maxIndexVectors = 1 << 30
+)
+
+func (o *indexOptions) run(ctx context.Context, out, progress io.Writer) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	gallery, queries, err := o.vectors()
+	if err != nil {
+		return err
+	}
+	if o.writeGallery != "" {
+		if err := gallery.write(o.writeGallery); err != nil {
+			return err
+		}
+	}
+	if o.writeQueries != "" {
+		if err := queries.write(o.writeQueries); err != nil {
+			return err
+		}
+	}
+	r := &indexRun{options: o, progress: progress, gallery: gallery, queries: queries}
+	rows, err := r.measure(ctx)
+	if err != nil {
+		return err
+	}
+	if o.report.output == outputJSON {
+		return printJSON(out, rows)
+	}
+	return o.report.print(out, "index", "", indexResult{rows})
+}
+
+// vectors reads or generates the gallery and the queries.
+func (o *indexOptions) vectors() (gallery, queries vectors, err error) {
+	if o.galleryFile == "" {
+		rng := rand.New(rand.NewPCG(o.seed, 0))
+		gallery, queries = generate(rng, o.students, o.crops, o.queries, o.dim)
+		return gallery, queries, nil
+	}
+	if gallery, err = readVectors(o.galleryFile, o.dim); err != nil {
+		return vectors{}, vectors{}, err
+	}
+	if queries, err = readVectors(o.queriesFile, o.dim); err != nil {
+		return vectors{}, vectors{}, err
+	}
+	if o.report.flags.Changed("queries-count") {
+		queries = queries.first(o.queries)
+	}
+	return gallery, queries, nil
+}

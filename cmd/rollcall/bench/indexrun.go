@@ -1,0 +1,337 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"rollcall/index"
+)
+
+// An indexRun is one run of the bench.
+type indexRun struct {
+	options          *indexOptions
+	progress         io.Writer
+	gallery, queries vectors
+	more             vectors // to insert while others search; their IDs follow the gallery's
+
+	ids    []index.ID  // of the gallery's vectors, in the order of insertion
+	rows   [][]float32 // the vectors, in that order
+	truth  truth
+	scope  *index.Set // nil: none is searched
+	inside truth      // in the scope
+	memory *memoryReader
+	reads  []float64 // bytes per second, by round
+}
+
+// A rival is an engine with the whole gallery, and what it was seen to do with an
+// effort.
+type rival struct {
+	row                     indexRow
+	engine                  index.Engine
+	own, pair, exact, scope speeds
+}
+
+// speeds are the figures of rounds of searches.
+type speeds struct{ p50, p99, rate []float64 } // microseconds; searches a second
+
+func (s *speeds) add(times []time.Duration, took time.Duration) {
+	s.rate = append(s.rate, float64(len(times))/took.Seconds())
+	s.p50 = append(s.p50, microseconds(median(times)))
+	s.p99 = append(s.p99, microseconds(quantile(times, 0.99)))
+}
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// measure builds the engines and lets them take turns.
+func (r *indexRun) measure(ctx context.Context) ([]indexRow, error) {
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	var rivals []*rival
+	for _, name := range r.options.engines {
+		built, err := r.build(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for i, effort := range r.options.efforts {
+			c := *built
+			c.row.Effort, c.row.again = effort, i > 0
+			if !c.row.again || slices.Contains(withEffort, name) {
+				rivals = append(rivals, &c)
+			}
+		}
+	}
+	for _, c := range rivals { // warms up, too
+		if err := r.judge(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	for round := range r.options.rounds {
+		fmt.Fprintf(r.progress, "round %d of %d …\n", round+1, r.options.rounds)
+		r.reads = append(r.reads, r.memory.measure())
+		for _, c := range rivals {
+			if err := r.round(ctx, c); err != nil {
+				return nil, err
+			}
+		}
+	}
+	r.memory = nil // makes room
+	var rows []indexRow
+	for _, c := range rivals {
+		if err := r.finish(ctx, c); err != nil {
+			return nil, err
+		}
+		rows = append(rows, c.row)
+	}
+	return rows, nil
+}
+
+// prepare finds out the truth and draws what is random.
+func (r *indexRun) prepare(ctx context.Context) (err error) {
+	n := r.gallery.len()
+	order := make([]int, n)
+	rng := rand.New(rand.NewPCG(r.options.seed, 1))
+	for i := range order {
+		order[i] = i
+	}
+	shuffled := rng.Perm(n)
+	if !r.options.inOrder {
+		order = shuffled
+	}
+	for _, i := range order {
+		r.ids, r.rows = append(r.ids, index.ID(i)), append(r.rows, r.gallery.at(i))
+	}
+	fmt.Fprintf(r.progress, "comparing %d queries with %d vectors …\n", r.queries.len(), n)
+	if r.truth, err = newTruth(ctx, r.gallery, r.gallery, r.queries); err != nil {
+		return err
+	}
+	if size := min(r.options.scope, n); size > 0 {
+		among := newVectors(size, r.gallery.dim)
+		r.scope = index.NewSet()
+		for k, i := range rng.Perm(n)[:size] {
+			r.scope.Add(index.ID(i))
+			copy(among.at(k), r.gallery.at(i))
+		}
+		if r.inside, err = newTruth(ctx, r.gallery, among, r.queries); err != nil {
+			return err
+		}
+	}
+	r.more = newVectors(r.options.duringBuild, r.gallery.dim)
+	for i := range r.more.len() {
+		drawCrop(rng, r.gallery.at(rng.IntN(n)), r.more.at(i))
+	}
+	r.memory = newMemoryReader(r.options.readMiB * mib)
+	return nil
+}
+
+// build fills two engines, with one thread and with two, and keeps the second.
+func (r *indexRun) build(ctx context.Context, name string) (*rival, error) {
+	c := &rival{row: indexRow{
+		Engine: name, N: r.gallery.len(), Dim: r.gallery.dim, Queries: r.queries.len(), Machine: describeMachine(""),
+	}}
+	for threads, took := range []*float64{1: &c.row.Build, 2: &c.row.Build2} {
+		if took == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		fmt.Fprintf(r.progress, "%s: inserting %d vectors, threads: %d …\n", name, r.gallery.len(), threads)
+		c.engine = nil
+		runtime.GC()
+		seconds, err := c.fill(name, threads, r)
+		if err != nil {
+			return nil, err
+		}
+		*took = seconds
+	}
+	c.row.BytesPerVector = float64(c.engine.Bytes()) / float64(c.row.N)
+	return c, nil
+}
+
+// fill makes a new engine with all vectors, on some threads, and returns how many
+// seconds that took.
+func (c *rival) fill(name string, threads int, r *indexRun) (float64, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+	start := time.Now()
+	engine, err := index.New(name, r.gallery.dim, r.engineOptions())
+	if err != nil {
+		return 0, err
+	}
+	if err := engine.UpsertAll(r.ids, r.rows); err != nil {
+		return 0, err
+	}
+	c.engine = engine
+	return time.Since(start).Seconds(), nil
+}
+
+// engineOptions are what the engines are made with.
+func (r *indexRun) engineOptions() index.Options {
+	if !r.options.codesOnly {
+		return index.Options{}
+	}
+	n := r.gallery.len()
+	return index.Options{Source: func(id index.ID, vector []float32) (bool, error) {
+		if i := int(id); i < n {
+			copy(vector, r.gallery.at(i))
+		} else {
+			copy(vector, r.more.at(i-n))
+		}
+		return true, nil
+	}}
+}
+
+// judge compares the engine's answers with the truth.
+func (r *indexRun) judge(ctx context.Context, c *rival) error {
+	fmt.Fprintf(r.progress, "%s: comparing its answers with the truth …\n", c.row.Engine)
+	var own1, own10, served1, served10, scope1 hitCount
+	exact := 0
+	for q := range r.queries.len() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		query := index.Query{Vector: r.queries.at(q), K: searchK, Effort: c.row.Effort}
+		own, err := c.engine.Search(query)
+		if err != nil {
+			return err
+		}
+		own1.add(r.truth.recall(q, own.Hits, 1))
+		own10.add(r.truth.recall(q, own.Hits, searchK))
+		if own.Exact {
+			exact++
+		}
+		query.Exact = true
+		served, err := c.engine.Search(query)
+		if err != nil {
+			return err
+		}
+		if !served.Exact {
+			return fmt.Errorf("%s: an exact answer was demanded, and it says that its answer is not", c.row.Engine)
+		}
+		served1.add(r.truth.recall(q, served.Hits, 1))
+		served10.add(r.truth.recall(q, served.Hits, searchK))
+		if r.scope == nil {
+			continue
+		}
+		query.Exact, query.Allow = false, r.scope
+		inside, err := c.engine.Search(query)
+		if err != nil {
+			return err
+		}
+		for _, hit := range inside.Hits {
+			if !r.scope.Has(hit.ID) {
+				return fmt.Errorf("%s: vector %d is a hit and outside of the scope", c.row.Engine, hit.ID)
+			}
+		}
+		scope1.add(r.inside.recall(q, inside.Hits, 1))
+	}
+	c.row.Recall1, c.row.Recall10 = served1.share(), served10.share()
+	c.row.GraphRecall1, c.row.GraphRecall10 = own1.share(), own10.share()
+	c.row.OwnExact = ratioOf(exact, r.queries.len()).Share
+	if r.scope != nil {
+		c.row.Scope = &scopeRow{Size: r.scope.Len(), Recall1: scope1.share()}
+	}
+	return nil
+}
+
+// hitCount counts right hits.
+type hitCount struct{ right, of int }
+
+func (t *hitCount) add(right, of int) { t.right += right; t.of += of }
+
+func (t *hitCount) share() float64 { return ratioOf(t.right, t.of).Share }
+
+// round asks the engine for everything once, in each way.
+func (r *indexRun) round(ctx context.Context, c *rival) error {
+	for _, way := range []struct {
+		to      *speeds
+		query   index.Query
+		threads int
+		left    bool
+	}{
+		{to: &c.own, threads: 1},
+		{to: &c.pair, threads: 2},
+		{to: &c.exact, threads: 1, query: index.Query{Exact: true}},
+		{to: &c.scope, threads: 1, query: index.Query{Allow: r.scope}, left: r.scope == nil},
+	} {
+		if way.left {
+			continue
+		}
+		way.query.K, way.query.Effort = searchK, c.row.Effort
+		times, took, err := r.searchAll(ctx, c.engine, way.query, way.threads)
+		if err != nil {
+			return err
+		}
+		way.to.add(times, took)
+	}
+	return nil
+}
+
+// searchAll searches every query once, from some goroutines at once, and returns
+// how long each search took and how long all did.
+func (r *indexRun) searchAll(ctx context.Context, engine index.Engine, like index.Query, threads int) ([]time.Duration, time.Duration, error) {
+	n := r.queries.len()
+	times, errs := make([]time.Duration, n), make([]error, threads)
+	done := make(chan struct{})
+	start := time.Now()
+	for w := range threads {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			query := like
+			for q := w; q < n && errs[w] == nil; q += threads {
+				if ctx.Err() != nil {
+					errs[w] = context.Cause(ctx)
+					return
+				}
+				query.Vector = r.queries.at(q)
+				start := time.Now()
+				_, errs[w] = engine.Search(query)
+				times[q] = time.Since(start)
+			}
+		}()
+	}
+	for range threads {
+		<-done
+	}
+	return times, time.Since(start), errors.Join(errs...)
+}
+
+// finish writes the medians of the rounds to the row, and measures what changes the
+// engine.
+func (r *indexRun) finish(ctx context.Context, c *rival) error {
+	row := &c.row
+	row.P50, row.P99 = median(c.own.p50), median(c.own.p99)
+	row.QPS1, row.QPS2 = median(c.own.rate), median(c.pair.rate)
+	row.ExactP50, row.ExactP99 = median(c.exact.p50), median(c.exact.p99)
+	row.ReadGB = median(r.reads) / 1e9
+	row.ExactGB = float64(scanBytes(row.N, row.Dim)) / (row.ExactP50 / 1e6) / 1e9
+	if row.Scope != nil {
+		row.Scope.P50, row.Scope.P99 = median(c.scope.p50), median(c.scope.p99)
+	}
+	if recall, ok := c.engine.Recall(); ok {
+		row.GuardRecall = &recall
+	}
+	if row.again {
+		return nil
+	}
+	if err := r.start(c); err != nil {
+		return err
+	}
+	return r.crowd(ctx, c)
+}
+
+// codeAlign is the unit of a coded vector in memory, in bytes.
+const codeAlign = 64
+
+// scanBytes is how much memory an exact search has to read at least: of each vector
+// one byte for each component, padded, and two float32, the scale and the error of
+// these codes.
+func scanBytes(n, dim int) int64 {
+	return int64(n) * int64((dim+codeAlign-1)/codeAlign*codeAlign+8)
+}

@@ -1,0 +1,167 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"rollcall/embedder"
+)
+
+// locatorOptions are the flags of "bench locator".
+type locatorOptions struct {
+	models modelOptions
+	report reportOptions
+
+	faces, split string
+	seed         uint64
+}
+
+func locatorBench() Bench {
+	var o locatorOptions
+	return Bench{
+		Name:  "locator",
+		Short: "how exactly a locator finds the landmarks of rough crops",
+		Long: `Cuts a crop from each picture of a folder of faces (see bench accuracy) as roughly
+as a detector would at worst: the face fills 40 to 100 % of it, off centre by up
+to a fifth, turned by up to 30 degrees; 40 to 600 pixels a side; every fifth
+dark, blurred or grey. Beside it a patch without a face. Prints how far the
+landmarks are from those of faces.csv, and how well the locator's score tells
+the crops from the patches.`,
+		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
+		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
+	}
+}
+
+func (o *locatorOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.faces, "faces", "", "folder of the faces")
+	set.StringVar(&o.split, "split", splitTest, "which people: test, train or validation")
+	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
+	o.models.addFlags(set)
+}
+
+func (o *locatorOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
+	if o.faces == "" {
+		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
+	}
+	if err := o.report.validate(); err != nil {
+		return err
+	}
+	faces, err := readFaces(o.faces, o.split)
+	if err != nil {
+		return err
+	}
+	w, err := o.models.open(ctx, progress)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if !w.aligns() || w.locator == "" {
+		return fmt.Errorf("model %s does not align faces, or no locator is installed: nothing would be located", w.embedder.Contract.Name)
+	}
+	fmt.Fprintf(progress, "cutting %d crops and patches …\n", len(faces))
+	cut := roughCut(o.seed)
+	crops, err := cut.cutAll(ctx, faces)
+	if err != nil {
+		return err
+	}
+	var patches []crop
+	for _, f := range faces {
+		patch, ok, err := cut.patch(f)
+		if err != nil {
+			return fmt.Errorf("cut a patch of %s: %w", f.name, err)
+		}
+		if ok {
+			patches = append(patches, patch)
+		}
+	}
+	y := way{name: "locator " + w.locator, locates: true}
+	found, err := y.embedAll(ctx, progress, w, crops)
+	if err != nil {
+		return err
+	}
+	others, err := y.embedAll(ctx, progress, w, patches)
+	if err != nil {
+		return err
+	}
+	res := locatorResult{Locator: w.locator, Crops: len(crops), Patches: len(patches)}
+	res.measure(crops, found, others)
+	return o.report.print(out, "locator", w.runtime.Version, res)
+}
+
+// goodLandmarks is the error, in distances between the eyes, up to which an
+// embedding hardly suffers.
+const goodLandmarks = 0.08
+
+// locatorResult is what "bench locator" prints.
+type locatorResult struct {
+	Locator   string         `json:"locator"`
+	Crops     int            `json:"crops"`
+	Patches   int            `json:"patches"`
+	NotFound  ratio          `json:"not_found"`    // of the crops
+	Mistaken  ratio          `json:"patches_seen"` // patches that pass for a face
+	Landmarks landmarkErrors `json:"landmark_errors"`
+	Good      ratio          `json:"landmarks_good"` // of the crops with a face, those with an error up to 0.08
+	// AUC is the chance that a crop scores higher than a patch.
+	AUC float64 `json:"auc"`
+}
+
+func (r *locatorResult) measure(crops []crop, found, others []*embedder.Result) {
+	var distances, yes, no []float64
+	for i, f := range found {
+		yes = append(yes, float64(f.Quality.LocatorScore))
+		if f.Landmarks != nil {
+			distances = append(distances, landmarkError(*f.Landmarks, crops[i].landmarks))
+		}
+	}
+	seen := 0
+	for _, f := range others {
+		no = append(no, float64(f.Quality.LocatorScore))
+		if f.Landmarks != nil {
+			seen++
+		}
+	}
+	good := 0
+	for _, e := range distances {
+		if e <= goodLandmarks {
+			good++
+		}
+	}
+	r.NotFound, r.Mistaken = ratioOf(len(found)-len(distances), len(found)), ratioOf(seen, len(others))
+	r.Good, r.AUC = ratioOf(good, len(distances)), areaUnderCurve(yes, no)
+	r.Landmarks = landmarkErrors{Mean: mean(distances), P95: quantile(distances, 0.95)}
+}
+
+// areaUnderCurve returns the share of the pairs of one of yes and one of no in which
+// that of yes is larger; equals count half. It sorts no.
+func areaUnderCurve(yes, no []float64) float64 {
+	slices.Sort(no)
+	var below float64
+	for _, v := range yes {
+		low, _ := slices.BinarySearch(no, v)
+		high := low
+		for high < len(no) && no[high] == v {
+			high++
+		}
+		below += float64(low+high) / 2
+	}
+	return below / float64(max(len(yes)*len(no), 1))
+}
+
+// tables implements result.
+func (r locatorResult) tables() []table {
+	t := table{
+		title:  fmt.Sprintf("locator %s on rough crops\n  %d crops, %d patches without a face", r.Locator, r.Crops, r.Patches),
+		header: []string{"", ""},
+	}
+	t.row("landmark error, mean and 95th percentile", fmt.Sprintf("%.4f, %.4f eye distances", r.Landmarks.Mean, r.Landmarks.P95))
+	t.row(fmt.Sprintf("  up to %g", goodLandmarks), r.Good.String())
+	t.row("crops without a face found", r.NotFound.String())
+	t.row("patches taken for a face", r.Mistaken.String())
+	t.row("area under the curve of the scores", fmt.Sprintf("%.5f", r.AUC))
+	return []table{t}
+}
