@@ -13,6 +13,7 @@ type core struct {
 	free    []uint32  // slots that were wiped
 	retired []retired // slots that no search finds anew, oldest first
 	dead    []uint32  // slots that are deleted and still linked
+	buried  int       // those, and the ones around which the graph is being repaired
 }
 
 // retired is a slot that waits for searches to leave.
@@ -83,6 +84,7 @@ func (c *core) bury(slot uint32) {
 	c.hide(slot)
 	if c.graph != nil {
 		c.dead = append(c.dead, slot)
+		c.buried++
 		return
 	}
 	c.retire(slot)

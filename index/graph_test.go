@@ -104,6 +104,29 @@ func TestGraphRecall(t *testing.T) {
 	}
 }
 
+// TestReplaceAll has everything deleted and other vectors come before any repair.
+func TestReplaceAll(t *testing.T) {
+	const dim, queries = 32, 200
+	rng := rand.New(rand.NewPCG(99, 100))
+	e := newEngine(hnswName, dim, always, nil)
+	for range 3 {
+		for id := range e.Vectors() {
+			e.Delete(id)
+		}
+		ids, vectors, ask := crowd(rng, 300, 4, dim, queries)
+		for i, id := range ids {
+			if err := e.Upsert(id, vectors[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		settle(t, e)
+		checkCore(t, e.core.Load())
+		if recall, approximate := recallOf(t, e, ask, nil); recall < 0.99 || approximate < queries*9/10 {
+			t.Errorf("recall %g; %d of %d answers by the graph", recall, approximate, queries)
+		}
+	}
+}
+
 // The filtered search itself, without the choice whether it pays.
 func TestSearchAllowed(t *testing.T) {
 	const dim = 32

@@ -68,6 +68,7 @@ func (e *engine) repair(c *core, dead []uint32) {
 	for _, slot := range dead {
 		c.retire(slot)
 	}
+	c.buried -= len(dead)
 }
 
 // repairNodes repairs the nodes at the slots from first to before last.
