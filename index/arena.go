@@ -160,6 +160,12 @@ func (a *arena) at(slot uint32) (*chunk, int) {
 	return (*a.chunks.Load())[slot>>a.shift], int(slot & (1<<a.shift - 1))
 }
 
+// dead reports whether the vector at slot was deleted.
+func (v *view) dead(slot uint32) bool {
+	c, i := v.at(slot)
+	return loadErr(&c.errs[i]) == deadErr
+}
+
 // row returns the padded row at slot, [stride]float32, where id lies: that in the
 // chunk, or what the source says, in buffer. It returns nil if the source has
 // nothing any more; an error is the source's.

@@ -52,6 +52,7 @@ type graph struct {
 	background bool          // insertions leave half of the processors to others
 	searches   atomic.Int64  // how many there were, of everybody but the writer
 	seen       int64         // searches until the last insertion; the writer's
+	lost       atomic.Bool   // a new node met deleted ones alone, so nothing leads to it: the graph has to be made anew
 	scratch    scratchPool
 }
 

@@ -38,6 +38,9 @@ type edge struct {
 }
 
 func (g *graph) insertBatch(slots []uint32) {
+	if g.live.Load() == 0 {
+		g.entry.Store(0) // dead nodes would lead to nobody: the graph begins anew
+	}
 	v := g.view()
 	batch := make([]newcomer, len(slots))
 	for i, slot := range slots {
@@ -126,6 +129,9 @@ func (g *graph) plan(s *scratch, v *view, n *newcomer, batch []newcomer) {
 		if ok && layer <= top {
 			s.search(v, node, layer, graphBuild)
 			node = s.beam[0].slot()
+			if layer == 0 && !slices.ContainsFunc(s.beam, func(f found) bool { return !v.dead(f.slot()) }) {
+				g.lost.Store(true)
+			}
 		}
 		s.meetPeers(v, n.slot, layer, batch)
 		n.links[layer] = s.choose(v, n.slot, graphM)

@@ -37,8 +37,7 @@ func (s *scratch) choose(v *view, slot uint32, n int) []uint32 {
 	}
 	p.lost = p.lost[:len(s.beam)]
 	for i, f := range s.beam {
-		c, at := v.at(f.slot())
-		p.lost[i] = loadErr(&c.errs[at]) == deadErr
+		p.lost[i] = v.dead(f.slot())
 	}
 	chosen := make([]uint32, 0, n)
 	for i, f := range s.beam {
