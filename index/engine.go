@@ -99,8 +99,7 @@ func (e *engine) changed(ids ...ID) {
 		e.writer.tending = true
 		go e.tend()
 	}
-	// Where deleted nodes prevail, new ones find too few to be linked to.
-	if c.graph != nil && (c.buried > int(c.live.Load()) || c.graph.lost.Load()) {
+	if c.graph != nil && (repairable*c.buried > int(c.live.Load()) || c.graph.lost.Load()) {
 		e.startRebuild(true)
 	}
 	if e.mode == itPays && c.graph == nil && int(c.live.Load()) > e.worth {

@@ -20,6 +20,9 @@ const insertBatch = 512
 // what another one does. (ParlayANN by Manohar et al., PPoPP 2024, inserts so.)
 // REQUIRES: the caller is the writer; the slots are written and published.
 func (g *graph) insert(slots []uint32) {
+	if g.live.Load() == 0 {
+		g.entry.Store(0) // dead nodes would lead to nobody: the graph begins anew
+	}
 	for batch := range slices.Chunk(slots, insertBatch) {
 		g.insertBatch(batch)
 	}
@@ -38,9 +41,6 @@ type edge struct {
 }
 
 func (g *graph) insertBatch(slots []uint32) {
-	if g.live.Load() == 0 {
-		g.entry.Store(0) // dead nodes would lead to nobody: the graph begins anew
-	}
 	v := g.view()
 	batch := make([]newcomer, len(slots))
 	for i, slot := range slots {
