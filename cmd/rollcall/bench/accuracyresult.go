@@ -61,6 +61,9 @@ type verification struct {
 	FMR        float64 `json:"fmr"`
 	Similarity float64 `json:"similarity"`
 	TPR        float64 `json:"tpr"`
+	// TPRByCrop is the same with the pairs so weighted that each crop counts the
+	// same, however many crops there are of its person.
+	TPRByCrop float64 `json:"tpr_by_crop"`
 }
 
 // landmarkErrors are mean distances of the five landmarks from those of faces.csv,
@@ -102,6 +105,12 @@ func (r accuracyResult) tables() []table {
 				return "too few pairs"
 			}
 			return fmt.Sprintf("%s at %.4f", percent(v.Verification[i].TPR), v.Verification[i].Similarity)
+		})
+		row("  each crop counting the same", func(v wayResult) string {
+			if i >= len(v.Verification) {
+				return "too few pairs"
+			}
+			return percent(v.Verification[i].TPRByCrop)
 		})
 	}
 	row("verification accuracy", func(v wayResult) string { return percent(v.Accuracy) })

@@ -24,6 +24,7 @@ type bareLoops struct {
 // A bareWorker is one goroutine's sessions and how long their runs took in all.
 type bareWorker struct {
 	locator, embedder *bareSession // locator may be nil
+	looks             int          // runs of the locator that a crop takes
 	steps             int
 	locate, embed     time.Duration
 }
@@ -51,7 +52,7 @@ func newBareLoops(w *workbench, locate bool, n int) (_ *bareLoops, err error) {
 		}
 		worker := &bareWorker{embedder: sessions[0]}
 		if locate {
-			worker.locator = sessions[1]
+			worker.locator, worker.looks = sessions[1], plans[1].runs
 		}
 		b.workers = append(b.workers, worker)
 		b.loops = append(b.loops, loop{worker.step})
@@ -71,10 +72,13 @@ func barePlans(w *workbench, locate bool) ([]*barePlan, error) {
 		return nil, err
 	}
 	locator, err := newBarePlan(m, w.threads)
+	if err == nil && m.Contract.SecondLook > 0 {
+		locator.runs = 2
+	}
 	return []*barePlan{plan, locator}, err
 }
 
-// means returns the mean times of the runs so far, in milliseconds.
+// means returns the mean times of a crop's runs so far, in milliseconds.
 func (b *bareLoops) means() (embedder, locator float64) {
 	var sum bareWorker
 	for _, w := range b.workers {
@@ -99,8 +103,10 @@ func (b *bareLoops) close() error {
 func (w *bareWorker) step(context.Context) error {
 	start := time.Now()
 	if w.locator != nil {
-		if err := w.locator.session.Run(); err != nil {
-			return err
+		for range w.looks {
+			if err := w.locator.session.Run(); err != nil {
+				return err
+			}
 		}
 		located := time.Now()
 		w.locate += located.Sub(start)
@@ -116,6 +122,7 @@ func (w *bareWorker) step(context.Context) error {
 
 // A barePlan is what the sessions of a model are built from.
 type barePlan struct {
+	runs    int // that a crop takes
 	onnx    []byte
 	input   string
 	shape   ort.Shape // of the input
@@ -140,7 +147,7 @@ func newBarePlan(m models.Model, threads int) (_ *barePlan, err error) {
 		return nil, err
 	}
 	in := m.Contract.Input
-	p := &barePlan{onnx: onnx, input: inputs[0].Name, samples: samples(in), threads: threads}
+	p := &barePlan{runs: 1, onnx: onnx, input: inputs[0].Name, samples: samples(in), threads: threads}
 	p.shape = ort.NewShape(1, 3, int64(in.Height), int64(in.Width))
 	if in.Layout == models.NHWC {
 		p.shape = ort.NewShape(1, int64(in.Height), int64(in.Width), 3)

@@ -37,7 +37,8 @@ type latencyResult struct {
 	// the embedder and, measured apart, of the locator.
 	OutsideRun float64 `json:"outside_run"`
 	// Run and LocatorRun are the mean times of ONNX Runtime's Run with nothing
-	// around it, on one core, in milliseconds; LocatorRun is 0 without a locator.
+	// around it, on one core, in milliseconds; LocatorRun is 0 without a locator,
+	// and the time of two runs where the locator looks twice.
 	Run        float64 `json:"bare_run_ms"`
 	LocatorRun float64 `json:"bare_locator_run_ms"`
 }

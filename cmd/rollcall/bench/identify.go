@@ -47,7 +47,8 @@ func (v *wayResult) verify(ctx context.Context, crops []crop, found []*embedder.
 		}
 	}
 	v.NotFound, v.Unusable = ratioOf(notFound, len(found)), ratioOf(unusable, len(found))
-	pairs, err := compareAll(ctx, embeddingsOf(found), peopleOf(crops, found))
+	embeddings, people := embeddingsOf(found), peopleOf(crops, found)
+	pairs, err := compareAll(ctx, embeddings, people)
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func (v *wayResult) verify(ctx context.Context, crops []crop, found []*embedder.
 	v.Accuracy = pairs.accuracy()
 	for _, fmr := range []float64{1e-2, 1e-3} {
 		if similarity, tpr, ok := pairs.at(fmr); ok {
-			v.Verification = append(v.Verification, verification{fmr, similarity, tpr})
+			v.Verification = append(v.Verification, verification{fmr, similarity, tpr, tprByCrop(embeddings, people, similarity)})
 		}
 	}
 	return nil

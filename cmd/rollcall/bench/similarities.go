@@ -103,6 +103,34 @@ func (c *comparisons) at(fmr float64) (similarity, tpr float64, ok bool) {
 	return similarity, float64(found) / float64(c.genuines), true
 }
 
+// tprByCrop returns the share of a crop's pairs with others of its person that
+// reach the similarity, as a mean over the crops that have such pairs; 0 where none
+// has. Over pairs, someone with many crops counts by the square of their number.
+func tprByCrop(embeddings [][]float32, people []string, similarity float64) float64 {
+	crops := make(map[string][][]float32)
+	for i, e := range embeddings {
+		crops[people[i]] = append(crops[people[i]], e)
+	}
+	var sum float64
+	n := 0
+	for _, own := range crops {
+		if len(own) < 2 {
+			continue
+		}
+		reached := 0
+		for i, a := range own {
+			for _, b := range own[:i] {
+				if float64(dot(a, b)) >= similarity {
+					reached += 2 // a pair of each of the two
+				}
+			}
+		}
+		sum += float64(reached) / float64(len(own)-1)
+		n += len(own)
+	}
+	return sum / float64(max(n, 1))
+}
+
 // accuracy returns the highest share of right decisions by one similarity, were
 // there as many pairs of one person as of two; 0 where one of the two is missing.
 func (c *comparisons) accuracy() float64 {

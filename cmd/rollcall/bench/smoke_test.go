@@ -51,14 +51,19 @@ func TestAccuracy(t *testing.T) {
 func TestCalibrate(t *testing.T) {
 	faces := writeFaces(t, append(people(6, 2, splitTest), people(40, 2, splitTrain)...))
 	installed := testModels(t)
-	out, err := runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--split=train", "--calibrate")
-	if err != nil {
-		t.Fatal(err)
+	calibrate := func(args ...string) (table calibration, out string) {
+		t.Helper()
+		args = append(args, "--faces="+faces, "--models-dir="+installed, "--split=train", "--calibrate")
+		out, err := runBench(t, "accuracy", args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(out), &table); err != nil {
+			t.Fatal(err)
+		}
+		return table, out
 	}
-	var table calibration
-	if err := json.Unmarshal([]byte(out), &table); err != nil {
-		t.Fatal(err)
-	}
+	table, out := calibrate()
 	contract := onnxtest.SFace(1).Contract
 	contract.Calibration, contract.CalibrationSource = table.Calibration, table.Source
 	if err := contract.Validate(); err != nil {
@@ -75,8 +80,15 @@ func TestCalibrate(t *testing.T) {
 	if before.Ways[0].Threshold == after.Ways[0].Threshold {
 		t.Errorf("the threshold is %v with and without the calibration", after.Ways[0].Threshold)
 	}
-	_, err = runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--calibrate")
+	_, err := runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--calibrate")
 	wantError(t, err, "--split validation")
+
+	more, _ := calibrate("--crops=4")
+	if len(more.Calibration) <= len(table.Calibration) {
+		t.Errorf("%d points with four crops of each picture, %d with one: %s", len(more.Calibration), len(table.Calibration), more.Source)
+	}
+	_, err = runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--crops=3")
+	wantError(t, err, "with --calibrate")
 }
 
 func TestEmbed(t *testing.T) {

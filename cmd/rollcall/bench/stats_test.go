@@ -109,6 +109,22 @@ func TestCompareAll(t *testing.T) {
 	}
 }
 
+// TestTPRByCrop lets one person with many crops, all alike, stand beside two with
+// two crops, of which one pair is alike.
+func TestTPRByCrop(t *testing.T) {
+	x, y := []float32{1, 0}, []float32{0, 1}
+	embeddings, people := [][]float32{x, x, x, y, y}, []string{"two alike", "two alike", "two", "two", "one"}
+	for range 6 {
+		embeddings, people = append(embeddings, y), append(people, "six")
+	}
+	if got := tprByCrop(embeddings, people, 0.5); got != 0.8 {
+		t.Errorf("got %g, want that of 8 of 10 crops, although 16 of 17 pairs are alike", got)
+	}
+	if got := tprByCrop(embeddings[4:5], people[4:5], 0.5); got != 0 {
+		t.Errorf("got %g without pairs", got)
+	}
+}
+
 func TestCompareAllEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
