@@ -15,6 +15,7 @@ from teacher import MEAN
 
 BATCH = 96
 REAL = 56  # of a batch; the others are invented
+FITTED = 10_000  # faces that the first full layer is fitted to
 PAIRS = 10  # of the real ones, pairs of pictures of one person
 
 
@@ -51,9 +52,9 @@ def spread_out(targets, pictures, share=0.9, ridge=1e-3):
 
 
 @torch.no_grad()
-def begin(net, teacher, renderer, recipes, wanted, cache, seed=3, ridge=0.3, log=print):
+def begin(net, teacher, renderer, recipes, wanted, seed=3, ridge=0.3):
     """Gives the network the teacher's filters, and the full layer the weights that come nearest to what is wanted of
-    all recipes, moved a little (ridge regression)."""
+    FITTED recipes, moved a little (ridge regression)."""
     weight, bias = teacher.conv["conv32_down"]
     # The teacher's input is (x-mean)/255, the student's (x-127.5)/127.5.
     net.stem.weight.copy_(weight / 2)
@@ -65,17 +66,14 @@ def begin(net, teacher, renderer, recipes, wanted, cache, seed=3, ridge=0.3, log
             convolution.weight.copy_(weight)
             convolution.bias.copy_(bias)
     net.to(memory_format=torch.channels_last)
-    rng, path = np.random.default_rng(seed), os.path.join(cache, "features.npy")
-    if not os.path.exists(path):
-        features = np.empty((len(recipes), net.head.in_features), np.float16)
-        for at in range(0, len(recipes), BATCH):
-            batch = slice(at, at + BATCH)
-            crops = [augment.degrade(renderer.render(r, jitter(rng)), rng, 0.1, 0.5) for r in recipes[batch]]
-            features[batch] = net.features(augment.relight(np.stack(crops), rng, 0.5, 0.05)).numpy()
-            if at // BATCH % 40 == 0:
-                log(f"features: {at} of {len(recipes)}")
-        np.save(path, features)
-    x = torch.from_numpy(np.load(path)).float()
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(recipes))[:FITTED]
+    recipes, wanted = recipes[chosen], wanted[chosen]
+    x = torch.empty(len(recipes), net.head.in_features)
+    for at in range(0, len(recipes), BATCH):
+        batch = slice(at, at + BATCH)
+        crops = [augment.degrade(renderer.render(r, jitter(rng)), rng, 0.1, 0.5) for r in recipes[batch]]
+        x[batch] = net.features(augment.relight(np.stack(crops), rng, 0.5, 0.05))
     middle, goal = x.mean(0), wanted.mean(0)
     x -= middle
     kernel = x.T @ x
@@ -95,7 +93,7 @@ def relations(found, wanted, scale):
     return (weight * (a - b) ** 2).sum() / weight.sum()
 
 
-def run(faces, recipes, targets, teacher, cache, steps, seed=1, most=5e-4, until=None, log=print):
+def run(faces, recipes, targets, teacher, cache, steps, seed=1, most=3e-4, until=None, log=print):
     """Trains and returns the network. recipes and targets as from targets.compute."""
     torch.manual_seed(seed)
     renderer = synth.Renderer(faces)
@@ -116,8 +114,12 @@ def run(faces, recipes, targets, teacher, cache, steps, seed=1, most=5e-4, until
     gram = (sample @ sample.T)[~torch.eye(1000, dtype=torch.bool)]
     scale = float(gram.mean()), float(gram.std())
 
-    net = Embedder()
-    begin(net, teacher, renderer, recipes, wanted, cache, log=log)
+    net, path = Embedder(), os.path.join(cache, "embedder.pt")
+    check = validation_crops(faces, renderer)
+    evaluate = lambda net: verify(embed(net, check), faces.people[faces.validation])
+    if not os.path.exists(path):
+        begin(net, teacher, renderer, recipes, wanted)
+        log(f"begin: {evaluate(net)}")
 
     def make(step):
         rng = np.random.default_rng((seed, step))
@@ -140,12 +142,16 @@ def run(faces, recipes, targets, teacher, cache, steps, seed=1, most=5e-4, until
         e = F.normalize(net(x), dim=1)
         return ((e - t) ** 2).sum(1).mean() / spread + 0.5 * relations(e, t, scale)
 
-    check = validation_crops(faces, renderer)
-    log(f"begin: {verify(embed(net, check), faces.people[faces.validation])}")
-    if steps == 0:
-        return net
-    return loop.train(net, make, loss, steps, most, os.path.join(cache, "embedder.pt"),
-                      lambda net: verify(embed(net, check), faces.people[faces.validation]), every=300, until=until, log=log)
+    return loop.train(net, make, loss, steps, most, path, evaluate, every=300, until=until, log=log)
+
+
+def typical(faces, n=300, seed=4):
+    """Inputs of train people [n,3,112,112], for the quantisation: half of them moved and relit."""
+    renderer, rng = synth.Renderer(faces), np.random.default_rng(seed)
+    recipes = synth.real(rng.choice(faces.train, n, False), False)
+    as_is = np.stack([renderer.render(r) for r in recipes[::2]])
+    changed = np.stack([renderer.render(r, jitter(rng)) for r in recipes[1::2]])
+    return torch.cat([augment.plain(as_is), augment.relight(changed, rng)])
 
 
 def validation_crops(faces, renderer, seed=9):

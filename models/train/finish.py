@@ -11,8 +11,9 @@ from contract import write_contract
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME = "rollcall-mini"
-# How far a component of the golden embedding may be off: processors differ in the order of their additions.
-TOLERANCE = 0.002
+# How far a component of the golden embedding may be off: processors round differently, and what is rounded to eight bits
+# may end up a step away.
+TOLERANCE = 0.01
 
 
 def main():
@@ -47,7 +48,7 @@ def main():
                                   "--locator-name", "rollcall-points"], check=True, stdout=subprocess.PIPE)
             return json.loads(out.stdout)
 
-        table = bench("accuracy", "--calibrate", "--split", "validation")
+        table = bench("accuracy", "--calibrate", "--split", "validation", "--crops", "3")
         # Anybody can repeat it, whatever the folders are.
         write_contract(o.models, NAME, {**table, "threshold": None, "threshold_source": None})
         if not o.test:

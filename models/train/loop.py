@@ -1,6 +1,7 @@
 """What the two trainings have in common."""
 
 import copy
+import ctypes
 import itertools
 import math
 import os
@@ -9,6 +10,17 @@ import threading
 import time
 
 import torch
+
+
+def keep_memory():
+    """Has the C library keep freed memory. glibc otherwise gives large tensors back to the system in every step, and to
+    get them again takes a third of the time. Other libraries have no mallopt and need none."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        m_arena_max, m_mmap_max, m_trim_threshold, largest = -8, -4, -1, 2**31 - 1
+        mallopt(m_arena_max, 1)
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, largest)
 
 
 class Average:

@@ -5,7 +5,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-LOCATOR_SIDE = 80  # of the locator's input, in pixels
+LOCATOR_SIDE = 64  # of the locator's input, in pixels
 
 
 def conv(inputs, outputs, size=3, stride=1, relu=True):
@@ -39,17 +39,24 @@ class Stage(nn.Module):
         self.down = down
         self.first = nn.Conv2d(inputs, outputs, 3, 2 if down else 1, 0 if down else 1)
         self.second = nn.Conv2d(outputs, outputs, 3, 1, 1)
-        self.past = nn.Conv2d(inputs, outputs, 1, bias=False) if down else nn.Identity()
+        self.past = nn.Identity()
         if down:
-            nn.init.dirac_(self.past.weight)  # more channels, as yet empty
+            widen = nn.Conv2d(inputs, outputs, 1, bias=False)
+            nn.init.dirac_(widen.weight)  # more channels, as yet empty
+            self.past = nn.Sequential(nn.AvgPool2d(2), widen)
 
     def forward(self, x):
-        past = x
-        if self.down:
-            past = self.past(F.avg_pool2d(x, 2))
-            if x.shape[2] % 2 == 0:
-                x = F.pad(x, (0, 1, 0, 1))
+        past = self.past(x)
+        if self.down and x.shape[2] % 2 == 0:
+            x = F.pad(x, (0, 1, 0, 1))
         return F.relu(self.second(F.relu(self.first(x))) + past)
+
+    def fuse(self):
+        """Makes one convolution of the mean and the 1x1 convolution after it: the same sums in less time."""
+        if self.down:
+            widen = self.past[1]
+            self.past = nn.Conv2d(widen.in_channels, widen.out_channels, 2, 2, bias=False)
+            self.past.weight = nn.Parameter(widen.weight.repeat(1, 1, 2, 2) / 4)
 
 
 class Embedder(nn.Module):
@@ -82,13 +89,13 @@ class Embedder(nn.Module):
 
 
 class Locator(nn.Module):
-    """[n,3,80,80] -> landmarks [n,10] as fractions of the side, and the logit [n,1] of the score.
+    """[n,3,64,64] -> landmarks [n,10] as fractions of the side, and the logit [n,1] of the score.
 
-    Each landmark is the mean of places on a grid of 20x20, weighted by a heat map; the places are learnt, so that a
+    Each landmark is the mean of places on a grid of 16x16, weighted by a heat map; the places are learnt, so that a
     landmark can lie outside the crop.
     """
 
-    def __init__(self, stem=16, widths=(24, 48, 96)):
+    def __init__(self, stem=16, widths=(32, 48, 96)):
         super().__init__()
         a, b, c = widths
         self.stem = conv(3, stem, 3, 2)

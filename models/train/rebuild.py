@@ -10,15 +10,14 @@ import data
 import embedder
 import export
 import locator
+import loop
 import targets
 from teacher import Teacher
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-
-# The embedder that is built in is the one that a training would begin with: no steps.
-LOCATOR_STEPS, EMBEDDER_STEPS, INVENTED = 8000, 0, 3000
-LOCATOR_SHARE = 0.25  # of --minutes
+LOCATOR_STEPS, EMBEDDER_STEPS, INVENTED = 11_700, 4000, 30_000
+LOCATOR_SHARE = 0.4  # of --minutes
 
 
 def main():
@@ -34,6 +33,7 @@ def main():
     p.add_argument("--minutes", type=float, help="end the trainings when so much time has passed in all, instead of after their steps")
     p.add_argument("--invented", type=int, default=INVENTED, help="faces that the teacher is asked about beside the pictures")
     o = p.parse_args()
+    loop.keep_memory()
     began = time.time()
     until = lambda share: began + 60 * o.minutes * share if o.minutes else None
     torch.set_num_threads(o.threads)
@@ -45,7 +45,7 @@ def main():
     if o.only != "locator":
         recipes, answers = targets.compute(faces, o.work, o.teacher, o.invented, log=log)
         net = embedder.run(faces, recipes, answers, Teacher(o.teacher), o.work, o.embedder_steps, until=until(1), log=log)
-        export.embedder(net, o.out)
+        export.embedder(net, embedder.typical(faces), o.out)
 
 
 if __name__ == "__main__":
