@@ -11,9 +11,10 @@ from contract import write_contract
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME = "rollcall-mini"
-# How far a component of the golden embedding may be off: processors round differently, and what is rounded to eight bits
-# may end up a step away.
-TOLERANCE = 0.01
+# How far a component of the golden embedding may be off. Processors differ in their last bits, and a number that was
+# rounded to eight bits the other way goes through all layers: without ONNX Runtime's fused operators, components were off
+# by up to 0.006. Two colours exchanged make 0.07.
+TOLERANCE = 0.03
 
 
 def main():
