@@ -114,7 +114,8 @@ type Engine interface {
 	// done. After an error nothing is stored.
 	UpsertAll(ids []ID, vectors [][]float32) error
 
-	// Delete removes the vector under id. It reports false if none was there.
+	// Delete removes the vector under id. It reports false if none was there, or if
+	// the engine found it gone from its [Source] before and removed it itself.
 	Delete(id ID) bool
 
 	// Search answers q. The errors are [ErrDimension], [ErrNotUnit], [ErrK], and

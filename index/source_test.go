@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A failing source must fail searches, never shorten their answers.
@@ -44,6 +45,39 @@ func TestSourceFails(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRebuildFindsDeleted lets a rebuild end between a deletion in the source and
+// that in the engine: the vector is gone, once.
+func TestRebuildFindsDeleted(t *testing.T) {
+	const dim, n = 16, 100
+	s := mustNew(t, hnswName+overSource, dim).(*sourced)
+	rng := rand.New(rand.NewPCG(105, 106))
+	for id := range ID(n) {
+		if err := s.Upsert(id, randomUnit(rng, dim)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	delete(s.vectors, 7)
+	e := s.Engine.(*engine)
+	before := e.core.Load()
+	e.writer.Lock()
+	e.startRebuild(true)
+	e.writer.Unlock()
+	for e.core.Load() == before {
+		time.Sleep(time.Millisecond)
+	}
+	if e.Delete(7) || e.Len() != n-1 {
+		t.Errorf("the vector was deleted twice, or %d are left of %d", e.Len(), n)
+	}
+	for id := range ID(n) {
+		if id != 7 && !s.Delete(id) {
+			t.Errorf("%d was lost", id)
+		}
+	}
+	if e.Len() != 0 {
+		t.Errorf("%d are left of none", e.Len())
 	}
 }
 

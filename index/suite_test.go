@@ -74,11 +74,14 @@ func (s *sourced) Upsert(id ID, vector []float32) error {
 	return s.Engine.Upsert(id, vector)
 }
 
+// Delete reports what the source had: a rebuild may find the vector gone from there
+// and remove it before the engine is asked to.
 func (s *sourced) Delete(id ID) bool {
 	s.mu.Lock()
+	had := s.vectors[id] != nil
 	delete(s.vectors, id)
 	s.mu.Unlock()
-	return s.Engine.Delete(id)
+	return s.Engine.Delete(id) || had
 }
 
 // hardUnit returns a unit vector, often one that ties or nearly ties with a
