@@ -14,7 +14,7 @@ from networks import Embedder
 from teacher import MEAN
 
 BATCH = 96
-REAL = 56  # of a batch; the others are invented
+REAL = 44  # of a batch; the others are invented
 FITTED = 10_000  # faces that the first full layer is fitted to
 PAIRS = 10  # of the real ones, pairs of pictures of one person
 
@@ -51,10 +51,21 @@ def spread_out(targets, pictures, share=0.9, ridge=1e-3):
     return (out / np.linalg.norm(out, axis=1, keepdims=True)).astype(np.float32)
 
 
+def aims(faces, targets):
+    """What the network is to answer, [n,128] unit vectors: targets, as from targets.compute, made better."""
+    n = len(faces.train)
+    both = (targets[:n] + targets[n:2 * n]) / 2  # of a picture and its mirror image
+    both /= np.linalg.norm(both, axis=1, keepdims=True)
+    wanted = targets.copy()
+    wanted[:n] = wanted[n:2 * n] = denoised(both, faces.people[faces.train])
+    return torch.from_numpy(spread_out(wanted, both))
+
+
 @torch.no_grad()
-def begin(net, teacher, renderer, recipes, wanted, seed=3, ridge=0.3):
-    """Gives the network the teacher's filters, and the full layer the weights that come nearest to what is wanted of
-    FITTED recipes, moved a little (ridge regression)."""
+def begin(faces, teacher, recipes, wanted, seed=3, ridge=0.3):
+    """A wide network with the teacher's filters, and with the full layer that comes nearest to what is wanted of FITTED
+    recipes, moved a little (ridge regression)."""
+    net, renderer = Embedder(wide=True), synth.Renderer(faces)
     weight, bias = teacher.conv["conv32_down"]
     # The teacher's input is (x-mean)/255, the student's (x-127.5)/127.5.
     net.stem.weight.copy_(weight / 2)
@@ -81,6 +92,7 @@ def begin(net, teacher, renderer, recipes, wanted, seed=3, ridge=0.3):
     solved = torch.linalg.solve(kernel, x.T @ (wanted - goal))
     net.head.weight.copy_(solved.T)
     net.head.bias.copy_(goal - middle @ solved)
+    return net
 
 
 def relations(found, wanted, scale):
@@ -93,17 +105,11 @@ def relations(found, wanted, scale):
     return (weight * (a - b) ** 2).sum() / weight.sum()
 
 
-def run(faces, recipes, targets, teacher, cache, steps, seed=1, most=3e-4, until=None, log=print):
-    """Trains and returns the network. recipes and targets as from targets.compute."""
+def run(net, faces, recipes, wanted, path, steps, most, seed=1, until=None, log=print):
+    """Trains the network on recipes and what is wanted of them, as from targets.compute and aims. See loop.train."""
     torch.manual_seed(seed)
-    renderer = synth.Renderer(faces)
-    n = len(faces.train)
-    both = (targets[:n] + targets[n:2 * n]) / 2  # of a picture and its mirror image
-    both /= np.linalg.norm(both, axis=1, keepdims=True)
+    renderer, n = synth.Renderer(faces), len(faces.train)
     people = faces.people[faces.train]
-    wanted = targets.copy()
-    wanted[:n] = wanted[n:2 * n] = denoised(both, people)
-    wanted = torch.from_numpy(spread_out(wanted, both))
     order = np.argsort(people, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(people[order]) > 0])
     groups = [g for g in np.split(order, starts[1:]) if len(g) > 1]
@@ -114,11 +120,9 @@ def run(faces, recipes, targets, teacher, cache, steps, seed=1, most=3e-4, until
     gram = (sample @ sample.T)[~torch.eye(1000, dtype=torch.bool)]
     scale = float(gram.mean()), float(gram.std())
 
-    net, path = Embedder(), os.path.join(cache, "embedder.pt")
     check = validation_crops(faces, renderer)
     evaluate = lambda net: verify(embed(net, check), faces.people[faces.validation])
     if not os.path.exists(path):
-        begin(net, teacher, renderer, recipes, wanted)
         log(f"begin: {evaluate(net)}")
 
     def make(step):
@@ -146,7 +150,7 @@ def run(faces, recipes, targets, teacher, cache, steps, seed=1, most=3e-4, until
 
 
 def typical(faces, n=300, seed=4):
-    """Inputs of train people [n,3,112,112], for the quantisation: half of them moved and relit."""
+    """Inputs of train people [n,3,112,112], half of them moved and relit."""
     renderer, rng = synth.Renderer(faces), np.random.default_rng(seed)
     recipes = synth.real(rng.choice(faces.train, n, False), False)
     as_is = np.stack([renderer.render(r) for r in recipes[::2]])

@@ -72,6 +72,8 @@ def train(net, make, loss, steps, most, path, evaluate, every=500, decay=0.02, u
         average.net.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
         start = average.steps = saved["step"]
+        if saved["finished"]:
+            return average.net
     net.to(memory_format=torch.channels_last)
     began, total = time.time(), 0.0
     offset = start / steps if until else 0  # what an interrupted training has done of its time, about
@@ -96,7 +98,7 @@ def train(net, make, loss, steps, most, path, evaluate, every=500, decay=0.02, u
             log(f"step {step + 1}, {done:.0%}, loss {total / every:.4f}, {time.time() - began:.0f} s: {figures}")
             total = 0.0
             torch.save({"net": net.state_dict(), "average": average.net.state_dict(),
-                        "optimiser": optimiser.state_dict(), "step": step + 1}, path + ".part")
+                        "optimiser": optimiser.state_dict(), "step": step + 1, "finished": last}, path + ".part")
             os.replace(path + ".part", path)
         if last:
             return average.net

@@ -32,24 +32,27 @@ class Block(nn.Module):
 
 class Stage(nn.Module):
     """A block as the teacher has it, whose scales are part of the convolutions; with down, half as large and twice as
-    deep."""
+    deep. inner is how many channels there are between its convolutions."""
 
-    def __init__(self, inputs, outputs, down):
+    def __init__(self, inputs, inner, outputs, down):
         super().__init__()
         self.down = down
-        self.first = nn.Conv2d(inputs, outputs, 3, 2 if down else 1, 0 if down else 1)
-        self.second = nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.first = nn.Conv2d(inputs, inner, 3, 2 if down else 1, 0 if down else 1)
+        self.second = nn.Conv2d(inner, outputs, 3, 1, 1)
         self.past = nn.Identity()
         if down:
             widen = nn.Conv2d(inputs, outputs, 1, bias=False)
             nn.init.dirac_(widen.weight)  # more channels, as yet empty
             self.past = nn.Sequential(nn.AvgPool2d(2), widen)
 
-    def forward(self, x):
-        past = self.past(x)
+    def within(self, x):
+        """What is between the convolutions."""
         if self.down and x.shape[2] % 2 == 0:
             x = F.pad(x, (0, 1, 0, 1))
-        return F.relu(self.second(F.relu(self.first(x))) + past)
+        return F.relu(self.first(x))
+
+    def forward(self, x):
+        return F.relu(self.second(self.within(x)) + self.past(x))
 
     def fuse(self):
         """Makes one convolution of the mean and the 1x1 convolution after it: the same sums in less time."""
@@ -63,26 +66,33 @@ class Embedder(nn.Module):
     """[n,3,112,112] -> [n,dimension], not normalised. The embedding is the unit vector.
 
     It is the teacher up to its last two halvings, which hold three quarters of its weights, with a full layer in their
-    place.
+    place. A wide one has as many filters as the teacher and as large ones; shrink.py makes the other of it.
     """
 
     BLOCKS = ["conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down",
               "conv128_1", "conv128_2"]
+    INNER = {32: 32, 64: 64, 128: 64}  # channels within a stage
 
-    def __init__(self, dimension=128):
+    def __init__(self, dimension=128, wide=False):
         super().__init__()
-        self.stem = nn.Conv2d(3, 32, 7, 2)
+        self.stem = nn.Conv2d(3, 32, 7 if wide else 5, 2)
         stages, width = [], 32
         for name in self.BLOCKS:
             w = int(name[4:].split("_")[0])
-            stages.append(Stage(width, w, name.endswith("_down")))
+            stages.append(Stage(width, w if wide else self.INNER[w], w, name.endswith("_down")))
             width = w
         self.stages = nn.Sequential(*stages)
-        cells = 6  # a side: 112, 53, 26, 13, 6
+        cells = 6  # a side: 112, 53 or 54, 26, 13, 6
         self.head = nn.Linear(width * cells * cells, dimension)
 
+    def begin(self, x):
+        """What the stages get."""
+        # A leaky one that does not leak: of a plain one ONNX Runtime makes a part of the rounding to eight bits, which it
+        # then does before the maximum, where there are four times as many numbers.
+        return F.leaky_relu(F.max_pool2d(self.stem(x), 3, 2), 0.0)
+
     def features(self, x):
-        return torch.flatten(self.stages(F.max_pool2d(F.relu(self.stem(x)), 3, 2)), 1)
+        return torch.flatten(self.stages(self.begin(x)), 1)
 
     def forward(self, x):
         return self.head(self.features(x))
@@ -107,6 +117,7 @@ class Locator(nn.Module):
         self.score = nn.Linear(c, 1)
         cells = LOCATOR_SIDE // 4
         place = (torch.arange(cells) * 4 + 1.5) / LOCATOR_SIDE
+        self.cells = cells * cells
         x, y = place.repeat(cells), place.repeat_interleave(cells)
         self.places = nn.Parameter(0.5 + 1.15 * (torch.stack([x, y], 1) - 0.5))
 
@@ -116,5 +127,5 @@ class Locator(nn.Module):
         coarse = self.coarse(middle)
         middle = F.relu(middle + F.interpolate(self.widen(coarse), scale_factor=2, mode="nearest"))
         fine = self.smooth(F.relu(fine + F.interpolate(self.refine(middle), scale_factor=2, mode="nearest")))
-        heat = torch.softmax(torch.flatten(self.heat(fine), 2), 2)
+        heat = torch.softmax(self.heat(fine).reshape(-1, 5, self.cells), 2)
         return torch.flatten(heat @ self.places, 1), self.score(coarse.mean((2, 3)))

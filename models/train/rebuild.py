@@ -12,12 +12,14 @@ import export
 import locator
 import loop
 import targets
+from networks import Embedder
+from shrink import shrink
 from teacher import Teacher
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-LOCATOR_STEPS, EMBEDDER_STEPS, INVENTED = 11_700, 4000, 30_000
-LOCATOR_SHARE = 0.4  # of --minutes
+LOCATOR_STEPS, WIDE_STEPS, EMBEDDER_STEPS, INVENTED = 11_700, 4000, 5000, 90_000
+LOCATOR_SHARE, WIDE_SHARE = 0.2, 0.6  # of --minutes, when the locator and the wide embedder are done
 
 
 def main():
@@ -29,6 +31,7 @@ def main():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--only", choices=["locator", "embedder"], help="train one of the two")
     p.add_argument("--locator-steps", type=int, default=LOCATOR_STEPS)
+    p.add_argument("--wide-steps", type=int, default=WIDE_STEPS)
     p.add_argument("--embedder-steps", type=int, default=EMBEDDER_STEPS)
     p.add_argument("--minutes", type=float, help="end the trainings when so much time has passed in all, instead of after their steps")
     p.add_argument("--invented", type=int, default=INVENTED, help="faces that the teacher is asked about beside the pictures")
@@ -44,7 +47,13 @@ def main():
         export.locator(locator.run(faces, o.work, o.locator_steps, until=until(LOCATOR_SHARE), log=log), o.out)
     if o.only != "locator":
         recipes, answers = targets.compute(faces, o.work, o.teacher, o.invented, log=log)
-        net = embedder.run(faces, recipes, answers, Teacher(o.teacher), o.work, o.embedder_steps, until=until(1), log=log)
+        wanted = embedder.aims(faces, answers)
+        path = os.path.join(o.work, "wide.pt")
+        wide = Embedder(wide=True) if os.path.exists(path) else embedder.begin(faces, Teacher(o.teacher), recipes, wanted)
+        wide = embedder.run(wide, faces, recipes, wanted, path, o.wide_steps, 3e-4, until=until(WIDE_SHARE), log=log)
+        path = os.path.join(o.work, "embedder.pt")
+        net = Embedder() if os.path.exists(path) else shrink(wide, embedder.typical(faces, 1500), log)
+        net = embedder.run(net, faces, recipes, wanted, path, o.embedder_steps, 2e-4, until=until(1), log=log)
         export.embedder(net, embedder.typical(faces), o.out)
 
 

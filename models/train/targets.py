@@ -9,14 +9,15 @@ import synth
 from teacher import Teacher
 
 BATCH = 64
+DRAWN = 30_000  # invented faces at a time: to ask for more later leaves the first ones as they are
 
 
 def compute(faces, cache, weights, invented, seed=1, log=print):
     """Returns recipes [n] and descriptors [n,128]: first the train pictures, then their mirror images, then the
     invented faces. weights is the folder "model" of the teacher's package."""
-    rng = np.random.default_rng(seed)
-    recipes = np.concatenate([synth.real(faces.train, False), synth.real(faces.train, True),
-                              synth.invent(faces.train, faces.people, invented, rng)])
+    drawn = [synth.invent(faces.train, faces.people, min(DRAWN, invented - at), np.random.default_rng(seed + at // DRAWN))
+             for at in range(0, invented, DRAWN)]
+    recipes = np.concatenate([synth.real(faces.train, False), synth.real(faces.train, True), *drawn])
     path = os.path.join(cache, "targets.f32")
     have = os.path.getsize(path) // 512 if os.path.exists(path) else 0
     if have < len(recipes):
