@@ -1,29 +1,28 @@
 """Writes trained networks as ONNX files with their contracts.
 
-The locator's weights are stored in half precision and unpacked by nodes that ONNX Runtime does away with when it loads
-the file: it computes in single precision all the same. The embedder is quantised: it computes in whole numbers of eight
-bits, with a scale for each channel of the weights.
+They compute in whole numbers of eight bits, with a scale for each channel of the weights, but for the first layer, which
+sees few channels and is slower so, and for the last ones.
 """
 
 import copy
 import os
 import tempfile
 
-import numpy as np
 import onnx
 import torch
 import torch.nn as nn
-from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from contract import write_contract
 from data import FACE, TEMPLATE
-from networks import LOCATOR_SIDE
+from networks import LOCATOR_SIDE, Block, Stage
 
 OPSET = 17
 SECOND_LOOK = 1.35
-LARGE = 256  # numbers; smaller weights stay in single precision
+# Parts of the names of nodes that compute in single precision.
+LOCATOR_SINGLE = ["/stem/", "/heat/", "/score/", "Reshape", "Softmax", "MatMul", "ReduceMean", "Sigmoid"]
+EMBEDDER_SINGLE = ["/stem/", "/MaxPool", "/LeakyRelu"]
 
 
 class Scored(nn.Module):
@@ -46,23 +45,6 @@ def write(net, side, outputs, path):
                       input_names=["crop"], output_names=outputs, dynamic_axes=axes)
 
 
-def halve(path):
-    """Stores the large weights of a file in half precision."""
-    model = onnx.load(path)
-    graph, unpacked = model.graph, []
-    for weight in list(graph.initializer):
-        values, name = numpy_helper.to_array(weight), weight.name
-        if weight.data_type != TensorProto.FLOAT or values.size < LARGE:
-            continue
-        graph.initializer.remove(weight)
-        graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), name + "_half"))
-        unpacked.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
-    nodes = unpacked + list(graph.node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    save(model, path)
-
-
 class Shown(CalibrationDataReader):
     """Hands out inputs, by which the ranges of what is between the layers are found."""
 
@@ -73,19 +55,19 @@ class Shown(CalibrationDataReader):
         return next(self.left, None)
 
 
-def quantise(source, shown, path):
-    """Writes the network of the file source in whole numbers. shown [n,3,side,side] are typical inputs."""
+def quantise(source, shown, single, path):
+    """Writes the network of the file source in whole numbers, but for nodes with one of single in their names.
+    shown [n,3,side,side] are typical inputs."""
     with tempfile.TemporaryDirectory() as folder:
         ready = os.path.join(folder, "ready.onnx")
         quant_pre_process(source, ready, skip_symbolic_shape=True)
         model = onnx.load(ready)
         pad_within(model.graph)
         onnx.save(model, ready)
-        # The first layer sees few channels, with which whole numbers are slower.
-        stem = [n.name for n in model.graph.node if n.name in ("/stem/Conv", "/MaxPool", "/LeakyRelu")]
+        exclude = [n.name for n in model.graph.node if any(s in n.name for s in single)]
         # Weights of seven bits: of eight, two products would overflow the sum that a processor without VNNI makes.
         quantize_static(ready, path, Shown(shown), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=stem,
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=exclude,
                         # The embedding itself is not rounded to eight bits.
                         extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]})
     save(onnx.load(path), path)
@@ -117,27 +99,37 @@ def input_of(side, fit):
             "mean": [127.5] * 3, "std": [127.5] * 3, "fit": fit}
 
 
-def locator(net, folder):
+def fused(net):
+    """A copy of the network with fewer convolutions."""
+    net = copy.deepcopy(net).eval()
+    for part in net.modules():
+        if isinstance(part, (Block, Stage)):
+            part.fuse()
+    return net
+
+
+def write_locator(net, path):
+    write(Scored(fused(net)), LOCATOR_SIDE, ["landmarks", "score"], path)
+
+
+def write_embedder(net, path):
+    write(fused(net), FACE, ["embedding"], path)
+
+
+def locator(net, shown, folder):
+    """shown [n,3,64,64] are typical inputs."""
     path = os.path.join(folder, "rollcall-points.onnx")
-    write(Scored(net), LOCATOR_SIDE, ["landmarks", "score"], path)
-    halve(path)
+    write_locator(net, path)
+    quantise(path, shown, LOCATOR_SINGLE, path)
     write_contract(folder, "rollcall-points", {"input": input_of(LOCATOR_SIDE, "letterbox"), "decoder": "points",
                                           "second_look": SECOND_LOOK})
 
 
-def write_embedder(net, path):
-    net = copy.deepcopy(net)
-    for stage in net.stages:
-        stage.fuse()
-    write(net, FACE, ["embedding"], path)
-
-
 def embedder(net, shown, folder):
     """shown [n,3,112,112] are typical inputs."""
-    with tempfile.TemporaryDirectory() as scratch:
-        single = os.path.join(scratch, "single.onnx")
-        write_embedder(net, single)
-        quantise(single, shown, os.path.join(folder, "rollcall-mini.onnx"))
+    path = os.path.join(folder, "rollcall-mini.onnx")
+    write_embedder(net, path)
+    quantise(path, shown, EMBEDDER_SINGLE, path)
     template = [[round(float(v), 4) for v in p] for p in TEMPLATE]
     write_contract(folder, "rollcall-mini", {"input": input_of(FACE, "align"), "template": template,
                                        "output": {"dimension": net.head.out_features}})

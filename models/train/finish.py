@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 from contract import write_contract
@@ -37,7 +38,7 @@ def main():
             json.dump(trial, f)
         library = os.path.join(folder, "models")
         subprocess.run([program, "models", "add", "trial", files[NAME] + ".onnx", "--contract", os.path.join(folder, "trial.json"),
-                        "--models-dir", library], check=True)
+                        "--models-dir", library], check=True, stdout=sys.stderr)
         with open(os.path.join(library, "trial", "contract.json")) as f:
             golden = json.load(f)["golden"]["embedding"]
         fields = {"golden": {"embedding": [round(v, 5) for v in golden], "tolerance": TOLERANCE}}

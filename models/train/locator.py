@@ -139,6 +139,16 @@ def run(faces, cache, steps, seed=1, until=None, log=print):
                       lambda net: evaluate(net, cutter, faces.validation), until=until, log=log)
 
 
+def typical(faces, n=300, seed=5):
+    """Inputs of train people [n,3,64,64], half of them as second looks see them."""
+    cutter, rng = Cutter(faces), np.random.default_rng(seed)
+    crops = []
+    for k, i in enumerate(rng.choice(faces.train, n, False)):
+        crop, _ = cutter.face(i, rng, **(SECOND if k % 2 else {}))
+        crops.append(augment.degrade(crop, rng, 0.2, 0.3))
+    return augment.relight(np.stack(crops), rng)
+
+
 def evaluate(net, cutter, indices):
     """The error in eye distances, mean and 95th percentile, of first and second looks, and the area under the curve of
     faces and patches."""

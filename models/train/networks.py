@@ -4,6 +4,7 @@ scaled to -1..1, [n,3,side,side]."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 LOCATOR_SIDE = 64  # of the locator's input, in pixels
 
@@ -21,13 +22,27 @@ class Block(nn.Module):
         self.first = conv(inputs, outputs, 3, stride)
         self.second = conv(outputs, outputs, relu=False)
         self.past = nn.Identity()
-        if stride > 1 or inputs != outputs:
-            self.past = nn.Sequential(nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
-                                      conv(inputs, outputs, 1, relu=False))
+        if stride > 1:
+            self.past = nn.Sequential(nn.AvgPool2d(stride), conv(inputs, outputs, 1, relu=False))
         nn.init.constant_(self.second[1].weight, 0.2)  # begins as little more than the way past
 
     def forward(self, x):
         return F.relu(self.second(self.first(x)) + self.past(x))
+
+    def fuse(self):
+        """See at_once. Of an evaluated block, not of one in training."""
+        if not isinstance(self.past, nn.Identity):
+            mean, (widen, norm) = self.past
+            self.past = at_once(mean, fuse_conv_bn_eval(widen, norm))
+
+
+def at_once(mean, widen):
+    """One convolution in place of a mean and the 1x1 convolution after it: the same sums in less time."""
+    k = mean.kernel_size
+    both = nn.Conv2d(widen.in_channels, widen.out_channels, k, k)
+    both.weight = nn.Parameter(widen.weight.repeat(1, 1, k, k) / k ** 2)
+    both.bias = widen.bias
+    return both
 
 
 class Stage(nn.Module):
@@ -55,11 +70,9 @@ class Stage(nn.Module):
         return F.relu(self.second(self.within(x)) + self.past(x))
 
     def fuse(self):
-        """Makes one convolution of the mean and the 1x1 convolution after it: the same sums in less time."""
+        """See at_once."""
         if self.down:
-            widen = self.past[1]
-            self.past = nn.Conv2d(widen.in_channels, widen.out_channels, 2, 2, bias=False)
-            self.past.weight = nn.Parameter(widen.weight.repeat(1, 1, 2, 2) / 4)
+            self.past = at_once(*self.past)
 
 
 class Embedder(nn.Module):

@@ -18,7 +18,7 @@ from teacher import Teacher
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-LOCATOR_STEPS, WIDE_STEPS, EMBEDDER_STEPS, INVENTED = 11_700, 4000, 5000, 90_000
+LOCATOR_STEPS, WIDE_STEPS, EMBEDDER_STEPS, INVENTED = 11_700, 4000, 4700, 180_000
 LOCATOR_SHARE, WIDE_SHARE = 0.2, 0.6  # of --minutes, when the locator and the wide embedder are done
 
 
@@ -44,7 +44,8 @@ def main():
     log = lambda line: print(line, flush=True)
     faces = data.Faces(o.faces, o.work)
     if o.only != "embedder":
-        export.locator(locator.run(faces, o.work, o.locator_steps, until=until(LOCATOR_SHARE), log=log), o.out)
+        net = locator.run(faces, o.work, o.locator_steps, until=until(LOCATOR_SHARE), log=log)
+        export.locator(net, locator.typical(faces), o.out)
     if o.only != "locator":
         recipes, answers = targets.compute(faces, o.work, o.teacher, o.invented, log=log)
         wanted = embedder.aims(faces, answers)
