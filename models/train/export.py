@@ -1,7 +1,7 @@
 """Writes trained networks as ONNX files with their contracts.
 
 They compute in whole numbers of eight bits, with a scale for each channel of the weights, but for the first layer, which
-sees few channels and is slower so, and for the last ones.
+sees few channels and is slower so, and for the locator's last ones.
 """
 
 import copy
@@ -64,7 +64,11 @@ def quantise(source, shown, single, path):
         model = onnx.load(ready)
         pad_within(model.graph)
         onnx.save(model, ready)
-        exclude = [n.name for n in model.graph.node if any(s in n.name for s in single)]
+        names = [n.name for n in model.graph.node]
+        for part in single:
+            if not any(part in name for name in names):
+                raise ValueError(f"no node of the network is named {part}, which was to stay in single precision")
+        exclude = [name for name in names if any(part in name for part in single)]
         # Weights of seven bits: of eight, two products would overflow the sum that a processor without VNNI makes.
         quantize_static(ready, path, Shown(shown), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=exclude,
