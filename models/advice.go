@@ -61,50 +61,6 @@ func noneInstalled(kind Kind, list []Model) error {
 	return fmt.Errorf("%w: no %s; %s (%q shows all there are)", ErrNoneInstalled, kind, way, listCommand)
 }
 
-// Advice is what somebody should know of a built-in model that is used by default.
-type Advice struct {
-	Stronger Contract // what to install instead
-	Command  string   // that installs it
-	// Mine and Theirs are what was measured of both on the same set; nil where there is nothing to
-	// compare.
-	Mine, Theirs *Measurement
-}
-
-// Advise returns what is better than a built-in model and costs nothing: of the models of the catalogue
-// that the preferences rank before it, and that come from their makers under a free licence, the
-// first. It reports false for a model that is not built in, and where there is nothing better.
-func (l *Library) Advise(m Model) (Advice, bool) {
-	if !m.BuiltIn {
-		return Advice{}, false
-	}
-	list, err := l.List()
-	if err != nil {
-		return Advice{}, false
-	}
-	for _, other := range list {
-		c := other.Contract
-		if c.Kind != m.Contract.Kind || c.Preference >= m.Contract.Preference || other.effort() > 0 {
-			continue
-		}
-		a := Advice{Stronger: c, Command: pullCommand + " " + c.Name}
-		a.Mine, a.Theirs = sameMeasure(m.Contract, c)
-		return a, true
-	}
-	return Advice{}, false
-}
-
-// sameMeasure returns the first two measurements of the same figure on the same set.
-func sameMeasure(a, b Contract) (*Measurement, *Measurement) {
-	for i, mine := range a.Accuracy {
-		for j, theirs := range b.Accuracy {
-			if mine.Set == theirs.Set && mine.Figure == theirs.Figure {
-				return &a.Accuracy[i], &b.Accuracy[j]
-			}
-		}
-	}
-	return nil, nil
-}
-
 // effort orders models by what a user has to do before using them.
 func (m Model) effort() int {
 	switch {

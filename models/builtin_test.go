@@ -17,7 +17,7 @@ func TestBuiltinModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	bytes := 0
-	for kind, name := range map[Kind]string{Embedder: "rollcall-mini", Locator: "rollcall-points"} {
+	for kind, name := range map[Kind]string{Embedder: "rollcall-base-1", Locator: "rollcall-points"} {
 		m, err := l.Default(kind)
 		if err != nil {
 			t.Fatal(err)
@@ -34,42 +34,12 @@ func TestBuiltinModels(t *testing.T) {
 	if bytes > maxBuiltinBytes {
 		t.Errorf("the built-in models take %d bytes, more than %d", bytes, maxBuiltinBytes)
 	}
-	mini, err := l.Model("rollcall-mini")
+	base, err := l.Model("rollcall-base-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := mini.Contract; c.Golden == nil || len(c.Calibration) < 4 || len(c.Accuracy) == 0 {
+	if c := base.Contract; c.Golden == nil || len(c.Calibration) < 6 || len(c.Accuracy) == 0 {
 		t.Errorf("golden: %v, %d operating points, %d measurements", c.Golden != nil, len(c.Calibration), len(c.Accuracy))
-	}
-}
-
-// TestAdvise asks what is better than a built-in model.
-func TestAdvise(t *testing.T) {
-	l, err := OpenLibrary(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	mini, err := l.Model("rollcall-mini")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, ok := l.Advise(mini)
-	// The free ones are sface and auraface; arcface, which comes before them, asks for a licence.
-	if !ok || a.Stronger.Name != "sface" || a.Command != "rollcall models pull sface" {
-		t.Fatalf("%v, %+v", ok, a)
-	}
-	if a.Mine == nil || a.Theirs == nil || a.Mine.Figure != a.Theirs.Figure || a.Mine.Set != a.Theirs.Set {
-		t.Errorf("nothing is compared: %+v, %+v", a.Mine, a.Theirs)
-	}
-	other := mini
-	other.BuiltIn = false
-	if _, ok := l.Advise(other); ok {
-		t.Error("there is advice on a model that the user chose")
-	}
-	best := mini
-	best.Contract.Preference = 0
-	if _, ok := l.Advise(best); ok {
-		t.Error("something is better than the best")
 	}
 }
 

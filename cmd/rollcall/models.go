@@ -66,17 +66,7 @@ func modelsList() command {
 			if output.json() {
 				return printJSON(c.out, summaries(list))
 			}
-			if err := printModels(c, list); err != nil {
-				return err
-			}
-			best, err := lib.Default(models.Embedder)
-			if err != nil {
-				return nil // the table shows what there is
-			}
-			for _, line := range advice(lib, best) {
-				fmt.Fprintln(c.err, line)
-			}
-			return nil
+			return printModels(c, list)
 		},
 	}
 }
@@ -152,27 +142,12 @@ func modelsShow() command {
 			if output.json() {
 				return printJSON(c.out, m.Contract)
 			}
-			return printModel(c, lib, m)
+			return printModel(c, m)
 		},
 	}
 }
 
-// advice says what somebody should know who uses a built-in model; nothing for
-// another one.
-func advice(lib *models.Library, m models.Model) []string {
-	a, ok := lib.Advise(m)
-	if !ok {
-		return nil
-	}
-	lines := []string{"built in: good enough to try and to demonstrate Rollcall, not for a register"}
-	if a.Mine != nil {
-		lines = append(lines, fmt.Sprintf("%s on %s: %s (%s); %s: %s (%s)", a.Mine.Figure, a.Mine.Set,
-			a.Mine.Value, a.Mine.Source, a.Stronger.Name, a.Theirs.Value, a.Theirs.Source))
-	}
-	return append(lines, "a stronger one, best installed before the first enrolment: "+a.Command)
-}
-
-func printModel(c console, lib *models.Library, m models.Model) error {
+func printModel(c console, m models.Model) error {
 	k := m.Contract
 	rows := [][]string{
 		{"model", k.Name + " (" + string(k.Kind) + ", " + strings.ReplaceAll(modelState(m), "-", "not installed") + ")"},
@@ -200,13 +175,6 @@ func printModel(c console, lib *models.Library, m models.Model) error {
 	}
 	for _, a := range k.Accuracy {
 		rows = append(rows, []string{"accuracy", fmt.Sprintf("%s on %s: %s (%s)", a.Figure, a.Set, a.Value, a.Source)})
-	}
-	for i, line := range advice(lib, m) {
-		head := ""
-		if i == 0 {
-			head = "advice"
-		}
-		rows = append(rows, []string{head, line})
 	}
 	for _, row := range rows {
 		if row[1] != "" {

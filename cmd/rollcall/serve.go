@@ -241,11 +241,6 @@ func (o *serveOptions) announceModel(ctx context.Context, out io.Writer, p *serv
 	if err == nil {
 		fmt.Fprintf(out, "  model    %s, %d-D, sha256 %.12s…, %d sessions, loaded in %s\n",
 			loaded.Contract.Name, loaded.Contract.Output.Dimension, loaded.Contract.SHA256, loaded.Sessions, loaded.Took.Round(time.Millisecond))
-		if m, err := p.library.Model(loaded.Contract.Name); err == nil {
-			for _, line := range advice(p.library, m) {
-				fmt.Fprintf(out, "           %s\n", line)
-			}
-		}
 		return
 	}
 	if !errors.Is(err, models.ErrNoneInstalled) {

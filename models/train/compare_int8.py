@@ -1,4 +1,4 @@
-"""Prints what the quantisation does to the models that rebuild.py trained: their time on one core, and their accuracy
+"""Prints what the quantisation does to the locator that points.py trained: its time on one core, and its error
 (validation people, this folder's own crops). See README.md."""
 
 import argparse
@@ -10,13 +10,10 @@ import numpy as np
 import onnxruntime as ort
 import torch
 
-import augment
 import data
-import embedder
 import export
 import locator
-import synth
-from networks import LOCATOR_SIDE, Embedder, Locator
+from networks import LOCATOR_SIDE, Locator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNS = 1000
@@ -31,13 +28,12 @@ class Session:
         self.session = ort.InferenceSession(path, options)
 
     def __call__(self, x):
-        answers = [torch.from_numpy(a) for a in self.session.run(None, {"crop": x.numpy()})]
-        return answers if len(answers) > 1 else answers[0]
+        return [torch.from_numpy(a) for a in self.session.run(None, {"crop": x.numpy()})]
 
 
-def times(sessions, side):
+def times(sessions):
     """The median time of each with one crop, in ms."""
-    x, spent = torch.zeros(1, 3, side, side), {name: [] for name in sessions}
+    x, spent = torch.zeros(1, 3, LOCATOR_SIDE, LOCATOR_SIDE), {name: [] for name in sessions}
     for _ in range(RUNS):  # by turns, so that what else the machine does meets all
         for name, session in sessions.items():
             began = time.perf_counter()
@@ -49,33 +45,19 @@ def times(sessions, side):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--faces", default=os.path.join(HERE, "../../../shared/faces"))
-    p.add_argument("--work", default="work", help="folder of rebuild.py")
+    p.add_argument("--work", default="work", help="folder of points.py")
     o = p.parse_args()
     faces = data.Faces(o.faces, o.work)
-
-    def trained(net, name):
-        net.load_state_dict(torch.load(os.path.join(o.work, name), weights_only=True)["average"])
-        return net
-
-    def compare(what, side, single, whole, evaluate):
-        sessions = {"single precision": Session(single), "int8": Session(whole)}
-        spent = times(sessions, side)
-        for name, session in sessions.items():
-            print(f"{what}, {name}: {spent[name]:.2f} ms, {evaluate(session)}", flush=True)
-
     with tempfile.TemporaryDirectory() as folder:
         single, whole = os.path.join(folder, "single.onnx"), os.path.join(folder, "int8.onnx")
-        net, shown = trained(Locator(), "locator.pt"), locator.typical(faces)
+        net, shown = Locator(), locator.typical(faces)
+        net.load_state_dict(torch.load(os.path.join(o.work, "locator.pt"), weights_only=True)["average"])
         export.write_locator(net, single)
         export.quantise(single, shown, export.LOCATOR_SINGLE, whole)
-        cutter = locator.Cutter(faces)
-        compare("locator", LOCATOR_SIDE, single, whole, lambda s: locator.evaluate(s, cutter, faces.validation))
-
-        shown = embedder.typical(faces)
-        export.write_embedder(trained(Embedder(), "embedder.pt"), single)
-        export.quantise(single, shown, export.EMBEDDER_SINGLE, whole)
-        check, people = embedder.validation_crops(faces, synth.Renderer(faces)), faces.people[faces.validation]
-        compare("embedder", data.FACE, single, whole, lambda s: embedder.verify(embedder.embed(s, check), people))
+        sessions = {"single precision": Session(single), "int8": Session(whole)}
+        spent, cutter = times(sessions), locator.Cutter(faces)
+        for name, session in sessions.items():
+            print(f"{name}: {spent[name]:.2f} ms, {locator.evaluate(session, cutter, faces.validation)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The pictures, their landmarks, and how crops and chips are cut from them.
+"""The pictures, their landmarks, and how crops are cut from them.
 
 Pictures are RGB, uint8; points are (x, y) in pixels, (0, 0) being the centre of the upper left one. A transform is
 a 2x3 matrix that takes points of the source to points of the result.
@@ -15,20 +15,15 @@ cv2.setNumThreads(1)
 
 SIDE = 192  # of the pictures
 FACE = 112  # side of an aligned face
-CHIP = 150  # side of a chip, the same square in the teacher's resolution
 ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)],
                    np.float32)  # where landmarks go in the 112x112 of most embedders
-# Where landmarks go in a chip, so fitted that the descriptors are those of teacher.f32 (mean cosine 0.9995), and in
-# an aligned face. The square reaches from the eyebrows to below the chin.
-CHIP_TEMPLATE = (ARCFACE * 1.47 + np.array([-8.21, -30.46])).astype(np.float32)
-TEMPLATE = ((CHIP_TEMPLATE + 0.5) * (FACE / CHIP) - 0.5).astype(np.float32)
 MIRRORED = [1, 0, 2, 4, 3]  # the order of the landmarks in a mirrored picture
 VALIDATION = 7  # train people whose number ends so are kept for choosing and for calibration
 
 
 class Faces:
     """All pictures of a folder as in ../../../shared/faces: pictures [n,192,192,3], landmarks [n,5,2], people [n],
-    teacher [n,128], and the indices train, validation and test. Decoded pictures are kept in cache, a folder."""
+    and the indices train, validation and test. Decoded pictures are kept in cache, a folder."""
 
     def __init__(self, folder, cache):
         with open(os.path.join(folder, "faces.csv"), newline="") as f:
@@ -36,7 +31,6 @@ class Faces:
         self.names = [r[0] for r in rows]
         self.people = np.array([int(r[1][1:]) for r in rows])
         self.landmarks = np.array([[float(v) for v in r[3:]] for r in rows], np.float32).reshape(-1, 5, 2)
-        self.teacher = np.fromfile(os.path.join(folder, "teacher.f32"), "<f4").reshape(len(rows), -1)
         self.pictures = self._decode(os.path.join(folder, "faces-192.tar"), os.path.join(cache, "pictures.npy"))
 
         is_train = np.array([r[2] == "train" for r in rows])

@@ -1,7 +1,7 @@
-"""Writes trained networks as ONNX files with their contracts.
+"""Writes the trained locator as an ONNX file with its contract.
 
-They compute in whole numbers of eight bits, with a scale for each channel of the weights, but for the first layer, which
-sees few channels and is slower so, and for the locator's last ones.
+It computes in whole numbers of eight bits, with a scale for each channel of the weights, but for the first layer, which
+sees few channels and is slower so, and for the last ones.
 """
 
 import copy
@@ -15,14 +15,12 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from contract import write_contract
-from data import FACE, TEMPLATE
-from networks import LOCATOR_SIDE, Block, Stage
+from networks import LOCATOR_SIDE, Block
 
 OPSET = 17
 SECOND_LOOK = 1.35
 # Parts of the names of nodes that compute in single precision.
 LOCATOR_SINGLE = ["/stem/", "/heat/", "/score/", "Reshape", "Softmax", "MatMul", "ReduceMean", "Sigmoid"]
-EMBEDDER_SINGLE = ["/stem/", "/MaxPool", "/LeakyRelu"]
 
 
 class Scored(nn.Module):
@@ -61,10 +59,7 @@ def quantise(source, shown, single, path):
     with tempfile.TemporaryDirectory() as folder:
         ready = os.path.join(folder, "ready.onnx")
         quant_pre_process(source, ready, skip_symbolic_shape=True)
-        model = onnx.load(ready)
-        pad_within(model.graph)
-        onnx.save(model, ready)
-        names = [n.name for n in model.graph.node]
+        names = [n.name for n in onnx.load(ready).graph.node]
         for part in single:
             if not any(part in name for name in names):
                 raise ValueError(f"no node of the network is named {part}, which was to stay in single precision")
@@ -75,20 +70,6 @@ def quantise(source, shown, single, path):
                         # The embedding itself is not rounded to eight bits.
                         extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]})
     save(onnx.load(path), path)
-
-
-def pad_within(graph):
-    """Leaves the padding that a Stage does, one cell on the right and below, to the convolution after it."""
-    for pad in [n for n in graph.node if n.op_type == "Pad"]:
-        convolution, = [n for n in graph.node if pad.output[0] in n.input]
-        next(a for a in convolution.attribute if a.name == "pads").ints[:] = [0, 0, 1, 1]
-        convolution.input[0] = pad.input[0]
-    wanted = {o.name for o in graph.output}
-    for node in reversed(list(graph.node)):  # what made the amounts of the padding has no use any more
-        if wanted.isdisjoint(node.output):
-            graph.node.remove(node)
-        else:
-            wanted.update(node.input)
 
 
 def save(model, path):
@@ -107,17 +88,13 @@ def fused(net):
     """A copy of the network with fewer convolutions."""
     net = copy.deepcopy(net).eval()
     for part in net.modules():
-        if isinstance(part, (Block, Stage)):
+        if isinstance(part, Block):
             part.fuse()
     return net
 
 
 def write_locator(net, path):
     write(Scored(fused(net)), LOCATOR_SIDE, ["landmarks", "score"], path)
-
-
-def write_embedder(net, path):
-    write(fused(net), FACE, ["embedding"], path)
 
 
 def locator(net, shown, folder):
@@ -127,13 +104,3 @@ def locator(net, shown, folder):
     quantise(path, shown, LOCATOR_SINGLE, path)
     write_contract(folder, "rollcall-points", {"input": input_of(LOCATOR_SIDE, "letterbox"), "decoder": "points",
                                           "second_look": SECOND_LOOK})
-
-
-def embedder(net, shown, folder):
-    """shown [n,3,112,112] are typical inputs."""
-    path = os.path.join(folder, "rollcall-mini.onnx")
-    write_embedder(net, path)
-    quantise(path, shown, EMBEDDER_SINGLE, path)
-    template = [[round(float(v), 4) for v in p] for p in TEMPLATE]
-    write_contract(folder, "rollcall-mini", {"input": input_of(FACE, "align"), "template": template,
-                                       "output": {"dimension": net.head.out_features}})

@@ -1,4 +1,4 @@
-"""The two networks: plain 3x3 convolutions, which ONNX Runtime computes faster than many small ones. Both take RGB
+"""The locator's network: plain 3x3 convolutions, which ONNX Runtime computes faster than many small ones. It takes RGB
 scaled to -1..1, [n,3,side,side]."""
 
 import torch
@@ -43,72 +43,6 @@ def at_once(mean, widen):
     both.weight = nn.Parameter(widen.weight.repeat(1, 1, k, k) / k ** 2)
     both.bias = widen.bias
     return both
-
-
-class Stage(nn.Module):
-    """A block as the teacher has it, whose scales are part of the convolutions; with down, half as large and twice as
-    deep. inner is how many channels there are between its convolutions."""
-
-    def __init__(self, inputs, inner, outputs, down):
-        super().__init__()
-        self.down = down
-        self.first = nn.Conv2d(inputs, inner, 3, 2 if down else 1, 0 if down else 1)
-        self.second = nn.Conv2d(inner, outputs, 3, 1, 1)
-        self.past = nn.Identity()
-        if down:
-            widen = nn.Conv2d(inputs, outputs, 1, bias=False)
-            nn.init.dirac_(widen.weight)  # more channels, as yet empty
-            self.past = nn.Sequential(nn.AvgPool2d(2), widen)
-
-    def within(self, x):
-        """What is between the convolutions."""
-        if self.down and x.shape[2] % 2 == 0:
-            x = F.pad(x, (0, 1, 0, 1))
-        return F.relu(self.first(x))
-
-    def forward(self, x):
-        return F.relu(self.second(self.within(x)) + self.past(x))
-
-    def fuse(self):
-        """See at_once."""
-        if self.down:
-            self.past = at_once(*self.past)
-
-
-class Embedder(nn.Module):
-    """[n,3,112,112] -> [n,dimension], not normalised. The embedding is the unit vector.
-
-    It is the teacher up to its last two halvings, which hold three quarters of its weights, with a full layer in their
-    place. A wide one has as many filters as the teacher and as large ones; shrink.py makes the other of it.
-    """
-
-    BLOCKS = ["conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down",
-              "conv128_1", "conv128_2"]
-    INNER = {32: 32, 64: 64, 128: 64}  # channels within a stage
-
-    def __init__(self, dimension=128, wide=False):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 32, 7 if wide else 5, 2)
-        stages, width = [], 32
-        for name in self.BLOCKS:
-            w = int(name[4:].split("_")[0])
-            stages.append(Stage(width, w if wide else self.INNER[w], w, name.endswith("_down")))
-            width = w
-        self.stages = nn.Sequential(*stages)
-        cells = 6  # a side: 112, 53 or 54, 26, 13, 6
-        self.head = nn.Linear(width * cells * cells, dimension)
-
-    def begin(self, x):
-        """What the stages get."""
-        # A leaky one that does not leak: of a plain one ONNX Runtime makes a part of the rounding to eight bits, which it
-        # then does before the maximum, where there are four times as many numbers.
-        return F.leaky_relu(F.max_pool2d(self.stem(x), 3, 2), 0.0)
-
-    def features(self, x):
-        return torch.flatten(self.stages(self.begin(x)), 1)
-
-    def forward(self, x):
-        return self.head(self.features(x))
 
 
 class Locator(nn.Module):
