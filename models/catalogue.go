@@ -40,6 +40,9 @@ func readCatalogue(files fs.FS) (map[string]Contract, error) {
 		if c.Name != name {
 			return nil, fmt.Errorf("read the contract of %s: %w: it is named %s", name, ErrContract, c.Name)
 		}
+		if c.TrainingData == (TrainingData{}) {
+			return nil, fmt.Errorf("read the contract of %s: %w: training_data is missing: say what is known and what is not stated", name, ErrContract)
+		}
 		contracts[name] = c
 	}
 	return contracts, nil

@@ -109,9 +109,12 @@ func TestCatalogueAgreesWithFiles(t *testing.T) {
 }
 
 func TestReadCatalogueRefuses(t *testing.T) {
+	silent := testEmbedder("a")
+	silent.TrainingData = TrainingData{}
 	for name, files := range map[string]fstest.MapFS{
-		"another name": {"b.json": jsonFile(t, testEmbedder("a"))},
-		"invalid":      {"a.json": &fstest.MapFile{Data: []byte("{}")}},
+		"training data": {"a.json": jsonFile(t, silent)},
+		"another name":  {"b.json": jsonFile(t, testEmbedder("a"))},
+		"invalid":       {"a.json": &fstest.MapFile{Data: []byte("{}")}},
 	} {
 		if _, err := readCatalogue(files); !errors.Is(err, ErrContract) {
 			t.Errorf("%s: got %v", name, err)

@@ -58,7 +58,9 @@ type Contract struct {
 	Description string `json:"description,omitempty"` // what it is good for, where it comes from
 
 	Licence Licence `json:"licence"`
-	Source  *Source `json:"source,omitempty"` // nil: the user supplies the file
+	// TrainingData is required in the catalogue and of built-in models; a user's contract may leave it out.
+	TrainingData TrainingData `json:"training_data,omitzero"`
+	Source       *Source      `json:"source,omitempty"` // nil: the user supplies the file
 	// SHA256 is the digest of the ONNX file, 64 lower hexadecimal digits. It is empty only in a
 	// contract without a Source, and only until the user's file is added: then it is locked.
 	SHA256 string `json:"sha256,omitempty"`
@@ -94,6 +96,21 @@ type Licence struct {
 	URL  string `json:"url,omitempty"`  // where the whole text stands
 	Note string `json:"note,omitempty"` // what the user has to know before using the model
 	Free bool   `json:"free"`           // false: the user must accept the licence before a pull
+}
+
+// TrainingData says what is known of the pictures that the weights were trained on: who uses a model on
+// pupils has to answer for that. The zero value is "not stated".
+type TrainingData struct {
+	Text   string `json:"text"`   // which pictures, of whom, and what of this is not stated
+	Source string `json:"source"` // who says so
+}
+
+// String returns the text with its source, for people.
+func (t TrainingData) String() string {
+	if t == (TrainingData{}) {
+		return "not stated"
+	}
+	return t.Text + " (" + t.Source + ")"
 }
 
 // Source is where the project that made a model offers its file.

@@ -111,6 +111,7 @@ func TestValidateNamesFaults(t *testing.T) {
 		"kind":                func(c *Contract) { c.Kind = "detector" },
 		"title":               func(c *Contract) { c.Title = "" },
 		"licence.name":        func(c *Contract) { c.Licence.Name = "" },
+		"training_data.text":  func(c *Contract) { c.TrainingData.Source = "" },
 		"sha256 must":         func(c *Contract) { c.SHA256 = strings.Repeat("A", 64) },
 		"sha256 is missing":   func(c *Contract) { c.Source = &Source{URL: "https://example.org/x"} },
 		"source.url":          func(c *Contract) { c.Source = &Source{URL: "file:///x"} },

@@ -37,7 +37,8 @@ var template112 = Landmarks{{38.2946, 51.6963}, {73.5318, 51.5014}, {56.0252, 71
 func testEmbedder(name string) Contract {
 	return Contract{
 		Name: name, Kind: Embedder, Title: "A test model",
-		Licence: Licence{Name: "MIT", Free: true},
+		Licence:      Licence{Name: "MIT", Free: true},
+		TrainingData: TrainingData{Text: "seeded bytes", Source: "this test"},
 		Input: Input{Width: 112, Height: 112, Layout: NCHW, Colour: RGB,
 			Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{128, 128, 128}, Fit: FitAlign},
 		Template:  template112,
@@ -51,7 +52,8 @@ func testEmbedder(name string) Contract {
 func testLocator(name string) Contract {
 	return Contract{
 		Name: name, Kind: Locator, Title: "A test locator",
-		Licence: Licence{Name: "MIT", Free: true},
+		Licence:      Licence{Name: "MIT", Free: true},
+		TrainingData: TrainingData{Text: "seeded bytes", Source: "this test"},
 		Input: Input{Width: 160, Height: 160, Layout: NCHW, Colour: BGR,
 			Std: [3]float32{1, 1, 1}, Fit: FitCorner, Reshape: true},
 		Decoder:    DecoderYuNet,

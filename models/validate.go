@@ -34,6 +34,7 @@ func (c Contract) Validate() error {
 	f.check(c.Kind == Embedder || c.Kind == Locator, "kind %.80q must be %q or %q", c.Kind, Embedder, Locator)
 	f.check(c.Title != "", "title is missing")
 	f.check(c.Licence.Name != "", "licence.name is missing")
+	f.check((c.TrainingData.Text == "") == (c.TrainingData.Source == ""), "training_data.text and training_data.source go together")
 	f.check(c.SHA256 == "" || digestPattern.MatchString(c.SHA256), "sha256 must be 64 lower hexadecimal digits")
 	if c.Source != nil {
 		f.check(c.SHA256 != "", "sha256 is missing: a model with a source is locked to its file")

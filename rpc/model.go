@@ -85,6 +85,7 @@ func (s modelService) describer() func(models.Model) *pb.Model {
 			CalibrationPoints: int32(len(c.Calibration)),
 			Licence:           c.Licence.Name,
 			Embeddings:        embeddings[c.Name],
+			TrainingData:      c.TrainingData.String(),
 		}
 	}
 }

@@ -155,6 +155,7 @@ func printModel(c console, m models.Model) error {
 		{"about", orDash(k.Description)},
 		{"licence", strings.TrimSpace(k.Licence.Name + "  " + k.Licence.URL)},
 		{"", k.Licence.Note},
+		{"trained on", k.TrainingData.String()},
 		{"sha256", orDash(k.SHA256)},
 		{"input", fmt.Sprintf("%d x %d pixels, %s, %s, (x - %v) / %v, fit: %s", k.Input.Width, k.Input.Height, k.Input.Layout, k.Input.Colour, k.Input.Mean, k.Input.Std, k.Input.Fit)},
 	}

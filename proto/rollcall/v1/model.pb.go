@@ -105,7 +105,10 @@ type Model struct {
 	// The licence of its weights.
 	Licence string `protobuf:"bytes,13,opt,name=licence,proto3" json:"licence,omitempty"`
 	// How many enrolled embeddings of it the gallery holds.
-	Embeddings    int32 `protobuf:"varint,14,opt,name=embeddings,proto3" json:"embeddings,omitempty"`
+	Embeddings int32 `protobuf:"varint,14,opt,name=embeddings,proto3" json:"embeddings,omitempty"`
+	// What is known of the pictures that its weights were trained on, and who says
+	// so; "not stated" where nothing is.
+	TrainingData  string `protobuf:"bytes,15,opt,name=training_data,json=trainingData,proto3" json:"training_data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -236,6 +239,13 @@ func (x *Model) GetEmbeddings() int32 {
 		return x.Embeddings
 	}
 	return 0
+}
+
+func (x *Model) GetTrainingData() string {
+	if x != nil {
+		return x.TrainingData
+	}
+	return ""
 }
 
 // ListModelsRequest asks for all models.
@@ -426,7 +436,7 @@ var File_rollcall_v1_model_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x17rollcall/v1/model.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\"\xae\x03\n" +
+	"\x17rollcall/v1/model.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\"\xd3\x03\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.rollcall.v1.ModelKindR\x04kind\x12\x14\n" +
@@ -445,7 +455,8 @@ const file_rollcall_v1_model_proto_rawDesc = "" +
 	"\alicence\x18\r \x01(\tR\alicence\x12\x1e\n" +
 	"\n" +
 	"embeddings\x18\x0e \x01(\x05R\n" +
-	"embeddings\":\n" +
+	"embeddings\x12#\n" +
+	"\rtraining_data\x18\x0f \x01(\tR\ftrainingData\":\n" +
 	"\x11ListModelsRequest\x12%\n" +
 	"\x0einstalled_only\x18\x01 \x01(\bR\rinstalledOnly\"@\n" +
 	"\x12ListModelsResponse\x12*\n" +
