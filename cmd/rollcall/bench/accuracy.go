@@ -23,7 +23,6 @@ type accuracyOptions struct {
 	students     int
 	gallery      gallery.Options
 	calibrate    bool
-	crops        int // of each picture
 	calibration  string
 }
 
@@ -43,7 +42,8 @@ without any, the whole crop taken for the face. The folder holds faces.csv
 
 With --calibrate it prints the similarities at which two different people pass
 for one (FMR 1e-1, 1e-2, ...), for the contract of the model: as far down as 30
-pairs pass. With --crops there are more pairs, of the same people.`,
+pairs of people pass, and on to 1e-6 by a tail that is fitted to the similarities.
+Every pair of people counts alike, however many pictures they have.`,
 		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
 		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
 	}
@@ -57,7 +57,6 @@ func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
 	set.Float64Var(&o.gallery.FPIR, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
 	set.Float32Var(&o.gallery.Margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
 	set.BoolVar(&o.calibrate, "calibrate", false, "print a calibration for the model's contract instead; not from the split test")
-	set.IntVar(&o.crops, "crops", 1, "with --calibrate, how many crops are cut from each picture")
 	set.StringVar(&o.calibration, "calibration", "", "judge by the calibration in this file, which --calibrate printed, instead of the contract's")
 	o.models.addFlags(set)
 }
@@ -70,9 +69,6 @@ func (o *accuracyOptions) validate() error {
 		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
 	case !(o.gallery.FPIR > 0 && o.gallery.FPIR < 1):
 		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.gallery.FPIR)
-	case o.crops < 1 || o.crops > 1 && !o.calibrate:
-		// Two crops of one picture would be identified too easily.
-		return fmt.Errorf("--crops is %d; it can be 1, or more with --calibrate", o.crops)
 	case o.calibrate && o.split == splitTest:
 		return fmt.Errorf("--calibrate cannot use the split %s, whose people are kept for measuring: use --split %s or %s", splitTest, splitValidation, splitTrain)
 	}
@@ -92,7 +88,6 @@ func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	faces = severalTimes(faces, o.crops)
 	fmt.Fprintf(progress, "cutting %d crops …\n", len(faces))
 	crops, err := o.cut.cutAll(ctx, faces)
 	if err != nil {
@@ -146,12 +141,12 @@ func (o *accuracyOptions) runCalibrate(ctx context.Context, out, progress io.Wri
 	if err != nil {
 		return err
 	}
-	pairs, err := compareAll(ctx, embeddingsOf(found), peopleOf(crops, found))
+	pairs, err := compareImpostors(ctx, embeddingsOf(found), peopleOf(crops, found))
 	if err != nil {
 		return err
 	}
-	source := fmt.Sprintf("rollcall bench accuracy --calibrate --split %s --seed %d --grow %g --shift %g --turn %g --crops %d, %s, %d crops",
-		o.split, o.cut.seed, o.cut.grow, o.cut.shift, o.cut.turn, o.crops, way.name, len(crops))
+	source := fmt.Sprintf("rollcall bench accuracy --calibrate --split %s --seed %d --grow %g --shift %g --turn %g, %s, %d crops",
+		o.split, o.cut.seed, o.cut.grow, o.cut.shift, o.cut.turn, way.name, len(crops))
 	table, err := pairs.calibrate(source)
 	if err != nil {
 		return err

@@ -19,27 +19,47 @@ type calibration struct {
 	Source      string               `json:"calibration_source"`
 }
 
-// calibrate measures the similarity at each power of ten of the FMR, from 1e-1 as
-// far down as the number of pairs allows.
-func (c *comparisons) calibrate(source string) (calibration, error) {
-	table := calibration{Source: fmt.Sprintf("%s: %d pairs of one person, %d of two", source, c.genuines, c.impostors)}
-	for power := 1; ; power++ {
-		fmr := math.Pow10(-power)
-		similarity, _, ok := c.at(fmr)
-		if !ok {
-			break
-		}
-		// In a contract 0.3661, not 0.36610001325607300.
-		rounded, err := strconv.ParseFloat(strconv.FormatFloat(similarity, 'f', 4, 64), 32)
-		if err != nil {
+// tailBegin is the FMR from which on the tail is fitted to the similarities: few enough of all to be a
+// tail. tailEnd is the least FMR that a calibration has, and tailReach how far beyond what was
+// measured, in powers of ten, a fitted tail is believed.
+const (
+	tailBegin = -3
+	tailEnd   = -6
+	tailReach = 2
+)
+
+// calibrate returns the similarity at each power of ten of the FMR, from 1e-1 as far down as minErrors
+// pairs of people reach it, and from there to 1e-6 by the tail, where that is not too far.
+func (m *impostors) calibrate(source string) (calibration, error) {
+	var table calibration
+	measured := 0
+	for power := -1; power >= tailEnd && math.Pow10(power)*m.total >= minErrors; power-- {
+		measured = power
+		if err := table.add(math.Pow10(power), m.at(math.Pow10(power))); err != nil {
 			return calibration{}, err
 		}
-		table.Calibration = append(table.Calibration, models.Calibration{FMR: fmr, Similarity: float32(rounded)})
 	}
 	if len(table.Calibration) < 2 {
-		return calibration{}, fmt.Errorf("%d pairs of two people are too few for a calibration, which has two points at least", c.impostors)
+		return calibration{}, fmt.Errorf("%.0f pairs of two people are too few for a calibration, which has two points at least", m.total)
+	}
+	table.Source = fmt.Sprintf("%s: %.0f pairs of people, each counting alike, without %d who are as alike as one person", source, m.total, m.same)
+	if measured < tailBegin {
+		t := m.fitTail(math.Pow10(tailBegin))
+		for power := measured - 1; power >= max(tailEnd, measured-tailReach); power-- {
+			if err := table.add(math.Pow10(power), t.at(math.Pow10(power))); err != nil {
+				return calibration{}, err
+			}
+			table.Source += fmt.Sprintf("; FMR %.0e by a generalised Pareto tail over FMR %.0e", math.Pow10(power), math.Pow10(tailBegin))
+		}
 	}
 	return table, nil
+}
+
+// add adds an operating point, in a contract 0.3661 and not 0.36610001325607300.
+func (t *calibration) add(fmr, similarity float64) error {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(similarity, 'f', 4, 64), 32)
+	t.Calibration = append(t.Calibration, models.Calibration{FMR: fmr, Similarity: float32(rounded)})
+	return err
 }
 
 // readCalibration reads what --calibrate printed, for the gallery.

@@ -105,19 +105,6 @@ func readTable(name, split string) ([]face, error) {
 	return faces, nil
 }
 
-// severalTimes returns each face n times, under different names: crops are cut by
-// the name.
-func severalTimes(faces []face, n int) []face {
-	all := faces
-	for i := 2; i <= n; i++ {
-		for _, f := range faces {
-			f.name = fmt.Sprintf("%s, crop %d", f.name, i)
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
 // inSplit says whether a person, whom the table has in the split listed, is in split.
 func inSplit(split, person, listed string) bool {
 	if split == splitValidation {

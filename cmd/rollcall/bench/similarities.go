@@ -65,9 +65,14 @@ func compareAll(ctx context.Context, embeddings [][]float32, people []string) (*
 	return sum, nil
 }
 
-func (c *comparisons) count(similarity float32, same bool) {
+// similarityBin is the bin of a similarity.
+func similarityBin(similarity float32) int {
 	bin := int((float64(similarity) + 1) / similarityStep)
-	bin = min(max(bin, 0), similarityBins-1) // rounding takes unit vectors beyond -1 and 1
+	return min(max(bin, 0), similarityBins-1) // rounding takes unit vectors beyond -1 and 1
+}
+
+func (c *comparisons) count(similarity float32, same bool) {
+	bin := similarityBin(similarity)
 	if same {
 		c.genuine[bin]++
 		c.genuines++

@@ -133,12 +133,6 @@ func TestCompareAllEnds(t *testing.T) {
 	}
 }
 
-func TestCalibrateTooFew(t *testing.T) {
-	c := &comparisons{impostor: make([]int64, similarityBins), genuine: make([]int64, similarityBins), impostors: 300, genuines: 9}
-	_, err := c.calibrate("test")
-	wantError(t, err, "too few")
-}
-
 func TestMemoryGrowth(t *testing.T) {
 	samples := []int64{100, 150, 180, 200, 200, 200, 200, 900, 210, 220, 230, 240}
 	got := newMemoryGrowth(slices.Clone(samples))
