@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"rollcall/embedder/align"
+	"rollcall/embedder/locate"
 	"rollcall/embedder/picture"
 	"rollcall/models"
 )
@@ -72,20 +74,18 @@ func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	defer e.registry.release(m)
-	locator, err := e.locatorFor(ctx, m, req)
+	eyes, err := e.eyesFor(ctx, m, req)
 	if err != nil {
 		return nil, err
 	}
-	if locator != nil {
-		defer e.registry.release(locator)
-	}
+	defer e.close(eyes)
 	done, err := e.queue.begin(ctx, e.closing)
 	watch.lap(StageQueue)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	result, err := e.work(ctx, req, m, locator, watch)
+	result, err := e.work(ctx, req, m, eyes, watch)
 	if err != nil {
 		return nil, err
 	}
@@ -93,20 +93,55 @@ func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
 	return result, nil
 }
 
-// locatorFor returns the locator that a request needs, nil where it needs none. The caller releases it.
-func (e *Embedder) locatorFor(ctx context.Context, m *model, req Request) (*model, error) {
-	if m.contract.Input.Fit != models.FitAlign || req.Landmarks != nil || e.options.Locator == LocatorNone {
-		return nil, nil
+// eyes are the models that find the face of a crop: both may be nil.
+type eyes struct {
+	locator *model // finds the landmarks
+	check   *model // confirms landmarks that the request gives or that a locator without a second look finds
+}
+
+// eyesFor returns the models that a request needs to find the face. The caller closes them.
+func (e *Embedder) eyesFor(ctx context.Context, m *model, req Request) (_ eyes, err error) {
+	if m.contract.Input.Fit != models.FitAlign || e.options.Locator == LocatorNone {
+		return eyes{}, nil
 	}
 	locator, err := e.registry.acquire(ctx, models.Locator, e.options.Locator)
 	if errors.Is(err, models.ErrNoneInstalled) {
-		return nil, fmt.Errorf("model %s aligns faces and needs a locator, or landmarks in the request: %w", m.name, err)
+		if req.Landmarks != nil {
+			return eyes{}, nil
+		}
+		return eyes{}, fmt.Errorf("model %s aligns faces and needs a locator, or landmarks in the request: %w", m.name, err)
 	}
-	return locator, err
+	if err != nil {
+		return eyes{}, err
+	}
+	own := eyes{locator: locator}
+	if c := locator.contract; c.SecondLook == 0 && c.CheckedBy != "" {
+		if own.check, err = e.registry.acquire(ctx, models.Locator, c.CheckedBy); err != nil {
+			e.close(own)
+			return eyes{}, err
+		}
+	}
+	if req.Landmarks != nil {
+		if own.check == nil && locator.contract.SecondLook > 0 {
+			return eyes{check: locator}, nil
+		}
+		e.registry.release(locator)
+		own.locator = nil
+	}
+	return own, nil
+}
+
+// close gives the models back.
+func (e *Embedder) close(own eyes) {
+	for _, m := range []*model{own.locator, own.check} {
+		if m != nil {
+			e.registry.release(m)
+		}
+	}
 }
 
 // work does all that costs, while the caller holds a place of the queue and the models.
-func (e *Embedder) work(ctx context.Context, req Request, m, locator *model, watch *stopwatch) (*Result, error) {
+func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, watch *stopwatch) (*Result, error) {
 	pic, _, err := picture.Decode(req.Image, e.options.Limits)
 	watch.lap(StageDecode)
 	if err != nil {
@@ -117,39 +152,62 @@ func (e *Embedder) work(ctx context.Context, req Request, m, locator *model, wat
 		Model: m.name, Digest: m.contract.SHA256, Dimension: m.contract.Output.Dimension,
 		LandmarksFrom: FromNone,
 	}
-	var score float32
+	f := finding{view: asShown}
 	switch {
-	case locator != nil:
-		face, found, err := e.find(ctx, locator, pic, watch)
-		if err != nil {
+	case own.locator != nil:
+		if f, err = e.find(ctx, own.locator, own.check, pic, watch); err != nil {
 			return nil, err
 		}
-		if !found {
-			result.Quality = assess(pic, nil, face.Score)
+		if !f.found {
+			result.Quality = assess(pic, nil, f)
 			result.Quality.Reasons = []Reason{NoFace} // the others would be about what is no face
 			watch.lap(StageFinish)
 			return result, nil
 		}
-		score = face.Score
-		result.Landmarks, result.LandmarksFrom = &face.Landmarks, FromLocator
+		result.Landmarks, result.LandmarksFrom = &f.face.Landmarks, FromLocator
 	case req.Landmarks != nil:
-		landmarks := *req.Landmarks
-		if err := checkLandmarks(landmarks, pic); err != nil {
+		if err := checkLandmarks(*req.Landmarks, pic); err != nil {
 			return nil, err
 		}
-		result.Landmarks, result.LandmarksFrom = &landmarks, FromRequest
+		if f, err = e.confirmGiven(ctx, own.check, pic, *req.Landmarks, watch); err != nil {
+			return nil, err
+		}
+		given := *req.Landmarks
+		result.Landmarks, result.LandmarksFrom = &given, FromRequest
 	}
-	if result.Embedding, err = infer(ctx, m, pic, result.Landmarks, watch); err != nil {
+	if result.Embedding, err = infer(ctx, m, pic, result.Landmarks, f.view, watch); err != nil {
 		return nil, err
 	}
-	result.Quality = assess(pic, result.Landmarks, score)
+	result.Quality = assess(pic, result.Landmarks, f)
 	watch.lap(StageFinish)
 	return result, nil
 }
 
+// confirmGiven judges the landmarks of a request. What they say is not changed: where the face has to be
+// viewed otherwise than they say, that is a doubt.
+func (e *Embedder) confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given models.Landmarks, watch *stopwatch) (finding, error) {
+	f := finding{face: locate.Face{Landmarks: given}, found: true, view: asShown}
+	if check == nil {
+		return f, nil
+	}
+	seen, err := e.recheck(ctx, check, pic, f, watch)
+	watch.lap(StageLocate)
+	if err != nil {
+		return finding{}, fmt.Errorf("locator %s: %w", check.name, err)
+	}
+	f.doubts = seen.doubts
+	if seen.view.turn != 0 && !slices.Contains(f.doubts, NotUpright) {
+		f.doubts = append(f.doubts, NotUpright)
+	}
+	if seen.view.stretch != 1 {
+		f.doubts = append(f.doubts, Distorted)
+	}
+	return f, nil
+}
+
 // infer aligns a crop into the tensor of a session, runs it and returns the embedding.
-func infer(ctx context.Context, m *model, pic *picture.Picture, landmarks *models.Landmarks, watch *stopwatch) ([]float32, error) {
-	t, err := transformFor(m.contract, pic, landmarks)
+func infer(ctx context.Context, m *model, pic *picture.Picture, landmarks *models.Landmarks, v view, watch *stopwatch) ([]float32, error) {
+	t, err := transformOf(m.contract, pic, landmarks, v)
 	if err != nil {
 		return nil, unusable(err)
 	}
@@ -224,13 +282,11 @@ func (e *Embedder) Load(ctx context.Context, name string) (Loaded, error) {
 		return Loaded{}, err
 	}
 	defer e.registry.release(m)
-	locator, err := e.locatorFor(ctx, m, Request{})
+	own, err := e.eyesFor(ctx, m, Request{})
 	if err != nil {
 		return Loaded{}, err
 	}
-	if locator != nil {
-		e.registry.release(locator)
-	}
+	e.close(own)
 	return Loaded{Contract: m.contract, Sessions: len(m.pool.all), Took: time.Since(start)}, nil
 }
 

@@ -2,7 +2,6 @@ package embedder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -25,6 +24,15 @@ const (
 // pixels wide, some with parts of a face, about 1 % reach 0.6.
 const minScore = 0.6
 
+// minTurnedScore is the same for a face in another view than the crop is shown in: with so many views
+// to choose from, something looks like a face sooner. Turned and stretched ones that were righted have
+// 0.999 and more.
+const minTurnedScore = 0.95
+
+// checkedSide is the side of the square around a face that [Embedder.recheck] searches, in sides of the
+// square that embedders align it to.
+const checkedSide = 1.6
+
 // transformFor returns the transform from a crop to the input of a model. landmarks may be nil; a
 // model that aligns then gets the crop stretched over its input.
 func transformFor(c models.Contract, pic *picture.Picture, landmarks *models.Landmarks) (align.Transform, error) {
@@ -42,50 +50,187 @@ func transformFor(c models.Contract, pic *picture.Picture, landmarks *models.Lan
 	return align.FitStretch(pic.Width, pic.Height, in, in.Margin), nil
 }
 
-// find returns what looks most like the face that a crop is about, in pixels of the crop, and whether
-// it is one; the score tells how much it looks like one even if it is none.
-func (e *Embedder) find(ctx context.Context, m *model, pic *picture.Picture, watch *stopwatch) (locate.Face, bool, error) {
-	c := m.contract
-	t, err := transformFor(c, pic, nil)
-	if err != nil {
-		return locate.Face{}, false, err
+// transformOf is transformFor for a crop that has to be viewed so.
+func transformOf(c models.Contract, pic *picture.Picture, landmarks *models.Landmarks, v view) (align.Transform, error) {
+	if landmarks == nil || c.Input.Fit != models.FitAlign {
+		return transformFor(c, pic, landmarks)
 	}
-	s, err := m.pool.take(ctx)
+	plane := v.plane()
+	t, err := align.Estimate(inPlane(*landmarks, plane), c.Template)
+	return t.After(plane), err
+}
+
+// finding is what was found out about where the face of a crop is.
+type finding struct {
+	face   locate.Face // in pixels of the crop; the score tells how much it looks like one even if it is none
+	found  bool
+	view   view     // how the crop has to be viewed for the face to stand upright in its proportions
+	doubts []Reason // what speaks against it
+}
+
+// find returns what looks most like the face that a crop is about. check may be nil.
+func (e *Embedder) find(ctx context.Context, locator, check *model, pic *picture.Picture, watch *stopwatch) (finding, error) {
+	s, err := locator.pool.take(ctx)
 	watch.lap(StageQueue)
 	if err != nil {
-		return locate.Face{}, false, err
+		return finding{}, err
 	}
-	defer m.pool.put(s)
-	face, err := look(c, s, pic, t)
-	if err == nil && c.SecondLook > 0 && face.Score >= minScore {
-		face, err = lookAgain(c, s, pic, face)
+	defer watch.lap(StageLocate)
+	defer locator.pool.put(s)
+	var f finding
+	if c := locator.contract; c.SecondLook > 0 {
+		f, err = examine(c, s, pic)
+	} else {
+		f, err = detect(c, s, pic)
 	}
-	watch.lap(StageLocate)
+	if err == nil && f.found && check != nil {
+		f, err = e.recheck(ctx, check, pic, f, watch)
+	}
 	if err != nil {
-		return locate.Face{}, false, fmt.Errorf("locator %s: %w", c.Name, err)
+		return finding{}, fmt.Errorf("locator %s: %w", locator.name, err)
 	}
-	return face, face.Score >= minScore, nil
+	return f, nil
+}
+
+// examine finds the face with a locator that looks twice. A face that fills the crop too much is looked
+// at with the crop's edge repeated around it.
+func examine(c models.Contract, s *session, pic *picture.Picture) (finding, error) {
+	x := examiner{contract: c, session: s, pic: pic}
+	first, err := x.glance(x.whole(), asShown)
+	if err != nil {
+		return finding{}, err
+	}
+	margin := 0
+	if side, _, ok := square(first.face.Landmarks); ok && side > tightFace*float64(min(pic.Width, pic.Height)) {
+		margin = int(math.Round(tightMargin * float64(max(pic.Width, pic.Height))))
+		x.pic = pic.Padded(margin)
+		defer x.pic.Release()
+		if first, err = x.glance(x.whole(), asShown); err != nil {
+			return finding{}, err
+		}
+	}
+	seen, upright, err := x.search(x.whole(), first)
+	if err != nil {
+		return finding{}, err
+	}
+	f := finding{face: seen.face, view: seen.view, found: seen.first >= logit(minScore)}
+	if seen.view != asShown {
+		f.found = seen.first >= logit(minTurnedScore)
+	}
+	if f.found && !upright {
+		f.doubts = append(f.doubts, NotUpright)
+	}
+	if f.found {
+		more, err := x.several(seen)
+		if err != nil {
+			return finding{}, err
+		}
+		if more {
+			f.doubts = append(f.doubts, SeveralFaces)
+		}
+	}
+	for i := range f.face.Landmarks {
+		f.face.Landmarks[i].X -= float32(margin)
+		f.face.Landmarks[i].Y -= float32(margin)
+	}
+	return f, nil
+}
+
+// detect finds the face with a locator that sees all faces of a crop at once.
+func detect(c models.Contract, s *session, pic *picture.Picture) (finding, error) {
+	t, err := transformFor(c, pic, nil)
+	if err != nil {
+		return finding{}, err
+	}
+	faces, err := lookAll(c, s, pic, t)
+	if err != nil {
+		return finding{}, err
+	}
+	face, _ := locate.Best(faces, pic.Width, pic.Height)
+	f := finding{face: face, view: asShown, found: face.Score >= minScore}
+	side, middle, ok := square(face.Landmarks)
+	for _, other := range faces {
+		if f.found && ok && other.Score >= minScore && onPicture(other.Landmarks, pic) && isAnother(other.Landmarks, side, middle) {
+			f.doubts = append(f.doubts, SeveralFaces)
+			break
+		}
+	}
+	return f, nil
+}
+
+// recheck has another locator confirm landmarks, which it does in one look at the face. Where it is not
+// sure of what it sees there, it searches the surroundings itself, and if it finds that the face has to
+// be viewed otherwise, its landmarks count.
+func (e *Embedder) recheck(ctx context.Context, check *model, pic *picture.Picture, f finding, watch *stopwatch) (finding, error) {
+	watch.lap(StageLocate)
+	s, err := check.pool.take(ctx)
+	watch.lap(StageQueue)
+	if err != nil {
+		return finding{}, err
+	}
+	defer check.pool.put(s)
+	side, middle, ok := square(f.face.Landmarks)
+	if !ok {
+		return f, nil // for the gate of the landmarks
+	}
+	x := examiner{contract: check.contract, session: s, pic: pic}
+	direct, err := x.confirm(sight{view: asShown, face: f.face})
+	if err != nil {
+		return finding{}, err
+	}
+	direct.first = direct.sum // of the one look that there was
+	if x.settled(direct) {
+		return f, nil
+	}
+	around := area{width: checkedSide * side, height: checkedSide * side}
+	around.x, around.y = float64(middle.X)-around.width/2, float64(middle.Y)-around.height/2
+	first, err := x.glance(around, asShown)
+	if err != nil {
+		return finding{}, err
+	}
+	seen, upright, err := x.search(around, first)
+	if err != nil {
+		return finding{}, err
+	}
+	if seen.view != asShown && seen.first >= logit(minTurnedScore) {
+		score := f.face.Score
+		f.face, f.view = seen.face, seen.view
+		f.face.Score = score
+	}
+	if !upright {
+		f.doubts = append(f.doubts, NotUpright)
+	}
+	return f, nil
 }
 
 // look returns what looks most like the face that a crop is about, in pixels of the crop. t takes the
 // crop to the input. The score is 0 where there is nothing. REQUIRES: s.mu is held.
 func look(c models.Contract, s *session, pic *picture.Picture, t align.Transform) (locate.Face, error) {
-	back, err := t.Invert()
+	faces, err := lookAll(c, s, pic, t)
 	if err != nil {
 		return locate.Face{}, err
 	}
+	face, _ := locate.Best(faces, pic.Width, pic.Height)
+	return face, nil
+}
+
+// lookAll returns all faces that a locator sees in one look. REQUIRES: s.mu is held.
+func lookAll(c models.Contract, s *session, pic *picture.Picture, t align.Transform) ([]locate.Face, error) {
+	back, err := t.Invert()
+	if err != nil {
+		return nil, err
+	}
 	if err := align.Warp(s.input, pic, t, c.Input); err != nil {
-		return locate.Face{}, err
+		return nil, err
 	}
 	faces, err := findFaces(c, s)
 	if err != nil {
-		return locate.Face{}, err
+		return nil, err
 	}
 	for i := range faces {
 		mapBack(&faces[i], back)
 	}
-	face, _ := locate.Best(faces, pic.Width, pic.Height)
-	return face, nil
+	return faces, nil
 }
 
 // secondLookSide and secondLook are the square that embedders align faces to, and the landmarks in it:
@@ -97,10 +242,9 @@ var secondLook = models.Landmarks{
 	{X: 41.5493, Y: 92.3655}, {X: 70.7299, Y: 92.2041},
 }
 
-// lookAgain returns a face with the landmarks that are found in the square of [models.Contract.SecondLook].
-// Its score stays: the second look is at what is in the middle anyway. Where the first landmarks are in
-// one place it returns the face as it is. REQUIRES: s.mu is held.
-func lookAgain(c models.Contract, s *session, pic *picture.Picture, first locate.Face) (locate.Face, error) {
+// lookAt looks at the square of [models.Contract.SecondLook] around the face of a sight, in its view. The
+// error is align.ErrDegenerate where its landmarks are in one place. REQUIRES: s.mu is held.
+func lookAt(c models.Contract, s *session, pic *picture.Picture, seen sight) (locate.Face, error) {
 	scale := float64(min(c.Input.Width, c.Input.Height)) / (secondLookSide * c.SecondLook)
 	const middle = (secondLookSide - 1) / 2.0
 	var places models.Landmarks
@@ -110,19 +254,11 @@ func lookAgain(c models.Contract, s *session, pic *picture.Picture, first locate
 			Y: float32((float64(p.Y)-middle)*scale + float64(c.Input.Height-1)/2),
 		}
 	}
-	t, err := align.Estimate(first.Landmarks, places)
-	if errors.Is(err, align.ErrDegenerate) {
-		return first, nil
-	}
+	t, err := align.Estimate(seen.plane(), places)
 	if err != nil {
 		return locate.Face{}, err
 	}
-	second, err := look(c, s, pic, t)
-	if errors.Is(err, align.ErrDegenerate) {
-		return first, nil
-	}
-	second.Score = first.Score
-	return second, err
+	return look(c, s, pic, t.After(seen.view.plane()))
 }
 
 // findFaces runs a locator on the input that its session holds, and returns the faces in pixels of
@@ -162,13 +298,12 @@ func decodePoints(in models.Input, points []float32, score float32) ([]locate.Fa
 	return []locate.Face{face}, nil
 }
 
-// mapBack takes a face through a transform. Its box stays upright: a transform that turns takes two of
-// its corners to those of the new one.
+// mapBack takes a face through a transform. Its box stays upright: it is the one around two of the old
+// one's corners.
 func mapBack(f *locate.Face, t align.Transform) {
-	for i := range f.Landmarks {
-		f.Landmarks[i] = t.Apply(f.Landmarks[i])
-	}
-	low := t.Apply(models.Point{X: f.Box[0], Y: f.Box[1]})
-	high := t.Apply(models.Point{X: f.Box[0] + f.Box[2], Y: f.Box[1] + f.Box[3]})
-	f.Box = [4]float32{low.X, low.Y, high.X - low.X, high.Y - low.Y}
+	f.Landmarks = inPlane(f.Landmarks, t)
+	a := t.Apply(models.Point{X: f.Box[0], Y: f.Box[1]})
+	b := t.Apply(models.Point{X: f.Box[0] + f.Box[2], Y: f.Box[1] + f.Box[3]})
+	x, y := min(a.X, b.X), min(a.Y, b.Y)
+	f.Box = [4]float32{x, y, max(a.X, b.X) - x, max(a.Y, b.Y) - y}
 }

@@ -72,7 +72,14 @@ type Contract struct {
 	// at the upright square around the face that they found first, which they then see more exactly. The
 	// square is so many times as large as the one of 112 x 112 that embedders align faces to, 1..4.
 	SecondLook float64 `json:"second_look,omitempty"`
-	Output     Output  `json:"output,omitzero"`
+	// Sure is for locators with a second look: from this score of the first look on, 0..1, a face is taken to
+	// stand upright in its proportions. Below it the locator is asked about turned and stretched views. 0:
+	// never.
+	Sure float64 `json:"sure,omitempty"`
+	// CheckedBy is for locators without a second look, who take turned and stretched faces for upright ones:
+	// the name of the locator with one that confirms what they find. Empty: none.
+	CheckedBy string `json:"checked_by,omitempty"`
+	Output    Output `json:"output,omitzero"`
 
 	// Threshold is the cosine similarity from which the makers of an embedder call two crops the
 	// same person (a published cosine distance d is 1-d here). 0 only with a Calibration.

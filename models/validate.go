@@ -97,7 +97,7 @@ func (f *faults) input(in Input) {
 func (f *faults) embedder(c Contract) {
 	d := c.Output.Dimension
 	f.check(d >= 1 && d <= maxDimension, "output.dimension must be in 1..%d", maxDimension)
-	f.check(c.Decoder == "" && c.SecondLook == 0, "decoder and second_look are for locators")
+	f.check(c.Decoder == "" && c.SecondLook == 0 && c.Sure == 0 && c.CheckedBy == "", "decoder, second_look, sure and checked_by are for locators")
 	if c.Input.Fit == FitAlign {
 		f.template(c.Template, c.Input)
 	} else {
@@ -118,6 +118,8 @@ func (f *faults) locator(c Contract) {
 	f.check(c.Decoder == DecoderYuNet || c.Decoder == DecoderPoints, "decoder %.80q must be %q or %q", c.Decoder, DecoderYuNet, DecoderPoints)
 	f.check(c.SecondLook == 0 || c.Decoder == DecoderPoints && c.SecondLook >= 1 && c.SecondLook <= maxSecondLook,
 		"second_look must be in 1..%d, with the decoder %q", maxSecondLook, DecoderPoints)
+	f.check(c.Sure == 0 || c.SecondLook > 0 && c.Sure > 0 && c.Sure < 1, "sure must be in 0..1, and goes with second_look")
+	f.check(c.CheckedBy == "" || c.SecondLook == 0 && namePattern.MatchString(c.CheckedBy), "checked_by must be a model's name, without second_look")
 	f.check(c.Input.Fit != FitAlign, "fit %q needs the landmarks that a locator has yet to find", FitAlign)
 	f.check(c.Template == Landmarks{}, "template is for embedders")
 	f.check(c.Output == Output{}, "output is for embedders")

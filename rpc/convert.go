@@ -66,6 +66,8 @@ func qualityPB(q embedder.Quality) *pb.Quality {
 		Sharpness:    q.Sharpness,
 		Width:        int32(q.Width),
 		Height:       int32(q.Height),
+		Turned:       int32(q.Turned),
+		Stretched:    q.Stretched,
 	}
 }
 

@@ -155,11 +155,14 @@ func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Res
 
 // advice says what to do about a crop that cannot be judged.
 var advice = map[embedder.Reason]string{
-	embedder.NoFace:     "no face was found: send a crop with one whole face and some space around it, or its landmarks",
-	embedder.TooSmall:   "the face is too small: use a picture with more pixels",
-	embedder.TooDark:    "the face is too dark: use a picture with more light",
-	embedder.TooBright:  "the face is too bright: use a picture with less light",
-	embedder.TooBlurred: "the face is too blurred: use a sharper picture",
+	embedder.NoFace:       "no face was found: send a crop with one whole face and some space around it, or its landmarks",
+	embedder.TooSmall:     "the face is too small: use a picture with more pixels",
+	embedder.TooDark:      "the face is too dark: use a picture with more light",
+	embedder.TooBright:    "the face is too bright: use a picture with less light",
+	embedder.TooBlurred:   "the face is too blurred: use a sharper picture",
+	embedder.SeveralFaces: "there are several faces: send a crop of one of them, or the landmarks of the one that is meant",
+	embedder.NotUpright:   "the face is turned otherwise than the landmarks say, or how it is turned cannot be told: send an upright picture, or leave the landmarks out",
+	embedder.Distorted:    "the landmarks fit no face, or one that was stretched: send the picture in its own proportions, the landmarks in pixels of it in the order left eye, right eye, nose, left and right corner of the mouth, or leave them out",
 }
 
 // unusable refuses to store a crop that cannot be judged.

@@ -100,6 +100,14 @@ func (t Transform) Invert() (Transform, error) {
 	return Transform{A: a, B: b, C: c, D: d, Tx: -(a*t.Tx + b*t.Ty), Ty: -(c*t.Tx + d*t.Ty)}, nil
 }
 
+// After returns the transform that does u first and then t.
+func (t Transform) After(u Transform) Transform {
+	return Transform{
+		A: t.A*u.A + t.B*u.C, B: t.A*u.B + t.B*u.D, Tx: t.A*u.Tx + t.B*u.Ty + t.Tx,
+		C: t.C*u.A + t.D*u.C, D: t.C*u.B + t.D*u.D, Ty: t.C*u.Tx + t.D*u.Ty + t.Ty,
+	}
+}
+
 // Apply maps a point.
 func (t Transform) Apply(p Point) Point {
 	x, y := t.apply(float64(p.X), float64(p.Y))

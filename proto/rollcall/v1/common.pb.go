@@ -100,6 +100,13 @@ const (
 	Reason_REASON_TOO_BRIGHT Reason = 4
 	// The face is too blurred.
 	Reason_REASON_TOO_BLURRED Reason = 5
+	// Beside the face there is another one of similar size.
+	Reason_REASON_SEVERAL_FACES Reason = 10
+	// The face is turned otherwise than the landmarks of the request say, or how
+	// it is turned cannot be told.
+	Reason_REASON_NOT_UPRIGHT Reason = 11
+	// The landmarks fit no face, or one that was stretched.
+	Reason_REASON_DISTORTED Reason = 12
 	// The best student is below the threshold.
 	Reason_REASON_BELOW_THRESHOLD Reason = 6
 	// The two best students are closer together than the margin.
@@ -113,16 +120,19 @@ const (
 // Enum value maps for Reason.
 var (
 	Reason_name = map[int32]string{
-		0: "REASON_UNSPECIFIED",
-		1: "REASON_NO_FACE",
-		2: "REASON_TOO_SMALL",
-		3: "REASON_TOO_DARK",
-		4: "REASON_TOO_BRIGHT",
-		5: "REASON_TOO_BLURRED",
-		6: "REASON_BELOW_THRESHOLD",
-		7: "REASON_TWO_STUDENTS_CLOSE",
-		8: "REASON_NOBODY_ENROLLED",
-		9: "REASON_TAKEN_BY_ANOTHER_CROP",
+		0:  "REASON_UNSPECIFIED",
+		1:  "REASON_NO_FACE",
+		2:  "REASON_TOO_SMALL",
+		3:  "REASON_TOO_DARK",
+		4:  "REASON_TOO_BRIGHT",
+		5:  "REASON_TOO_BLURRED",
+		10: "REASON_SEVERAL_FACES",
+		11: "REASON_NOT_UPRIGHT",
+		12: "REASON_DISTORTED",
+		6:  "REASON_BELOW_THRESHOLD",
+		7:  "REASON_TWO_STUDENTS_CLOSE",
+		8:  "REASON_NOBODY_ENROLLED",
+		9:  "REASON_TAKEN_BY_ANOTHER_CROP",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":           0,
@@ -131,6 +141,9 @@ var (
 		"REASON_TOO_DARK":              3,
 		"REASON_TOO_BRIGHT":            4,
 		"REASON_TOO_BLURRED":           5,
+		"REASON_SEVERAL_FACES":         10,
+		"REASON_NOT_UPRIGHT":           11,
+		"REASON_DISTORTED":             12,
 		"REASON_BELOW_THRESHOLD":       6,
 		"REASON_TWO_STUDENTS_CLOSE":    7,
 		"REASON_NOBODY_ENROLLED":       8,
@@ -353,7 +366,14 @@ type Quality struct {
 	// Width of the crop in pixels.
 	Width int32 `protobuf:"varint,6,opt,name=width,proto3" json:"width,omitempty"`
 	// Height of the crop in pixels.
-	Height        int32 `protobuf:"varint,7,opt,name=height,proto3" json:"height,omitempty"`
+	Height int32 `protobuf:"varint,7,opt,name=height,proto3" json:"height,omitempty"`
+	// By how many degrees the crop was turned to the left so that the face stands
+	// upright: 0, 90, 180 or 270. Anything but 0 says that a camera hangs on its
+	// side, or that a picture lost its EXIF orientation.
+	Turned int32 `protobuf:"varint,8,opt,name=turned,proto3" json:"turned,omitempty"`
+	// How many times too wide the crop is drawn, as far as that was noticed and
+	// corrected: 1, or 9/16, 3/4, 4/3, 16/9.
+	Stretched     float32 `protobuf:"fixed32,9,opt,name=stretched,proto3" json:"stretched,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -433,6 +453,20 @@ func (x *Quality) GetWidth() int32 {
 func (x *Quality) GetHeight() int32 {
 	if x != nil {
 		return x.Height
+	}
+	return 0
+}
+
+func (x *Quality) GetTurned() int32 {
+	if x != nil {
+		return x.Turned
+	}
+	return 0
+}
+
+func (x *Quality) GetStretched() float32 {
+	if x != nil {
+		return x.Stretched
 	}
 	return 0
 }
@@ -769,7 +803,7 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x05Scope\x128\n" +
 	"\x06groups\x18\x01 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\x12B\n" +
 	"\vstudent_ids\x18\x02 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\xa0\x8d\x06\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\n" +
-	"studentIds\"\xec\x01\n" +
+	"studentIds\"\xa2\x02\n" +
 	"\aQuality\x12-\n" +
 	"\areasons\x18\x01 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12#\n" +
 	"\rlocator_score\x18\x02 \x01(\x02R\flocatorScore\x12!\n" +
@@ -779,7 +813,9 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"brightness\x12\x1c\n" +
 	"\tsharpness\x18\x05 \x01(\x02R\tsharpness\x12\x14\n" +
 	"\x05width\x18\x06 \x01(\x05R\x05width\x12\x16\n" +
-	"\x06height\x18\a \x01(\x05R\x06height\"c\n" +
+	"\x06height\x18\a \x01(\x05R\x06height\x12\x16\n" +
+	"\x06turned\x18\b \x01(\x05R\x06turned\x12\x1c\n" +
+	"\tstretched\x18\t \x01(\x02R\tstretched\"c\n" +
 	"\tCandidate\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x1e\n" +
@@ -816,14 +852,18 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\rVERDICT_MATCH\x10\x01\x12\x15\n" +
 	"\x11VERDICT_AMBIGUOUS\x10\x02\x12\x13\n" +
 	"\x0fVERDICT_UNKNOWN\x10\x03\x12\x14\n" +
-	"\x10VERDICT_UNUSABLE\x10\x04*\x87\x02\n" +
+	"\x10VERDICT_UNUSABLE\x10\x04*\xcf\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eREASON_NO_FACE\x10\x01\x12\x14\n" +
 	"\x10REASON_TOO_SMALL\x10\x02\x12\x13\n" +
 	"\x0fREASON_TOO_DARK\x10\x03\x12\x15\n" +
 	"\x11REASON_TOO_BRIGHT\x10\x04\x12\x16\n" +
-	"\x12REASON_TOO_BLURRED\x10\x05\x12\x1a\n" +
+	"\x12REASON_TOO_BLURRED\x10\x05\x12\x18\n" +
+	"\x14REASON_SEVERAL_FACES\x10\n" +
+	"\x12\x16\n" +
+	"\x12REASON_NOT_UPRIGHT\x10\v\x12\x14\n" +
+	"\x10REASON_DISTORTED\x10\f\x12\x1a\n" +
 	"\x16REASON_BELOW_THRESHOLD\x10\x06\x12\x1d\n" +
 	"\x19REASON_TWO_STUDENTS_CLOSE\x10\a\x12\x1a\n" +
 	"\x16REASON_NOBODY_ENROLLED\x10\b\x12 \n" +
