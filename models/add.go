@@ -108,6 +108,7 @@ func readFile(ctx context.Context, name string, progress func(done, total int64)
 	}
 	defer file.Close()
 	data := make([]byte, info.Size())
+	progress(0, info.Size())
 	for done := 0; done < len(data); {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

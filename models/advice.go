@@ -13,6 +13,7 @@ const (
 	removeCommand = "rollcall models remove"
 	listCommand   = "rollcall models list"
 	acceptFlag    = "--accept-licence"
+	trustFlag     = "--trust-first"
 )
 
 // maxDistance is how many letters a name may differ from a known one to be suggested.
@@ -45,6 +46,8 @@ func (m Model) howToInstall() string {
 	switch {
 	case c.Source == nil:
 		return fmt.Sprintf("run %q with your copy of its file", addCommand+" "+c.Name+" FILE")
+	case c.SHA256 == "":
+		return fmt.Sprintf("run %q, which says what you would have to accept", pullCommand+" "+c.Name)
 	case !c.Licence.Free:
 		return fmt.Sprintf("read its licence (%s) and run %q", c.Licence.Name, pullCommand+" "+c.Name+" "+acceptFlag)
 	}
@@ -66,7 +69,7 @@ func (m Model) effort() int {
 	switch {
 	case m.Contract.Source == nil:
 		return 2
-	case !m.Contract.Licence.Free:
+	case !m.Contract.Licence.Free || m.Contract.SHA256 == "":
 		return 1
 	}
 	return 0
@@ -87,6 +90,17 @@ func licenceRefused(c Contract) error {
 		text += ". The whole text: " + c.Licence.URL
 	}
 	return fmt.Errorf("%w: %s. If you may use it, repeat with %s", ErrLicence, text, acceptFlag)
+}
+
+// trustRefused returns an ErrNoDigest that says what the user would take the risk of.
+func trustRefused(c Contract, mirror string) error {
+	from := "the mirror"
+	if mirror == "" {
+		from = (&download{url: c.Source.URL}).host()
+	}
+	return fmt.Errorf("%w: nobody has published it, so whoever serves the file at %s decides what the model is, and a wrong file cannot be told from the right one. "+
+		"If you accept the first file that comes, repeat with %s: it is tried out, and the model is locked to it from then on. If you know the digest, download the file and run %q",
+		ErrNoDigest, from, trustFlag, addCommand+" "+c.Name+" FILE --sha256 DIGEST")
 }
 
 // editDistance is the Levenshtein distance of a and b in bytes.

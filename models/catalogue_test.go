@@ -37,8 +37,12 @@ var projects = []struct {
 		"57d31b56b6ffa911c8a73cfc1707c73cab76efe7f13b675a05223bf42de47c72"},
 	{"auraface", Embedder, 112, "NCHW", "RGB", 127.5, 127.5, "align", 512, 0.40, true, true,
 		"a7933ea5330113b01c9b60351d8f4c33003f145d8470ac5f0e52ee2effe25c60", ""},
-	{"facenet", Embedder, 160, "NHWC", "BGR", 0, 255, "letterbox", 128, 1 - 0.40, false, false, "", ""},
-	{"facenet512", Embedder, 160, "NHWC", "BGR", 0, 255, "letterbox", 512, 1 - 0.30, false, false, "", ""},
+	// DeepFace 0.0.103: models/facial_recognition/onnx, commons/onnx_utils.py ("channels last"),
+	// modules/representation.py ("rgb to bgr"), modules/preprocessing.py (resize_image: black bars, and
+	// x/255), config/threshold.py. No digest and no size is published.
+	{"facenet", Embedder, 160, "NHWC", "BGR", 0, 255, "letterbox", 128, 1 - 0.40, false, true, "", ""},
+	{"facenet512", Embedder, 160, "NHWC", "BGR", 0, 255, "letterbox", 512, 1 - 0.30, false, true, "", ""},
+	{"deepface-arcface", Embedder, 112, "NHWC", "BGR", 0, 255, "letterbox", 512, 1 - 0.68, false, true, "", ""},
 	// align_dataset_mtcnn.py of davidsandberg/facenet resizes the cropped box to a square.
 	{"facenet-20180402", Embedder, 160, "NHWC", "RGB", 127.5, 128, "stretch", 512, 1 - 1.1/2, false, false, "", ""},
 	{"mobilefacenet-128", Embedder, 112, "NCHW", "RGB", 127.5, 128, "align", 128, 0.366, false, false,
@@ -79,7 +83,7 @@ func TestCatalogueAgreesWithTheProjects(t *testing.T) {
 		if (c.Source != nil) != p.downloaded {
 			t.Fatalf("%s: source is %+v", p.name, c.Source)
 		}
-		if c.Source != nil && (c.Source.ArchiveSHA256 != p.archive || !strings.HasPrefix(c.Source.URL, "https://") || c.Source.Bytes == 0) {
+		if c.Source != nil && (c.Source.ArchiveSHA256 != p.archive || !strings.HasPrefix(c.Source.URL, "https://") || (c.Source.Bytes == 0) != (p.digest == "")) {
 			t.Errorf("%s: source is %+v", p.name, *c.Source)
 		}
 	}

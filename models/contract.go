@@ -61,8 +61,8 @@ type Contract struct {
 	// TrainingData is required in the catalogue and of built-in models; a user's contract may leave it out.
 	TrainingData TrainingData `json:"training_data,omitzero"`
 	Source       *Source      `json:"source,omitempty"` // nil: the user supplies the file
-	// SHA256 is the digest of the ONNX file, 64 lower hexadecimal digits. It is empty only in a
-	// contract without a Source, and only until the user's file is added: then it is locked.
+	// SHA256 is the digest of the ONNX file, 64 lower hexadecimal digits. It is empty only where nobody
+	// has published it, and only until a file is added or pulled: then the model is locked to that.
 	SHA256 string `json:"sha256,omitempty"`
 
 	Input    Input     `json:"input"`

@@ -107,13 +107,15 @@ func TestParseRefuses(t *testing.T) {
 func TestValidateNamesFaults(t *testing.T) {
 	nan := float32(math.NaN())
 	for want, change := range map[string]func(*Contract){
-		"name ":               func(c *Contract) { c.Name = "../up" },
-		"kind":                func(c *Contract) { c.Kind = "detector" },
-		"title":               func(c *Contract) { c.Title = "" },
-		"licence.name":        func(c *Contract) { c.Licence.Name = "" },
-		"training_data.text":  func(c *Contract) { c.TrainingData.Source = "" },
-		"sha256 must":         func(c *Contract) { c.SHA256 = strings.Repeat("A", 64) },
-		"sha256 is missing":   func(c *Contract) { c.Source = &Source{URL: "https://example.org/x"} },
+		"name ":              func(c *Contract) { c.Name = "../up" },
+		"kind":               func(c *Contract) { c.Kind = "detector" },
+		"title":              func(c *Contract) { c.Title = "" },
+		"licence.name":       func(c *Contract) { c.Licence.Name = "" },
+		"training_data.text": func(c *Contract) { c.TrainingData.Source = "" },
+		"sha256 must":        func(c *Contract) { c.SHA256 = strings.Repeat("A", 64) },
+		"sha256 is missing": func(c *Contract) {
+			c.Source = &Source{URL: "https://example.org/x", Member: "x", ArchiveSHA256: strings.Repeat("a", 64)}
+		},
 		"source.url":          func(c *Contract) { c.Source = &Source{URL: "file:///x"} },
 		"source.bytes":        func(c *Contract) { c.Source = &Source{URL: "https://example.org/x", Bytes: 1 << 40} },
 		"source.archive":      func(c *Contract) { c.Source = &Source{URL: "https://example.org/x", Member: "x"} },

@@ -21,6 +21,9 @@ var (
 	ErrDigestMismatch = errors.New("the file is not the one that the contract names")
 	// ErrLicence: the model's licence has to be accepted before it is downloaded.
 	ErrLicence = errors.New("the licence has not been accepted")
+	// ErrNoDigest: nobody has published the digest of the model's file; to download it is to trust
+	// whoever serves it.
+	ErrNoDigest = errors.New("the digest of the model's file is not known")
 	// ErrNoSource: the model cannot be downloaded; the user supplies its file.
 	ErrNoSource = errors.New("the model cannot be downloaded")
 	// ErrNameTaken: another model already has this name.

@@ -41,6 +41,12 @@ func OpenLibrary(dir string) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
+	return OpenCatalogue(dir, catalogue)
+}
+
+// OpenCatalogue is [OpenLibrary] with another catalogue than the program's: the contracts NAME.json of a
+// folder. Tests install its models from a server of their own.
+func OpenCatalogue(dir string, catalogue fs.FS) (*Library, error) {
 	builtin, err := fs.Sub(builtinFiles, "builtin")
 	if err != nil {
 		return nil, err

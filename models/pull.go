@@ -12,12 +12,18 @@ import (
 
 // PullOptions says how a model is downloaded. The zero value downloads a free one from its makers.
 type PullOptions struct {
+	// Before is told what is about to be downloaded, before the licence is asked for and before
+	// anything comes; not where the model is installed already. May be nil.
+	Before func(c Contract)
 	// Progress is told how many bytes have come and how many there will be, 0 where that is unknown.
-	// It is called often, by one goroutine at a time, and done falls when a download starts anew.
-	// May be nil.
+	// It is called often, by one goroutine at a time; it begins with what an earlier Pull has left, and
+	// done falls when a download starts anew. May be nil.
 	Progress func(done, total int64)
 	// AcceptLicence: the user has read the licence of a model that is not free, and may use it.
 	AcceptLicence bool
+	// TrustFirst: the user accepts the first file that comes for a model whose digest nobody has
+	// published. The model is locked to it from then on.
+	TrustFirst bool
 	// Mirror is an http or https address or a folder that holds NAME.onnx, which is taken instead of
 	// what the makers offer: for networks that do not reach them. The file must have the same digest.
 	Mirror string
@@ -31,26 +37,24 @@ type PullOptions struct {
 // deleted.
 //
 // Errors are [ErrUnknownModel], [ErrNoSource], [ErrLicence], whose message is the licence to show,
-// [ErrDigestMismatch], the context's, and what Check returns.
+// [ErrNoDigest], [ErrDigestMismatch], the context's, what Check returns, and [ErrDamaged] where the
+// digest that a model was locked to has been lost.
 func (l *Library) Pull(ctx context.Context, name string, opts PullOptions) error {
 	if _, ok := l.builtin[name]; ok {
 		return nil
 	}
-	c, ok := l.catalogue[name]
-	if !ok {
-		if m, known := l.look(name); known && m.Installed {
-			return fmt.Errorf("pull model %s: %w: it has been added with a contract of its own", name, ErrNoSource)
-		}
-		return l.unknown(name)
+	c, err := l.contractToPull(name, opts)
+	if err != nil {
+		return err
 	}
-	if c.SHA256 == "" {
-		return fmt.Errorf("pull model %s: %w: its makers publish no ONNX file; run %q", name, ErrNoSource, addCommand+" "+name+" FILE --sha256 DIGEST")
+	if l.Verify(name) == nil {
+		return nil
 	}
-	if c.Source == nil && opts.Mirror == "" {
-		return fmt.Errorf("pull model %s: %w: %s", name, ErrNoSource, Model{Contract: c}.howToInstall())
+	if opts.Before != nil {
+		opts.Before(c)
 	}
-	if !c.Licence.Free && !opts.AcceptLicence {
-		return fmt.Errorf("pull model %s: %w", name, licenceRefused(c))
+	if err := allowed(c, opts); err != nil {
+		return fmt.Errorf("pull model %s: %w", name, err)
 	}
 	w, err := l.openWorkshop(ctx, name)
 	if err != nil {
@@ -58,13 +62,16 @@ func (l *Library) Pull(ctx context.Context, name string, opts PullOptions) error
 	}
 	defer w.unlock()
 	if l.Verify(name) == nil {
-		return nil
+		return nil // another process was faster
 	}
 	data, err := l.obtain(ctx, w, c, opts)
 	if err != nil {
 		return fmt.Errorf("pull model %s: %w", name, err)
 	}
 	if err := w.install(c, data, opts.Check); err != nil {
+		if c.SHA256 == "" {
+			err = errors.Join(err, w.dropDownload()) // the next time another file may come
+		}
 		return fmt.Errorf("pull model %s: %w", name, err)
 	}
 	if err := w.dropDownload(); err != nil {
@@ -73,7 +80,42 @@ func (l *Library) Pull(ctx context.Context, name string, opts PullOptions) error
 	return nil
 }
 
-// obtain returns the ONNX file of a contract, verified.
+// contractToPull returns the catalogue's contract, with the digest that the model has been locked to
+// where the catalogue knows none.
+func (l *Library) contractToPull(name string, opts PullOptions) (Contract, error) {
+	m, known := l.look(name)
+	c, ok := l.catalogue[name]
+	switch {
+	case !ok && known && m.Installed:
+		return Contract{}, fmt.Errorf("pull model %s: %w: it has been added with a contract of its own", name, ErrNoSource)
+	case !ok:
+		return Contract{}, l.unknown(name)
+	case c.Source == nil && c.SHA256 == "":
+		return Contract{}, fmt.Errorf("pull model %s: %w: its makers publish no ONNX file; run %q", name, ErrNoSource, addCommand+" "+name+" FILE --sha256 DIGEST")
+	case c.Source == nil && opts.Mirror == "":
+		return Contract{}, fmt.Errorf("pull model %s: %w: %s", name, ErrNoSource, Model{Contract: c}.howToInstall())
+	case c.SHA256 == "" && m.Damage != "":
+		// What it was locked to can no longer be read, and to trust anew is the user's decision.
+		return Contract{}, fmt.Errorf("pull model %s: %w", name, damaged(m))
+	case c.SHA256 == "":
+		c.SHA256 = m.Contract.SHA256
+	}
+	return c, nil
+}
+
+// allowed returns what the user has to agree to and has not.
+func allowed(c Contract, opts PullOptions) error {
+	var licence, digest error
+	if !c.Licence.Free && !opts.AcceptLicence {
+		licence = licenceRefused(c)
+	}
+	if c.SHA256 == "" && !opts.TrustFirst {
+		digest = trustRefused(c, opts.Mirror)
+	}
+	return errors.Join(licence, digest)
+}
+
+// obtain returns the ONNX file of a contract, verified as far as its digest is known.
 func (l *Library) obtain(ctx context.Context, w *workshop, c Contract, opts PullOptions) ([]byte, error) {
 	progress := opts.Progress
 	if progress == nil {
@@ -84,7 +126,7 @@ func (l *Library) obtain(ctx context.Context, w *workshop, c Contract, opts Pull
 		if err != nil {
 			return nil, fmt.Errorf("read from the mirror: %w", err)
 		}
-		if err := checkDigest(data, c.SHA256); err != nil {
+		if err := checkPulled(data, c.SHA256); err != nil {
 			return nil, fmt.Errorf("read from the mirror: %w%s", err, hint(data))
 		}
 		return data, nil
@@ -119,14 +161,22 @@ func (l *Library) obtain(ctx context.Context, w *workshop, c Contract, opts Pull
 	return data, err
 }
 
-// unpack returns the ONNX file out of what a source served, verified.
+// checkPulled is checkDigest, but that with want "" any file passes: the user has agreed to that.
+func checkPulled(data []byte, want string) error {
+	if want == "" {
+		return nil
+	}
+	return checkDigest(data, want)
+}
+
+// unpack returns the ONNX file out of what a source served, verified as far as its digest is known.
 func unpack(ctx context.Context, file string, source Source, want string) ([]byte, error) {
 	if source.Member == "" {
 		data, err := readFile(ctx, file, func(int64, int64) {})
 		if err != nil {
 			return nil, err
 		}
-		if err := checkDigest(data, want); err != nil {
+		if err := checkPulled(data, want); err != nil {
 			return nil, fmt.Errorf("%w%s", err, hint(data))
 		}
 		return data, nil

@@ -37,7 +37,7 @@ func (c Contract) Validate() error {
 	f.check((c.TrainingData.Text == "") == (c.TrainingData.Source == ""), "training_data.text and training_data.source go together")
 	f.check(c.SHA256 == "" || digestPattern.MatchString(c.SHA256), "sha256 must be 64 lower hexadecimal digits")
 	if c.Source != nil {
-		f.check(c.SHA256 != "", "sha256 is missing: a model with a source is locked to its file")
+		f.check(c.SHA256 != "" || c.Source.Member == "", "sha256 is missing: the file in an archive is locked, as the archive is")
 		f.source(*c.Source)
 	}
 	f.input(c.Input)

@@ -20,6 +20,7 @@ import (
 
 // console is where a command reads and writes.
 type console struct {
+	in  io.Reader // answers of a person
 	out io.Writer // results
 	err io.Writer // progress, hints, errors
 }
@@ -39,7 +40,7 @@ type command struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(execute(ctx, console{out: os.Stdout, err: os.Stderr}, os.Args[1:]))
+	os.Exit(execute(ctx, console{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:]))
 }
 
 // execute runs one command line and returns the exit code.

@@ -18,6 +18,10 @@ func (o *libraryOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.dir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
 }
 
+// openLibrary is another function only in tests, which install a catalogue from
+// a server of their own.
+var openLibrary = models.OpenLibrary
+
 func (o *libraryOptions) open() (*models.Library, error) {
 	dir := o.dir
 	if dir == "" {
@@ -26,7 +30,7 @@ func (o *libraryOptions) open() (*models.Library, error) {
 			return nil, err
 		}
 	}
-	return models.OpenLibrary(dir)
+	return openLibrary(dir)
 }
 
 func modelsCommand() command {

@@ -21,55 +21,6 @@ func checkModel(ctx context.Context, c console, o runtimeOptions) (models.CheckF
 	return embedder.Check, nil
 }
 
-func modelsPull() command {
-	var library libraryOptions
-	var ort runtimeOptions
-	var pull models.PullOptions
-	return command{
-		name:  "pull",
-		args:  "MODEL...",
-		short: "download models of the catalogue from their makers",
-		long: `Downloads each model, resuming where an earlier try broke off, checks its digest,
-tries it out and installs it. A licence that is not a free one is shown, and has
-to be accepted with --accept-licence.`,
-		flags: func(set *pflag.FlagSet) {
-			set.BoolVar(&pull.AcceptLicence, "accept-licence", false, "you have read the licence and may use the model")
-			set.StringVar(&pull.Mirror, "mirror", "", "address or folder that holds NAME.onnx, taken instead of the makers'")
-			library.addFlags(set)
-			ort.addFlags(set)
-		},
-		run: func(ctx context.Context, c console, args []string) error {
-			if len(args) == 0 {
-				return usageError("models pull needs the name of a model; \"rollcall models list\" shows them")
-			}
-			lib, err := library.open()
-			if err != nil {
-				return err
-			}
-			if pull.Check, err = checkModel(ctx, c, ort); err != nil {
-				return err
-			}
-			for _, name := range args {
-				if err := pullOne(ctx, c, lib, name, pull); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
-}
-
-func pullOne(ctx context.Context, c console, lib *models.Library, name string, pull models.PullOptions) error {
-	m := &meter{out: c.err, what: "downloading " + name, bytes: true}
-	pull.Progress = m.step
-	err := lib.Pull(ctx, name, pull)
-	m.end()
-	if err != nil {
-		return err
-	}
-	return printInstalled(c, lib, name)
-}
-
 func printInstalled(c console, lib *models.Library, name string) error {
 	m, err := lib.Model(name)
 	if err != nil {

@@ -73,14 +73,15 @@ func (m *meter) end() {
 	} else if !isTerminal(m.out) {
 		unit := fmt.Sprint(m.done)
 		if m.bytes {
-			unit = fmt.Sprintf("%.1f MB", float64(m.done)/1e6)
+			unit = megabytes(m.done)
 		}
 		fmt.Fprintf(m.out, "%s: %s in %s\n", m.what, unit, time.Since(m.start).Round(10*time.Millisecond))
 	}
 	m.start = time.Time{}
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal says so of a reader or a writer.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

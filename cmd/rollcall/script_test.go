@@ -7,17 +7,28 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rollcall/embedder/onnxtest"
+	"rollcall/models"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rollcall": main})
+	testscript.Main(m, map[string]func(){"rollcall": func() {
+		if folder := os.Getenv(testCatalogue); folder != "" {
+			openLibrary = func(dir string) (*models.Library, error) { return models.OpenCatalogue(dir, os.DirFS(folder)) }
+		}
+		main()
+	}})
 }
+
+// testCatalogue, in the environment of a script, is the folder of the catalogue
+// that its commands use instead of the program's; see the command "mirror".
+const testCatalogue = "ROLLCALL_TEST_CATALOGUE"
 
 // TestScripts runs the scripts of testdata/script. Each finds two small models
 // with their contracts, crops of generated people, and the address of a server
@@ -32,8 +43,12 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready": waitReady,
+			"mirror": func(ts *testscript.TestScript, _ bool, args []string) {
+				mirror(t, ts, args)
+			},
 		},
 		Setup: func(env *testscript.Env) error {
+			env.Values[mirrorKey{}] = new(*onnxtest.Mirror)
 			env.Setenv("XDG_CACHE_HOME", cache)
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data-home"))
 			address, err := freeAddress()
@@ -65,6 +80,32 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	ts.Fatalf("no server is ready at %s", ts.Getenv("ADDRESS"))
 }
+
+// mirrorShrink is how many times smaller than the makers' the files of the
+// scripts' mirrors are.
+const mirrorShrink = 64
+
+// mirror is the script command "mirror". Without arguments it starts a server
+// that stands for the makers of the catalogue's models, at $MIRROR, and makes it
+// the place where the catalogue says that they are. With the name of a model and
+// a number of bytes, the next download of that model breaks off after them.
+func mirror(t *testing.T, ts *testscript.TestScript, args []string) {
+	if len(args) == 2 {
+		after, err := strconv.ParseInt(args[1], 10, 64)
+		ts.Check(err)
+		(*ts.Value(mirrorKey{}).(**onnxtest.Mirror)).Break(args[0], after)
+		return
+	}
+	m := onnxtest.NewMirror(t, mirrorShrink)
+	folder := ts.MkAbs("catalogue")
+	ts.Check(os.CopyFS(folder, m.Catalogue))
+	ts.Setenv(testCatalogue, folder)
+	ts.Setenv("MIRROR", m.Address)
+	*ts.Value(mirrorKey{}).(**onnxtest.Mirror) = m
+}
+
+// mirrorKey is the key of a script's **onnxtest.Mirror.
+type mirrorKey struct{}
 
 func freeAddress() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -29,6 +29,7 @@ type serveOptions struct {
 	expose       bool
 	noSnapshots  bool
 	library      libraryOptions
+	install      installOptions
 	ort          runtimeOptions
 	embedder     embedder.Options
 	memoryMiB    int64
@@ -44,7 +45,9 @@ func serveCommand() command {
 		name:  "serve",
 		short: "run the server",
 		long: `Runs the server until it is interrupted, then lets calls in flight finish.
-ONNX Runtime is installed into the user's cache on the first start.`,
+ONNX Runtime is installed into the user's cache on the first start. Where a
+model that --model or --locator names is not installed, serve asks whether to
+pull it.`,
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) > 0 {
@@ -62,6 +65,7 @@ func (o *serveOptions) addFlags(set *pflag.FlagSet) {
 	o.library.addFlags(set)
 	set.StringVar(&o.rpc.Model, "model", "", "embedder for requests that name none; empty: the best one installed")
 	set.StringVar(&o.embedder.Locator, "locator", "", "locator that finds landmarks; none: embed without alignment; empty: the best one installed")
+	o.install.addFlags(set)
 	set.IntVar(&o.embedder.Sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
 	set.IntVar(&o.embedder.ThreadsPerSession, "threads-per-session", 1, "cores that one run may use: more answer one caller sooner, but fewer in all")
 	set.IntVar(&o.embedder.Queue, "queue", 0, "callers that may wait for a session; 0: 4 x sessions")
@@ -111,6 +115,9 @@ func (o *serveOptions) openListener() (net.Listener, error) {
 func runServe(ctx context.Context, c console, o serveOptions) (err error) {
 	logger, err := o.logger(c.err)
 	if err != nil {
+		return err
+	}
+	if err := o.installMissing(ctx, c); err != nil {
 		return err
 	}
 	ln, err := o.openListener()

@@ -206,6 +206,22 @@ func embedder(name string, seed int64, dimension int, in models.Input) Model {
 	return Model{Contract: c, network: n}.with(n.encode(false))
 }
 
+// Like returns a model with the input and the outputs that c asks for, under c. About the seed see
+// [ArcFace]; locators have none. It panics where there is no such model here.
+func Like(c models.Contract, seed int64) Model {
+	switch {
+	case c.Kind == models.Embedder:
+		n := newNetwork(seed, c.Input, c.Output.Dimension)
+		return Model{Contract: c, network: n}.with(n.encode(false))
+	case c.Decoder == models.DecoderYuNet && c.Input.Reshape:
+		return Model{Contract: c}.with(YuNet(yunetFileSize).ONNX)
+	}
+	panic("onnxtest: no model is like " + c.Name)
+}
+
+// yunetFileSize is the side of the input in YuNet's own file, in pixels.
+const yunetFileSize = 640
+
 // FreeBatch returns m with an open first dimension, as some exports have it, and "-batch" appended
 // to its name. It panics when m is a locator.
 func (m Model) FreeBatch() Model {

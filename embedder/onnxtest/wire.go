@@ -11,6 +11,7 @@ import (
 // as MESSAGE_field.
 const (
 	modelIRVersion = 1
+	modelDocString = 6
 	modelGraph     = 7
 	modelOpset     = 8
 

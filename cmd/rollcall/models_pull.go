@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"rollcall/models"
+)
+
+func modelsPull() command {
+	var library libraryOptions
+	var ort runtimeOptions
+	var pull models.PullOptions
+	return command{
+		name:  "pull",
+		args:  "MODEL...",
+		short: "download models of the catalogue from their makers",
+		long: `Says how large each model is, its licence and what it was trained on; downloads
+it, going on where an earlier try broke off; checks its digest, tries it out and
+installs it. A licence that is not a free one has to be accepted with
+--accept-licence. Where nobody has published the digest, --trust-first accepts
+the first file that comes, and locks the model to it.`,
+		flags: func(set *pflag.FlagSet) {
+			set.BoolVar(&pull.AcceptLicence, "accept-licence", false, "you have read the licence and may use the model")
+			set.BoolVar(&pull.TrustFirst, "trust-first", false, "accept the first file of a model whose digest nobody has published")
+			addMirrorFlag(set, &pull.Mirror)
+			library.addFlags(set)
+			ort.addFlags(set)
+		},
+		run: func(ctx context.Context, c console, args []string) error {
+			if len(args) == 0 {
+				return usageError("models pull needs the name of a model; \"rollcall models list\" shows them")
+			}
+			lib, err := library.open()
+			if err != nil {
+				return err
+			}
+			if pull.Check, err = checkModel(ctx, c, ort); err != nil {
+				return err
+			}
+			for _, name := range args {
+				if err := pullOne(ctx, c, lib, name, pull); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func addMirrorFlag(set *pflag.FlagSet, mirror *string) {
+	set.StringVar(mirror, "mirror", "", "address or folder that holds NAME.onnx, taken instead of the makers'")
+}
+
+func pullOne(ctx context.Context, c console, lib *models.Library, name string, pull models.PullOptions) error {
+	m := &meter{out: c.err, what: "downloading " + name, bytes: true}
+	if pull.Before == nil {
+		pull.Before = func(k models.Contract) { printPlan(c.err, k, pull.Mirror) }
+	}
+	begun := false
+	pull.Progress = func(done, total int64) {
+		if !begun && done > 0 {
+			fmt.Fprintf(c.err, "  going on after the %s that an earlier try has left\n", megabytes(done))
+		}
+		begun = true
+		m.step(done, total)
+	}
+	err := lib.Pull(ctx, name, pull)
+	m.end()
+	if err != nil {
+		return err
+	}
+	return printInstalled(c, lib, name)
+}
+
+// printPlan says what is about to be downloaded, and what somebody has to know
+// who will use it on pupils.
+func printPlan(out io.Writer, k models.Contract, mirror string) {
+	fmt.Fprintf(out, "%s: %s\n", k.Name, k.Title)
+	fmt.Fprintf(out, "  size        %s\n", downloadSize(k, mirror))
+	fmt.Fprintf(out, "  licence     %s\n", strings.TrimSpace(k.Licence.Name+"  "+k.Licence.URL))
+	fmt.Fprintf(out, "  trained on  %s\n", k.TrainingData)
+}
+
+// downloadSize is how much a pull will bring.
+func downloadSize(k models.Contract, mirror string) string {
+	switch {
+	case k.Source == nil || k.Source.Bytes == 0 || mirror != "" && k.Source.Member != "":
+		return "not known beforehand"
+	case k.Source.Member != "":
+		return fmt.Sprintf("%s, an archive of which %s is kept", megabytes(k.Source.Bytes), k.Source.Member)
+	}
+	return megabytes(k.Source.Bytes)
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"rollcall/embedder"
+	"rollcall/models"
+)
+
+// installOptions says what serve does about a model that it is told to use and
+// that is not installed.
+type installOptions struct {
+	yes    bool
+	mirror string
+}
+
+func (o *installOptions) addFlags(set *pflag.FlagSet) {
+	set.BoolVar(&o.yes, "yes", false, "pull what --model and --locator name and is not installed, without asking")
+	addMirrorFlag(set, &o.mirror)
+}
+
+// installMissing offers to pull the models that serve was told to use. It comes
+// before everything else: a server that cannot do what it was told to is not
+// started.
+func (o *serveOptions) installMissing(ctx context.Context, c console) error {
+	lib, err := o.library.open()
+	if err != nil {
+		return err
+	}
+	for _, named := range []struct {
+		name string
+		kind models.Kind
+	}{{o.rpc.Model, models.Embedder}, {o.embedder.Locator, models.Locator}} {
+		if named.name == "" || named.name == embedder.LocatorNone {
+			continue
+		}
+		m, err := lib.Model(named.name)
+		// Of the other kind it is of no use, and the embedder says so.
+		if errors.Is(err, models.ErrNotInstalled) && m.Contract.Kind == named.kind {
+			err = o.offer(ctx, c, lib, m.Contract, err)
+		}
+		if errors.Is(err, models.ErrDamaged) {
+			continue // the server says so, and takes the model up when it has been installed again
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// offer pulls a model if that is wanted; missing is the error that says it is
+// not installed and what to do.
+func (o *serveOptions) offer(ctx context.Context, c console, lib *models.Library, k models.Contract, missing error) error {
+	// What has to be accepted is for "models pull" to show, not for a question in passing.
+	if k.SHA256 == "" || !k.Licence.Free || k.Source == nil && o.install.mirror == "" {
+		return missing
+	}
+	if !o.install.yes {
+		terminal, err := openTerminal(c)
+		if err != nil {
+			return fmt.Errorf("%w, or start the server with --yes, which does it", missing)
+		}
+		defer terminal.Close()
+		printPlan(terminal, k, o.install.mirror)
+		yes, err := ask(ctx, c.in, terminal, k.Name+" is not installed: pull it now?")
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return missing
+		}
+	}
+	check, err := checkModel(ctx, c, o.ort)
+	if err != nil {
+		return err
+	}
+	pull := models.PullOptions{Mirror: o.install.mirror, Check: check}
+	if !o.install.yes {
+		pull.Before = func(models.Contract) {} // the question has said it
+	}
+	return pullOne(ctx, c, lib, k.Name, pull)
+}
+
+// openTerminal returns where a person who can answer sees a question: standard
+// error, or the terminal itself where standard error goes elsewhere. It fails
+// where nobody is there.
+func openTerminal(c console) (io.WriteCloser, error) {
+	switch {
+	case !isTerminal(c.in):
+		return nil, errors.New("standard input is no terminal")
+	case isTerminal(c.err):
+		return struct {
+			io.Writer
+			io.Closer
+		}{c.err, io.NopCloser(nil)}, nil
+	}
+	return os.OpenFile("/dev/tty", os.O_WRONLY, 0)
+}
+
+// ask puts a question to a person; anything but y or yes is no.
+func ask(ctx context.Context, in io.Reader, out io.Writer, question string) (bool, error) {
+	fmt.Fprintf(out, "%s [y/N] ", question)
+	answers := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n') // an end without an answer is no
+		answers <- line
+	}()
+	select {
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case line := <-answers:
+		answer := strings.ToLower(strings.TrimSpace(line))
+		return answer == "y" || answer == "yes", nil
+	}
+}
