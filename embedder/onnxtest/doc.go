@@ -4,7 +4,9 @@
 //
 // Models: [ArcFace], [SFace] and [FaceNet] have the input of the networks that they are named after
 // and weigh less than 2 MiB; [Points] and [YuNet] are locators. [Model.Reference] computes an
-// embedding in plain Go and float64. [Faulty] models break their contract. [Install] puts models into a models folder.
+// embedding in plain Go and float64. [Faulty] models break their contract. [Install] puts models into a
+// models folder. [Like] is a model for any contract, and [NewWindow] one that shows what its input holds;
+// a [Mirror] serves such files in the place of the makers of the catalogue's models.
 //
 // Pictures: [Face] draws a person; the same seed is the same person under another light and a
 // little moved, and the embedders above give it a similar embedding. [Blank] holds no face.
