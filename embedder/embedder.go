@@ -155,7 +155,7 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 	f := finding{view: asShown}
 	switch {
 	case own.locator != nil:
-		if f, err = e.find(ctx, own.locator, own.check, pic, watch); err != nil {
+		if f, err = find(ctx, own.locator, own.check, pic, watch); err != nil {
 			return nil, err
 		}
 		if !f.found {
@@ -169,7 +169,7 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 		if err := checkLandmarks(*req.Landmarks, pic); err != nil {
 			return nil, err
 		}
-		if f, err = e.confirmGiven(ctx, own.check, pic, *req.Landmarks, watch); err != nil {
+		if f, err = confirmGiven(ctx, own.check, pic, *req.Landmarks, watch); err != nil {
 			return nil, err
 		}
 		given := *req.Landmarks
@@ -185,12 +185,18 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 
 // confirmGiven judges the landmarks of a request. What they say is not changed: where the face has to be
 // viewed otherwise than they say, that is a doubt.
-func (e *Embedder) confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given models.Landmarks, watch *stopwatch) (finding, error) {
+func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given models.Landmarks, watch *stopwatch) (finding, error) {
 	f := finding{face: locate.Face{Landmarks: given}, found: true, view: asShown}
 	if check == nil {
 		return f, nil
 	}
-	seen, err := e.recheck(ctx, check, pic, f, watch)
+	s, err := check.pool.take(ctx)
+	watch.lap(StageQueue)
+	if err != nil {
+		return finding{}, err
+	}
+	defer check.pool.put(s)
+	seen, err := recheck(check.contract, s, pic, f)
 	watch.lap(StageLocate)
 	if err != nil {
 		return finding{}, fmt.Errorf("locator %s: %w", check.name, err)

@@ -64,6 +64,14 @@ func (s sight) unusual() bool {
 	return !ok || p.ratio < usualLow || p.ratio > usualHigh || p.residual > usualResidual
 }
 
+// isFace reports whether it is a face that a sight shows.
+func (s sight) isFace() bool {
+	if s.view == asShown {
+		return s.first >= logit(minScore)
+	}
+	return min(s.first, s.sum-s.first) >= logit(minTurnedScore)
+}
+
 // logit is the inverse of the logistic function, finite for all scores.
 func logit(score float32) float64 {
 	const least = 1e-7 // about what float32 tells from 1
@@ -131,13 +139,12 @@ func (x examiner) search(a area, first sight) (best sight, upright bool, err err
 			if turned, err = x.confirm(turned); err != nil {
 				return sight{}, false, err
 			}
-			if turned.sum > shown.sum && x.settled(turned) {
+			if best = surer(shown, turned); best == turned && x.settled(turned) {
 				return turned, true, nil
 			}
-			best = surer(best, turned)
 			bases = append(bases, turned.view)
 		}
-		upright = math.Abs(turned.sum-(shown.sum-asShownBonus)) >= closeTurns
+		upright = !turned.isFace() || math.Abs(turned.sum-(shown.sum-asShownBonus)) >= closeTurns
 	}
 	for _, base := range bases {
 		s, err := x.stretched(a, base)
@@ -149,10 +156,10 @@ func (x examiner) search(a area, first sight) (best sight, upright bool, err err
 	return best, upright || best.view.stretch != 1 || x.sure(best), nil
 }
 
-// surer returns the sight that the locator is surer of, of equals the first.
-func surer(a, b sight) sight {
-	if b.sum > a.sum {
-		return b
+// surer returns the sight that the locator is surer of: other than a only if it is a face.
+func surer(a, other sight) sight {
+	if other.sum > a.sum && other.isFace() {
+		return other
 	}
 	return a
 }

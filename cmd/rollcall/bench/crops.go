@@ -35,6 +35,12 @@ var template = models.Landmarks{
 	{X: 41.5493, Y: 92.3655}, {X: 70.7299, Y: 92.2041},
 }
 
+// tightMiddle and tightSide are, in the template's square, between eyes and mouth, and twice their
+// distance.
+var tightMiddle = models.Point{X: 56, Y: 72}
+
+const tightSide = 2 * 40.7
+
 // A crop is a face as a detector would have cut it.
 type crop struct {
 	name, person string
@@ -53,6 +59,8 @@ type cutOptions struct {
 	side int
 	// rough makes the crops of poor cameras: see rough.go.
 	rough bool
+	// tight cuts so that eyes to mouth fill half of the side.
+	tight bool
 }
 
 func (o *cutOptions) addFlags(set *pflag.FlagSet) {
@@ -160,6 +168,9 @@ func (o cutOptions) square(f face) (align.Transform, int, error) {
 	rng := o.random(f.name)
 	between := func(limit float64) float64 { return limit * (2*rng.Float64() - 1) }
 	size := templateSide * math.Hypot(back.A, back.B) * (1 + o.grow*rng.Float64()) // pixels of the picture
+	if o.tight {
+		centre, size = back.Apply(tightMiddle), tightSide*math.Hypot(back.A, back.B)
+	}
 	x, y := float64(centre.X)+between(o.shift)*size, float64(centre.Y)+between(o.shift)*size
 	turn := between(o.turn) * math.Pi / 180
 	side := o.side

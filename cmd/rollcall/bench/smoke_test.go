@@ -234,3 +234,22 @@ func TestSplits(t *testing.T) {
 		}
 	}
 }
+
+// TestConditions runs every deformation with drawn faces. What becomes of them only real ones tell.
+func TestConditions(t *testing.T) {
+	faces := writeFaces(t, append(people(5, 3, splitTest), people(4, 1, splitTest)...))
+	var res conditionsResult
+	benchJSON(t, &res, "conditions", "--faces="+faces, "--models-dir="+testModels(t), "--students=5")
+	if len(res.Conditions) != len(deformations()) || res.Crops != 19 || res.Students != 5 || len(res.Several) != 2 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	up := res.Conditions[0]
+	if up.Usable.Count < 17 || up.CleanRank1.Share < 0.9 || up.Clean.Probes != 10 || up.Alike.Probes != 10 || up.CleanStrangers.Probes != 4 || up.Clean != up.Alike {
+		t.Errorf("upright: %+v", up)
+	}
+	for _, c := range res.Conditions[1:] {
+		if c.Usable.Of != 19 || c.CleanStrangers.Probes != 4 {
+			t.Errorf("%s: %+v", c.Name, c)
+		}
+	}
+}

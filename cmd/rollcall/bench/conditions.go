@@ -1,0 +1,204 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"rollcall/embedder"
+	"rollcall/gallery"
+)
+
+// conditionsOptions are the flags of "bench conditions".
+type conditionsOptions struct {
+	models modelOptions
+	cut    cutOptions
+	report reportOptions
+
+	faces, split string
+	students     int
+	fpir         float64
+}
+
+func conditionsBench() Bench {
+	var o conditionsOptions
+	return Bench{
+		Name:  "conditions",
+		Short: "what turned, stretched, tight and poor crops do to verdicts",
+		Long: `Cuts crops as bench accuracy does, and deforms them as cameras and software do.
+Students are enrolled with one crop each, once with an upright one and once with
+one that is deformed like the probes: what is deformed alike may resemble each
+other. Prints how many crops are usable, how many students' probes get the right
+name and how many strangers' probes get any; and of how many of two faces side
+by side it is said that they are several.`,
+		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
+		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
+	}
+}
+
+func (o *conditionsOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.faces, "faces", "", "folder of the faces")
+	set.StringVar(&o.split, "split", splitTest, "which people: test, train or validation")
+	set.IntVar(&o.students, "students", 160, "how many people with two pictures or more are enrolled; 0: all")
+	set.Float64Var(&o.fpir, "fpir", 0.01, "wanted share of strangers' probes that get a MATCH")
+	o.cut.addFlags(set)
+	o.models.addFlags(set)
+}
+
+func (o *conditionsOptions) validate() error {
+	switch {
+	case o.faces == "":
+		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
+	case o.students < 0:
+		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
+	case !(o.fpir > 0 && o.fpir < 1):
+		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.fpir)
+	}
+	return errors.Join(o.cut.validate(), o.report.validate())
+}
+
+func (o *conditionsOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	faces, err := readFaces(o.faces, o.split)
+	if err != nil {
+		return err
+	}
+	w, err := o.models.open(ctx, progress)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if !w.aligns() || w.locator == "" {
+		return fmt.Errorf("model %s does not align faces, or no locator is installed: nothing would be located", w.embedder.Contract.Name)
+	}
+	res := conditionsResult{Model: w.describe(), Locator: w.locator, FPIR: o.fpir}
+	var upright []*embedder.Result
+	var people roster
+	for _, d := range deformations() {
+		crops, err := d.cutDeformed(ctx, o.cut, faces)
+		if err != nil {
+			return err
+		}
+		found, err := locatedBy(w).embedAll(ctx, named(progress, d.name), w, crops)
+		if err != nil {
+			return err
+		}
+		if upright == nil {
+			upright = found
+			if people, err = newRoster(crops, o.students, o.cut.seed); err != nil {
+				return err
+			}
+			res.Students, res.Crops = len(people.students), len(crops)
+		}
+		c := condition{Name: d.name}
+		c.count(found)
+		if err := c.judge(ctx, crops, upright, found, people, w.galleryModel(), gallery.Options{FPIR: o.fpir, Margin: gallery.DefaultMargin}); err != nil {
+			return err
+		}
+		res.Conditions = append(res.Conditions, c)
+	}
+	if res.Several, err = o.measureSeveral(ctx, progress, w, faces); err != nil {
+		return err
+	}
+	return o.report.print(out, "conditions", w.runtime.Version, res)
+}
+
+// locatedBy is the way of a server.
+func locatedBy(w *workbench) way { return way{name: "locator " + w.locator, locates: true} }
+
+// named says of which condition a progress is.
+func named(progress io.Writer, name string) io.Writer {
+	fmt.Fprintf(progress, "%s:\n", name)
+	return progress
+}
+
+// measureSeveral puts each crop beside that of another person.
+func (o *conditionsOptions) measureSeveral(ctx context.Context, progress io.Writer, w *workbench, faces []face) ([]severalResult, error) {
+	crops, err := o.cut.cutAll(ctx, faces)
+	if err != nil {
+		return nil, err
+	}
+	var results []severalResult
+	for _, share := range []float64{1, 0.8} {
+		next := 0
+		pairs := make([]crop, 0, len(crops)/2)
+		for next+1 < len(crops) {
+			a, b := crops[next], crops[next+1]
+			next += 2
+			if a.person == b.person {
+				continue
+			}
+			left, err := rgba(a)
+			if err != nil {
+				return nil, err
+			}
+			right, err := rgba(b)
+			if err != nil {
+				return nil, err
+			}
+			if a.jpeg, err = encode(beside(left, right, share)); err != nil {
+				return nil, err
+			}
+			pairs = append(pairs, a)
+		}
+		found, err := locatedBy(w).embedAll(ctx, named(progress, "two faces"), w, pairs)
+		if err != nil {
+			return nil, err
+		}
+		several := 0
+		for _, r := range found {
+			if slices.Contains(r.Quality.Reasons, embedder.SeveralFaces) {
+				several++
+			}
+		}
+		results = append(results, severalResult{Share: share, Refused: ratioOf(several, len(found))})
+	}
+	return results, nil
+}
+
+// count counts what the embedder says of the crops.
+func (c *condition) count(found []*embedder.Result) {
+	usable, righted := 0, 0
+	var locate []float64
+	for _, r := range found {
+		if len(r.Quality.Reasons) == 0 {
+			usable++
+		}
+		if r.Quality.Turned != 0 || r.Embedding != nil && r.Quality.Stretched != 1 {
+			righted++
+		}
+		locate = append(locate, milliseconds(r.Timings[embedder.StageLocate]))
+	}
+	c.Usable, c.Righted = ratioOf(usable, len(found)), ratioOf(righted, len(found))
+	c.LocateMean, c.LocateP95 = mean(locate), quantile(locate, 0.95)
+}
+
+// judge asks two galleries for all probes: one of upright crops, one of crops that are deformed like
+// the probes.
+func (c *condition) judge(ctx context.Context, crops []crop, upright, found []*embedder.Result, people roster, model gallery.Model, opts gallery.Options) error {
+	var clean, alike wayResult
+	mixed := slices.Clone(found)
+	for _, s := range people.students {
+		for _, i := range s.crops {
+			mixed[i] = upright[i]
+			if len(upright[i].Quality.Reasons) == 0 {
+				break // this one is enrolled
+			}
+		}
+	}
+	if err := clean.identify(ctx, crops, mixed, people, model, opts); err != nil {
+		return err
+	}
+	if err := alike.identify(ctx, crops, found, people, model, opts); err != nil {
+		return err
+	}
+	c.Clean, c.CleanStrangers, c.CleanRank1 = clean.Enrolled, clean.Strangers, clean.Rank1
+	c.Alike, c.AlikeStrangers = alike.Enrolled, alike.Strangers
+	return nil
+}
