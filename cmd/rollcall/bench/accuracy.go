@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ type accuracyOptions struct {
 	students     int
 	gallery      gallery.Options
 	calibrate    bool
+	mirror       bool
 	calibration  string
 }
 
@@ -57,6 +59,7 @@ func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
 	set.Float64Var(&o.gallery.FPIR, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
 	set.Float32Var(&o.gallery.Margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
 	set.BoolVar(&o.calibrate, "calibrate", false, "print a calibration for the model's contract instead; not from the split test")
+	set.BoolVar(&o.mirror, "mirror", false, "measure beside it what the mean with the mirrored crop's embedding brings, for enrolled crops and for all")
 	set.StringVar(&o.calibration, "calibration", "", "judge by the calibration in this file, which --calibrate printed, instead of the contract's")
 	o.models.addFlags(set)
 }
@@ -107,24 +110,46 @@ func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err
 		}
 	}
 	res := accuracyResult{Model: w.describe(), Pictures: len(crops), Students: len(roster.students), Rule: o.rule(model)}
-	for _, way := range ways(w) {
+	for i, way := range ways(w) {
 		found, err := way.embedAll(ctx, progress, w, crops)
 		if err != nil {
 			return err
 		}
 		v := wayResult{Way: way.name}
-		if err := v.verify(ctx, crops, found); err != nil {
-			return err
-		}
 		if way.locates {
 			v.Landmarks = measureLandmarks(crops, found)
 		}
-		if err := v.identify(ctx, crops, found, roster, model, o.gallery); err != nil {
+		if err := v.measure(ctx, crops, found, found, roster, model, o.gallery); err != nil {
 			return err
 		}
 		res.Ways = append(res.Ways, v)
+		if i == 0 && o.mirror {
+			both, err := way.withMirrored(ctx, progress, w, crops, found)
+			if err != nil {
+				return err
+			}
+			for _, v := range []struct {
+				name   string
+				probes []*embedder.Result
+			}{{"enrolled ones mirrored too", found}, {"all mirrored too", both}} {
+				m := wayResult{Way: v.name}
+				if err := m.measure(ctx, crops, both, v.probes, roster, model, o.gallery); err != nil {
+					return err
+				}
+				res.Ways = append(res.Ways, m)
+			}
+		}
 	}
 	return o.report.print(out, "accuracy", w.runtime.Version, res)
+}
+
+// measure compares all probes with one another, and identifies those of a roster whose students are
+// enrolled with theirs of enrolled.
+func (v *wayResult) measure(ctx context.Context, crops []crop, enrolled, probes []*embedder.Result, r roster, model gallery.Model, opts gallery.Options) error {
+	if err := v.verify(ctx, crops, probes); err != nil {
+		return err
+	}
+	return v.identify(ctx, crops, r.mixed(enrolled, probes), r, model, opts)
 }
 
 // rule says what the verdicts follow from.
@@ -204,6 +229,36 @@ func (y way) embedAll(ctx context.Context, progress io.Writer, w *workbench, cro
 		})
 	}
 	return results, group.Wait()
+}
+
+// withMirrored returns the results with the mean, of unit length, of each crop's embedding and its mirrored
+// picture's, where both have one.
+func (y way) withMirrored(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result) ([]*embedder.Result, error) {
+	crops, err := changeAll(ctx, crops, mirrored)
+	if err != nil {
+		return nil, err
+	}
+	others, err := y.embedAll(ctx, progress, w, crops)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*embedder.Result, len(found))
+	for i, r := range found {
+		both := *r
+		if r.Embedding != nil && others[i].Embedding != nil {
+			both.Embedding = make([]float32, len(r.Embedding))
+			var square float64
+			for k := range both.Embedding {
+				both.Embedding[k] = r.Embedding[k] + others[i].Embedding[k]
+				square += float64(both.Embedding[k] * both.Embedding[k])
+			}
+			for k := range both.Embedding {
+				both.Embedding[k] /= float32(math.Sqrt(square))
+			}
+		}
+		out[i] = &both
+	}
+	return out, nil
 }
 
 // embeddingsOf returns the embeddings of the crops that have one.

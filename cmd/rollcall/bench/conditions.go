@@ -183,16 +183,7 @@ func (c *condition) count(found []*embedder.Result) {
 // the probes.
 func (c *condition) judge(ctx context.Context, crops []crop, upright, found []*embedder.Result, people roster, model gallery.Model, opts gallery.Options) error {
 	var clean, alike wayResult
-	mixed := slices.Clone(found)
-	for _, s := range people.students {
-		for _, i := range s.crops {
-			mixed[i] = upright[i]
-			if len(upright[i].Quality.Reasons) == 0 {
-				break // this one is enrolled
-			}
-		}
-	}
-	if err := clean.identify(ctx, crops, mixed, people, model, opts); err != nil {
+	if err := clean.identify(ctx, crops, people.mixed(upright, found), people, model, opts); err != nil {
 		return err
 	}
 	if err := alike.identify(ctx, crops, found, people, model, opts); err != nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+
+	"rollcall/embedder"
 )
 
 // A roster says which crops are enrolled and which are probes. Crops are named
@@ -48,4 +50,19 @@ func newRoster(crops []crop, n int, seed uint64) (roster, error) {
 	}
 	slices.Sort(r.strangers)
 	return r, nil
+}
+
+// mixed returns the results of probes, with those of enrolled for the crops that are enrolled: of each
+// student the first usable one of these.
+func (r roster) mixed(enrolled, probes []*embedder.Result) []*embedder.Result {
+	out := slices.Clone(probes)
+	for _, s := range r.students {
+		for _, i := range s.crops {
+			out[i] = enrolled[i]
+			if len(enrolled[i].Quality.Reasons) == 0 {
+				break
+			}
+		}
+	}
+	return out
 }
