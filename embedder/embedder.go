@@ -175,7 +175,7 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 		given := *req.Landmarks
 		result.Landmarks, result.LandmarksFrom = &given, FromRequest
 	}
-	if result.Embedding, err = infer(ctx, m, pic, result.Landmarks, f.view, watch); err != nil {
+	if result.Embedding, err = infer(ctx, m, pic, result.Landmarks, f.view, req.Enrol, watch); err != nil {
 		return nil, err
 	}
 	result.Quality = assess(pic, result.Landmarks, f)
@@ -211,8 +211,8 @@ func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given
 	return f, nil
 }
 
-// infer aligns a crop into the tensor of a session, runs it and returns the embedding.
-func infer(ctx context.Context, m *model, pic *picture.Picture, landmarks *models.Landmarks, v view, watch *stopwatch) ([]float32, error) {
+// infer aligns a crop, runs a model on it and returns the embedding.
+func infer(ctx context.Context, m *model, pic *picture.Picture, landmarks *models.Landmarks, v view, enrol bool, watch *stopwatch) ([]float32, error) {
 	t, err := transformOf(m.contract, pic, landmarks, v)
 	if err != nil {
 		return nil, unusable(err)
@@ -223,11 +223,28 @@ func infer(ctx context.Context, m *model, pic *picture.Picture, landmarks *model
 		return nil, err
 	}
 	defer m.pool.put(s)
+	embedding, err := m.run(s, pic, t, watch)
+	if err != nil || !enrol || !m.contract.MirrorEnrolled {
+		return embedding, err
+	}
+	mirror := align.Transform{A: -1, Tx: float64(m.contract.Input.Width - 1), D: 1}
+	mirrored, err := m.run(s, pic, mirror.After(t), watch)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range mirrored {
+		embedding[i] += v
+	}
+	return normalise(embedding)
+}
+
+// run runs a model on a picture that t takes to its input. REQUIRES: s.mu is held.
+func (m *model) run(s *session, pic *picture.Picture, t align.Transform, watch *stopwatch) ([]float32, error) {
 	if err := align.Warp(s.input, pic, t, m.contract.Input); err != nil {
 		return nil, unusable(err)
 	}
 	watch.lap(StageAlign)
-	err = s.run()
+	err := s.run()
 	watch.lap(StageRun)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w: %w", m.name, ErrOutput, err)

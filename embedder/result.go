@@ -15,6 +15,9 @@ type Request struct {
 	Landmarks *models.Landmarks
 	// Model names the model; "" is the default one.
 	Model string
+	// Enrol asks for the embedding that is stored of a crop and compared with those of probes: see
+	// [models.Contract.MirrorEnrolled].
+	Enrol bool
 }
 
 // Result is what [Embedder.Embed] found out about a crop. All of it is the caller's.

@@ -80,6 +80,9 @@ type Contract struct {
 	// the name of the locator with one that confirms what they find. Empty: none.
 	CheckedBy string `json:"checked_by,omitempty"`
 	Output    Output `json:"output,omitzero"`
+	// MirrorEnrolled is for embedders that align: the embedding of a crop that is enrolled is the mean, of unit
+	// length, with its mirror image's. That takes a second run, where a probe takes one.
+	MirrorEnrolled bool `json:"mirror_enrolled,omitempty"`
 
 	// Threshold is the cosine similarity from which the makers of an embedder call two crops the
 	// same person (a published cosine distance d is 1-d here). 0 only with a Calibration.

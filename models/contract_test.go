@@ -138,6 +138,7 @@ func TestValidateNamesFaults(t *testing.T) {
 		"image order":         func(c *Contract) { c.Template[0], c.Template[1] = c.Template[1], c.Template[0] },
 		"eyes over":           func(c *Contract) { c.Template[0].Y, c.Template[3].Y = 92, 51 },
 		"template is":         func(c *Contract) { c.Input.Fit = FitLetterbox },
+		"mirror_enrolled is":  func(c *Contract) { c.Input.Fit, c.MirrorEnrolled = FitLetterbox, true },
 		"threshold must":      func(c *Contract) { c.Threshold = 1.2 },
 		"threshold and":       func(c *Contract) { c.ThresholdSource = "" },
 		"threshold over 0":    func(c *Contract) { c.Threshold, c.ThresholdSource = 0, "" },
@@ -169,7 +170,8 @@ func TestValidateNamesFaults(t *testing.T) {
 		"checked_by must":     func(c *Contract) { c.CheckedBy = "No Name" },
 		"yet to find":         func(c *Contract) { c.Input.Fit = FitAlign },
 		"template is":         func(c *Contract) { c.Template = template112 },
-		"output is":           func(c *Contract) { c.Output.Dimension = 10 },
+		"output and":          func(c *Contract) { c.Output.Dimension = 10 },
+		"mirror_enrolled are": func(c *Contract) { c.MirrorEnrolled = true },
 		"threshold and calib": func(c *Contract) { c.Threshold = 0.9 },
 		"golden is":           func(c *Contract) { c.Golden = &Golden{} },
 	} {

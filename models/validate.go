@@ -98,6 +98,7 @@ func (f *faults) embedder(c Contract) {
 	d := c.Output.Dimension
 	f.check(d >= 1 && d <= maxDimension, "output.dimension must be in 1..%d", maxDimension)
 	f.check(c.Decoder == "" && c.SecondLook == 0 && c.Sure == 0 && c.CheckedBy == "", "decoder, second_look, sure and checked_by are for locators")
+	f.check(!c.MirrorEnrolled || c.Input.Fit == FitAlign, "mirror_enrolled is for fit %q", FitAlign)
 	if c.Input.Fit == FitAlign {
 		f.template(c.Template, c.Input)
 	} else {
@@ -122,7 +123,7 @@ func (f *faults) locator(c Contract) {
 	f.check(c.CheckedBy == "" || c.SecondLook == 0 && namePattern.MatchString(c.CheckedBy), "checked_by must be a model's name, without second_look")
 	f.check(c.Input.Fit != FitAlign, "fit %q needs the landmarks that a locator has yet to find", FitAlign)
 	f.check(c.Template == Landmarks{}, "template is for embedders")
-	f.check(c.Output == Output{}, "output is for embedders")
+	f.check(c.Output == Output{} && !c.MirrorEnrolled, "output and mirror_enrolled are for embedders")
 	f.check(c.Threshold == 0 && c.ThresholdSource == "" && len(c.Calibration) == 0 && c.CalibrationSource == "",
 		"threshold and calibration are for embedders")
 	f.check(c.Golden == nil, "golden is for embedders")

@@ -25,7 +25,7 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 	if req.GetCropId() != "" {
 		return s.identifyStored(ctx, req, probe)
 	}
-	res, err := s.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel())
+	res, err := s.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel(), false)
 	if err != nil {
 		return nil, err
 	}

@@ -85,13 +85,13 @@ func notAnEmbedder(name string) error {
 		fmt.Sprintf("model %s is a locator: it finds landmarks and makes no embeddings", name), nil)
 }
 
-// embed runs the embedder on a crop of a request.
-func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model string) (*embedder.Result, error) {
+// embed runs the embedder on a crop of a request, that is to be stored or is a probe.
+func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model string, enrol bool) (*embedder.Result, error) {
 	name, err := a.modelName(model)
 	if err != nil {
 		return nil, err
 	}
-	return a.Embedder.Embed(ctx, embedder.Request{Image: image, Landmarks: landmarksOf(points), Model: name})
+	return a.Embedder.Embed(ctx, embedder.Request{Image: image, Landmarks: landmarksOf(points), Model: name, Enrol: enrol})
 }
 
 // embedAndStore is Embed, for the unary call and for the stream.
@@ -100,7 +100,7 @@ func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.Embe
 		return nil, newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
 			"this server does not give out embeddings: leave return_embedding out, or start it with --allow-embeddings", nil)
 	}
-	res, err := a.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel())
+	res, err := a.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel(), req.GetCropId() != "")
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequ
 	for i, probe := range req.GetProbes() {
 		group.Go(func() error {
 			res, err := patiently(ctx, func() (*embedder.Result, error) {
-				return s.embed(ctx, probe.GetImage(), probe.GetLandmarks(), name)
+				return s.embed(ctx, probe.GetImage(), probe.GetLandmarks(), name, false)
 			})
 			if err != nil {
 				return probeError(translate(ctx, err), i)

@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-FIELDS = ["name", "kind", "title", "description", "licence", "training_data", "sha256", "input", "template", "decoder", "second_look", "sure", "checked_by", "output",
+FIELDS = ["name", "kind", "title", "description", "licence", "training_data", "sha256", "input", "template", "decoder", "second_look", "sure", "checked_by", "output", "mirror_enrolled",
           "threshold", "threshold_source", "calibration", "calibration_source", "golden", "accuracy", "preference"]
 
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
@@ -119,7 +120,11 @@ func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err
 		if way.locates {
 			v.Landmarks = measureLandmarks(crops, found)
 		}
-		if err := v.measure(ctx, crops, found, found, roster, model, o.gallery); err != nil {
+		enrolled, err := way.enrolled(ctx, progress, w, crops, found, roster)
+		if err != nil {
+			return err
+		}
+		if err := v.measure(ctx, crops, enrolled, found, roster, model, o.gallery); err != nil {
 			return err
 		}
 		res.Ways = append(res.Ways, v)
@@ -129,11 +134,11 @@ func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err
 				return err
 			}
 			for _, v := range []struct {
-				name   string
-				probes []*embedder.Result
-			}{{"enrolled ones mirrored too", found}, {"all mirrored too", both}} {
+				name             string
+				enrolled, probes []*embedder.Result
+			}{{"none mirrored", found, found}, {"enrolled ones mirrored", both, found}, {"all mirrored", both, both}} {
 				m := wayResult{Way: v.name}
-				if err := m.measure(ctx, crops, both, v.probes, roster, model, o.gallery); err != nil {
+				if err := m.measure(ctx, crops, v.enrolled, v.probes, roster, model, o.gallery); err != nil {
 					return err
 				}
 				res.Ways = append(res.Ways, m)
@@ -198,8 +203,33 @@ func ways(w *workbench) []way {
 	return all
 }
 
-// embedAll embeds the crops, in their order.
-func (y way) embedAll(ctx context.Context, progress io.Writer, w *workbench, crops []crop) (results []*embedder.Result, err error) {
+// enrolled returns found with the results that a server stores for the crops that are enrolled.
+func (y way) enrolled(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result, r roster) ([]*embedder.Result, error) {
+	var places []int
+	var chosen []crop
+	for _, s := range r.students {
+		if i := s.enrolled(found); i >= 0 {
+			places, chosen = append(places, i), append(chosen, crops[i])
+		}
+	}
+	stored, err := y.embed(ctx, progress, w, chosen, true)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Clone(found)
+	for k, i := range places {
+		out[i] = stored[k]
+	}
+	return out, nil
+}
+
+// embedAll embeds the crops as probes, in their order.
+func (y way) embedAll(ctx context.Context, progress io.Writer, w *workbench, crops []crop) ([]*embedder.Result, error) {
+	return y.embed(ctx, progress, w, crops, false)
+}
+
+// embed embeds the crops, to be enrolled or as probes, in their order.
+func (y way) embed(ctx context.Context, progress io.Writer, w *workbench, crops []crop, enrol bool) (results []*embedder.Result, err error) {
 	var opts embedder.Options
 	if !y.locates {
 		opts.Locator = embedder.LocatorNone
@@ -220,7 +250,7 @@ func (y way) embedAll(ctx context.Context, progress io.Writer, w *workbench, cro
 	for i, c := range crops {
 		group.Go(func() (err error) {
 			defer m.step()
-			req := embedder.Request{Image: c.jpeg, Model: w.embedder.Contract.Name}
+			req := embedder.Request{Image: c.jpeg, Model: w.embedder.Contract.Name, Enrol: enrol}
 			if y.given {
 				req.Landmarks = &c.landmarks
 			}

@@ -78,9 +78,9 @@ func (o *conditionsOptions) run(ctx context.Context, out, progress io.Writer) (e
 		return fmt.Errorf("model %s does not align faces, or no locator is installed: nothing would be located", w.embedder.Contract.Name)
 	}
 	res := conditionsResult{Model: w.describe(), Locator: w.locator, FPIR: o.fpir}
-	var upright []*embedder.Result
+	var upright []*embedder.Result // as they are stored
 	var people roster
-	for _, d := range deformations() {
+	for i, d := range deformations() {
 		crops, err := d.cutDeformed(ctx, o.cut, faces)
 		if err != nil {
 			return err
@@ -89,16 +89,23 @@ func (o *conditionsOptions) run(ctx context.Context, out, progress io.Writer) (e
 		if err != nil {
 			return err
 		}
-		if upright == nil {
-			upright = found
+		if i == 0 {
 			if people, err = newRoster(crops, o.students, o.cut.seed); err != nil {
 				return err
 			}
 			res.Students, res.Crops = len(people.students), len(crops)
 		}
+		stored, err := locatedBy(w).enrolled(ctx, progress, w, crops, found, people)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			upright = stored
+		}
 		c := condition{Name: d.name}
 		c.count(found)
-		if err := c.judge(ctx, crops, upright, found, people, w.galleryModel(), gallery.Options{FPIR: o.fpir, Margin: gallery.DefaultMargin}); err != nil {
+		opts := gallery.Options{FPIR: o.fpir, Margin: gallery.DefaultMargin}
+		if err := c.judge(ctx, crops, [2][]*embedder.Result{upright, stored}, found, people, w.galleryModel(), opts); err != nil {
 			return err
 		}
 		res.Conditions = append(res.Conditions, c)
@@ -181,14 +188,14 @@ func (c *condition) count(found []*embedder.Result) {
 
 // judge asks two galleries for all probes: one of upright crops, one of crops that are deformed like
 // the probes.
-func (c *condition) judge(ctx context.Context, crops []crop, upright, found []*embedder.Result, people roster, model gallery.Model, opts gallery.Options) error {
-	var clean, alike wayResult
-	if err := clean.identify(ctx, crops, people.mixed(upright, found), people, model, opts); err != nil {
-		return err
+func (c *condition) judge(ctx context.Context, crops []crop, stored [2][]*embedder.Result, found []*embedder.Result, people roster, model gallery.Model, opts gallery.Options) error {
+	var results [2]wayResult
+	for i := range results {
+		if err := results[i].identify(ctx, crops, people.mixed(stored[i], found), people, model, opts); err != nil {
+			return err
+		}
 	}
-	if err := alike.identify(ctx, crops, found, people, model, opts); err != nil {
-		return err
-	}
+	clean, alike := results[0], results[1]
 	c.Clean, c.CleanStrangers, c.CleanRank1 = clean.Enrolled, clean.Strangers, clean.Rank1
 	c.Alike, c.AlikeStrangers = alike.Enrolled, alike.Strangers
 	return nil

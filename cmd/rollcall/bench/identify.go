@@ -105,13 +105,7 @@ type probe struct {
 // enrol enrols the first usable crop of a student and returns the others as
 // probes; none where no crop is usable.
 func (v *wayResult) enrol(ctx context.Context, g *gallery.Gallery, s student, crops []crop, found []*embedder.Result, model gallery.Model) ([]probe, error) {
-	enrolled := -1
-	for _, i := range s.crops {
-		if len(found[i].Quality.Reasons) == 0 {
-			enrolled = i
-			break
-		}
-	}
+	enrolled := s.enrolled(found)
 	if enrolled < 0 {
 		v.NotEnrolled++
 		return nil, nil

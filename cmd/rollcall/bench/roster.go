@@ -66,3 +66,13 @@ func (r roster) mixed(enrolled, probes []*embedder.Result) []*embedder.Result {
 	}
 	return out
 }
+
+// enrolled is the crop of a student that is enrolled, the first usable one, or -1.
+func (s student) enrolled(found []*embedder.Result) int {
+	for _, i := range s.crops {
+		if len(found[i].Quality.Reasons) == 0 {
+			return i
+		}
+	}
+	return -1
+}
