@@ -33,7 +33,7 @@ func (g *Gallery) lookalikes(m Model, vector []float32, studentID string) (looka
 		if err := m.agrees(sp.model); err != nil {
 			return lookalikes{}, err
 		}
-		others = sp.engine.Len()
+		others = sp.owned
 		if st := g.state.students[studentID]; st != nil {
 			others -= sp.students[st]
 		}

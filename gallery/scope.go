@@ -88,7 +88,7 @@ func (s *state) roster(m Model, sc Scope, excludeCrop string) (roster, error) {
 	}
 	if sc.everybody() {
 		if r.space != nil {
-			r.vectors = r.space.engine.Len()
+			r.vectors = r.space.owned
 			r.students = len(r.space.students)
 			r.leaveOut()
 		}

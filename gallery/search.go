@@ -33,11 +33,15 @@ func (r *roster) rank(vector []float32, want int, floor float32, exact bool) (ra
 	if r.space == nil {
 		return nil, true, nil
 	}
-	all := r.space.engine.Len()
-	if r.allow != nil {
-		all = r.allow.Len()
-	}
-	for k := max(firstHits, want); all > 0; k *= moreHits {
+	for k := max(firstHits, want); ; k *= moreHits {
+		// Of everybody, what the engine holds may change during the search: there are no more hits when it
+		// gives fewer than it was asked for, whatever their number was before.
+		all := math.MaxInt
+		if r.allow != nil {
+			if all = r.allow.Len(); all == 0 {
+				return nil, true, nil
+			}
+		}
 		k = min(k, all)
 		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: exact})
 		if err != nil {
@@ -48,7 +52,6 @@ func (r *roster) rank(vector []float32, want int, floor float32, exact bool) (ra
 			return ranked, res.Exact, nil
 		}
 	}
-	return nil, true, nil
 }
 
 // enough reports whether further hits can change nothing that was asked for:

@@ -59,6 +59,7 @@ type space struct {
 	engine   index.Engine
 	owners   []*crop          // by ID; nil where the ID is free
 	students map[*student]int // how many vectors of the student are here; never 0
+	owned    int              // vectors with an owner: the engine may hold more
 
 	names *cropNames // nil unless the engine reads vectors from storage
 
@@ -110,6 +111,7 @@ func (s *space) own(id index.ID, c *crop) {
 
 // count adds n to the number of the student's vectors here.
 func (s *space) count(st *student, n int) {
+	s.owned += n
 	if s.students[st] += n; s.students[st] == 0 {
 		delete(s.students, st)
 	}

@@ -45,7 +45,7 @@ func (g *Gallery) Stats() Stats {
 			Digest:   sp.model.Digest,
 			Engine:   sp.engine.Name(),
 			Students: len(sp.students),
-			Vectors:  sp.engine.Len(),
+			Vectors:  sp.owned,
 			Bytes:    sp.engine.Bytes(),
 		}
 		m.Recall, m.RecallKnown = sp.engine.Recall()

@@ -50,17 +50,18 @@ type candidate struct {
 // source's.
 // REQUIRES: the caller is inside an epoch; k >= 1.
 func (a *arena) exactly(query []float32, k int, allow *Set) ([]Hit, error) {
-	k = min(k, int(a.live.Load()))
 	if allow != nil {
 		k = min(k, allow.Len())
-	}
-	if k <= 0 {
-		return nil, nil
 	}
 	s := scanner{query: pad(query), allow: allow}
 	s.coded.encode(query)
 	for {
 		s.view = a.view()
+		// No more than the view can hold. How many vectors live is no bound: one may come to life between
+		// that count and the view, and would push another out.
+		if k = min(k, int(s.used)); k == 0 {
+			return nil, nil
+		}
 		s.lows = topK{k: k, hits: make([]Hit, 0, k)}
 		s.kept = s.kept[:0]
 		s.raise()
