@@ -1,6 +1,6 @@
 package models
 
-// Kind says what a model does with a crop.
+// Kind says what a model does with a picture.
 type Kind string
 
 const (
@@ -8,6 +8,8 @@ const (
 	Embedder Kind = "embedder"
 	// Locator finds the five landmarks of a crop.
 	Locator Kind = "locator"
+	// Detector finds the faces of a photo.
+	Detector Kind = "detector"
 )
 
 // Values of [Input.Layout]: the order of the axes of the input tensor, whose batch N is 1.
@@ -30,13 +32,16 @@ const (
 	FitCorner    = "corner"    // aspect kept, at the upper left, the rest black
 )
 
-// Values of [Contract.Decoder]: what the outputs of a locator mean.
+// Values of [Contract.Decoder]: what the outputs of a locator or a detector mean.
 const (
 	// DecoderYuNet reads the twelve tensors of YuNet: cls, obj, bbox and kps at strides 8, 16 and 32.
 	DecoderYuNet = "yunet"
 	// DecoderPoints reads the output "landmarks" [1][10]float32, five (x, y) in image order as
 	// fractions of the input's width and height, and the output "score" [1][1]float32 in 0..1.
 	DecoderPoints = "points"
+	// DecoderBlaze is for detectors. It reads the outputs "regressors" [1][N][16]float32 and "logits"
+	// [1][N][1]float32 of BlazeFace, with N the anchors of [Contract.Anchors] in their order.
+	DecoderBlaze = "blaze"
 )
 
 // Point is a position in pixels: x to the right, y down.
@@ -67,7 +72,15 @@ type Contract struct {
 
 	Input    Input     `json:"input"`
 	Template Landmarks `json:"template,omitzero"` // with FitAlign: where the landmarks go, in pixels of the input
-	Decoder  string    `json:"decoder,omitempty"` // locators: how the outputs are read
+	Decoder  string    `json:"decoder,omitempty"` // locators and detectors: how the outputs are read
+	// Anchors are the grids of places that a detector with [DecoderBlaze] answers for.
+	Anchors []Anchors `json:"anchors,omitempty"`
+	// ConfirmedBy names the model that looks again at what this one finds. "": none.
+	//
+	// For a detector it is another detector, which sees each face upright, two thirds as large as the
+	// input's shorter side, in its middle; a face counts by both scores. For a locator without a second
+	// look, which takes turned and stretched faces for upright ones, it is a locator with one.
+	ConfirmedBy string `json:"confirmed_by,omitempty"`
 	// SecondLook is for locators of one face, with [DecoderPoints]: where it is not 0, they look again,
 	// at the upright square around the face that they found first, which they then see more exactly. The
 	// square is so many times as large as the one of 112 x 112 that embedders align faces to, 1..4.
@@ -75,11 +88,8 @@ type Contract struct {
 	// Sure is for locators with a second look: from this score of the first look on, 0..1, a face is taken to
 	// stand upright in its proportions. Below it the locator is asked about turned and stretched views. 0:
 	// never.
-	Sure float64 `json:"sure,omitempty"`
-	// CheckedBy is for locators without a second look, who take turned and stretched faces for upright ones:
-	// the name of the locator with one that confirms what they find. Empty: none.
-	CheckedBy string `json:"checked_by,omitempty"`
-	Output    Output `json:"output,omitzero"`
+	Sure   float64 `json:"sure,omitempty"`
+	Output Output  `json:"output,omitzero"`
 	// MirrorEnrolled is for embedders that align: the embedding of a crop that is enrolled is the mean, of unit
 	// length, with its mirror image's. That takes a second run, where a probe takes one.
 	MirrorEnrolled bool `json:"mirror_enrolled,omitempty"`
@@ -151,9 +161,15 @@ type Input struct {
 	Reshape bool `json:"reshape,omitempty"`
 }
 
+// Anchors is a grid of cells over the input of a detector, in rows from the upper left.
+type Anchors struct {
+	Stride int `json:"stride"` // side of a cell in pixels of the input, which it divides
+	Count  int `json:"count"`  // answers for each cell, one after the other; all from its centre
+}
+
 // Output describes what an embedder returns.
 type Output struct {
-	Dimension int `json:"dimension"` // length of the embedding; 0 for locators
+	Dimension int `json:"dimension"` // length of the embedding; 0 for other kinds
 }
 
 // Calibration is one operating point of one comparison.

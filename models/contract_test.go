@@ -47,7 +47,7 @@ func TestContractRoundTrip(t *testing.T) {
 	full.Accuracy = []Measurement{{Set: "s", Figure: "f", Value: "v", Source: "w"}}
 	locator := testLocator("locator")
 	locator.Input.Margin = 0.25
-	for _, want := range []Contract{full, testEmbedder("plain"), locator} {
+	for _, want := range []Contract{full, testEmbedder("plain"), locator, testDetector("detector")} {
 		data, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +108,7 @@ func TestValidateNamesFaults(t *testing.T) {
 	nan := float32(math.NaN())
 	for want, change := range map[string]func(*Contract){
 		"name ":              func(c *Contract) { c.Name = "../up" },
-		"kind":               func(c *Contract) { c.Kind = "detector" },
+		"kind":               func(c *Contract) { c.Kind = "tracker" },
 		"title":              func(c *Contract) { c.Title = "" },
 		"licence.name":       func(c *Contract) { c.Licence.Name = "" },
 		"training_data.text": func(c *Contract) { c.TrainingData.Source = "" },
@@ -132,8 +132,8 @@ func TestValidateNamesFaults(t *testing.T) {
 		"output.dimension":    func(c *Contract) { c.Output.Dimension = 0 },
 		"decoder, ":           func(c *Contract) { c.Decoder = DecoderYuNet },
 		"second_look, ":       func(c *Contract) { c.SecondLook = 1.5 },
-		", sure and ":         func(c *Contract) { c.Sure = 0.9 },
-		"checked_by are":      func(c *Contract) { c.CheckedBy = "rollcall-points" },
+		", sure, ":            func(c *Contract) { c.Sure = 0.9 },
+		"anchors and con":     func(c *Contract) { c.Anchors = []Anchors{{8, 1}} },
 		"lies outside":        func(c *Contract) { c.Template[1].X = 112 },
 		"image order":         func(c *Contract) { c.Template[0], c.Template[1] = c.Template[1], c.Template[0] },
 		"eyes over":           func(c *Contract) { c.Template[0].Y, c.Template[3].Y = 92, 51 },
@@ -167,18 +167,43 @@ func TestValidateNamesFaults(t *testing.T) {
 		"second_look must":    func(c *Contract) { c.Decoder, c.SecondLook = DecoderPoints, 0.5 },
 		"decoder \"points\"":  func(c *Contract) { c.SecondLook = 1.5 },
 		"sure must":           func(c *Contract) { c.Sure = 0.9 },
-		"checked_by must":     func(c *Contract) { c.CheckedBy = "No Name" },
+		"confirmed_by must":   func(c *Contract) { c.ConfirmedBy = "No Name" },
 		"yet to find":         func(c *Contract) { c.Input.Fit = FitAlign },
 		"template is":         func(c *Contract) { c.Template = template112 },
 		"output and":          func(c *Contract) { c.Output.Dimension = 10 },
 		"mirror_enrolled are": func(c *Contract) { c.MirrorEnrolled = true },
 		"threshold and calib": func(c *Contract) { c.Threshold = 0.9 },
 		"golden is":           func(c *Contract) { c.Golden = &Golden{} },
+		"anchors are":         func(c *Contract) { c.Anchors = []Anchors{{8, 1}} },
+		"confirmed_by is": func(c *Contract) {
+			c.Decoder, c.SecondLook, c.ConfirmedBy = DecoderPoints, 1.5, "other"
+		},
 	} {
 		c := testLocator("test")
 		change(&c)
 		if err := c.Validate(); !errors.Is(err, ErrContract) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
+		}
+	}
+	for want, change := range map[string]func(*Contract){
+		"decoder":           func(c *Contract) { c.Decoder = DecoderPoints },
+		"second_look and":   func(c *Contract) { c.SecondLook = 1.5 },
+		"fit \"corner\"":    func(c *Contract) { c.Input.Fit = FitLetterbox },
+		"without margin":    func(c *Contract) { c.Input.Margin = 0.1 },
+		"confirmed_by must": func(c *Contract) { c.ConfirmedBy = c.Name },
+		"anchors are":       func(c *Contract) { c.Anchors = nil },
+		"count must":        func(c *Contract) { c.Anchors[0].Count = 0 },
+		"stride 7 must":     func(c *Contract) { c.Anchors[1].Stride = 7 },
+		"stride 0 must":     func(c *Contract) { c.Anchors[1].Stride = 0 },
+		"detector has yet":  func(c *Contract) { c.Input.Fit = FitAlign },
+		"golden is":         func(c *Contract) { c.Golden = &Golden{} },
+		"template is":       func(c *Contract) { c.Template = template112 },
+		"threshold and cal": func(c *Contract) { c.Threshold = 0.9 },
+	} {
+		c := testDetector("test")
+		change(&c)
+		if err := c.Validate(); !errors.Is(err, ErrContract) || !strings.Contains(err.Error(), want) {
+			t.Errorf("detector, %s: got %v", want, err)
 		}
 	}
 }

@@ -61,6 +61,17 @@ func testLocator(name string) Contract {
 	}
 }
 
+func testDetector(name string) Contract {
+	return Contract{
+		Name: name, Kind: Detector, Title: "A test detector",
+		Licence: Licence{Name: "MIT", Free: true},
+		Input: Input{Width: 64, Height: 32, Layout: NCHW, Colour: RGB,
+			Std: [3]float32{1, 1, 1}, Fit: FitCorner},
+		Decoder: DecoderBlaze,
+		Anchors: []Anchors{{Stride: 8, Count: 2}, {Stride: 16, Count: 6}},
+	}
+}
+
 // sourced returns the contract with the digest of file and a source at url.
 func sourced(c Contract, file []byte, url string) Contract {
 	c.SHA256 = digest(file)

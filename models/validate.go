@@ -17,6 +17,8 @@ const (
 	// maxSecondLook bounds how much larger than the face the square of a second look is: in a larger one
 	// the face would be no better to see than the first time.
 	maxSecondLook = 4
+	// maxAnchorCount bounds the answers for one cell. BlazeFace has 6.
+	maxAnchorCount = 64
 	// goldenLength is how far the length of a golden embedding may be from 1: the rounding of 4,096
 	// float32 components stays under it by far.
 	goldenLength = 1e-3
@@ -31,7 +33,7 @@ var (
 func (c Contract) Validate() error {
 	var f faults
 	f.check(namePattern.MatchString(c.Name), "name %.80q must match %s", c.Name, namePattern)
-	f.check(c.Kind == Embedder || c.Kind == Locator, "kind %.80q must be %q or %q", c.Kind, Embedder, Locator)
+	f.check(c.Kind == Embedder || c.Kind == Locator || c.Kind == Detector, "kind %.80q must be %q, %q or %q", c.Kind, Embedder, Locator, Detector)
 	f.check(c.Title != "", "title is missing")
 	f.check(c.Licence.Name != "", "licence.name is missing")
 	f.check((c.TrainingData.Text == "") == (c.TrainingData.Source == ""), "training_data.text and training_data.source go together")
@@ -46,6 +48,8 @@ func (c Contract) Validate() error {
 		f.embedder(c)
 	case Locator:
 		f.locator(c)
+	case Detector:
+		f.detector(c)
 	}
 	if len(f) == 0 {
 		return nil
@@ -97,7 +101,8 @@ func (f *faults) input(in Input) {
 func (f *faults) embedder(c Contract) {
 	d := c.Output.Dimension
 	f.check(d >= 1 && d <= maxDimension, "output.dimension must be in 1..%d", maxDimension)
-	f.check(c.Decoder == "" && c.SecondLook == 0 && c.Sure == 0 && c.CheckedBy == "", "decoder, second_look, sure and checked_by are for locators")
+	f.check(c.Decoder == "" && c.SecondLook == 0 && c.Sure == 0 && len(c.Anchors) == 0 && c.ConfirmedBy == "",
+		"decoder, second_look, sure, anchors and confirmed_by are for locators and detectors")
 	f.check(!c.MirrorEnrolled || c.Input.Fit == FitAlign, "mirror_enrolled is for fit %q", FitAlign)
 	if c.Input.Fit == FitAlign {
 		f.template(c.Template, c.Input)
@@ -120,13 +125,34 @@ func (f *faults) locator(c Contract) {
 	f.check(c.SecondLook == 0 || c.Decoder == DecoderPoints && c.SecondLook >= 1 && c.SecondLook <= maxSecondLook,
 		"second_look must be in 1..%d, with the decoder %q", maxSecondLook, DecoderPoints)
 	f.check(c.Sure == 0 || c.SecondLook > 0 && c.Sure > 0 && c.Sure < 1, "sure must be in 0..1, and goes with second_look")
-	f.check(c.CheckedBy == "" || c.SecondLook == 0 && namePattern.MatchString(c.CheckedBy), "checked_by must be a model's name, without second_look")
-	f.check(c.Input.Fit != FitAlign, "fit %q needs the landmarks that a locator has yet to find", FitAlign)
+	f.check(c.ConfirmedBy == "" || c.SecondLook == 0, "confirmed_by is for locators without second_look")
+	f.check(len(c.Anchors) == 0, "anchors are for detectors")
+	f.finder(c)
+}
+
+// finder checks what locators and detectors have in common.
+func (f *faults) finder(c Contract) {
+	f.check(c.Input.Fit != FitAlign, "fit %q needs the landmarks that a %s has yet to find", FitAlign, c.Kind)
 	f.check(c.Template == Landmarks{}, "template is for embedders")
 	f.check(c.Output == Output{} && !c.MirrorEnrolled, "output and mirror_enrolled are for embedders")
 	f.check(c.Threshold == 0 && c.ThresholdSource == "" && len(c.Calibration) == 0 && c.CalibrationSource == "",
 		"threshold and calibration are for embedders")
 	f.check(c.Golden == nil, "golden is for embedders")
+	f.check(c.ConfirmedBy == "" || namePattern.MatchString(c.ConfirmedBy) && c.ConfirmedBy != c.Name, "confirmed_by must name another model")
+}
+
+func (f *faults) detector(c Contract) {
+	f.check(c.Decoder == DecoderBlaze, "decoder %.80q must be %q", c.Decoder, DecoderBlaze)
+	f.check(c.SecondLook == 0 && c.Sure == 0, "second_look and sure are for locators")
+	// A detector looks at parts of a photo, each as it is: only the size of its input matters.
+	f.check(c.Input.Fit == FitCorner && c.Input.Margin == 0, "a detector has fit %q, without margin", FitCorner)
+	f.check(len(c.Anchors) > 0, "anchors are missing")
+	for _, a := range c.Anchors {
+		f.check(a.Count >= 1 && a.Count <= maxAnchorCount, "anchors: count must be in 1..%d", maxAnchorCount)
+		f.check(a.Stride >= 1 && c.Input.Width%max(a.Stride, 1) == 0 && c.Input.Height%max(a.Stride, 1) == 0,
+			"anchors: the stride %d must divide the input's width and height", a.Stride)
+	}
+	f.finder(c)
 }
 
 // template checks that the landmarks lie in the input and are in image order, the mistake that is

@@ -5,8 +5,8 @@ import json
 import os
 import re
 
-FIELDS = ["name", "kind", "title", "description", "licence", "training_data", "sha256", "input", "template", "decoder", "second_look", "sure", "checked_by", "output", "mirror_enrolled",
-          "threshold", "threshold_source", "calibration", "calibration_source", "golden", "accuracy", "preference"]
+FIELDS = ["name", "kind", "title", "description", "licence", "training_data", "sha256", "input", "template", "decoder", "anchors", "second_look", "sure", "confirmed_by",
+          "output", "mirror_enrolled", "threshold", "threshold_source", "calibration", "calibration_source", "golden", "accuracy", "preference"]
 
 
 def write_contract(folder, name, fields):
@@ -22,6 +22,6 @@ def write_contract(folder, name, fields):
     text = json.dumps({k: all[k] for k in FIELDS if all.get(k) is not None}, indent=2, ensure_ascii=False)
     # Numbers of a list on one line, and so the fields of one measurement.
     text = re.sub(r"\[\s+([-\d.e]+(?:,\s+[-\d.e]+)*)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
-    text = re.sub(r"\{\s+(\"(?:fmr|set)\"[^{}]*?)\s+\}", lambda m: "{" + re.sub(r"\s*\n\s*", " ", m[1]) + "}", text)
+    text = re.sub(r"\{\s+(\"(?:fmr|set|stride)\"[^{}]*?)\s+\}", lambda m: "{" + re.sub(r"\s*\n\s*", " ", m[1]) + "}", text)
     with open(path, "w") as f:
         f.write(text + "\n")
