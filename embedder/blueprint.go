@@ -90,7 +90,7 @@ func (b *blueprint) planInput(g graphInfo) error {
 
 // planOutputs finds the outputs that the contract needs, and their shapes.
 func (b *blueprint) planOutputs(g graphInfo) error {
-	want := b.locatorOutputs()
+	want := b.finderOutputs()
 	if b.contract.Kind == models.Embedder {
 		if len(g.outputs) != 1 {
 			return b.fault("it has %d outputs%s, and an embedder has one", len(g.outputs), names(g.outputs))
@@ -115,8 +115,8 @@ func (b *blueprint) planOutputs(g graphInfo) error {
 	return nil
 }
 
-// locatorOutputs are the outputs that the contract's decoder reads.
-func (b *blueprint) locatorOutputs() []tensor {
+// finderOutputs are the outputs of a locator or a detector that the contract's decoder reads.
+func (b *blueprint) finderOutputs() []tensor {
 	in := b.contract.Input
 	switch b.contract.Decoder {
 	case models.DecoderYuNet:
@@ -131,6 +131,12 @@ func (b *blueprint) locatorOutputs() []tensor {
 			}
 		}
 		return outputs
+	case models.DecoderBlaze:
+		var anchors int64
+		for _, a := range b.contract.Anchors {
+			anchors += int64((in.Width / a.Stride) * (in.Height / a.Stride) * a.Count)
+		}
+		return []tensor{{regressorsOutput, []int64{1, anchors, 16}}, {logitsOutput, []int64{1, anchors, 1}}}
 	case models.DecoderPoints:
 		return []tensor{{pointsOutput, []int64{1, 10}}, {scoreOutput, []int64{1, 1}}}
 	}

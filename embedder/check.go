@@ -9,7 +9,7 @@ import (
 // Check loads an ONNX file once and compares it with its contract: that there is one input, the
 // outputs that are needed, their types, layout and sizes, and that it runs. For an embedder it returns
 // what it answers to the golden picture, [dimension]float32 of unit length, to be recorded in the
-// contract: a model that later answers otherwise is not loaded. For a locator it returns nil.
+// contract: a model that later answers otherwise is not loaded. For the other kinds it returns nil.
 //
 // The error is [ErrNotStarted], or wraps [ErrModel], and [ErrGolden] where the contract has a golden
 // embedding already. Check does not look at the digest; that is package models' business. It is a

@@ -1,5 +1,5 @@
 // Package embedder turns the bytes of a crop into an embedding: it decodes, locates the face, aligns
-// it, runs a model on it and normalises what comes out.
+// it, runs a model on it and normalises what comes out. It also finds the faces of photos.
 //
 // [Start] loads ONNX Runtime, once per process; package ortlib finds or installs the library. [New]
 // makes an [Embedder] over the installed models, and [Embedder.Embed] is what it is for:
@@ -12,7 +12,7 @@
 //
 // [Check] tries a model file out before it is installed. The steps that need no ONNX Runtime have
 // packages of their own: picture decodes, align resamples, locate reads a locator's outputs. Package
-// onnxtest builds small models and faces for tests.
+// onnxtest builds small models, faces and photos for tests.
 //
 // # Locked sessions
 //
@@ -22,6 +22,14 @@
 // them. As many calls as that work at once, and only they decode; [Options.Queue] more wait, in the
 // order in which they came, until their context ends; the next is told to come back later. A run
 // itself is not interrupted.
+//
+// # Photos
+//
+// [Embedder.Faces] finds the faces of a whole photo, with the landmarks and the quality of each, and
+// [Photo.Embed] embeds them without decoding the photo again. A detector looks at overlapping tiles of the
+// photo at several scales (tiles.go), a second one confirms each face (detect.go), the locator finds its
+// landmarks (face.go). Photos have a queue of their own and take the places that crops leave free, in
+// turns (turns.go).
 //
 // # Locked models
 //

@@ -18,6 +18,7 @@ import (
 type Embedder struct {
 	options  Options
 	queue    *queue
+	photos   *queue // of photos larger than frames, see turns.go
 	registry *registry
 	closing  chan struct{}
 	janitor  sync.WaitGroup
@@ -26,7 +27,7 @@ type Embedder struct {
 		sync.Mutex
 		closed bool
 	}
-	// calls counts the calls of Embed and Load under way; it grows only while mu is held and
+	// calls counts the calls of Embed, Faces and Load under way; it grows only while mu is held and
 	// closed is false.
 	calls sync.WaitGroup
 }
@@ -39,6 +40,7 @@ func New(m Models, opts Options) (*Embedder, error) {
 	}
 	e := &Embedder{options: opts.withDefaults(), closing: make(chan struct{})}
 	e.queue = newQueue(e.options.Sessions, e.options.Queue)
+	e.photos = newQueue(photosAtOnce(e.options.Sessions), e.options.Queue)
 	e.registry = newRegistry(m, e.options, e.closing)
 	if e.options.TTL > 0 {
 		e.janitor.Add(1)
@@ -115,8 +117,8 @@ func (e *Embedder) eyesFor(ctx context.Context, m *model, req Request) (_ eyes, 
 		return eyes{}, err
 	}
 	own := eyes{locator: locator}
-	if c := locator.contract; c.SecondLook == 0 && c.CheckedBy != "" {
-		if own.check, err = e.registry.acquire(ctx, models.Locator, c.CheckedBy); err != nil {
+	if c := locator.contract; c.SecondLook == 0 && c.ConfirmedBy != "" {
+		if own.check, err = e.registry.acquire(ctx, models.Locator, c.ConfirmedBy); err != nil {
 			e.close(own)
 			return eyes{}, err
 		}

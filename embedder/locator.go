@@ -251,25 +251,20 @@ var secondLook = models.Landmarks{
 // lookAt looks at the square of [models.Contract.SecondLook] around the face of a sight, in its view. The
 // error is align.ErrDegenerate where its landmarks are in one place. REQUIRES: s.mu is held.
 func lookAt(c models.Contract, s *session, pic *picture.Picture, seen sight) (locate.Face, error) {
-	scale := float64(min(c.Input.Width, c.Input.Height)) / (secondLookSide * c.SecondLook)
-	const middle = (secondLookSide - 1) / 2.0
-	var places models.Landmarks
-	for i, p := range secondLook {
-		places[i] = models.Point{
-			X: float32((float64(p.X)-middle)*scale + float64(c.Input.Width-1)/2),
-			Y: float32((float64(p.Y)-middle)*scale + float64(c.Input.Height-1)/2),
-		}
-	}
-	t, err := align.Estimate(seen.plane(), places)
+	side := float64(min(c.Input.Width, c.Input.Height)) / c.SecondLook
+	t, err := align.Estimate(seen.plane(), squareIn(c.Input, side))
 	if err != nil {
 		return locate.Face{}, err
 	}
 	return look(c, s, pic, t.After(seen.view.plane()))
 }
 
-// findFaces runs a locator on the input that its session holds, and returns the faces in pixels of
+// findFaces runs a locator or a detector on the input that its session holds, and returns the faces in pixels of
 // the input, or ErrOutput. REQUIRES: s.mu is held.
 func findFaces(c models.Contract, s *session) ([]locate.Face, error) {
+	if c.Decoder == models.DecoderBlaze {
+		return runDetector(c, s, minFace)
+	}
 	if err := s.run(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOutput, err)
 	}

@@ -34,8 +34,13 @@ type Options struct {
 	// Locator names the model that finds the landmarks, or is [LocatorNone]. Default: the installed
 	// locator that the models' preferences rank first.
 	Locator string
+	// Detector names the model that finds the faces of photos. Default: the installed detector that the
+	// models' preferences rank first.
+	Detector string
 	// Limits bounds the crops that are decoded. Default: those of package picture.
 	Limits picture.Limits
+	// PhotoLimits bounds the photos that are decoded. Default: 16 MiB, and the pixels of package picture.
+	PhotoLimits picture.Limits
 	// Logger hears of models that are loaded and unloaded, never of crops. Default: nowhere.
 	Logger *slog.Logger
 	// Observe is told how long each stage of each call took, for metrics. It is called by many
@@ -47,6 +52,10 @@ type Options struct {
 // waits 35 ms, and a class of 30 that arrives at once on four cores has to retry only a few times.
 const queuePerSession = 4
 
+// photoBytes is the default of Options.PhotoLimits.Bytes: a JPEG of 24 megapixels in the best quality of
+// a camera has some 12 MB.
+const photoBytes = 16 << 20
+
 func (o Options) withDefaults() Options {
 	if o.ThreadsPerSession <= 0 {
 		o.ThreadsPerSession = 1
@@ -56,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Queue <= 0 {
 		o.Queue = queuePerSession * o.Sessions
+	}
+	if o.PhotoLimits.Bytes <= 0 {
+		o.PhotoLimits.Bytes = photoBytes
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

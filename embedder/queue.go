@@ -24,6 +24,7 @@ type queue struct {
 	tickets chan struct{}
 	places  chan struct{}
 	mean    atomic.Int64 // nanoseconds that a caller held its place, averaged over the last ones
+	turns   atomic.Int64 // places held without a ticket, see turn
 }
 
 func newQueue(workers, waiting int) *queue {

@@ -44,13 +44,14 @@ const (
 	FromNone    LandmarksFrom = "none" // the model does not align, no face was found, or [LocatorNone]
 )
 
-// Stage is a part of the work on a crop.
+// Stage is a part of the work on a crop or a photo.
 type Stage int
 
 // The stages in the order in which a crop goes through them.
 const (
 	StageQueue  Stage = iota // waiting for a model to load and for a free worker and sessions
 	StageDecode              // bytes to pixels
+	StageDetect              // finding the faces of a photo
 	StageLocate              // finding the landmarks; absent where they are given or not needed
 	StageAlign               // pixels to the input tensor
 	StageRun                 // the model
@@ -60,7 +61,7 @@ const (
 
 // String returns the stage as a metric's label.
 func (s Stage) String() string {
-	names := [stages]string{"queue", "decode", "locate", "align", "run", "finish"}
+	names := [stages]string{"queue", "decode", "detect", "locate", "align", "run", "finish"}
 	if s < 0 || s >= stages {
 		return "unknown"
 	}

@@ -13,8 +13,8 @@ type Stats struct {
 	Models  []ModelStats // the loaded ones, by name
 	Loads   uint64       // models loaded since the start, reloads included
 	Unloads uint64
-	Working int // calls that hold a place: decoding, locating or running
-	Waiting int // calls that wait for a place or for a model to load
+	Working int // calls and turns of photos that hold a place: decoding, locating or running
+	Waiting int // calls that wait for a place, those with photos too, or for a model to load
 	Queue   int // how many may wait before calls are refused
 }
 
@@ -37,7 +37,7 @@ func (e *Embedder) Stats() Stats {
 	working := len(e.queue.places)
 	s := Stats{
 		Working: working,
-		Waiting: max(0, len(e.queue.tickets)-working),
+		Waiting: max(0, len(e.queue.tickets)-working+int(e.queue.turns.Load())) + max(0, len(e.photos.tickets)-len(e.photos.places)),
 		Queue:   e.options.Queue,
 	}
 	r := e.registry

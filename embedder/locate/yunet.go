@@ -1,7 +1,9 @@
-// Package locate reads the faces out of a locator's output tensors and picks the crop's subject.
+// Package locate reads the faces out of the output tensors of a locator or a detector, and picks a crop's
+// subject.
 //
-// [YuNet] decodes the outputs of YuNet models; [Best] decides which of several faces a crop is about.
-// Neither knows ONNX Runtime: tensors come in as slices.
+// [YuNet] decodes the outputs of YuNet models and [Blaze] those of BlazeFace; [Merge] joins what was
+// found of the same faces; [Best] decides which of several faces a crop is about. None knows ONNX
+// Runtime: tensors come in as slices.
 package locate
 
 import (
@@ -28,7 +30,7 @@ const (
 	// maxOverlap is the intersection over union above which the weaker of two boxes is taken for the
 	// same face; the default of OpenCV's FaceDetectorYN.
 	maxOverlap = 0.3
-	// maxCandidates bounds the boxes that are compared with each other. A face has some ten.
+	// maxCandidates bounds the boxes of one run that are compared with each other. A face has some ten.
 	maxCandidates = 512
 )
 
@@ -57,17 +59,7 @@ func YuNet(outputs map[string][]float32, width, height int, minScore float32) ([
 		}
 		faces = g.decode(faces, minScore)
 	}
-	// Stable: of equal scores the finer grid and the upper left cell come first.
-	slices.SortStableFunc(faces, func(a, b Face) int {
-		switch {
-		case a.Score > b.Score:
-			return -1
-		case a.Score < b.Score:
-			return 1
-		}
-		return 0
-	})
-	return suppress(faces[:min(len(faces), maxCandidates)]), nil
+	return suppress(strongest(faces)), nil
 }
 
 // grid holds the four tensors of one stride.

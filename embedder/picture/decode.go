@@ -66,31 +66,9 @@ type Info struct {
 // The errors are ErrEmpty, ErrTooManyBytes, ErrTooManyPixels, ErrNotImage and ErrBroken. Decode is
 // safe for concurrent use and does not keep data. The caller may Release the picture.
 func Decode(data []byte, limits Limits) (*Picture, Info, error) {
-	limits = limits.withDefaults()
-	if len(data) == 0 {
-		return nil, Info{}, fmt.Errorf("%w", ErrEmpty)
-	}
-	if int64(len(data)) > limits.Bytes {
-		return nil, Info{}, fmt.Errorf("%w: %d, and %d are allowed", ErrTooManyBytes, len(data), limits.Bytes)
-	}
-	f, ok := sniff(data)
-	if !ok {
-		return nil, Info{}, fmt.Errorf("%w: it looks like %s", ErrNotImage, describe(data))
-	}
-	exif, err := f.inspect(data)
+	f, config, exif, err := readHeader(data, limits)
 	if err != nil {
-		return nil, Info{}, fmt.Errorf("reading %s: %w", f.name, err)
-	}
-	config, err := guard(data, f.config)
-	if err != nil {
-		return nil, Info{}, fmt.Errorf("reading the header of %s: %w", f.name, err)
-	}
-	if config.Width <= 0 || config.Height <= 0 {
-		return nil, Info{}, fmt.Errorf("reading the header of %s: %w: it has no pixels", f.name, ErrBroken)
-	}
-	if int64(config.Width) > limits.Pixels/int64(config.Height) {
-		return nil, Info{}, fmt.Errorf("%w: %d x %d, and %d in all are allowed",
-			ErrTooManyPixels, config.Width, config.Height, limits.Pixels)
+		return nil, Info{}, err
 	}
 	decoded, err := guard(data, f.decode)
 	if err != nil {
@@ -105,6 +83,42 @@ func Decode(data []byte, limits Limits) (*Picture, Info, error) {
 		return nil, Info{}, fmt.Errorf("converting %s: %w", f.name, err)
 	}
 	return p, Info{Format: f.name, Orientation: orientation, Width: p.Width, Height: p.Height}, nil
+}
+
+// Pixels returns width times height of what [Decode] would decode, from the header alone. The errors
+// are those of Decode that need no more. It is safe for concurrent use.
+func Pixels(data []byte, limits Limits) (int64, error) {
+	_, config, _, err := readHeader(data, limits)
+	return int64(config.Width) * int64(config.Height), err
+}
+
+// readHeader does what comes before decoding: it tells the format and compares with the limits.
+func readHeader(data []byte, limits Limits) (f format, config image.Config, exif []byte, err error) {
+	limits = limits.withDefaults()
+	if len(data) == 0 {
+		return f, config, nil, fmt.Errorf("%w", ErrEmpty)
+	}
+	if int64(len(data)) > limits.Bytes {
+		return f, config, nil, fmt.Errorf("%w: %d, and %d are allowed", ErrTooManyBytes, len(data), limits.Bytes)
+	}
+	f, ok := sniff(data)
+	if !ok {
+		return f, config, nil, fmt.Errorf("%w: it looks like %s", ErrNotImage, describe(data))
+	}
+	if exif, err = f.inspect(data); err != nil {
+		return f, config, nil, fmt.Errorf("reading %s: %w", f.name, err)
+	}
+	if config, err = guard(data, f.config); err != nil {
+		return f, config, nil, fmt.Errorf("reading the header of %s: %w", f.name, err)
+	}
+	if config.Width <= 0 || config.Height <= 0 {
+		return f, image.Config{}, nil, fmt.Errorf("reading the header of %s: %w: it has no pixels", f.name, ErrBroken)
+	}
+	if int64(config.Width) > limits.Pixels/int64(config.Height) {
+		return f, image.Config{}, nil, fmt.Errorf("%w: %d x %d, and %d in all are allowed",
+			ErrTooManyPixels, config.Width, config.Height, limits.Pixels)
+	}
+	return f, config, exif, nil
 }
 
 func (l Limits) withDefaults() Limits {

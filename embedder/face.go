@@ -1,0 +1,87 @@
+package embedder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"rollcall/embedder/align"
+	"rollcall/embedder/locate"
+	"rollcall/embedder/picture"
+	"rollcall/models"
+)
+
+// wholeFace is the side of what a locator without a second look is shown, in sides of the face's square:
+// the face as a detector's crop would have it.
+const wholeFace = 2
+
+// landmarks has the locator look at the upright square around a face, see
+// [models.Contract.SecondLook]; the score is 0 where it sees nothing.
+func (s *search) landmarks(ctx context.Context, m *model, first models.Landmarks) (locate.Face, error) {
+	c := m.contract
+	share := c.SecondLook
+	if share == 0 {
+		share = wholeFace
+	}
+	t, err := align.Estimate(first, squareIn(c.Input, float64(min(c.Input.Width, c.Input.Height))/share))
+	if err != nil {
+		return locate.Face{}, nil // degenerate: there is nothing to look at
+	}
+	back, err := t.Invert()
+	if err != nil {
+		return locate.Face{}, nil
+	}
+	session, err := m.pool.take(ctx)
+	if err != nil {
+		return locate.Face{}, err
+	}
+	defer m.pool.put(session)
+	pic, t := s.shrunk(t)
+	if err := align.Warp(session.input, pic, t, c.Input); err != nil {
+		if errors.Is(err, align.ErrDegenerate) {
+			return locate.Face{}, nil
+		}
+		return locate.Face{}, err
+	}
+	faces, err := findFaces(c, session)
+	if err != nil {
+		return locate.Face{}, fmt.Errorf("locator %s: %w", c.Name, err)
+	}
+	face, _ := locate.Best(faces, c.Input.Width, c.Input.Height)
+	for i, p := range face.Landmarks {
+		face.Landmarks[i] = back.Apply(p)
+	}
+	return face, nil
+}
+
+// sizeOf is [Face.Size]: the side of the square that embedders align faces to, in pixels of the photo;
+// 0 for degenerate landmarks.
+func sizeOf(l models.Landmarks) float32 {
+	t, err := align.Estimate(l, secondLook)
+	if err != nil {
+		return 0
+	}
+	return float32(secondLookSide / math.Hypot(t.A, t.C))
+}
+
+// cutSquare returns the square around a face as a crop, upright, in the photo's resolution but for very
+// large ones. The caller releases it. The error is [ErrLandmarks].
+func cutSquare(pic *picture.Picture, l models.Landmarks) (*picture.Picture, error) {
+	const most = 640 // pixels; no model's input is larger
+	side := int(math.Ceil(min(max(float64(sizeOf(l)), 1), most)))
+	in := models.Input{Width: side, Height: side, Layout: models.NHWC, Colour: models.RGB, Std: [3]float32{1, 1, 1}, Fit: models.FitCorner}
+	t, err := align.Estimate(l, squareIn(in, float64(side)))
+	if err != nil {
+		return nil, unusable(err)
+	}
+	samples := make([]float32, 3*side*side)
+	if err := align.Warp(samples, pic, t, in); err != nil {
+		return nil, unusable(err)
+	}
+	square := &picture.Picture{Pix: make([]byte, len(samples)), Width: side, Height: side}
+	for i, v := range samples {
+		square.Pix[i] = byte(math.Round(float64(v)))
+	}
+	return square, nil
+}

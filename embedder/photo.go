@@ -1,0 +1,306 @@
+package embedder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"rollcall/embedder/locate"
+	"rollcall/embedder/picture"
+	"rollcall/models"
+)
+
+// PhotoRequest is a photo or a frame to find faces in.
+type PhotoRequest struct {
+	// Image holds the bytes of a JPEG, PNG, WebP or BMP. It is not changed and not kept.
+	Image []byte
+	// LeastFace is how large the smallest face is that has to be found, as [Face.Size], in pixels: what
+	// is smaller may be found or not, and the work grows with its inverse square. Default 0: 48 pixels in
+	// a frame of up to 640 x 480, 24 in a photo of up to 6 megapixels, 34 in one of 12, 48 of 24; of those
+	// down to five sixths of that most are found too.
+	LeastFace float64
+}
+
+// Face is one face of a photo. Places are in pixels of the photo as it is shown, that is after its EXIF
+// orientation; (0, 0) is the centre of the upper left pixel.
+type Face struct {
+	// Box is left, top, width and height, upright, from the brows to the chin. It may reach beyond the
+	// photo.
+	Box       [4]float32
+	Landmarks models.Landmarks
+	Score     float32 // of the detectors and the locator, 0.6..1
+	// Size is the side of the square that embedders align faces to: 3.2 distances between the eyes.
+	Size float32
+	// Quality is what can be said of the face without knowing whose it is. Width and Height are the
+	// photo's.
+	Quality Quality
+}
+
+// Photo is a decoded photo with its faces. It is safe for concurrent use.
+type Photo struct {
+	// Faces are all that were found, the largest first. They must not be changed.
+	Faces         []Face
+	Width, Height int    // pixels as shown
+	Detector      string // the model that found the faces
+	Timings       Timings
+
+	e  *Embedder
+	mu struct {
+		sync.RWMutex
+		pic *picture.Picture // nil once released
+	}
+}
+
+// Faces decodes a photo and finds its faces: a detector looks at parts of it in several sizes, and the
+// locator finds the landmarks of each face. A photo without faces is no error.
+//
+// A frame of up to 640 x 480 pixels waits in the queue and works as a crop does. A larger photo waits in
+// a queue of its own, which is as long, and takes all cores that crops leave free, see turns.go. The
+// errors are those of [Embedder.Embed]; models.ErrNoneInstalled is about a detector then.
+//
+// The photo stays in memory until [Photo.Release], for [Photo.Embed].
+func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.calls.Done()
+	pixels, err := picture.Pixels(req.Image, e.options.PhotoLimits)
+	if err != nil {
+		return nil, err
+	}
+	watch := &stopwatch{last: time.Now()}
+	defer watch.report(e.options.Observe)
+	frame := pixels <= framePixels
+	q := e.photos
+	if frame {
+		q = e.queue
+	}
+	if err := q.enter(); err != nil {
+		return nil, err
+	}
+	defer q.leave()
+	m, err := e.modelsFor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer m.release(e.registry)
+	done, err := q.begin(ctx, e.closing)
+	watch.lap(StageQueue)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	p := &Photo{e: e, Detector: m.detector.name}
+	if err := p.find(ctx, req, crew{e: e, hired: frame}, m, watch); err != nil {
+		p.Release()
+		return nil, err
+	}
+	p.Timings = watch.timings
+	return p, nil
+}
+
+// photoModels are the models that finding faces needs.
+type photoModels struct {
+	detector *model
+	confirms *model // nil where the detector's contract names none
+	locator  *model // nil without one: the landmarks are the detectors' then
+}
+
+// modelsFor acquires the models. The caller releases them.
+func (e *Embedder) modelsFor(ctx context.Context) (m photoModels, err error) {
+	defer func() {
+		if err != nil {
+			m.release(e.registry)
+		}
+	}()
+	if m.detector, err = e.registry.acquire(ctx, models.Detector, e.options.Detector); err != nil {
+		return m, err
+	}
+	if name := m.detector.contract.ConfirmedBy; name != "" {
+		if m.confirms, err = e.registry.acquire(ctx, models.Detector, name); err != nil {
+			return m, err
+		}
+	}
+	m.locator, err = e.landmarksFor(ctx)
+	return m, err
+}
+
+// landmarksFor acquires the locator whose landmarks crops get in the end: one that is checked by another
+// only finds the face, which the detector has done here. It is nil where there is none.
+func (e *Embedder) landmarksFor(ctx context.Context) (*model, error) {
+	if e.options.Locator == LocatorNone {
+		return nil, nil
+	}
+	locator, err := e.registry.acquire(ctx, models.Locator, e.options.Locator)
+	if errors.Is(err, models.ErrNoneInstalled) {
+		return nil, nil
+	}
+	if err != nil || locator.contract.SecondLook > 0 || locator.contract.ConfirmedBy == "" {
+		return locator, err
+	}
+	defer e.registry.release(locator)
+	return e.registry.acquire(ctx, models.Locator, locator.contract.ConfirmedBy)
+}
+
+func (m photoModels) release(r *registry) {
+	for _, used := range []*model{m.detector, m.confirms, m.locator} {
+		if used != nil {
+			r.release(used)
+		}
+	}
+}
+
+// find decodes the photo and fills in its faces.
+func (p *Photo) find(ctx context.Context, req PhotoRequest, c crew, m photoModels, watch *stopwatch) error {
+	err := c.one(ctx, func() (err error) {
+		p.mu.pic, _, err = picture.Decode(req.Image, p.e.options.PhotoLimits)
+		return err
+	})
+	watch.lap(StageDecode)
+	if err != nil {
+		return err
+	}
+	pic := p.mu.pic
+	p.Width, p.Height = pic.Width, pic.Height
+	s := search{crew: c, pic: pic, halves: []*picture.Picture{pic}, detector: m.detector, confirms: m.confirms}
+	defer s.release()
+	found, err := s.faces(ctx, req.LeastFace)
+	watch.lap(StageDetect)
+	if err != nil {
+		return err
+	}
+	p.Faces = make([]Face, len(found))
+	err = s.each(ctx, len(found), func(i int) (err error) {
+		p.Faces[i], err = s.describe(ctx, m.locator, found[i])
+		return err
+	})
+	watch.lap(StageLocate)
+	if err != nil {
+		return err
+	}
+	p.Faces = slices.DeleteFunc(p.Faces, func(f Face) bool { return f.Score < minFace })
+	slices.SortStableFunc(p.Faces, func(a, b Face) int {
+		switch {
+		case a.Size > b.Size:
+			return -1
+		case a.Size < b.Size:
+			return 1
+		}
+		return 0
+	})
+	return nil
+}
+
+// release gives the halves back.
+func (s *search) release() {
+	for _, half := range s.halves[1:] {
+		half.Release()
+	}
+}
+
+// Release gives the photo's pixels back, after the calls of Embed under way. Embed fails after it. Releasing again does nothing; a photo
+// that is dropped without is collected like any memory.
+func (p *Photo) Release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.pic != nil {
+		p.mu.pic.Release()
+		p.mu.pic = nil
+	}
+}
+
+// describe finds the landmarks of a face and measures it. A locator that takes it for none takes up to
+// three tenths from its score: it errs about profiles, and the detectors about clothes.
+func (s *search) describe(ctx context.Context, locator *model, found locate.Face) (Face, error) {
+	face := Face{Box: found.Box, Landmarks: found.Landmarks, Score: found.Score}
+	var score float32
+	if locator != nil {
+		seen, err := s.landmarks(ctx, locator, found.Landmarks)
+		if err != nil {
+			return Face{}, err
+		}
+		face.Score *= float32(math.Sqrt((1 + float64(seen.Score)) / 2))
+		// What the locator does not take for a face it does not know the landmarks of.
+		if score = seen.Score; score >= minScore {
+			face.Landmarks = seen.Landmarks
+		}
+	}
+	face.Size = sizeOf(face.Landmarks)
+	face.Quality = assess(s.pic, &face.Landmarks, finding{face: locate.Face{Score: score}, found: true, view: asShown})
+	return face, nil
+}
+
+// ErrReleased: the pixels of the photo have been given back.
+var ErrReleased = errors.New("the photo has been released")
+
+// Embed runs a model on some faces of the photo, by their places in [Photo.Faces], without decoding it
+// again, and returns their results in that order. They wait and work as [Embedder.Faces] does. A model
+// that does not align gets the square around the face.
+//
+// The errors are those of [Embedder.Embed], and [ErrReleased].
+func (p *Photo) Embed(ctx context.Context, model string, faces ...int) ([]*Result, error) {
+	e := p.e
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.calls.Done()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.mu.pic == nil {
+		return nil, ErrReleased
+	}
+	if err := e.photos.enter(); err != nil {
+		return nil, err
+	}
+	defer e.photos.leave()
+	m, err := e.registry.acquire(ctx, models.Embedder, model)
+	if err != nil {
+		return nil, err
+	}
+	defer e.registry.release(m)
+	done, err := e.photos.begin(ctx, e.closing)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	results := make([]*Result, len(faces))
+	err = crew{e: e}.each(ctx, len(faces), func(i int) (err error) {
+		results[i], err = p.embed(ctx, m, faces[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// embed runs a model on one face. REQUIRES: p.mu is held for reading.
+func (p *Photo) embed(ctx context.Context, m *model, i int) (*Result, error) {
+	if i < 0 || i >= len(p.Faces) {
+		return nil, fmt.Errorf("embed face %d: the photo has %d faces", i, len(p.Faces))
+	}
+	watch := &stopwatch{last: time.Now()}
+	defer watch.report(p.e.options.Observe)
+	landmarks := p.Faces[i].Landmarks
+	result := &Result{
+		Model: m.name, Digest: m.contract.SHA256, Dimension: m.contract.Output.Dimension,
+		Quality: p.Faces[i].Quality, Landmarks: &landmarks, LandmarksFrom: FromLocator,
+	}
+	pic := p.mu.pic
+	if m.contract.Input.Fit != models.FitAlign {
+		square, err := cutSquare(pic, landmarks)
+		if err != nil {
+			return nil, err
+		}
+		defer square.Release()
+		pic, result.Landmarks, result.LandmarksFrom = square, nil, FromNone
+	}
+	var err error
+	result.Embedding, err = infer(ctx, m, pic, result.Landmarks, asShown, false, watch)
+	result.Timings = watch.timings
+	return result, err
+}

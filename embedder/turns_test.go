@@ -1,0 +1,128 @@
+package embedder
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rollcall/embedder/onnxtest"
+)
+
+// TestCropsComeBetweenTurns: while a photo is worked on, by as many goroutines as there are places, a crop
+// gets its place as soon as a turn ends, and the work on the photo goes on after it.
+func TestCropsComeBetweenTurns(t *testing.T) {
+	e := newEmbedder(t, Options{Sessions: 2}, onnxtest.FaceNet(1))
+	embed(t, e, Request{Image: onnxtest.Face(1, 0)})
+	began, goOn := make(chan struct{}, 100), make(chan struct{})
+	var done atomic.Int64
+	ended := make(chan error, 1)
+	const parts = 100
+	go func() {
+		ended <- crew{e: e}.each(t.Context(), parts, func(int) error {
+			began <- struct{}{}
+			<-goOn
+			time.Sleep(turnTime) // so that each part is a turn
+			done.Add(1)
+			return nil
+		})
+	}()
+	<-began
+	<-began // both places are taken by the photo
+	answer := make(chan error, 1)
+	go func() {
+		_, err := e.Embed(t.Context(), Request{Image: onnxtest.Face(1, 0)})
+		answer <- err
+	}()
+	eventually(t, "the crop waits", func() bool { return e.Stats().Waiting == 1 })
+	if s := e.Stats(); s.Working != 2 {
+		t.Errorf("%d work", s.Working)
+	}
+	close(goOn)
+	if err := <-answer; err != nil {
+		t.Fatal(err)
+	}
+	if n := done.Load(); n > parts/2 {
+		t.Errorf("the crop waited for %d of %d parts of the photo", n, parts)
+	}
+	if err := <-ended; err != nil || done.Load() != parts {
+		t.Errorf("%v, %d of %d parts are done", err, done.Load(), parts)
+	}
+	if s := e.Stats(); s.Working != 0 || s.Waiting != 0 {
+		t.Errorf("%d work and %d wait after all", s.Working, s.Waiting)
+	}
+}
+
+// TestEachStops: the first error ends the work, and so does the context and Close.
+func TestEachStops(t *testing.T) {
+	for _, hired := range []bool{false, true} {
+		e := newEmbedder(t, Options{Sessions: 2})
+		broken := errors.New("broken")
+		var calls atomic.Int64
+		err := crew{e: e, hired: hired}.each(t.Context(), 1000, func(i int) error {
+			if calls.Add(1); i == 3 {
+				return broken
+			}
+			return nil
+		})
+		if !errors.Is(err, broken) || calls.Load() == 1000 {
+			t.Errorf("hired %v: %v after %d calls", hired, err, calls.Load())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		err = crew{e: e, hired: hired}.each(ctx, 1000, func(i int) error {
+			if i == 5 {
+				cancel()
+			}
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("hired %v: %v after the context ended", hired, err)
+		}
+		if err := (crew{e: e, hired: hired}).each(t.Context(), 0, nil); err != nil {
+			t.Errorf("hired %v: nothing to do: %v", hired, err)
+		}
+	}
+	e := newEmbedder(t, Options{Sessions: 1})
+	release := occupy(e)
+	defer release()
+	answer := make(chan error, 1)
+	go func() { answer <- crew{e: e}.one(t.Context(), func() error { return nil }) }()
+	closed := make(chan error, 1)
+	go func() { closed <- e.Close() }()
+	if err := <-answer; !errors.Is(err, ErrClosed) {
+		t.Errorf("a turn while the embedder closes: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPhotoQueueFull: photos have a bound of their own, and leave the crops theirs.
+func TestPhotoQueueFull(t *testing.T) {
+	e := newEmbedder(t, Options{Sessions: 1, Queue: 2}, onnxtest.FaceNet(1))
+	image := onnxtest.Photo(1000, 700, onnxtest.PhotoFace{X: 300, Y: 300, Side: 200})
+	facesOf(t, e, PhotoRequest{Image: image})
+	e.photos.places <- struct{}{} // somebody's photo
+	answers := make(chan error, 3)
+	for range 3 {
+		go func() {
+			p, err := e.Faces(t.Context(), PhotoRequest{Image: image})
+			if err == nil {
+				p.Release()
+			}
+			answers <- err
+		}()
+	}
+	eventually(t, "all tickets for photos are taken", func() bool { return len(e.photos.tickets) == 3 })
+	if _, err := e.Faces(t.Context(), PhotoRequest{Image: image}); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("one photo too many: %v", err)
+	}
+	embed(t, e, Request{Image: onnxtest.Face(1, 0)}) // a crop is not refused
+	<-e.photos.places
+	for range 3 {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}
