@@ -15,9 +15,10 @@ type Backend struct {
 	Models   Catalogue
 }
 
-// Embedder turns crops into embeddings; *embedder.Embedder is one.
+// Embedder turns crops into embeddings and finds the faces of photos; *embedder.Embedder is one.
 type Embedder interface {
 	Embed(ctx context.Context, req embedder.Request) (*embedder.Result, error)
+	Faces(ctx context.Context, req embedder.PhotoRequest) (*embedder.Photo, error)
 	Stats() embedder.Stats
 }
 

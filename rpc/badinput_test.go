@@ -23,6 +23,7 @@ const (
 	embedPath    = "/rollcall.v1.AttendanceService/Embed"
 	identifyPath = "/rollcall.v1.AttendanceService/Identify"
 	rollCallPath = "/rollcall.v1.AttendanceService/RollCall"
+	detectPath   = "/rollcall.v1.AttendanceService/Detect"
 	galleryPath  = "/rollcall.v1.GalleryService/"
 )
 
@@ -110,6 +111,13 @@ func TestBadInput(t *testing.T) {
 		{"too many candidates", identifyPath, `{` + img(good) + `,"maxCandidates":101}`, "invalid_argument", "INVALID_REQUEST", "100"},
 		{"roll call without probes", rollCallPath, `{}`, "invalid_argument", "INVALID_REQUEST", "probes"},
 		{"broken probe", rollCallPath, `{"probes":[{` + img(good) + `},{` + img(good[:100]) + `}]}`, "invalid_argument", "BROKEN_IMAGE", "probe 1"},
+		{"detecting in no image", detectPath, `{}`, "invalid_argument", "INVALID_REQUEST", "image"},
+		{"detecting in text", detectPath, `{` + img([]byte("hello, this is no image")) + `}`, "invalid_argument", "NOT_AN_IMAGE", "JPEG"},
+		{"a broken photo", detectPath, `{` + img(good[:len(good)/2]) + `}`, "invalid_argument", "BROKEN_IMAGE", ""},
+		{"a photo of 50 gigapixels", detectPath, `{` + img(hugePNG()) + `}`, "invalid_argument", "IMAGE_TOO_LARGE", "pixels"},
+		{"a photo of 16 MiB and a byte", detectPath, `{` + img(make([]byte, 16<<20+1)) + `}`, "invalid_argument", "INVALID_REQUEST", "16777216"},
+		{"a photo's body of 24 MiB", detectPath, `{"image":"` + strings.Repeat("A", 24<<20) + `"}`, "invalid_argument", "REQUEST_TOO_LARGE", "16 MiB"},
+		{"faces of a negative size", detectPath, `{` + img(good) + `,"leastSize":-1}`, "invalid_argument", "INVALID_REQUEST", "least_size"},
 		{"student not found", galleryPath + "GetStudent", `{"studentId":"zed"}`, "not_found", "STUDENT_NOT_FOUND", "zed"},
 		{"student without id", galleryPath + "GetStudent", `{}`, "invalid_argument", "INVALID_REQUEST", "student_id"},
 		{"deleting nobody", galleryPath + "DeleteStudent", `{"studentId":"zed"}`, "not_found", "STUDENT_NOT_FOUND", "zed"},

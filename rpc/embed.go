@@ -67,7 +67,7 @@ func (a *api) galleryModel(name, digest string) (gallery.Model, error) {
 	}
 	c := m.Contract
 	if c.Kind != models.Embedder {
-		return gallery.Model{}, notAnEmbedder(name)
+		return gallery.Model{}, notAnEmbedder(name, c.Kind)
 	}
 	facts := gallery.Model{Name: c.Name, Digest: c.SHA256, Dimension: c.Output.Dimension, Threshold: c.Threshold}
 	for _, p := range c.Calibration {
@@ -80,9 +80,9 @@ func (a *api) galleryModel(name, digest string) (gallery.Model, error) {
 	return facts, nil
 }
 
-func notAnEmbedder(name string) error {
+func notAnEmbedder(name string, kind models.Kind) error {
 	return newError(connect.CodeFailedPrecondition, "UNKNOWN_MODEL",
-		fmt.Sprintf("model %s is a locator: it finds landmarks and makes no embeddings", name), nil)
+		fmt.Sprintf("model %s is a %s: it makes no embeddings", name, kind), nil)
 }
 
 // embed runs the embedder on a crop of a request, that is to be stored or is a probe.

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -117,13 +118,16 @@ func (s *Server) refusal(r *http.Request) *connect.Error {
 		return newError(connect.CodePermissionDenied, "FOREIGN_HOST",
 			"this server answers only to its own machine: call it by localhost or 127.0.0.1, or start it with --expose", nil)
 	}
-	limit := int64(maxUnaryBytes)
-	if strings.HasSuffix(r.URL.Path, "/RollCall") {
+	limit, advice := int64(maxUnaryBytes), "an image may have at most 8 MiB; send the crop of the face alone"
+	switch r.URL.Path {
+	case rollcallv1connect.AttendanceServiceRollCallProcedure:
 		limit = maxRollCallBytes
+	case rollcallv1connect.AttendanceServiceDetectProcedure:
+		limit, advice = maxPhotoBytes, "a photo may have at most 16 MiB; save it in a lower quality"
 	}
 	if r.ContentLength > limit {
 		return newError(connect.CodeInvalidArgument, "REQUEST_TOO_LARGE",
-			fmt.Sprintf("the request has %d bytes, more than the %d allowed: an image may have at most 8 MiB; send the crop of the face alone", r.ContentLength, limit), nil)
+			fmt.Sprintf("the request has %d bytes, more than the %d allowed: %s", r.ContentLength, limit, advice), nil)
 	}
 	return nil
 }

@@ -22,13 +22,14 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	stages   *prometheus.HistogramVec
 	verdicts *prometheus.CounterVec
+	faces    prometheus.Counter
 }
 
 // latencyBuckets go from a gallery read to a queue that is too long, in seconds.
 var latencyBuckets = []float64{.0005, .001, .0025, .005, .0075, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 10}
 
 // stageBuckets go from a match of a small gallery to a slow model, in seconds.
-var stageBuckets = []float64{.00001, .000025, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5}
+var stageBuckets = []float64{.00001, .000025, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
 
 // NewMetrics returns metrics of their own registry.
 func NewMetrics() *Metrics {
@@ -39,11 +40,13 @@ func NewMetrics() *Metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rollcall_request_seconds", Help: "Time from a call's header to its answer.", Buckets: latencyBuckets}, []string{"procedure"}),
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "rollcall_embed_stage_seconds", Help: "Time of each stage from crop to embedding.", Buckets: stageBuckets}, []string{"stage"}),
+			Name: "rollcall_embed_stage_seconds", Help: "Time of each stage of the work on a crop or a photo.", Buckets: stageBuckets}, []string{"stage"}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_verdicts_total", Help: "Verdicts given, by kind."}, []string{"verdict"}),
+		faces: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rollcall_detected_faces_total", Help: "Faces found on photos."}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.stages, m.verdicts,
+	m.registry.MustRegister(m.requests, m.duration, m.stages, m.verdicts, m.faces,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -65,6 +68,8 @@ func (m *Metrics) request(procedure, code string, took time.Duration) {
 func (m *Metrics) verdict(v pb.Verdict) {
 	m.verdicts.WithLabelValues(strings.ToLower(strings.TrimPrefix(v.String(), "VERDICT_"))).Inc()
 }
+
+func (m *Metrics) facesFound(n int) { m.faces.Add(float64(n)) }
 
 // watch adds the gauges of a backend.
 func (m *Metrics) watch(b Backend) { m.registry.MustRegister(backendCollector{b}) }

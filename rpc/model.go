@@ -50,6 +50,12 @@ func (s modelService) GetModel(_ context.Context, req *pb.GetModelRequest) (*pb.
 	return &pb.GetModelResponse{Model: s.describer()(m)}, nil
 }
 
+var kinds = map[models.Kind]pb.ModelKind{
+	models.Embedder: pb.ModelKind_MODEL_KIND_EMBEDDER,
+	models.Locator:  pb.ModelKind_MODEL_KIND_LOCATOR,
+	models.Detector: pb.ModelKind_MODEL_KIND_DETECTOR,
+}
+
 // describer returns a function that describes models as things stand now.
 func (s modelService) describer() func(models.Model) *pb.Model {
 	loaded := make(map[string]bool)
@@ -66,13 +72,9 @@ func (s modelService) describer() func(models.Model) *pb.Model {
 	}
 	return func(m models.Model) *pb.Model {
 		c := m.Contract
-		kind := pb.ModelKind_MODEL_KIND_EMBEDDER
-		if c.Kind == models.Locator {
-			kind = pb.ModelKind_MODEL_KIND_LOCATOR
-		}
 		return &pb.Model{
 			Name:              c.Name,
-			Kind:              kind,
+			Kind:              kinds[c.Kind],
 			Title:             c.Title,
 			Installed:         m.Installed,
 			Default:           c.Name == used,

@@ -33,6 +33,8 @@ const (
 	// maxUnaryBytes bounds one decoded message: an image of 8 MiB is 10.7 MiB
 	// as base64 in JSON.
 	maxUnaryBytes = 12 << 20
+	// maxPhotoBytes bounds a photo: 16 MiB are 21.3 MiB as base64 in JSON.
+	maxPhotoBytes = 23 << 20
 	// maxRollCallBytes bounds the crops of one class photo taken together.
 	maxRollCallBytes = 64 << 20
 
@@ -131,6 +133,8 @@ func (s *Server) Ready(b Backend) {
 	mux.Handle(path, attendance)
 	_, big := rollcallv1connect.NewAttendanceServiceHandler(attendanceService{api}, limited(maxRollCallBytes)...)
 	mux.Handle(rollcallv1connect.AttendanceServiceRollCallProcedure, big)
+	_, photos := rollcallv1connect.NewAttendanceServiceHandler(attendanceService{api}, limited(maxPhotoBytes)...)
+	mux.Handle(rollcallv1connect.AttendanceServiceDetectProcedure, photos)
 	mux.Handle(rollcallv1connect.NewGalleryServiceHandler(galleryService{api}, limited(maxUnaryBytes)...))
 	mux.Handle(rollcallv1connect.NewModelServiceHandler(modelService{api}, limited(maxUnaryBytes)...))
 	mux.Handle(grpchealth.NewHandler(s.health))
@@ -146,7 +150,7 @@ func (s *Server) Ready(b Backend) {
 // milliseconds, which the first callers would wait for.
 func (s *Server) compileRules() {
 	for _, m := range []proto.Message{
-		&pb.EmbedRequest{}, &pb.IdentifyRequest{}, &pb.RollCallRequest{}, &pb.EnrollStreamRequest{},
+		&pb.EmbedRequest{}, &pb.IdentifyRequest{}, &pb.RollCallRequest{}, &pb.DetectRequest{}, &pb.EnrollStreamRequest{},
 		&pb.GetStudentRequest{}, &pb.ListStudentsRequest{}, &pb.UpdateStudentRequest{}, &pb.DeleteStudentRequest{},
 		&pb.GetCropRequest{}, &pb.AssignCropRequest{}, &pb.DeleteCropRequest{}, &pb.CheckConsistencyRequest{},
 		&pb.ListModelsRequest{}, &pb.GetModelRequest{},

@@ -831,6 +831,305 @@ func (x *Seat) GetQuality() *Quality {
 	return nil
 }
 
+// DetectRequest is a photo or a frame.
+type DetectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The image, of any number of faces.
+	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
+	// How large the smallest face is that has to be found, in pixels, as
+	// Face.size: the work grows with its inverse square. 0: 48 in a frame of up
+	// to 640 x 480 pixels, 24 in a photo of up to 6 megapixels, 34 in one of 12, 48
+	// in one of 24; of those down to five sixths of that most are found too.
+	LeastSize     float32 `protobuf:"fixed32,2,opt,name=least_size,json=leastSize,proto3" json:"least_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectRequest) Reset() {
+	*x = DetectRequest{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectRequest) ProtoMessage() {}
+
+func (x *DetectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectRequest.ProtoReflect.Descriptor instead.
+func (*DetectRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DetectRequest) GetImage() []byte {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *DetectRequest) GetLeastSize() float32 {
+	if x != nil {
+		return x.LeastSize
+	}
+	return 0
+}
+
+// DetectResponse is the faces of a photo.
+type DetectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The faces, the largest first.
+	Faces []*Face `protobuf:"bytes,1,rep,name=faces,proto3" json:"faces,omitempty"`
+	// Width of the photo in pixels, as shown: after its EXIF orientation.
+	Width int32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	// Height of the photo in pixels, as shown.
+	Height int32 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+	// The detector that found them.
+	Model         string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectResponse) Reset() {
+	*x = DetectResponse{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectResponse) ProtoMessage() {}
+
+func (x *DetectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectResponse.ProtoReflect.Descriptor instead.
+func (*DetectResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DetectResponse) GetFaces() []*Face {
+	if x != nil {
+		return x.Faces
+	}
+	return nil
+}
+
+func (x *DetectResponse) GetWidth() int32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *DetectResponse) GetHeight() int32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *DetectResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+// A Face is one face of a photo. Places are in pixels of the photo as shown;
+// (0, 0) is the centre of the upper left one.
+type Face struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the face is, from the brows to the chin.
+	Box *Box `protobuf:"bytes,1,opt,name=box,proto3" json:"box,omitempty"`
+	// The five landmarks, in the order in which they are seen in the image: left
+	// eye, right eye, nose, left and right corner of the mouth. Embed and Identify
+	// take them with the same image.
+	Landmarks []*Point `protobuf:"bytes,2,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	// Side of the square around the face, in pixels: 3.2 distances of the eyes.
+	Size float32 `protobuf:"fixed32,3,opt,name=size,proto3" json:"size,omitempty"`
+	// How sure it is that this is a face, 0.6 to 1.
+	Score float32 `protobuf:"fixed32,4,opt,name=score,proto3" json:"score,omitempty"`
+	// What was measured on the face; its width and height are the photo's.
+	Quality *Quality `protobuf:"bytes,5,opt,name=quality,proto3" json:"quality,omitempty"`
+	// Why it could not be identified, as in quality; empty: nothing speaks against
+	// it.
+	Reasons       []Reason `protobuf:"varint,6,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Face) Reset() {
+	*x = Face{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Face) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Face) ProtoMessage() {}
+
+func (x *Face) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Face.ProtoReflect.Descriptor instead.
+func (*Face) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Face) GetBox() *Box {
+	if x != nil {
+		return x.Box
+	}
+	return nil
+}
+
+func (x *Face) GetLandmarks() []*Point {
+	if x != nil {
+		return x.Landmarks
+	}
+	return nil
+}
+
+func (x *Face) GetSize() float32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Face) GetScore() float32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Face) GetQuality() *Quality {
+	if x != nil {
+		return x.Quality
+	}
+	return nil
+}
+
+func (x *Face) GetReasons() []Reason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+// A Box is an upright rectangle. It may reach beyond the photo.
+type Box struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its left edge.
+	Left float32 `protobuf:"fixed32,1,opt,name=left,proto3" json:"left,omitempty"`
+	// Its upper edge.
+	Top float32 `protobuf:"fixed32,2,opt,name=top,proto3" json:"top,omitempty"`
+	// Its width.
+	Width float32 `protobuf:"fixed32,3,opt,name=width,proto3" json:"width,omitempty"`
+	// Its height.
+	Height        float32 `protobuf:"fixed32,4,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Box) Reset() {
+	*x = Box{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Box) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Box) ProtoMessage() {}
+
+func (x *Box) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Box.ProtoReflect.Descriptor instead.
+func (*Box) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Box) GetLeft() float32 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
+func (x *Box) GetTop() float32 {
+	if x != nil {
+		return x.Top
+	}
+	return 0
+}
+
+func (x *Box) GetWidth() float32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Box) GetHeight() float32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
 var File_rollcall_v1_attendance_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_attendance_proto_rawDesc = "" +
@@ -922,11 +1221,35 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"candidates\x18\x04 \x03(\v2\x16.rollcall.v1.CandidateR\n" +
 	"candidates\x12-\n" +
 	"\areasons\x18\x05 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12.\n" +
-	"\aquality\x18\x06 \x01(\v2\x14.rollcall.v1.QualityR\aquality2\xe5\x01\n" +
+	"\aquality\x18\x06 \x01(\v2\x14.rollcall.v1.QualityR\aquality\"f\n" +
+	"\rDetectRequest\x12#\n" +
+	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
+	"\xc8\x01\x01z\x05\x18\x80\x80\x80\bR\x05image\x120\n" +
+	"\n" +
+	"least_size\x18\x02 \x01(\x02B\x11\xbaH\x0e\n" +
+	"\f@\x01\x1d\x00@\x1cF-\x00\x00\x00\x00R\tleastSize\"}\n" +
+	"\x0eDetectResponse\x12'\n" +
+	"\x05faces\x18\x01 \x03(\v2\x11.rollcall.v1.FaceR\x05faces\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\x05R\x05width\x12\x16\n" +
+	"\x06height\x18\x03 \x01(\x05R\x06height\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\"\xe5\x01\n" +
+	"\x04Face\x12\"\n" +
+	"\x03box\x18\x01 \x01(\v2\x10.rollcall.v1.BoxR\x03box\x120\n" +
+	"\tlandmarks\x18\x02 \x03(\v2\x12.rollcall.v1.PointR\tlandmarks\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x02R\x04size\x12\x14\n" +
+	"\x05score\x18\x04 \x01(\x02R\x05score\x12.\n" +
+	"\aquality\x18\x05 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12-\n" +
+	"\areasons\x18\x06 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\"Y\n" +
+	"\x03Box\x12\x12\n" +
+	"\x04left\x18\x01 \x01(\x02R\x04left\x12\x10\n" +
+	"\x03top\x18\x02 \x01(\x02R\x03top\x12\x14\n" +
+	"\x05width\x18\x03 \x01(\x02R\x05width\x12\x16\n" +
+	"\x06height\x18\x04 \x01(\x02R\x06height2\xa8\x02\n" +
 	"\x11AttendanceService\x12>\n" +
 	"\x05Embed\x12\x19.rollcall.v1.EmbedRequest\x1a\x1a.rollcall.v1.EmbedResponse\x12G\n" +
 	"\bIdentify\x12\x1c.rollcall.v1.IdentifyRequest\x1a\x1d.rollcall.v1.IdentifyResponse\x12G\n" +
-	"\bRollCall\x12\x1c.rollcall.v1.RollCallRequest\x1a\x1d.rollcall.v1.RollCallResponseB'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
+	"\bRollCall\x12\x1c.rollcall.v1.RollCallRequest\x1a\x1d.rollcall.v1.RollCallResponse\x12A\n" +
+	"\x06Detect\x12\x1a.rollcall.v1.DetectRequest\x1a\x1b.rollcall.v1.DetectResponseB'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
 
 var (
 	file_rollcall_v1_attendance_proto_rawDescOnce sync.Once
@@ -940,7 +1263,7 @@ func file_rollcall_v1_attendance_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_attendance_proto_rawDescData
 }
 
-var file_rollcall_v1_attendance_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_rollcall_v1_attendance_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_rollcall_v1_attendance_proto_goTypes = []any{
 	(*EmbedRequest)(nil),     // 0: rollcall.v1.EmbedRequest
 	(*EmbedResponse)(nil),    // 1: rollcall.v1.EmbedResponse
@@ -950,44 +1273,55 @@ var file_rollcall_v1_attendance_proto_goTypes = []any{
 	(*RollCallProbe)(nil),    // 5: rollcall.v1.RollCallProbe
 	(*RollCallResponse)(nil), // 6: rollcall.v1.RollCallResponse
 	(*Seat)(nil),             // 7: rollcall.v1.Seat
-	(*Point)(nil),            // 8: rollcall.v1.Point
-	(*Quality)(nil),          // 9: rollcall.v1.Quality
-	(LandmarkSource)(0),      // 10: rollcall.v1.LandmarkSource
-	(*Scope)(nil),            // 11: rollcall.v1.Scope
-	(Verdict)(0),             // 12: rollcall.v1.Verdict
-	(*Candidate)(nil),        // 13: rollcall.v1.Candidate
-	(Reason)(0),              // 14: rollcall.v1.Reason
+	(*DetectRequest)(nil),    // 8: rollcall.v1.DetectRequest
+	(*DetectResponse)(nil),   // 9: rollcall.v1.DetectResponse
+	(*Face)(nil),             // 10: rollcall.v1.Face
+	(*Box)(nil),              // 11: rollcall.v1.Box
+	(*Point)(nil),            // 12: rollcall.v1.Point
+	(*Quality)(nil),          // 13: rollcall.v1.Quality
+	(LandmarkSource)(0),      // 14: rollcall.v1.LandmarkSource
+	(*Scope)(nil),            // 15: rollcall.v1.Scope
+	(Verdict)(0),             // 16: rollcall.v1.Verdict
+	(*Candidate)(nil),        // 17: rollcall.v1.Candidate
+	(Reason)(0),              // 18: rollcall.v1.Reason
 }
 var file_rollcall_v1_attendance_proto_depIdxs = []int32{
-	8,  // 0: rollcall.v1.EmbedRequest.landmarks:type_name -> rollcall.v1.Point
-	9,  // 1: rollcall.v1.EmbedResponse.quality:type_name -> rollcall.v1.Quality
-	8,  // 2: rollcall.v1.EmbedResponse.landmarks:type_name -> rollcall.v1.Point
-	10, // 3: rollcall.v1.EmbedResponse.landmark_source:type_name -> rollcall.v1.LandmarkSource
-	11, // 4: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
-	8,  // 5: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
-	12, // 6: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
-	13, // 7: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
-	14, // 8: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
-	9,  // 9: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
+	12, // 0: rollcall.v1.EmbedRequest.landmarks:type_name -> rollcall.v1.Point
+	13, // 1: rollcall.v1.EmbedResponse.quality:type_name -> rollcall.v1.Quality
+	12, // 2: rollcall.v1.EmbedResponse.landmarks:type_name -> rollcall.v1.Point
+	14, // 3: rollcall.v1.EmbedResponse.landmark_source:type_name -> rollcall.v1.LandmarkSource
+	15, // 4: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
+	12, // 5: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
+	16, // 6: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
+	17, // 7: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
+	18, // 8: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
+	13, // 9: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
 	5,  // 10: rollcall.v1.RollCallRequest.probes:type_name -> rollcall.v1.RollCallProbe
-	11, // 11: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
-	8,  // 12: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
+	15, // 11: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
+	12, // 12: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
 	7,  // 13: rollcall.v1.RollCallResponse.seats:type_name -> rollcall.v1.Seat
-	12, // 14: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
-	13, // 15: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
-	14, // 16: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
-	9,  // 17: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
-	0,  // 18: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
-	2,  // 19: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
-	4,  // 20: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
-	1,  // 21: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
-	3,  // 22: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
-	6,  // 23: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	16, // 14: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
+	17, // 15: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
+	18, // 16: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
+	13, // 17: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
+	10, // 18: rollcall.v1.DetectResponse.faces:type_name -> rollcall.v1.Face
+	11, // 19: rollcall.v1.Face.box:type_name -> rollcall.v1.Box
+	12, // 20: rollcall.v1.Face.landmarks:type_name -> rollcall.v1.Point
+	13, // 21: rollcall.v1.Face.quality:type_name -> rollcall.v1.Quality
+	18, // 22: rollcall.v1.Face.reasons:type_name -> rollcall.v1.Reason
+	0,  // 23: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
+	2,  // 24: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
+	4,  // 25: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
+	8,  // 26: rollcall.v1.AttendanceService.Detect:input_type -> rollcall.v1.DetectRequest
+	1,  // 27: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
+	3,  // 28: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
+	6,  // 29: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
+	9,  // 30: rollcall.v1.AttendanceService.Detect:output_type -> rollcall.v1.DetectResponse
+	27, // [27:31] is the sub-list for method output_type
+	23, // [23:27] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_attendance_proto_init() }
@@ -1002,7 +1336,7 @@ func file_rollcall_v1_attendance_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_attendance_proto_rawDesc), len(file_rollcall_v1_attendance_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

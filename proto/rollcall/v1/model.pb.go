@@ -32,6 +32,8 @@ const (
 	ModelKind_MODEL_KIND_EMBEDDER ModelKind = 1
 	// Finds the five landmarks of a crop.
 	ModelKind_MODEL_KIND_LOCATOR ModelKind = 2
+	// Finds the faces of a photo.
+	ModelKind_MODEL_KIND_DETECTOR ModelKind = 3
 )
 
 // Enum value maps for ModelKind.
@@ -40,11 +42,13 @@ var (
 		0: "MODEL_KIND_UNSPECIFIED",
 		1: "MODEL_KIND_EMBEDDER",
 		2: "MODEL_KIND_LOCATOR",
+		3: "MODEL_KIND_DETECTOR",
 	}
 	ModelKind_value = map[string]int32{
 		"MODEL_KIND_UNSPECIFIED": 0,
 		"MODEL_KIND_EMBEDDER":    1,
 		"MODEL_KIND_LOCATOR":     2,
+		"MODEL_KIND_DETECTOR":    3,
 	}
 )
 
@@ -92,7 +96,8 @@ type Model struct {
 	Loaded bool `protobuf:"varint,6,opt,name=loaded,proto3" json:"loaded,omitempty"`
 	// SHA-256 of its file, in hex; empty when it is not yet known.
 	Digest string `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"`
-	// Number of components of its embedding; 0 for a locator.
+	// Number of components of its embedding; 0 for the other
+	// kinds.
 	Dimension int32 `protobuf:"varint,8,opt,name=dimension,proto3" json:"dimension,omitempty"`
 	// Width of its input in pixels.
 	InputWidth int32 `protobuf:"varint,9,opt,name=input_width,json=inputWidth,proto3" json:"input_width,omitempty"`
@@ -464,11 +469,12 @@ const file_rollcall_v1_model_proto_rawDesc = "" +
 	"\x0fGetModelRequest\x12+\n" +
 	"\x05model\x18\x01 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
-	"\x05model\x18\x01 \x01(\v2\x12.rollcall.v1.ModelR\x05model*X\n" +
+	"\x05model\x18\x01 \x01(\v2\x12.rollcall.v1.ModelR\x05model*q\n" +
 	"\tModelKind\x12\x1a\n" +
 	"\x16MODEL_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13MODEL_KIND_EMBEDDER\x10\x01\x12\x16\n" +
-	"\x12MODEL_KIND_LOCATOR\x10\x022\xb0\x01\n" +
+	"\x12MODEL_KIND_LOCATOR\x10\x02\x12\x17\n" +
+	"\x13MODEL_KIND_DETECTOR\x10\x032\xb0\x01\n" +
 	"\fModelService\x12R\n" +
 	"\n" +
 	"ListModels\x12\x1e.rollcall.v1.ListModelsRequest\x1a\x1f.rollcall.v1.ListModelsResponse\"\x03\x90\x02\x01\x12L\n" +

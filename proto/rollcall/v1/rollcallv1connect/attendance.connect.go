@@ -41,6 +41,9 @@ const (
 	// AttendanceServiceRollCallProcedure is the fully-qualified name of the AttendanceService's
 	// RollCall RPC.
 	AttendanceServiceRollCallProcedure = "/rollcall.v1.AttendanceService/RollCall"
+	// AttendanceServiceDetectProcedure is the fully-qualified name of the AttendanceService's Detect
+	// RPC.
+	AttendanceServiceDetectProcedure = "/rollcall.v1.AttendanceService/Detect"
 )
 
 // AttendanceServiceClient is a client for the rollcall.v1.AttendanceService service.
@@ -65,6 +68,11 @@ type AttendanceServiceClient interface {
 	// the sum of similarities above the threshold is the greatest. It says who is
 	// absent.
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
+	// Detect finds the faces of a photo or of a camera's frame, of at most 16 MiB.
+	// It changes nothing and stores nothing. A photo without faces is no error.
+	// Photos have a queue of their own, so that they do not hold up check-ins;
+	// resource_exhausted: it is full; retry after the delay given.
+	Detect(context.Context, *v1.DetectRequest) (*v1.DetectResponse, error)
 }
 
 // NewAttendanceServiceClient constructs a client for the rollcall.v1.AttendanceService service. By
@@ -96,6 +104,12 @@ func NewAttendanceServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(attendanceServiceMethods.ByName("RollCall")),
 			connect.WithClientOptions(opts...),
 		),
+		detect: connect.NewClient[v1.DetectRequest, v1.DetectResponse](
+			httpClient,
+			baseURL+AttendanceServiceDetectProcedure,
+			connect.WithSchema(attendanceServiceMethods.ByName("Detect")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -104,6 +118,7 @@ type attendanceServiceClient struct {
 	embed    *connect.Client[v1.EmbedRequest, v1.EmbedResponse]
 	identify *connect.Client[v1.IdentifyRequest, v1.IdentifyResponse]
 	rollCall *connect.Client[v1.RollCallRequest, v1.RollCallResponse]
+	detect   *connect.Client[v1.DetectRequest, v1.DetectResponse]
 }
 
 // Embed calls rollcall.v1.AttendanceService.Embed.
@@ -133,6 +148,15 @@ func (c *attendanceServiceClient) RollCall(ctx context.Context, req *v1.RollCall
 	return nil, err
 }
 
+// Detect calls rollcall.v1.AttendanceService.Detect.
+func (c *attendanceServiceClient) Detect(ctx context.Context, req *v1.DetectRequest) (*v1.DetectResponse, error) {
+	response, err := c.detect.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AttendanceServiceHandler is an implementation of the rollcall.v1.AttendanceService service.
 type AttendanceServiceHandler interface {
 	// Embed measures a crop; stores it when crop_id is given; enrols it, so that
@@ -155,6 +179,11 @@ type AttendanceServiceHandler interface {
 	// the sum of similarities above the threshold is the greatest. It says who is
 	// absent.
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
+	// Detect finds the faces of a photo or of a camera's frame, of at most 16 MiB.
+	// It changes nothing and stores nothing. A photo without faces is no error.
+	// Photos have a queue of their own, so that they do not hold up check-ins;
+	// resource_exhausted: it is full; retry after the delay given.
+	Detect(context.Context, *v1.DetectRequest) (*v1.DetectResponse, error)
 }
 
 // NewAttendanceServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -182,6 +211,12 @@ func NewAttendanceServiceHandler(svc AttendanceServiceHandler, opts ...connect.H
 		connect.WithSchema(attendanceServiceMethods.ByName("RollCall")),
 		connect.WithHandlerOptions(opts...),
 	)
+	attendanceServiceDetectHandler := connect.NewUnaryHandlerSimple(
+		AttendanceServiceDetectProcedure,
+		svc.Detect,
+		connect.WithSchema(attendanceServiceMethods.ByName("Detect")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/rollcall.v1.AttendanceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AttendanceServiceEmbedProcedure:
@@ -190,6 +225,8 @@ func NewAttendanceServiceHandler(svc AttendanceServiceHandler, opts ...connect.H
 			attendanceServiceIdentifyHandler.ServeHTTP(w, r)
 		case AttendanceServiceRollCallProcedure:
 			attendanceServiceRollCallHandler.ServeHTTP(w, r)
+		case AttendanceServiceDetectProcedure:
+			attendanceServiceDetectHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -209,4 +246,8 @@ func (UnimplementedAttendanceServiceHandler) Identify(context.Context, *v1.Ident
 
 func (UnimplementedAttendanceServiceHandler) RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.AttendanceService.RollCall is not implemented"))
+}
+
+func (UnimplementedAttendanceServiceHandler) Detect(context.Context, *v1.DetectRequest) (*v1.DetectResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.AttendanceService.Detect is not implemented"))
 }

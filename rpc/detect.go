@@ -1,0 +1,35 @@
+package rpc
+
+import (
+	"context"
+
+	"rollcall/embedder"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// Detect implements the service.
+func (s attendanceService) Detect(ctx context.Context, req *pb.DetectRequest) (*pb.DetectResponse, error) {
+	photo, err := s.Embedder.Faces(ctx, embedder.PhotoRequest{Image: req.GetImage(), LeastFace: float64(req.GetLeastSize())})
+	if err != nil {
+		return nil, err
+	}
+	defer photo.Release()
+	resp := &pb.DetectResponse{Width: int32(photo.Width), Height: int32(photo.Height), Model: photo.Detector}
+	for _, f := range photo.Faces {
+		resp.Faces = append(resp.Faces, facePB(f))
+	}
+	s.server.opts.Metrics.facesFound(len(photo.Faces))
+	return resp, nil
+}
+
+func facePB(f embedder.Face) *pb.Face {
+	quality := qualityPB(f.Quality)
+	return &pb.Face{
+		Box:       &pb.Box{Left: f.Box[0], Top: f.Box[1], Width: f.Box[2], Height: f.Box[3]},
+		Landmarks: pointsPB(&f.Landmarks),
+		Size:      f.Size,
+		Score:     f.Score,
+		Quality:   quality,
+		Reasons:   quality.GetReasons(),
+	}
+}
