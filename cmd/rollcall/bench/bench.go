@@ -2,7 +2,7 @@
 // Rollcall claims about itself, so that anybody can check them on their machine.
 //
 // [All] lists them. Each is a file with its options, named for it: accuracy.go,
-// conditions.go, locator.go, embed.go, load.go, sessions.go, gallery.go, index.go. They share the crops (faces.go,
+// conditions.go, locator.go, detect.go, embed.go, load.go, sessions.go, gallery.go, index.go. They share the crops (faces.go,
 // drawing.go, crops.go), the models (models.go) and the printing (report.go).
 //
 // The machines that this runs on are shared and noisy. So whatever is compared is
@@ -32,5 +32,5 @@ type Bench struct {
 
 // All returns the benches. Each call returns new ones, with options of their own.
 func All() []Bench {
-	return []Bench{accuracyBench(), conditionsBench(), locatorBench(), embedBench(), loadBench(), sessionsBench(), galleryBench(), indexBench()}
+	return []Bench{accuracyBench(), conditionsBench(), locatorBench(), detectBench(), embedBench(), loadBench(), sessionsBench(), galleryBench(), indexBench()}
 }
