@@ -18,11 +18,13 @@ func root() command {
 
   rollcall serve                      the server
   rollcall enroll crops/              a folder with a folder of crops for each student
-  rollcall identify probe.jpg         whose face is it?`,
+  rollcall identify probe.jpg         whose face is it?
+  rollcall detect class.jpg           where are the faces of a photo?`,
 		children: []command{
 			serveCommand(),
 			enrollCommand(),
 			identifyCommand(),
+			detectCommand(),
 			studentsCommand(),
 			cropsCommand(),
 			modelsCommand(),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -121,19 +120,5 @@ func reasonsText(reasons []pb.Reason) string {
 // maxCropBytes is what the contract allows an image to have.
 const maxCropBytes = 8 << 20
 
-// readCrop reads an image file, but not one that the server would refuse.
-func readCrop(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case info.IsDir():
-		return nil, fmt.Errorf("%s is a folder, not a crop", file)
-	case info.Size() > maxCropBytes:
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that a crop may have: cut the face out", file, info.Size(), maxCropBytes)
-	case info.Size() == 0:
-		return nil, fmt.Errorf("%s is empty", file)
-	}
-	return os.ReadFile(file)
-}
+// readCrop reads an image file, but not one that the server would refuse for its size.
+func readCrop(file string) ([]byte, error) { return readImage(file, maxCropBytes, "cut the face out") }

@@ -135,13 +135,14 @@ func writeModels(dir string) error {
 	return nil
 }
 
-// writeCrops writes crops/STUDENT/N.jpg for three people, a probe of the first
-// and one of a stranger.
+// writeCrops writes crops/STUDENT/N.jpg for three people, a probe of the first,
+// one of a stranger, and a photo of two faces.
 func writeCrops(dir string) error {
 	files := map[string][]byte{
 		"probe.jpg":    onnxtest.Face(1, 3),
 		"stranger.jpg": onnxtest.Face(99, 0),
 		"blank.jpg":    onnxtest.Blank(1),
+		"class.png":    onnxtest.Photo(900, 600, onnxtest.PhotoFace{X: 300, Y: 300, Side: 300}, onnxtest.PhotoFace{X: 700, Y: 200, Side: 40}),
 	}
 	for i, student := range []string{"ada", "ben", "cem"} {
 		for n := range 2 {

@@ -65,6 +65,7 @@ func (o *serveOptions) addFlags(set *pflag.FlagSet) {
 	o.library.addFlags(set)
 	set.StringVar(&o.rpc.Model, "model", "", "embedder for requests that name none; empty: the best one installed")
 	set.StringVar(&o.embedder.Locator, "locator", "", "locator that finds landmarks; none: embed without alignment; empty: the best one installed")
+	set.StringVar(&o.embedder.Detector, "detector", "", "detector that finds the faces of photos; empty: the best one installed")
 	o.install.addFlags(set)
 	set.IntVar(&o.embedder.Sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
 	set.IntVar(&o.embedder.ThreadsPerSession, "threads-per-session", 1, "cores that one run may use: more answer one caller sooner, but fewer in all")
