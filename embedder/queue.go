@@ -46,22 +46,30 @@ func (q *queue) leave() { <-q.tickets }
 // begin waits for a place, first come, first served, until ctx ends or closing is closed. The caller
 // calls the returned function when its work is done.
 func (q *queue) begin(ctx context.Context, closing <-chan struct{}) (done func(), err error) {
-	// Asked first, because select picks any of several that are possible.
-	if err := ctx.Err(); err != nil {
+	if err := q.takePlace(ctx, closing); err != nil {
 		return nil, err
-	}
-	select {
-	case q.places <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-closing:
-		return nil, ErrClosed
 	}
 	start := time.Now()
 	return func() {
 		q.served(time.Since(start))
 		<-q.places
 	}, nil
+}
+
+// takePlace waits for a place.
+func (q *queue) takePlace(ctx context.Context, closing <-chan struct{}) error {
+	// Asked first, because select picks any of several that are possible.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case q.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-closing:
+		return ErrClosed
+	}
 }
 
 // memory is over how many callers the mean service time is taken, about.

@@ -30,15 +30,8 @@ func photosAtOnce(sessions int) int { return max(1, min(2, sessions/2)) }
 // turn waits for a place as begin does, for a caller without a ticket. It does not count as a caller:
 // the delays that refused callers are told are about crops.
 func (q *queue) turn(ctx context.Context, closing <-chan struct{}) (done func(), err error) {
-	if err := ctx.Err(); err != nil {
+	if err := q.takePlace(ctx, closing); err != nil {
 		return nil, err
-	}
-	select {
-	case q.places <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-closing:
-		return nil, ErrClosed
 	}
 	q.turns.Add(1)
 	return func() {

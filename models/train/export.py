@@ -66,9 +66,7 @@ def quantise(source, shown, single, path):
         exclude = [name for name in names if any(part in name for part in single)]
         # Weights of seven bits: of eight, two products would overflow the sum that a processor without VNNI makes.
         quantize_static(ready, path, Shown(shown), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=exclude,
-                        # The embedding itself is not rounded to eight bits.
-                        extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]})
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=exclude)
     save(onnx.load(path), path)
 
 
