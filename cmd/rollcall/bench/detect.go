@@ -184,15 +184,20 @@ func facesOf(p *embedder.Photo) []finding {
 type costPlan struct {
 	what string
 	composition
+	asked float64 // the smallest face that has to be found; 0: what the photo's size allows
 }
+
+// smallFace is the size that the cost of looking for small faces is told of.
+const smallFace = 24
 
 // costs are what times are taken of: a frame, and photos of 40 faces from 40 pixels on.
 func (o *detectOptions) costs() []costPlan {
-	plans := []costPlan{{"frame with one face", composition{width: 640, height: 480, faces: 1, least: 80, most: 200, turn: 15}}}
+	plans := []costPlan{{"frame with one face", composition{width: 640, height: 480, faces: 1, least: 80, most: 200, turn: 15}, 0}}
 	for _, m := range o.megapixels {
 		height := int(math.Sqrt(float64(m) * 1e6 * 3 / 4))
 		photo := composition{width: m * 1e6 / height, height: height, faces: 40, least: 40, most: float64(height) / 8, turn: 30}
-		plans = append(plans, costPlan{fmt.Sprintf("photo of %d megapixels", m), photo})
+		plans = append(plans, costPlan{fmt.Sprintf("photo of %d megapixels", m), photo, 0},
+			costPlan{fmt.Sprintf("  faces of %d pixels asked for", smallFace), photo, smallFace})
 	}
 	return plans
 }
@@ -215,7 +220,7 @@ func (o *detectOptions) cost(ctx context.Context, progress io.Writer, e *embedde
 		if i == 1 {
 			times = detectTimes{} // the first one warms up
 		}
-		if err := times.take(ctx, e, model, photo, &c); err != nil {
+		if err := times.take(ctx, e, model, photo, plan.asked, &c); err != nil {
 			return c, err
 		}
 	}
@@ -230,7 +235,7 @@ type detectTimes struct {
 }
 
 // take times one round.
-func (t *detectTimes) take(ctx context.Context, e *embedder.Embedder, model string, photo composed, c *detectCost) error {
+func (t *detectTimes) take(ctx context.Context, e *embedder.Embedder, model string, photo composed, asked float64, c *detectCost) error {
 	begin := cpuTime()
 	pic, _, err := picture.Decode(photo.jpeg, picture.Limits{})
 	if err != nil {
@@ -238,7 +243,7 @@ func (t *detectTimes) take(ctx context.Context, e *embedder.Embedder, model stri
 	}
 	pic.Release()
 	decoded := cpuTime()
-	p, err := e.Faces(ctx, embedder.PhotoRequest{Image: photo.jpeg})
+	p, err := e.Faces(ctx, embedder.PhotoRequest{Image: photo.jpeg, LeastFace: asked})
 	if err != nil {
 		return err
 	}

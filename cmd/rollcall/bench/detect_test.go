@@ -73,7 +73,7 @@ func TestDetect(t *testing.T) {
 	if of != res.Faces || r.Recall.Of != of || r.False > falsePerPhoto || r.Landmarks.Mean <= 0 || r.Landmarks.Mean > 0.2 {
 		t.Errorf("%+v", r)
 	}
-	if len(res.Costs) != 2 || res.Costs[1].Width*res.Costs[1].Height > 2_000_000 || res.Costs[1].Faces < 20 {
+	if len(res.Costs) != 3 || res.Costs[1].Width*res.Costs[1].Height > 2_000_000 || res.Costs[1].Faces < 20 {
 		t.Fatalf("%+v", res.Costs)
 	}
 	for _, c := range res.Costs {
