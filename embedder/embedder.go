@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"rollcall/embedder/align"
-	"rollcall/embedder/locate"
 	"rollcall/embedder/picture"
 	"rollcall/models"
 )
@@ -183,34 +181,6 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 	result.Quality = assess(pic, result.Landmarks, f)
 	watch.lap(StageFinish)
 	return result, nil
-}
-
-// confirmGiven judges the landmarks of a request. What they say is not changed: where the face has to be
-// viewed otherwise than they say, that is a doubt.
-func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given models.Landmarks, watch *stopwatch) (finding, error) {
-	f := finding{face: locate.Face{Landmarks: given}, found: true, view: asShown}
-	if check == nil {
-		return f, nil
-	}
-	s, err := check.pool.take(ctx)
-	watch.lap(StageQueue)
-	if err != nil {
-		return finding{}, err
-	}
-	defer check.pool.put(s)
-	seen, err := recheck(check.contract, s, pic, f)
-	watch.lap(StageLocate)
-	if err != nil {
-		return finding{}, fmt.Errorf("locator %s: %w", check.name, err)
-	}
-	f.doubts = seen.doubts
-	if seen.view.turn != 0 && !slices.Contains(f.doubts, NotUpright) {
-		f.doubts = append(f.doubts, NotUpright)
-	}
-	if seen.view.stretch != 1 {
-		f.doubts = append(f.doubts, Distorted)
-	}
-	return f, nil
 }
 
 // infer aligns a crop, runs a model on it and returns the embedding.

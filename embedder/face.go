@@ -70,18 +70,13 @@ func sizeOf(l models.Landmarks) float32 {
 func cutSquare(pic *picture.Picture, l models.Landmarks) (*picture.Picture, error) {
 	const most = 640 // pixels; no model's input is larger
 	side := int(math.Ceil(min(max(float64(sizeOf(l)), 1), most)))
-	in := models.Input{Width: side, Height: side, Layout: models.NHWC, Colour: models.RGB, Std: [3]float32{1, 1, 1}, Fit: models.FitCorner}
-	t, err := align.Estimate(l, squareIn(in, float64(side)))
+	t, err := align.Estimate(l, squareIn(models.Input{Width: side, Height: side}, float64(side)))
 	if err != nil {
 		return nil, unusable(err)
 	}
-	samples := make([]float32, 3*side*side)
-	if err := align.Warp(samples, pic, t, in); err != nil {
+	square, err := resampled(pic, t, side, side)
+	if err != nil {
 		return nil, unusable(err)
-	}
-	square := &picture.Picture{Pix: make([]byte, len(samples)), Width: side, Height: side}
-	for i, v := range samples {
-		square.Pix[i] = byte(math.Round(float64(v)))
 	}
 	return square, nil
 }

@@ -17,17 +17,22 @@ import (
 // [models.Contract.Sure], or what it found has unusual proportions, it is shown the picture in other
 // views, and the one that it is surest of is taken.
 //
-// Measured on 900 people of faces.csv that are not of the split test, by rollcall-points (2026-11-26):
-// of the four turns it was surest of the right one for all 1,800 pictures; 7.6 % of upright crops were
-// asked about again, at half a look more on average; of those drawn wide by 16:9 98 % were corrected,
-// of those drawn narrow 93 %, of upright ones 0.8 % by mistake, with no effect on who was recognised.
+// Measured on 900 people of faces.csv that are not of the split test, by rollcall-points (2026-11-26, an
+// experiment; "rollcall bench conditions" prints what comes of it): of the four turns it was surest of the
+// right one for all 1,800 pictures; 7.6 % of upright crops were asked about again, at half a look more on
+// average; of those drawn wide by 16:9 98 % were corrected, of those drawn narrow 93 %, of upright ones
+// 0.8 % by mistake, with no effect on who was recognised.
 const (
 	// usualLow and usualHigh bound the ratio (see proportions) and usualResidual the residual of faces that
 	// are not asked about again: 95 % of upright ones, as rollcall-points sees them.
 	usualLow, usualHigh = 0.75, 1.06
 	usualResidual       = 0.12
-	// asShownBonus is by how much the sums of two looks' logits must differ for another view to be taken.
-	asShownBonus = 2
+	// triedLow, triedHigh and triedResidual bound those of a face in a tried view: all but two in a thousand of
+	// upright faces have such.
+	triedLow, triedHigh = 0.55, 1.2
+	triedResidual       = 0.2
+	// givenBonus is by how much the sums of two looks' logits must differ for another view to be taken.
+	givenBonus = 2
 	// closeTurns is the difference, in the same sums, under which two turns are equally likely.
 	closeTurns = 1
 	// again is how many stretched views get a second look: the two that the first was surest of.
@@ -38,19 +43,11 @@ const (
 // either way.
 var stretches = [...]float64{9.0 / 16, 3.0 / 4, 4.0 / 3, 16.0 / 9}
 
-// tightFace is how large the square of a face may be, in shorter sides of the crop, before the crop is
-// taken for too tight: beyond it the locator lacks what surrounds a face. tightMargin is what is then
-// added on each side, the edge's pixels repeated, in longer sides of the crop. With eyes to mouth
-// filling half of the side, 12 % of the landmarks' error goes so, with 60 % of it half.
-const (
-	tightFace   = 1.1
-	tightMargin = 0.25
-)
-
 // sight is what a locator saw in one view: both looks.
 type sight struct {
-	view view
-	face locate.Face // in pixels of the picture; the score is that of the first look
+	view  view
+	tried bool        // one of many views, not the one that was given
+	face  locate.Face // in pixels of the picture; the score is that of the first look
 	// first and sum are the logit of the first look's score, and of both together.
 	first, sum float64
 }
@@ -64,12 +61,14 @@ func (s sight) unusual() bool {
 	return !ok || p.ratio < usualLow || p.ratio > usualHigh || p.residual > usualResidual
 }
 
-// isFace reports whether it is a face that a sight shows.
+// isFace reports whether it is a face that a sight shows, by both looks.
 func (s sight) isFace() bool {
-	if s.view == asShown {
-		return s.first >= logit(minScore)
+	least := min(s.first, s.sum-s.first)
+	if !s.tried {
+		return least >= logit(minScore)
 	}
-	return min(s.first, s.sum-s.first) >= logit(minTurnedScore)
+	p, ok := measure(s.plane())
+	return least >= logit(minTriedScore) && ok && p.ratio > triedLow && p.ratio < triedHigh && p.residual < triedResidual
 }
 
 // logit is the inverse of the logistic function, finite for all scores.
@@ -103,6 +102,13 @@ func (x examiner) glance(a area, v view) (sight, error) {
 	return s, err
 }
 
+// try glances at a view that nobody asked for.
+func (x examiner) try(a area, v view) (sight, error) {
+	s, err := x.glance(a, v)
+	s.tried = true
+	return s, err
+}
+
 // confirm looks a second time, at the upright square around what a sight shows.
 func (x examiner) confirm(s sight) (sight, error) {
 	second, err := lookAt(x.contract, x.session, x.pic, s)
@@ -113,38 +119,38 @@ func (x examiner) confirm(s sight) (sight, error) {
 		return sight{}, err
 	}
 	s.sum = s.first + logit(second.Score)
-	s.face.Landmarks, s.face.Box = second.Landmarks, second.Box
+	s.face.Landmarks = second.Landmarks
 	return s, nil
 }
 
-// search finds the face of an area and how it has to be viewed. first is a glance at the area as it is
-// shown. upright is false where two turns are about equally likely.
+// search finds the face of an area and how it has to be viewed. first is a glance at the area in the view
+// that is most likely. upright is false where another turn is about as likely.
 func (x examiner) search(a area, first sight) (best sight, upright bool, err error) {
-	shown, err := x.confirm(first)
+	given, err := x.confirm(first)
 	if err != nil {
 		return sight{}, false, err
 	}
-	if x.settled(shown) {
-		return shown, true, nil
+	if x.settled(given) {
+		return given, true, nil
 	}
-	shown.sum += asShownBonus
-	best, upright = shown, true
-	bases := []view{asShown}
-	if !x.sure(shown) {
-		turned, err := x.turned(a)
+	best, upright = given, true
+	best.sum += givenBonus
+	bases := []view{given.view}
+	if !x.sure(given) {
+		turned, err := x.turned(a, given.view)
 		if err != nil {
 			return sight{}, false, err
 		}
-		if turned.first > shown.first {
+		if turned.first > given.first {
 			if turned, err = x.confirm(turned); err != nil {
 				return sight{}, false, err
 			}
-			if best = surer(shown, turned); best == turned && x.settled(turned) {
+			if best = surer(best, turned); best == turned && x.settled(turned) {
 				return turned, true, nil
 			}
 			bases = append(bases, turned.view)
 		}
-		upright = !turned.isFace() || math.Abs(turned.sum-(shown.sum-asShownBonus)) >= closeTurns
+		upright = !turned.isFace() || math.Abs(turned.sum-given.sum) >= closeTurns
 	}
 	for _, base := range bases {
 		s, err := x.stretched(a, base)
@@ -152,6 +158,9 @@ func (x examiner) search(a area, first sight) (best sight, upright bool, err err
 			return sight{}, false, err
 		}
 		best = surer(best, s)
+	}
+	if !best.tried {
+		best.sum -= givenBonus
 	}
 	return best, upright || best.view.stretch != 1 || x.sure(best), nil
 }
@@ -164,14 +173,14 @@ func surer(a, other sight) sight {
 	return a
 }
 
-// turned glances at the three other turns and returns the surest.
-func (x examiner) turned(a area) (best sight, err error) {
-	for turn := 1; turn <= 3; turn++ {
-		s, err := x.glance(a, view{turn: turn, stretch: 1})
+// turned glances at the three other turns of a view and returns the surest.
+func (x examiner) turned(a area, from view) (best sight, err error) {
+	for more := 1; more <= 3; more++ {
+		s, err := x.try(a, view{turn: (from.turn + more) % 4, stretch: from.stretch})
 		if err != nil {
 			return sight{}, err
 		}
-		if turn == 1 || s.first > best.first {
+		if more == 1 || s.first > best.first {
 			best = s
 		}
 	}
@@ -182,7 +191,7 @@ func (x examiner) turned(a area) (best sight, err error) {
 func (x examiner) stretched(a area, base view) (best sight, err error) {
 	var seen []sight
 	for _, stretch := range stretches {
-		s, err := x.glance(a, view{turn: base.turn, stretch: stretch})
+		s, err := x.try(a, view{turn: base.turn, stretch: stretch})
 		if err != nil {
 			return sight{}, err
 		}

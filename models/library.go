@@ -250,7 +250,6 @@ func refresh(locked, current Contract) Contract {
 	current.Template = locked.Template
 	current.Decoder = locked.Decoder
 	current.Anchors = locked.Anchors
-	current.ConfirmedBy = locked.ConfirmedBy
 	current.SecondLook, current.Sure = locked.SecondLook, locked.Sure
 	current.MirrorEnrolled = locked.MirrorEnrolled
 	current.Output = locked.Output
