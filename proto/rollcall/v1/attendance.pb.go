@@ -839,7 +839,8 @@ type DetectRequest struct {
 	// How large the smallest face is that has to be found, in pixels, as
 	// Face.size: the work grows with its inverse square. 0: 48 in a frame of up
 	// to 640 x 480 pixels, 24 in a photo of up to 6 megapixels, 34 in one of 12, 48
-	// in one of 24; of those down to five sixths of that most are found too.
+	// in one of 24; of those down to five sixths of that most are found too. The work
+	// is bounded: less than 24 in one of 24 megapixels is not looked for.
 	LeastSize     float32 `protobuf:"fixed32,2,opt,name=least_size,json=leastSize,proto3" json:"least_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -970,7 +971,9 @@ type Face struct {
 	Box *Box `protobuf:"bytes,1,opt,name=box,proto3" json:"box,omitempty"`
 	// The five landmarks, in the order in which they are seen in the image: left
 	// eye, right eye, nose, left and right corner of the mouth. Embed and Identify
-	// take them with the same image.
+	// take them with the same image where it has at most 8 MiB. From a larger one
+	// cut the face out with its surroundings and send that, with the landmarks moved
+	// to the cut's upper left corner; or save the photo smaller before Detect.
 	Landmarks []*Point `protobuf:"bytes,2,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	// Side of the square around the face, in pixels: 3.2 distances of the eyes.
 	Size float32 `protobuf:"fixed32,3,opt,name=size,proto3" json:"size,omitempty"`

@@ -70,7 +70,9 @@ type AttendanceServiceClient interface {
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
 	// Detect finds the faces of a photo or of a camera's frame, of at most 16 MiB.
 	// It changes nothing and stores nothing. A photo without faces is no error.
-	// Photos have a queue of their own, so that they do not hold up check-ins;
+	// An image whose longer side is more than 20 times the shorter one is taken for
+	// no photo: it has none. Photos have a queue of their own, so that they do not
+	// hold up check-ins;
 	// resource_exhausted: it is full; retry after the delay given.
 	Detect(context.Context, *v1.DetectRequest) (*v1.DetectResponse, error)
 }
@@ -181,7 +183,9 @@ type AttendanceServiceHandler interface {
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
 	// Detect finds the faces of a photo or of a camera's frame, of at most 16 MiB.
 	// It changes nothing and stores nothing. A photo without faces is no error.
-	// Photos have a queue of their own, so that they do not hold up check-ins;
+	// An image whose longer side is more than 20 times the shorter one is taken for
+	// no photo: it has none. Photos have a queue of their own, so that they do not
+	// hold up check-ins;
 	// resource_exhausted: it is full; retry after the delay given.
 	Detect(context.Context, *v1.DetectRequest) (*v1.DetectResponse, error)
 }
