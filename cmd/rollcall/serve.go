@@ -46,8 +46,8 @@ func serveCommand() command {
 		short: "run the server",
 		long: `Runs the server until it is interrupted, then lets calls in flight finish.
 ONNX Runtime is installed into the user's cache on the first start. Where a
-model that --model or --locator names is not installed, serve asks whether to
-pull it.`,
+model that --model, --locator or --detector names is not installed, serve asks
+whether to pull it.`,
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) > 0 {

@@ -23,7 +23,8 @@ type installOptions struct {
 }
 
 func (o *installOptions) addFlags(set *pflag.FlagSet) {
-	set.BoolVar(&o.yes, "yes", false, "pull what --model and --locator name and is not installed, without asking")
+	set.BoolVar(&o.yes, "yes", false,
+		"pull what --model, --locator and --detector name and is not installed, without asking")
 	addMirrorFlag(set, &o.mirror)
 }
 
@@ -35,31 +36,50 @@ func (o *serveOptions) installMissing(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	for _, named := range []struct {
-		name string
-		kind models.Kind
-	}{{o.rpc.Model, models.Embedder}, {o.embedder.Locator, models.Locator}} {
-		if named.name == "" || named.name == embedder.LocatorNone {
+	for _, named := range []namedModel{
+		{"--model", o.rpc.Model, models.Embedder},
+		{"--locator", o.embedder.Locator, models.Locator},
+		{"--detector", o.embedder.Detector, models.Detector},
+	} {
+		if named.name == "" || named.kind == models.Locator && named.name == embedder.LocatorNone {
 			continue
 		}
-		m, err := lib.Model(named.name)
-		// Of the other kind it is of no use, and the embedder says so.
-		if errors.Is(err, models.ErrNotInstalled) && m.Contract.Kind == named.kind {
-			err = o.offer(ctx, c, lib, m.Contract, err)
-		}
-		if errors.Is(err, models.ErrDamaged) {
-			continue // the server says so, and takes the model up when it has been installed again
-		}
-		if err != nil {
+		if err := o.installNamed(ctx, c, lib, named); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// namedModel is a model that a flag of serve names, and the kind that it has to be of.
+type namedModel struct {
+	flag, name string
+	kind       models.Kind
+}
+
+// installNamed offers to pull one model.
+func (o *serveOptions) installNamed(ctx context.Context, c console, lib *models.Library, named namedModel) error {
+	m, err := lib.Model(named.name)
+	missing, damaged := errors.Is(err, models.ErrNotInstalled), errors.Is(err, models.ErrDamaged)
+	if known := err == nil || missing || damaged; known && m.Contract.Kind != named.kind {
+		return usageError(
+			"%s is %s, which is of the kind %s; it takes one of the kind %s: \"rollcall models list\" shows them",
+			named.flag, named.name, m.Contract.Kind, named.kind)
+	}
+	switch {
+	case missing:
+		return o.offer(ctx, c, lib, m.Contract, err)
+	case damaged:
+		return nil // the server says so, and takes the model up when it has been installed again
+	}
+	return err
+}
+
 // offer pulls a model if that is wanted; missing is the error that says it is
 // not installed and what to do.
-func (o *serveOptions) offer(ctx context.Context, c console, lib *models.Library, k models.Contract, missing error) error {
+func (o *serveOptions) offer(
+	ctx context.Context, c console, lib *models.Library, k models.Contract, missing error,
+) error {
 	// What has to be accepted is for "models pull" to show, not for a question in passing.
 	if k.SHA256 == "" || !k.Licence.Free || k.Source == nil && o.install.mirror == "" {
 		return missing
