@@ -26,9 +26,11 @@ func detectCommand() command {
 		long: `Asks the server for the faces of each photo: where they are, how large, how sure
 it is, and what speaks against identifying them. Sizes and places are in pixels
 of the photo as it is shown; the size is the side of the square around a face,
-3.2 distances of the eyes.`,
+3.2 distances of the eyes. A file that cannot be used does not stop the others;
+the exit code is 1 then.`,
 		flags: func(set *pflag.FlagSet) {
-			set.Float32Var(&o.leastSize, "least-size", 0, "size of the smallest face that has to be found; smaller takes longer; 0: what the photo's size allows")
+			set.Float32Var(&o.leastSize, "least-size", 0,
+				"size of the smallest face that has to be found; smaller takes longer; 0: what the photo's size allows")
 			o.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
@@ -45,25 +47,20 @@ func runDetect(ctx context.Context, c console, o detectOptions, files []string) 
 		return err
 	}
 	client := o.attendance()
-	for _, file := range files {
+	return o.eachFile(ctx, c, files, func(file string) error {
 		image, err := readImage(file, maxPhotoBytes, "save it in a lower quality")
 		if err != nil {
 			return err
 		}
 		resp, err := client.Detect(ctx, &pb.DetectRequest{Image: image, LeastSize: o.leastSize})
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, callError(o.server, err))
-		}
-		if o.json() {
-			err = printMessage(c.out, resp)
-		} else {
-			err = printFaces(c.out, file, resp)
-		}
-		if err != nil {
 			return err
 		}
-	}
-	return nil
+		if o.json() {
+			return printMessage(c.out, resp)
+		}
+		return printFaces(c.out, file, resp)
+	})
 }
 
 func printFaces(out io.Writer, file string, resp *pb.DetectResponse) error {

@@ -28,7 +28,8 @@ func identifyCommand() command {
 		short: "say whose face is on a crop",
 		long: `Asks the server whose face is on each crop, among everybody or in a scope.
 Exit code 3 where a crop is no match: UNKNOWN (nobody in scope), AMBIGUOUS
-(two students are too close) or UNUSABLE (take another picture).`,
+(two students are too close) or UNUSABLE (take another picture). A file that
+cannot be used does not stop the others; the exit code is 1 then.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringArrayVar(&o.groups, "group", nil, "only students of this group; may be repeated")
 			set.StringArrayVar(&o.students, "student", nil, "only this student; may be repeated")
@@ -52,7 +53,7 @@ func runIdentify(ctx context.Context, c console, o identifyOptions, files []stri
 	}
 	client := o.attendance()
 	unmatched := false
-	for _, file := range files {
+	err := o.eachFile(ctx, c, files, func(file string) error {
 		image, err := readCrop(file)
 		if err != nil {
 			return err
@@ -65,22 +66,18 @@ func runIdentify(ctx context.Context, c console, o identifyOptions, files []stri
 			MaxCandidates: o.candidates,
 		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, callError(o.server, err))
+			return err
 		}
 		unmatched = unmatched || resp.GetVerdict() != pb.Verdict_VERDICT_MATCH
 		if o.json() {
-			err = printMessage(c.out, resp)
-		} else {
-			err = printIdentification(c.out, file, resp)
+			return printMessage(c.out, resp)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	if unmatched {
+		return printIdentification(c.out, file, resp)
+	})
+	if err == nil && unmatched {
 		return &exitError{code: exitNoMatch}
 	}
-	return nil
+	return err
 }
 
 func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) error {
@@ -93,14 +90,17 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 		fmt.Fprintf(out, "  (%s)\n", reasonsText(resp.GetReasons()))
 		return nil
 	}
-	fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %d students in scope", resp.GetSimilarity(), resp.GetThreshold(), resp.GetStudentsInScope())
+	fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %d students in scope",
+		resp.GetSimilarity(), resp.GetThreshold(), resp.GetStudentsInScope())
 	if len(resp.GetReasons()) > 0 {
 		fmt.Fprintf(out, "  (%s)", reasonsText(resp.GetReasons()))
 	}
 	fmt.Fprintln(out)
 	var rows [][]string
 	for _, candidate := range resp.GetCandidates() {
-		rows = append(rows, []string{"    " + candidate.GetStudentId(), fmt.Sprintf("%.3f", candidate.GetSimilarity()), candidate.GetCropId()})
+		rows = append(rows, []string{
+			"    " + candidate.GetStudentId(), fmt.Sprintf("%.3f", candidate.GetSimilarity()), candidate.GetCropId(),
+		})
 	}
 	if len(rows) == 0 {
 		return nil

@@ -57,7 +57,7 @@ func execute(ctx context.Context, c console, args []string) int {
 		exit = &exitError{code: exitFailure, err: err}
 	}
 	if exit.err != nil {
-		fmt.Fprintf(c.err, "rollcall: %v\n", exit.err)
+		fmt.Fprintf(c.err, "rollcall: %v\n", err) // all of it: what wraps the exit code says where
 	}
 	return exit.code
 }
