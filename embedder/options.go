@@ -41,7 +41,7 @@ type Options struct {
 	Limits picture.Limits
 	// PhotoLimits bounds the photos that are decoded. Default: 16 MiB, and the pixels of package picture.
 	PhotoLimits picture.Limits
-	// Logger hears of models that are loaded and unloaded, never of crops. Default: nowhere.
+	// Logger hears of models that are loaded and unloaded, and of panics, never of crops. Default: nowhere.
 	Logger *slog.Logger
 	// Observe is told how long each stage of each call took, for metrics. It is called by many
 	// goroutines at once and must return quickly. Default: nil, nobody.

@@ -2,6 +2,10 @@ package embedder
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,14 +66,15 @@ func (c crew) one(ctx context.Context, f func() error) error {
 }
 
 // each calls f with 0 to n-1, with many goroutines at once where there are places for them. It returns
-// the first error, after the calls under way have ended; no further ones are begun then.
+// the first error, after the calls under way have ended; no further ones are begun then. A panic of f is
+// an error.
 func (c crew) each(ctx context.Context, n int, f func(i int) error) error {
 	if c.hired {
 		for i := range n {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := f(i); err != nil {
+			if err := c.part(f, i); err != nil {
 				return err
 			}
 		}
@@ -105,9 +110,35 @@ func (c crew) turn(ctx context.Context, next *atomic.Int64, n int, f func(i int)
 		if i >= n {
 			return nil
 		}
-		if err := f(i); err != nil {
+		if err := c.part(f, i); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// errPanic: the program has a mistake, which one photo has met.
+var errPanic = errors.New("the work on a photo panicked")
+
+// part does one part of the work. A panic becomes an error: no server is there to catch one in a
+// goroutine of each, and a photo must not end the process.
+func (c crew) part(f func(i int) error, i int) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("%w: %s", errPanic, panicText(value))
+			// The stack says where, and holds no pixels.
+			c.e.options.Logger.Error("the work on a photo panicked",
+				"value", panicText(value), "stack", string(debug.Stack()))
+		}
+	}()
+	return f(i)
+}
+
+// panicText is what may be told of a panic's value: the type, and the text where Go's runtime has written
+// it. Any other may hold pixels of a face.
+func panicText(value any) string {
+	if err, ok := value.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a value of type %T", value)
 }

@@ -3,6 +3,8 @@ package embedder
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -95,6 +97,59 @@ func TestEachStops(t *testing.T) {
 	}
 	if err := <-closed; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEachOutlivesPanics: a panic in a part of the work is an error, which tells nothing that may be of a
+// face, and the place is given back.
+func TestEachOutlivesPanics(t *testing.T) {
+	var none []int
+	for _, hired := range []bool{false, true} {
+		e := newEmbedder(t, Options{Sessions: 2})
+		for name, c := range map[string]struct {
+			f    func(i int) error
+			says string
+		}{
+			"of Go's runtime": {func(i int) error { return errors.New(strconv.Itoa(none[i])) }, "index out of range"},
+			"with a value":    {func(int) error { panic("the pixels are 1, 2, 3") }, "a value of type string"},
+			"with an error":   {func(int) error { panic(errors.New("the pixels are 1, 2, 3")) }, "a value of type *errors"},
+		} {
+			err := crew{e: e, hired: hired}.each(t.Context(), 100, c.f)
+			if !errors.Is(err, errPanic) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "pixels") {
+				t.Errorf("hired %v, a panic %s: %v", hired, name, err)
+			}
+		}
+		if n := len(e.queue.places); n != 0 {
+			t.Errorf("hired %v: %d places are kept", hired, n)
+		}
+	}
+}
+
+// TestFacesOutlivePanics: where a session of a model panics, it and everything else is given back, and the
+// next photo is served.
+func TestFacesOutlivePanics(t *testing.T) {
+	for _, size := range [][2]int{{1000, 700}, {640, 480}} {
+		e := newEmbedder(t, Options{Sessions: 1})
+		req := PhotoRequest{Image: onnxtest.Photo(size[0], size[1], onnxtest.PhotoFace{X: 300, Y: 240, Side: 200})}
+		facesOf(t, e, req)
+		for name, m := range e.registry.mu.models {
+			s := m.pool.all[0]
+			whole := s.ort
+			s.ort = nil
+			if _, err := e.Faces(t.Context(), req); !errors.Is(err, errPanic) {
+				t.Errorf("%v: %s panics: %v", size, name, err)
+			}
+			if n := m.pool.busy(); n != 0 {
+				t.Errorf("%v: %d sessions of %s are kept", size, n, name)
+			}
+			s.ort = whole
+			if p := facesOf(t, e, req); len(p.Faces) != 1 {
+				t.Errorf("%v: after a panic of %s: %d faces", size, name, len(p.Faces))
+			}
+		}
+		if s := e.Stats(); s.Working != 0 || len(e.queue.tickets) != 0 || len(e.photos.tickets) != 0 {
+			t.Errorf("%v: %d work after all", size, s.Working)
+		}
 	}
 }
 
