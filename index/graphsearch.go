@@ -222,8 +222,8 @@ func (s *scratch) insert(f found, ef int) int {
 }
 
 // nearest returns the best k hits that the graph finds for query, [dim]float32, by
-// the given effort or the present one (0); perhaps fewer than there are; nil, false when it found that going on would cost
-// more than an exact search.
+// the given effort or the present one (0); perhaps fewer than there are; nil, false when it found that
+// going on would cost more than an exact search.
 // REQUIRES: the caller is inside an epoch; k >= 1.
 func (g *graph) nearest(query []float32, k int, allow *Set, effort int) (hits []Hit, ok bool) {
 	node, level, ok := g.top()

@@ -44,8 +44,8 @@ var strides = [...]int{8, 16, 32}
 // input in pixels, padding included, multiples of 32.
 //
 // It returns the faces that score minScore, 0..1, or more, without the weaker ones of those that
-// overlap, the best first; the landmarks of a face are the mean of those that overlap. Finding none is not an error; ErrOutputs is the only one. YuNet is
-// deterministic and safe for concurrent use.
+// overlap, the best first; the landmarks of a face are the mean of those that overlap. Finding none is
+// not an error; ErrOutputs is the only one. YuNet is deterministic and safe for concurrent use.
 func YuNet(outputs map[string][]float32, width, height int, minScore float32) ([]Face, error) {
 	coarsest := strides[len(strides)-1]
 	if width <= 0 || height <= 0 || width%coarsest != 0 || height%coarsest != 0 {

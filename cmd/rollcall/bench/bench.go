@@ -2,8 +2,9 @@
 // Rollcall claims about itself, so that anybody can check them on their machine.
 //
 // [All] lists them. Each is a file with its options, named for it: accuracy.go,
-// conditions.go, locator.go, detect.go, embed.go, load.go, sessions.go, gallery.go, index.go. They share the crops (faces.go,
-// drawing.go, crops.go), the models (models.go) and the printing (report.go).
+// conditions.go, locator.go, detect.go, embed.go, load.go, sessions.go, gallery.go,
+// index.go. They share the crops (faces.go, drawing.go, crops.go), the models
+// (models.go) and the printing (report.go).
 //
 // The machines that this runs on are shared and noisy. So whatever is compared is
 // measured in turns, round by round, and what is printed are medians and
