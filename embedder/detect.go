@@ -59,8 +59,12 @@ type search struct {
 
 // faces returns the faces of the photo, in its pixels, with the landmarks that the detectors saw.
 func (s *search) faces(ctx context.Context, least float64) ([]locate.Face, error) {
+	if !isPhoto(s.pic.Width, s.pic.Height) {
+		return nil, nil
+	}
 	in := s.detector.contract.Input
-	levels := planLevels(s.pic.Width, s.pic.Height, in, finestScale(s.pic.Width, s.pic.Height, least))
+	finest := finestScale(s.pic.Width, s.pic.Height, least, in)
+	levels := planLevels(s.pic.Width, s.pic.Height, in, finest)
 	if err := s.one(ctx, func() error { sampleFrom(levels, s.half); return nil }); err != nil {
 		return nil, err
 	}
@@ -141,7 +145,9 @@ func (s *search) look(ctx context.Context, t *tile) ([]locate.Face, error) {
 }
 
 // run shows a detector a picture through a transform and returns the faces, in pixels of its input.
-func (s *search) run(ctx context.Context, m *model, pic *picture.Picture, t align.Transform, minScore float32) ([]locate.Face, error) {
+func (s *search) run(
+	ctx context.Context, m *model, pic *picture.Picture, t align.Transform, minScore float32,
+) ([]locate.Face, error) {
 	session, err := m.pool.take(ctx)
 	if err != nil {
 		return nil, err
@@ -164,7 +170,8 @@ func runDetector(c models.Contract, s *session, minScore float32) ([]locate.Face
 	if err := s.run(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOutput, err)
 	}
-	faces, err := locate.Blaze(s.outputs[regressorsOutput], s.outputs[logitsOutput], c.Input.Width, c.Input.Height, c.Anchors, minScore)
+	regressors, logits := s.outputs[regressorsOutput], s.outputs[logitsOutput]
+	faces, err := locate.Blaze(regressors, logits, c.Input.Width, c.Input.Height, c.Anchors, minScore)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOutput, err)
 	}

@@ -21,7 +21,8 @@ type PhotoRequest struct {
 	// LeastFace is how large the smallest face is that has to be found, as [Face.Size], in pixels: what
 	// is smaller may be found or not, and the work grows with its inverse square. Default 0: 48 pixels in
 	// a frame of up to 640 x 480, 24 in a photo of up to 6 megapixels, 34 in one of 12, 48 of 24; of those
-	// down to five sixths of that most are found too.
+	// down to five sixths of that most are found too. The work is bounded whatever is asked: smaller than
+	// 24 in 24 megapixels is not looked for, nor than 16 anywhere.
 	LeastFace float64
 }
 
@@ -58,9 +59,10 @@ type Photo struct {
 // Faces decodes a photo and finds its faces: a detector looks at parts of it in several sizes, and the
 // locator finds the landmarks of each face. A photo without faces is no error.
 //
-// A frame of up to 640 x 480 pixels waits in the queue and works as a crop does. A larger photo waits in
-// a queue of its own, which is as long, and takes all cores that crops leave free, see turns.go. The
-// errors are those of [Embedder.Embed]; models.ErrNoneInstalled is about a detector then.
+// A frame of up to 640 x 480 pixels, or 480 x 640, waits in the queue and works as a crop does. A larger
+// photo waits in a queue of its own, which is as long, and takes all cores that crops leave free, see
+// turns.go. A picture whose longer side is more than 20 times the shorter one is no photo: no faces are
+// found on it. The errors are those of [Embedder.Embed]; models.ErrNoneInstalled is about a detector then.
 //
 // The photo stays in memory until [Photo.Release], for [Photo.Embed].
 func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) {
@@ -68,13 +70,13 @@ func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) 
 		return nil, err
 	}
 	defer e.calls.Done()
-	pixels, err := picture.Pixels(req.Image, e.options.PhotoLimits)
+	width, height, err := picture.Size(req.Image, e.options.PhotoLimits)
 	if err != nil {
 		return nil, err
 	}
 	watch := &stopwatch{last: time.Now()}
 	defer watch.report(e.options.Observe)
-	frame := pixels <= framePixels
+	frame := isFrame(width, height) // either way round, so before or after the EXIF orientation
 	q := e.photos
 	if frame {
 		q = e.queue
@@ -202,8 +204,8 @@ func (s *search) release() {
 	}
 }
 
-// Release gives the photo's pixels back, after the calls of Embed under way. Embed fails after it. Releasing again does nothing; a photo
-// that is dropped without is collected like any memory.
+// Release gives the photo's pixels back, after the calls of Embed under way. Embed fails after it.
+// Releasing again does nothing; a photo that is dropped without is collected like any memory.
 func (p *Photo) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,7 +232,8 @@ func (s *search) describe(ctx context.Context, locator *model, found locate.Face
 		}
 	}
 	face.Size = sizeOf(face.Landmarks)
-	face.Quality = assess(s.pic, &face.Landmarks, finding{face: locate.Face{Score: score}, found: true, view: asShown})
+	seen := finding{face: locate.Face{Score: score}, found: true, view: asShown}
+	face.Quality = assess(s.pic, &face.Landmarks, seen)
 	return face, nil
 }
 

@@ -33,11 +33,29 @@ const (
 	// may be: 12 megapixels are shrunk by 0.71, in which a face of 40 pixels has 28, and 24 megapixels
 	// by half. It is some 150 tiles.
 	mostPixels = 6_000_000
-	// mostPixelsAsked bounds them where the caller says so, in the interest of the others: 600 tiles.
+	// mostPixelsAsked bounds them where the caller says so, in the interest of the others.
 	mostPixelsAsked = 27_000_000
-	// framePixels is up to how many pixels a picture is a frame: one tile of 320 x 240 has to do.
-	framePixels = 640 * 480
+	// mostTiles and mostTilesAsked bound the tiles of all levels together. The pixels alone do not: what is
+	// long and low takes tiles that are mostly empty. 160 is what the photos of cameras need with
+	// mostPixels, and 600 are those of 24 megapixels in full.
+	mostTiles, mostTilesAsked = 160, 600
+	// tileStep is by how much a level is shrunk at a time until the tiles are few enough.
+	tileStep = 0.98
+	// frameLong and frameShort are the longest sides of a frame: one tile of 320 x 240 has to do for it.
+	frameLong, frameShort = 640, 480
+	// mostOblong is the longer side of a photo in shorter ones at most. Panoramas have up to ten. What is
+	// thinner has no room for faces that can be found, but a file of a kilobyte can hold a line of millions
+	// of pixels, whose tiles and halves would cost seconds.
+	mostOblong = 20
 )
+
+// isFrame reports whether a picture of that size is a frame, which costs no more than a few crops.
+func isFrame(width, height int) bool {
+	return max(width, height) <= frameLong && min(width, height) <= frameShort
+}
+
+// isPhoto reports whether faces are looked for in a picture of that size.
+func isPhoto(width, height int) bool { return max(width, height) <= mostOblong*min(width, height) }
 
 // level is a photo at one scale.
 type level struct {
@@ -56,20 +74,30 @@ type tile struct {
 }
 
 // finestScale is the scale of the finest level of a photo. least is the smallest face to be found, in
-// pixels of the photo; 0: what the photo's size allows.
-func finestScale(width, height int, least float64) float64 {
-	pixels := float64(width) * float64(height)
-	most := float64(mostPixelsAsked)
-	scale := 1.0
+// pixels of the photo; 0: what the photo's size allows. REQUIRES: isPhoto(width, height).
+func finestScale(width, height int, least float64, in models.Input) float64 {
+	scale, pixels, tiles := 1.0, float64(mostPixels), mostTiles
 	switch {
 	case least > 0:
-		scale = leastInInput / least
-	case pixels <= framePixels:
+		scale, pixels, tiles = leastInInput/least, mostPixelsAsked, mostTilesAsked
+	case isFrame(width, height):
 		scale = frameScale
-	default:
-		most = mostPixels
 	}
-	return min(scale, mostEnlarged, math.Sqrt(most/pixels))
+	scale = min(scale, mostEnlarged, math.Sqrt(pixels/(float64(width)*float64(height))))
+	// It ends, because two levels of one tile are all that is left of a small scale.
+	for countTiles(width, height, scale, in) > tiles {
+		scale *= tileStep
+	}
+	return scale
+}
+
+// countTiles is how many tiles all levels of a photo have together.
+func countTiles(width, height int, finest float64, in models.Input) int {
+	n := 0
+	for _, l := range planLevels(width, height, in, finest) {
+		n += len(starts(sideAt(width, l.scale), in.Width)) * len(starts(sideAt(height, l.scale), in.Height))
+	}
+	return n
 }
 
 // planLevels returns the scales of a photo, finest first. The last but one shows the whole photo in one
@@ -161,5 +189,6 @@ func (t *tile) toPhoto() align.Transform {
 // answersFor reports whether a face, in pixels of the input, is this tile's and this level's to find.
 func (t *tile) answersFor(box [4]float32) bool {
 	x, y := float64(box[0]+box[2]/2), float64(box[1]+box[3]/2)
-	return x >= t.core.left && x < t.core.right && y >= t.core.top && y < t.core.bottom && float64(max(box[2], box[3])) <= t.most
+	inCore := x >= t.core.left && x < t.core.right && y >= t.core.top && y < t.core.bottom
+	return inCore && float64(max(box[2], box[3])) <= t.most
 }

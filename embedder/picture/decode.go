@@ -85,11 +85,12 @@ func Decode(data []byte, limits Limits) (*Picture, Info, error) {
 	return p, Info{Format: f.name, Orientation: orientation, Width: p.Width, Height: p.Height}, nil
 }
 
-// Pixels returns width times height of what [Decode] would decode, from the header alone. The errors
-// are those of Decode that need no more. It is safe for concurrent use.
-func Pixels(data []byte, limits Limits) (int64, error) {
+// Size returns the sides of what [Decode] would decode, as they are stored: before the orientation is
+// applied. It reads the header alone. The errors are those of Decode that need no more. It is safe for
+// concurrent use.
+func Size(data []byte, limits Limits) (width, height int, err error) {
 	_, config, _, err := readHeader(data, limits)
-	return int64(config.Width) * int64(config.Height), err
+	return config.Width, config.Height, err
 }
 
 // readHeader does what comes before decoding: it tells the format and compares with the limits.

@@ -44,6 +44,10 @@ func TestDecodeFixtures(t *testing.T) {
 			if width := map[bool]int{false: 64, true: 32}[test.orientation >= 5]; info.Width != width {
 				t.Errorf("%d pixels wide", info.Width)
 			}
+			// As stored, whatever the orientation.
+			if width, height, err := Size(data, Limits{}); width != 64 || height != 32 || err != nil {
+				t.Errorf("its size is %d x %d, %v", width, height, err)
+			}
 			test.want.check(t, p, test.tolerance)
 
 			trailed, _ := decode(t, append(slices.Clone(data), "\xff\xd8\xff trailing garbage"...))
