@@ -141,7 +141,7 @@ func (x examiner) search(a area, first sight) (best sight, upright bool, err err
 		if err != nil {
 			return sight{}, false, err
 		}
-		if turned.first > given.first {
+		if turned.first > given.first-closeTurns {
 			if turned, err = x.confirm(turned); err != nil {
 				return sight{}, false, err
 			}
