@@ -42,7 +42,7 @@ func recheck(c models.Contract, s *session, pic *picture.Picture, f finding) (fi
 			return finding{}, err
 		}
 	}
-	if seen.isFace() {
+	if x.isFace(seen) {
 		f.face.Landmarks, f.view = seen.face.Landmarks, seen.view
 	}
 	if !upright {
@@ -77,8 +77,8 @@ func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given
 			return err
 		}
 		switch {
-		case seen.isFace() && seen.view.stretch == 1 && near(seen.face.Landmarks, given):
-		case seen.isFace() && math.Abs(angleBetween(seen.face.Landmarks, given)) > turnedOtherwise:
+		case x.isFace(seen) && seen.view.stretch == 1 && near(seen.face.Landmarks, given):
+		case x.isFace(seen) && math.Abs(angleBetween(seen.face.Landmarks, given)) > turnedOtherwise:
 			f.doubts = append(f.doubts, NotUpright)
 		default:
 			f.doubts = append(f.doubts, Distorted)

@@ -61,16 +61,6 @@ func (s sight) unusual() bool {
 	return !ok || p.ratio < usualLow || p.ratio > usualHigh || p.residual > usualResidual
 }
 
-// isFace reports whether it is a face that a sight shows, by both looks.
-func (s sight) isFace() bool {
-	least := min(s.first, s.sum-s.first)
-	if !s.tried {
-		return least >= logit(minScore)
-	}
-	p, ok := measure(s.plane())
-	return least >= logit(minTriedScore) && ok && p.ratio > triedLow && p.ratio < triedHigh && p.residual < triedResidual
-}
-
 // logit is the inverse of the logistic function, finite for all scores.
 func logit(score float32) float64 {
 	const least = 1e-7 // about what float32 tells from 1
@@ -92,6 +82,19 @@ func (x examiner) sure(s sight) bool { return s.first >= logit(float32(x.contrac
 // settled reports whether no other view has to be tried.
 func (x examiner) settled(s sight) bool {
 	return x.contract.Sure == 0 || x.sure(s) && !s.unusual()
+}
+
+// isFace reports whether it is a face that a sight shows, by both looks.
+func (x examiner) isFace(s sight) bool {
+	least := min(s.first, s.sum-s.first)
+	if x.contract.Sure == 0 { // nothing is known of its scores
+		return least >= logit(minScore)
+	}
+	if !s.tried {
+		return least >= logit(minSeenScore)
+	}
+	p, ok := measure(s.plane())
+	return least >= logit(minTriedScore) && ok && p.ratio > triedLow && p.ratio < triedHigh && p.residual < triedResidual
 }
 
 // glance looks once.
@@ -145,19 +148,19 @@ func (x examiner) search(a area, first sight) (best sight, upright bool, err err
 			if turned, err = x.confirm(turned); err != nil {
 				return sight{}, false, err
 			}
-			if best = surer(best, turned); best == turned && x.settled(turned) {
+			if best = x.surer(best, turned); best == turned && x.settled(turned) {
 				return turned, true, nil
 			}
 			bases = append(bases, turned.view)
 		}
-		upright = !turned.isFace() || math.Abs(turned.sum-given.sum) >= closeTurns
+		upright = !x.isFace(turned) || math.Abs(turned.sum-given.sum) >= closeTurns
 	}
 	for _, base := range bases {
 		s, err := x.stretched(a, base)
 		if err != nil {
 			return sight{}, false, err
 		}
-		best = surer(best, s)
+		best = x.surer(best, s)
 	}
 	if !best.tried {
 		best.sum -= givenBonus
@@ -166,8 +169,8 @@ func (x examiner) search(a area, first sight) (best sight, upright bool, err err
 }
 
 // surer returns the sight that the locator is surer of: other than a only if it is a face.
-func surer(a, other sight) sight {
-	if other.sum > a.sum && other.isFace() {
+func (x examiner) surer(a, other sight) sight {
+	if other.sum > a.sum && x.isFace(other) {
 		return other
 	}
 	return a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/color"
 	"image/draw"
 	"runtime"
 
@@ -27,11 +28,13 @@ func deformations() []deformation {
 		{name: "turned by 90 degrees", do: func(img *image.RGBA) *image.RGBA { return turned(img, 1) }},
 		{name: "turned by 180 degrees", do: func(img *image.RGBA) *image.RGBA { return turned(img, 2) }},
 		{name: "turned by 270 degrees", do: func(img *image.RGBA) *image.RGBA { return turned(img, 3) }},
+		{name: "turned by up to 50 degrees", cut: func(o *cutOptions) { o.turn = 50 }, do: func(img *image.RGBA) *image.RGBA { return img }},
 		{name: "16:9 drawn wide", do: func(img *image.RGBA) *image.RGBA { return resized(img, 16.0/9, 1) }},
 		{name: "16:9 drawn narrow", do: func(img *image.RGBA) *image.RGBA { return resized(img, 9.0/16, 1) }},
 		{name: "4:3 drawn wide", do: func(img *image.RGBA) *image.RGBA { return resized(img, 4.0/3, 1) }},
 		{name: "4:3 drawn narrow", do: func(img *image.RGBA) *image.RGBA { return resized(img, 3.0/4, 1) }},
 		{name: "tight: eyes to mouth fill half of the side", cut: func(o *cutOptions) { o.tight = true }, do: func(img *image.RGBA) *image.RGBA { return img }},
+		{name: "lower half covered, as by a mask", do: masked},
 		{name: "dark: a third of the light", do: func(img *image.RGBA) *image.RGBA { return darkened(img, 1.0/3) }},
 		{name: "small: 48 pixels", cut: func(o *cutOptions) { o.side = 48 }, do: func(img *image.RGBA) *image.RGBA { return img }},
 	}
@@ -118,6 +121,17 @@ func resized(img *image.RGBA, width, height float64) *image.RGBA {
 	size := img.Rect.Size()
 	out := image.NewRGBA(image.Rect(0, 0, max(1, int(width*float64(size.X)+0.5)), max(1, int(height*float64(size.Y)+0.5))))
 	ximage.CatmullRom.Scale(out, out.Rect, img, img.Rect, draw.Src, nil)
+	return out
+}
+
+// masked covers the lower half in one colour.
+func masked(img *image.RGBA) *image.RGBA {
+	out := image.NewRGBA(img.Rect)
+	copy(out.Pix, img.Pix)
+	cloth := image.NewUniform(color.RGBA{150, 180, 200, 255})
+	lower := img.Rect
+	lower.Min.Y = (img.Rect.Min.Y + img.Rect.Max.Y) / 2
+	draw.Draw(out, lower, cloth, image.Point{}, draw.Src)
 	return out
 }
 
