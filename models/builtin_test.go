@@ -53,6 +53,31 @@ func TestBuiltinModels(t *testing.T) {
 	}
 }
 
+// shipped are the files of the built-in models. A name that is here never changes its file: galleries hold
+// embeddings that were made with it. A better model gets another name.
+var shipped = map[string]string{
+	"rollcall-base-1":      "bdc0d172da20a136cf1f801c8a685652d27051c189ebea2e44fcb6381fe677b4",
+	"rollcall-faces-full":  "1f2962772edf6db185bc80508dc00659d52d890ce5034d1ed3e59b9da4a016e2",
+	"rollcall-faces-short": "6e63d73b6661befef0f16f27268f001fbc4c781ca5d8e27ea82dabac82d8618e",
+	"rollcall-points":      "d8c261a39a4e52ce63d03d87f518589b8ee903cedbf44d0f8eab0dea2cf20145",
+}
+
+func TestShippedFiles(t *testing.T) {
+	l, err := OpenLibrary(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, digest := range shipped {
+		m, err := l.Model(name)
+		if err != nil || !m.BuiltIn || m.Contract.SHA256 != digest {
+			t.Errorf("%s is another file than was shipped under that name, or none: %s, %v", name, m.Contract.SHA256, err)
+		}
+		if _, err := m.Read(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestBuiltinYields: whatever the user installs from the catalogue is preferred to what is built in.
 func TestBuiltinYields(t *testing.T) {
 	l, err := OpenLibrary(t.TempDir())

@@ -133,19 +133,27 @@ func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err
 			if err != nil {
 				return err
 			}
-			for _, v := range []struct {
-				name             string
-				enrolled, probes []*embedder.Result
-			}{{"none mirrored", found, found}, {"enrolled ones mirrored", both, found}, {"all mirrored", both, both}} {
-				m := wayResult{Way: v.name}
-				if err := m.measure(ctx, crops, v.enrolled, v.probes, roster, model, o.gallery); err != nil {
-					return err
-				}
-				res.Ways = append(res.Ways, m)
+			if err := o.measureMirrored(ctx, &res, crops, found, both, roster, model); err != nil {
+				return err
 			}
 		}
 	}
 	return o.report.print(out, "accuracy", w.runtime.Version, res)
+}
+
+// measureMirrored adds to res what the mean with the mirror image brings: both are the results with it.
+func (o *accuracyOptions) measureMirrored(ctx context.Context, res *accuracyResult, crops []crop, found, both []*embedder.Result, r roster, model gallery.Model) error {
+	for _, v := range []struct {
+		name             string
+		enrolled, probes []*embedder.Result
+	}{{"none mirrored", found, found}, {"enrolled ones mirrored", both, found}, {"all mirrored", both, both}} {
+		m := wayResult{Way: v.name}
+		if err := m.measure(ctx, crops, v.enrolled, v.probes, r, model, o.gallery); err != nil {
+			return err
+		}
+		res.Ways = append(res.Ways, m)
+	}
+	return nil
 }
 
 // measure compares all probes with one another, and identifies those of a roster whose students are
