@@ -259,3 +259,21 @@ func TestConditions(t *testing.T) {
 		}
 	}
 }
+
+// TestAccuracyMirrored measures what the mean with the mirror image brings beside the server's way.
+func TestAccuracyMirrored(t *testing.T) {
+	faces := writeFaces(t, people(8, 3, splitTest))
+	var res accuracyResult
+	benchJSON(t, &res, "accuracy", "--faces="+faces, "--models-dir="+testModels(t), "--students=0", "--mirror")
+	if len(res.Ways) != 6 || res.Ways[1].Way != "none mirrored" {
+		t.Fatalf("%d ways: %+v", len(res.Ways), res.Ways)
+	}
+	// The test model's contract mirrors nothing, so without the mirror image it is the server's way.
+	plain, all := res.Ways[1], res.Ways[3]
+	if plain.Rank1 != res.Ways[0].Rank1 || plain.FNIR != res.Ways[0].FNIR {
+		t.Errorf("none mirrored: %v, the server's: %v", plain.Rank1, res.Ways[0].Rank1)
+	}
+	if all.Verification != nil && plain.Verification != nil && all.Verification[0] == plain.Verification[0] {
+		t.Error("the mirror image changes no similarity")
+	}
+}
