@@ -24,9 +24,9 @@ const (
 // pixels wide, some with parts of a face, about 1 % reach 0.6.
 const minScore = 0.6
 
-// minSeenScore is what both looks of a locator with a second look must score. With 0.6 five times as many
-// patches without a face pass, and one in a thousand rough crops of faces fails between the two ("rollcall
-// bench locator", people of validation).
+// minSeenScore is what the second look at a face must score, where the first has minScore: that of a face
+// which fills a third of its crop, or of a cat, may have little more. With 0.6 for both nearly twice as many
+// patches without a face pass ("rollcall bench locator").
 const minSeenScore = 0.95
 
 // minTriedScore is what both looks at a face must score in a view that was only tried: with so many views

@@ -91,7 +91,7 @@ func (x examiner) isFace(s sight) bool {
 		return least >= logit(minScore)
 	}
 	if !s.tried {
-		return least >= logit(minSeenScore)
+		return least >= logit(minScore) && s.sum-s.first >= logit(minSeenScore)
 	}
 	p, ok := measure(s.plane())
 	return least >= logit(minTriedScore) && ok && p.ratio > triedLow && p.ratio < triedHigh && p.residual < triedResidual
