@@ -23,6 +23,14 @@
 // order in which they came, until their context ends; the next is told to come back later. A run
 // itself is not interrupted.
 //
+// # Faces that do not stand upright
+//
+// A locator looks twice: at the whole crop, and at the upright square around what it found. Where it is not
+// sure, it is shown the crop turned and stretched (view.go, search.go), and what it is surest of counts. A
+// crop that the face fills is shown with its edge repeated (tight.go); where there is room beside the face,
+// a second one is looked for (several.go). What another locator found, or a request says, is confirmed by
+// one that looks twice (recheck.go). What speaks against a crop stands in [Quality.Reasons].
+//
 // # Photos
 //
 // [Embedder.Faces] finds the faces of a whole photo, with the landmarks and the quality of each, and
