@@ -27,8 +27,8 @@ const (
 	// are not asked about again: 95 % of upright ones, as rollcall-points sees them.
 	usualLow, usualHigh = 0.75, 1.06
 	usualResidual       = 0.12
-	// triedLow, triedHigh and triedResidual bound those of a face in a tried view: all but two in a thousand of
-	// upright faces have such.
+	// triedLow, triedHigh and triedResidual bound those of a face in a tried view: in the same experiment, all
+	// upright faces but one or two in a thousand had such.
 	triedLow, triedHigh = 0.55, 1.2
 	triedResidual       = 0.2
 	// givenBonus is by how much the sums of two looks' logits must differ for another view to be taken.

@@ -9,9 +9,9 @@ import (
 
 // A crop of two people is enrolled as one of them, perhaps the wrong one. So where there is room beside
 // the face for another, the locator looks there. A crop as a detector cuts it has no room, and pays
-// nothing. Of 200 pairs of crops put side by side 99 % are found so, one above the other 98 %, with a
-// second face of four fifths of the size 95 %; of 400 pictures of faces.csv and 800 crops of one face none
-// was called several (rollcall-points, people that are not of the split test, 2026-11-26).
+// nothing. Of 200 pairs of crops one above the other 98 % were found so; of 400 pictures of faces.csv and 800
+// crops of one face none was called several (rollcall-points, people that are not of the split test, 2026-11-26,
+// an experiment). For pairs side by side "rollcall bench conditions" prints it.
 const (
 	// similarLow and similarHigh bound the size of a second face, in sizes of the first.
 	similarLow, similarHigh = 0.55, 1.8
