@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"rollcall/cmd/rollcall/bench"
+	"rollcall/bench"
 )
 
 func benchCommand() command {

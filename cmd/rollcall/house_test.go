@@ -11,6 +11,7 @@ import (
 // element of their paths: the arrows of the house, and no other.
 var allowed = map[string][]string{
 	"cmd":      {"bench", "embedder", "gallery", "index", "models", "proto", "rpc", "storage"},
+	"bench":    {"embedder", "gallery", "index", "models", "proto", "rpc", "storage"},
 	"rpc":      {"embedder", "gallery", "models", "proto"},
 	"gallery":  {"index", "storage"},
 	"embedder": {"models"},

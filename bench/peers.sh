@@ -2,7 +2,7 @@
 # Compares the index with hnswlib and faiss: the table in the README's "How the
 # search works". One thread each, on the same vectors, in turn.
 #
-#   cmd/rollcall/bench/peers.sh PEERS.CPP [GALLERY QUERIES DIM]
+#   bench/peers.sh PEERS.CPP [GALLERY QUERIES DIM]
 #
 # PEERS.CPP is a program that takes GALLERY QUERIES DIM, measures both and prints
 # what it finds (../shared/ann/peers.cpp here). Without files of vectors it
@@ -15,7 +15,7 @@ shift
 if [ $# -eq 3 ]; then
     set -- "$(realpath "$1")" "$(realpath "$2")" "$3"
 fi
-cd "$(dirname "$0")/../../.."
+cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 g++ -O3 -march=native -fopenmp -o "$work/peers" "$source" -lfaiss -lopenblas

@@ -202,7 +202,7 @@ func TestRoster(t *testing.T) {
 
 // TestDrawnFaces are found by a locator that was trained on photographs.
 func TestDrawnFaces(t *testing.T) {
-	const file = "../../../../shared/models/yunet-2023mar.onnx"
+	const file = "../../shared/models/yunet-2023mar.onnx"
 	if _, err := os.Stat(file); err != nil {
 		t.Skip("no YuNet beside the repository")
 	}
