@@ -7,8 +7,7 @@ import (
 	"image"
 	"os"
 
-	ort "github.com/yalue/onnxruntime_go"
-
+	"rollcall/embedder"
 	"rollcall/embedder/align"
 	"rollcall/embedder/locate"
 	"rollcall/embedder/picture"
@@ -24,8 +23,7 @@ type yunetDetector struct {
 
 // yunetRun is YuNet for one size of its input.
 type yunetRun struct {
-	plan    *barePlan
-	session *bareSession
+	session *embedder.Session
 	input   models.Input
 	scale   float64 // pixels of the input for one of the photo
 }
@@ -55,15 +53,11 @@ func openYuNet(file string, width, height int) (_ *yunetDetector, err error) {
 	for _, scale := range []int{1, 2} {
 		m.Contract.Input.Width, m.Contract.Input.Height = scale*width, scale*height
 		m.Contract.Input.Margin = 0
-		plan, err := newBarePlan(m, 1)
+		sessions, err := embedder.OpenSessions(m, 1, 1)
 		if err != nil {
 			return d, err
 		}
-		session, err := plan.open()
-		if err != nil {
-			return d, err
-		}
-		d.runs = append(d.runs, yunetRun{plan: plan, session: session, input: m.Contract.Input, scale: float64(scale)})
+		d.runs = append(d.runs, yunetRun{session: sessions[0], input: m.Contract.Input, scale: float64(scale)})
 	}
 	return d, nil
 }
@@ -71,7 +65,7 @@ func openYuNet(file string, width, height int) (_ *yunetDetector, err error) {
 func (d *yunetDetector) close() error {
 	var err error
 	for _, r := range d.runs {
-		err = errors.Join(err, r.session.destroy())
+		err = errors.Join(err, r.session.Close())
 	}
 	return errors.Join(err, os.RemoveAll(d.temp))
 }
@@ -100,28 +94,18 @@ func (d *yunetDetector) find(photo *image.RGBA) ([]finding, error) {
 
 // find returns the faces of a photo, in its pixels.
 func (r yunetRun) find(pic *picture.Picture) ([]locate.Face, error) {
-	input, ok := r.session.tensors[0].(*ort.Tensor[float32])
-	if !ok {
-		return nil, errors.New("YuNet's input is not of float32")
-	}
 	t := align.FitCorner(pic.Width, pic.Height, r.input, 0)
 	back, err := t.Invert()
 	if err != nil {
 		return nil, err
 	}
-	if err := align.Warp(input.GetData(), pic, t, r.input); err != nil {
+	if err := align.Warp(r.session.Input(), pic, t, r.input); err != nil {
 		return nil, err
 	}
-	if err := r.session.session.Run(); err != nil {
+	if err := r.session.Run(); err != nil {
 		return nil, err
 	}
-	outputs := make(map[string][]float32)
-	for i, name := range r.plan.outputs {
-		if tensor, ok := r.session.tensors[1+i].(*ort.Tensor[float32]); ok {
-			outputs[name] = tensor.GetData()
-		}
-	}
-	faces, err := locate.YuNet(outputs, r.input.Width, r.input.Height, leastYuNet)
+	faces, err := locate.YuNet(r.session.Outputs(), r.input.Width, r.input.Height, leastYuNet)
 	for i := range faces {
 		f := &faces[i]
 		for k, p := range f.Landmarks {

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
-	ort "github.com/yalue/onnxruntime_go"
 
 	"rollcall/embedder/onnxtest"
 	"rollcall/models"
@@ -145,14 +144,4 @@ func contractJSON(t *testing.T, c models.Contract) []byte {
 		t.Fatal(err)
 	}
 	return data
-}
-
-// floats returns what is in a tensor.
-func floats(t *testing.T, v ort.Value) []float32 {
-	t.Helper()
-	tensor, ok := v.(*ort.Tensor[float32])
-	if !ok {
-		t.Fatalf("%T is no tensor of float32", v)
-	}
-	return tensor.GetData()
 }

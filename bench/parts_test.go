@@ -149,57 +149,6 @@ func open(t *testing.T, o modelOptions) (*workbench, error) {
 	return w, err
 }
 
-// TestBareSession compares a bare session with the answer of plain Go.
-func TestBareSession(t *testing.T) {
-	model := onnxtest.SFace(1)
-	w, err := open(t, modelOptions{modelsDir: testModels(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := newBarePlan(w.embedder, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := plan.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.destroy()
-	if err := s.session.Run(); err != nil {
-		t.Fatal(err)
-	}
-	got := normalise(floats(t, s.tensors[1]))
-	for i, want := range model.Reference(plan.samples) {
-		if math.Abs(float64(got[i])-want) > 1e-4 {
-			t.Fatalf("component %d is %g, want %g", i, got[i], want)
-		}
-	}
-}
-
-// TestBareLocatorSize runs a locator at the size of its contract, not of its file.
-func TestBareLocatorSize(t *testing.T) {
-	dir := t.TempDir()
-	onnxtest.Install(t, dir, onnxtest.SFace(1), onnxtest.YuNet(320))
-	w, err := open(t, modelOptions{modelsDir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := w.library.Model(w.locator)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := newBarePlan(m, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	side := int64(m.Contract.Input.Width)
-	for i, name := range plan.outputs {
-		if name == "cls_8" && plan.shapes[i][1] != side*side/64 {
-			t.Errorf("%s is %v at %d pixels", name, plan.shapes[i], side)
-		}
-	}
-}
-
 func TestOpenModels(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, data []byte) string {

@@ -56,10 +56,6 @@ func (o *sessionsOptions) run(ctx context.Context, out, progress io.Writer) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	plans, err := barePlans(w, w.aligns() && w.locator != "")
-	if err != nil {
-		return err
-	}
 	sessions := w.sessions
 	if sessions <= 0 {
 		sessions = runtime.GOMAXPROCS(0) // the embedder's default
@@ -71,7 +67,7 @@ func (o *sessionsOptions) run(ctx context.Context, out, progress io.Writer) (err
 		cycle  func() error
 	}{
 		{"embedder", o.cycles, func() error { return cycleEmbedder(ctx, w) }},
-		{"ONNX Runtime alone", o.cycles, func() error { return cycleBare(plans, sessions) }},
+		{"ONNX Runtime alone", o.cycles, func() error { return cycleBare(w, sessions) }},
 		{"embedder, once more", 1, func() error { return cycleEmbedder(ctx, w) }},
 	} {
 		fmt.Fprintf(progress, "%s, %d cycles …\n", way.name, way.cycles)
@@ -113,28 +109,16 @@ func cycleEmbedder(ctx context.Context, w *workbench) error {
 	return errors.Join(err, e.Close())
 }
 
-// cycleBare builds as many sessions of each model, runs each once and destroys
-// them.
-func cycleBare(plans []*barePlan, n int) (err error) {
-	var open []*bareSession
-	defer func() {
-		for _, s := range open {
-			err = errors.Join(err, s.destroy())
-		}
-	}()
-	for _, plan := range plans {
-		for range n {
-			s, err := plan.open()
-			if err != nil {
-				return err
-			}
-			open = append(open, s)
-			if err := s.session.Run(); err != nil {
-				return err
-			}
-		}
+// cycleBare builds as many sessions of each model, runs each once and closes them.
+func cycleBare(w *workbench, n int) error {
+	b, err := newBareLoops(w, w.aligns() && w.locator != "", n)
+	if err != nil {
+		return err
 	}
-	return nil
+	for _, worker := range b.workers {
+		err = errors.Join(err, worker.step(context.Background()))
+	}
+	return errors.Join(err, b.close())
 }
 
 // sessionsResult is what "bench sessions" prints.

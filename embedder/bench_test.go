@@ -180,7 +180,7 @@ func BenchmarkBatch(b *testing.B) {
 			}
 			plan.input.dims[0] = int64(batch)
 			plan.outputs[0].dims[1] *= int64(batch) // the file's last Reshape makes one row of all
-			if plan.onnx, err = Reshape(onnx, plan.input.name, plan.input.dims); err != nil {
+			if plan.onnx, err = reshape(onnx, plan.input.name, plan.input.dims); err != nil {
 				b.Fatal(err)
 			}
 			s, err := newSession(plan, 1)

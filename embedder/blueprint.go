@@ -45,7 +45,7 @@ func newBlueprint(c models.Contract, onnx []byte) (*blueprint, error) {
 		return nil, err
 	}
 	if c.Input.Reshape {
-		if b.onnx, err = Reshape(onnx, b.input.name, b.input.dims); err != nil {
+		if b.onnx, err = reshape(onnx, b.input.name, b.input.dims); err != nil {
 			return nil, b.fault("change the size of its input: %w", err)
 		}
 	}

@@ -1,21 +1,18 @@
 package embedder
 
-import (
-	"google.golang.org/protobuf/encoding/protowire"
-)
+import "google.golang.org/protobuf/encoding/protowire"
 
-// Reshape returns the ONNX file with the shape of one input replaced by dims. The shapes that the
+// reshape returns the ONNX file with the shape of one input replaced by dims. The shapes that the
 // file notes for inner tensors are dropped and those of the outputs opened: ONNX Runtime finds them
 // anew from the input. That suits models made of convolutions; one with a full layer or a fixed
 // Reshape inside is refused by ONNX Runtime when it is loaded or first run.
 //
 // It works on the wire format and copies everything that it does not know as it is, so that a file
-// of any ONNX version passes through. onnx must be a file that [Check] accepts. It is exported for
-// measurements that run what an Embedder runs.
+// of any ONNX version passes through. onnx must be a file that [Check] accepts.
 //
 // Why: YuNet is published for 640 x 640 pixels, which costs 17.5 ms a run on one core; a crop of a
 // face needs no more than 320 x 320, which costs 4.7 ms.
-func Reshape(onnx []byte, input string, dims []int64) ([]byte, error) {
+func reshape(onnx []byte, input string, dims []int64) ([]byte, error) {
 	return rewrite(onnx, func(number protowire.Number, graph []byte) ([]byte, bool, error) {
 		if number != modelGraph {
 			return graph, true, nil

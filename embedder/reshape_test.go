@@ -14,7 +14,7 @@ func TestReshape(t *testing.T) {
 	file := onnxtest.YuNet(640).ONNX
 	for _, side := range []int64{32, 160, 320, 640} {
 		dims := []int64{1, 3, side, 2 * side}
-		reshaped, err := Reshape(file, "input", dims)
+		reshaped, err := reshape(file, "input", dims)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,11 +34,11 @@ func TestReshape(t *testing.T) {
 			}
 		}
 		// Nothing else was lost: the same file comes back from both.
-		back, err := Reshape(reshaped, "input", []int64{1, 3, 640, 640})
+		back, err := reshape(reshaped, "input", []int64{1, 3, 640, 640})
 		if err != nil {
 			t.Fatal(err)
 		}
-		direct, err := Reshape(file, "input", []int64{1, 3, 640, 640})
+		direct, err := reshape(file, "input", []int64{1, 3, 640, 640})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestReshape(t *testing.T) {
 			t.Error("reshaping twice is not reshaping once")
 		}
 	}
-	other, err := Reshape(file, "no such input", []int64{1, 3, 32, 32})
+	other, err := reshape(file, "no such input", []int64{1, 3, 32, 32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func FuzzReadGraph(f *testing.F) {
 			return
 		}
 		for _, in := range g.inputs {
-			reshaped, err := Reshape(onnx, in.name, []int64{1, 3, 8, 8})
+			reshaped, err := reshape(onnx, in.name, []int64{1, 3, 8, 8})
 			if err != nil {
 				t.Fatalf("read but not reshaped: %v", err)
 			}
