@@ -47,7 +47,7 @@ func (o *galleryOptions) addFlags(set *pflag.FlagSet) {
 	set.IntVar(&o.writes, "writes", 200, "enrolments in a round, with one writer and with several")
 	set.IntVar(&o.writers, "writers", 16, "how many several writers are")
 	set.IntVar(&o.rounds, "rounds", 5, "rounds, in which everything takes turns")
-	set.StringVar(&o.engine, "index-engine", "auto", fmt.Sprintf("how vectors are searched: one of %v", index.Engines))
+	set.StringVar(&o.engine, "index-engine", "exact", fmt.Sprintf("how vectors are searched: one of %v", index.Engines))
 	set.StringVar(&o.data, "data", "", "folder on the disk to measure, where a gallery is made and removed; empty: the system's folder for temporary files")
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
 }

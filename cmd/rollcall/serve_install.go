@@ -31,20 +31,20 @@ func (o *installOptions) addFlags(set *pflag.FlagSet) {
 // installMissing offers to pull the models that serve was told to use. It comes
 // before everything else: a server that cannot do what it was told to is not
 // started.
-func (o *serveOptions) installMissing(ctx context.Context, c console) error {
-	lib, err := o.library.open()
+func (config *serveConfig) installMissing(ctx context.Context, c console) error {
+	lib, err := config.library.open()
 	if err != nil {
 		return err
 	}
 	for _, named := range []namedModel{
-		{"--model", o.rpc.Model, models.Embedder},
-		{"--locator", o.embedder.Locator, models.Locator},
-		{"--detector", o.embedder.Detector, models.Detector},
+		{"--model", config.model, models.Embedder},
+		{"--locator", config.locator, models.Locator},
+		{"--detector", config.detector, models.Detector},
 	} {
 		if named.name == "" || named.kind == models.Locator && named.name == embedder.LocatorNone {
 			continue
 		}
-		if err := o.installNamed(ctx, c, lib, named); err != nil {
+		if err := config.installNamed(ctx, c, lib, named); err != nil {
 			return err
 		}
 	}
@@ -58,7 +58,7 @@ type namedModel struct {
 }
 
 // installNamed offers to pull one model.
-func (o *serveOptions) installNamed(ctx context.Context, c console, lib *models.Library, named namedModel) error {
+func (config *serveConfig) installNamed(ctx context.Context, c console, lib *models.Library, named namedModel) error {
 	m, err := lib.Model(named.name)
 	missing, damaged := errors.Is(err, models.ErrNotInstalled), errors.Is(err, models.ErrDamaged)
 	if known := err == nil || missing || damaged; known && m.Contract.Kind != named.kind {
@@ -68,7 +68,7 @@ func (o *serveOptions) installNamed(ctx context.Context, c console, lib *models.
 	}
 	switch {
 	case missing:
-		return o.offer(ctx, c, lib, m.Contract, err)
+		return config.offer(ctx, c, lib, m.Contract, err)
 	case damaged:
 		return nil // the server says so, and takes the model up when it has been installed again
 	}
@@ -77,20 +77,20 @@ func (o *serveOptions) installNamed(ctx context.Context, c console, lib *models.
 
 // offer pulls a model if that is wanted; missing is the error that says it is
 // not installed and what to do.
-func (o *serveOptions) offer(
+func (config *serveConfig) offer(
 	ctx context.Context, c console, lib *models.Library, k models.Contract, missing error,
 ) error {
 	// What has to be accepted is for "models pull" to show, not for a question in passing.
-	if k.SHA256 == "" || !k.Licence.Free || k.Source == nil && o.install.mirror == "" {
+	if k.SHA256 == "" || !k.Licence.Free || k.Source == nil && config.install.mirror == "" {
 		return missing
 	}
-	if !o.install.yes {
+	if !config.install.yes {
 		terminal, err := openTerminal(c)
 		if err != nil {
 			return fmt.Errorf("%w, or start the server with --yes, which does it", missing)
 		}
 		defer terminal.Close()
-		printPlan(terminal, k, o.install.mirror)
+		printPlan(terminal, k, config.install.mirror)
 		yes, err := ask(ctx, c.in, terminal, k.Name+" is not installed: pull it now?")
 		if err != nil {
 			return err
@@ -99,12 +99,12 @@ func (o *serveOptions) offer(
 			return missing
 		}
 	}
-	check, err := checkModel(ctx, c, o.ort)
+	check, err := checkModel(ctx, c, config.ort)
 	if err != nil {
 		return err
 	}
-	pull := models.PullOptions{Mirror: o.install.mirror, Check: check}
-	if !o.install.yes {
+	pull := models.PullOptions{Mirror: config.install.mirror, Check: check}
+	if !config.install.yes {
 		pull.Before = func(models.Contract) {} // the question has said it
 	}
 	return pullOne(ctx, c, lib, k.Name, pull)

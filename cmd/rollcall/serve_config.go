@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"rollcall/embedder"
+	"rollcall/gallery"
+	"rollcall/index"
+	"rollcall/rpc"
+)
+
+// serveConfig is everything that serve can be told. Its flags fill it, those that are
+// not given from the environment; validate judges it as a whole.
+type serveConfig struct {
+	listen, data string
+	expose       bool
+	library      libraryOptions
+	install      installOptions
+	ort          runtimeOptions
+
+	model, locator, detector           string
+	sessions, threadsPerSession, queue int
+	modelTTL                           time.Duration
+	modelMemoryMiB                     int64
+	engine                             string
+	fpir                               float64
+	margin                             float32
+	allowEmbeddings                    bool
+	requestTimeout, drainTimeout       time.Duration
+	logFormat, logLevel                string
+
+	address *net.TCPAddr // what listen says; set by validate
+}
+
+func (config *serveConfig) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&config.listen, "listen", "127.0.0.1:8787", "address to answer on; port 0 takes a free one")
+	set.BoolVar(&config.expose, "expose", false, "allow --listen on more than this machine, though nobody has to log in")
+	set.StringVar(&config.data, "data", "rollcall-data", "folder of the gallery; made when missing")
+	config.library.addFlags(set)
+	set.StringVar(&config.model, "model", "", "embedder for requests that name none; empty: the best one installed")
+	set.StringVar(&config.locator, "locator", "", "locator that finds landmarks; none: embed without alignment; empty: the best one installed")
+	set.StringVar(&config.detector, "detector", "", "detector that finds the faces of photos; empty: the best one installed")
+	config.install.addFlags(set)
+	set.IntVar(&config.sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
+	set.IntVar(&config.threadsPerSession, "threads-per-session", 1, "cores that one run may use: more answer one caller sooner, but fewer in all")
+	set.IntVar(&config.queue, "queue", 0, "callers that may wait for a session; 0: 4 x sessions")
+	set.DurationVar(&config.modelTTL, "model-ttl", 0, "unload a model that was idle this long; 0: never")
+	set.Int64Var(&config.modelMemoryMiB, "model-memory", 0, "MiB that loaded models may take; 0: no limit")
+	set.StringVar(&config.engine, "index-engine", "exact", "how vectors are searched: "+oneOf(index.Engines))
+	set.Float64Var(&config.fpir, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
+	set.Float32Var(&config.margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
+	set.BoolVar(&config.allowEmbeddings, "allow-embeddings", false, "give embeddings to clients that ask; a face can be rebuilt from one")
+	set.DurationVar(&config.requestTimeout, "request-timeout", 30*time.Second, "end a call that takes longer")
+	set.DurationVar(&config.drainTimeout, "drain-timeout", 20*time.Second, "wait this long for calls in flight when stopping")
+	set.StringVar(&config.logFormat, "log-format", "text", oneOf(logFormats))
+	set.StringVar(&config.logLevel, "log-level", "info", oneOf(logLevels))
+	config.ort.addFlags(set)
+}
+
+var (
+	logFormats = []string{"text", "json"}
+	logLevels  = []string{"debug", "info", "warn", "error"}
+)
+
+const (
+	// maxSessions is more than machines have cores: sessions beyond those only take memory.
+	maxSessions = 1024
+	// maxQueue callers, each with a crop of up to 8 MiB in memory.
+	maxQueue = 10_000
+	// maxModelMemoryMiB is a tebibyte.
+	maxModelMemoryMiB = 1 << 20
+)
+
+// validate returns a usage error that names the first flag whose value cannot be, and
+// says what it may be. It opens nothing; a name in --listen is looked up.
+func (config *serveConfig) validate() error {
+	for _, rule := range []struct {
+		flag  string
+		value any
+		holds bool
+		may   string
+	}{
+		{"data", config.data, config.data != "", "the name of a folder"},
+		{"sessions", config.sessions, within(config.sessions, 0, maxSessions), fmt.Sprintf("0 (cores / threads-per-session) to %d", maxSessions)},
+		{"threads-per-session", config.threadsPerSession, within(config.threadsPerSession, 1, maxSessions), fmt.Sprintf("1 to %d", maxSessions)},
+		{"queue", config.queue, within(config.queue, 0, maxQueue), fmt.Sprintf("0 (4 x sessions) to %d", maxQueue)},
+		{"model-ttl", config.modelTTL, config.modelTTL >= 0, "0 (never) or a time such as 10m"},
+		{"model-memory", config.modelMemoryMiB, within(config.modelMemoryMiB, 0, maxModelMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxModelMemoryMiB)},
+		{"index-engine", config.engine, slices.Contains(index.Engines, config.engine), oneOf(index.Engines)},
+		{"fpir", config.fpir, config.fpir > 0 && config.fpir < 1, "more than 0 and less than 1"},
+		{"margin", config.margin, within(config.margin, 0, 2), "0 to 2"},
+		{"request-timeout", config.requestTimeout, config.requestTimeout > 0, "a time of more than 0, such as 30s"},
+		{"drain-timeout", config.drainTimeout, config.drainTimeout > 0, "a time of more than 0, such as 20s"},
+		{"log-format", config.logFormat, slices.Contains(logFormats, config.logFormat), oneOf(logFormats)},
+		{"log-level", config.logLevel, slices.Contains(logLevels, config.logLevel), oneOf(logLevels)},
+	} {
+		if !rule.holds {
+			return usageError("--%s is %q; it can be %s", rule.flag, fmt.Sprint(rule.value), rule.may)
+		}
+	}
+	return config.resolve()
+}
+
+// resolve finds out which address --listen means, and refuses one beyond this machine
+// unless that was asked for.
+func (config *serveConfig) resolve() (err error) {
+	if config.address, err = net.ResolveTCPAddr("tcp", config.listen); err == nil && config.listen == "" {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return usageError("--listen is %q; it can be HOST:PORT, such as 127.0.0.1:8787 (%v)", config.listen, err)
+	}
+	if !config.address.IP.IsLoopback() && !config.expose {
+		return usageError("--listen %s can be reached from other machines, and nobody has to log in: put a proxy that authenticates in front, and say --expose", config.listen)
+	}
+	return nil
+}
+
+// within is false for NaN.
+func within[T int | int64 | float32](value, least, most T) bool {
+	return value >= least && value <= most
+}
+
+// oneOf writes choices as "a, b or c".
+func oneOf(choices []string) string {
+	last := len(choices) - 1
+	return strings.Join(choices[:last], ", ") + " or " + choices[last]
+}
+
+// logger writes to standard error; standard output is for results.
+func (config *serveConfig) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(config.logLevel)) // validate lets no other word pass
+	opts := &slog.HandlerOptions{Level: level}
+	if config.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics) rpc.Options {
+	return rpc.Options{
+		Model:           config.model,
+		AllowEmbeddings: config.allowEmbeddings,
+		LocalOnly:       !config.expose,
+		// One session's worth of crops in flight for each core keeps a stream fed.
+		StreamWorkers:  2 * runtime.GOMAXPROCS(0),
+		RequestTimeout: config.requestTimeout,
+		DrainTimeout:   config.drainTimeout,
+		Logger:         logger,
+		Metrics:        metrics,
+	}
+}
+
+func (config *serveConfig) embedderOptions(logger *slog.Logger, metrics *rpc.Metrics) embedder.Options {
+	return embedder.Options{
+		Sessions:          config.sessions,
+		ThreadsPerSession: config.threadsPerSession,
+		Queue:             config.queue,
+		TTL:               config.modelTTL,
+		MemoryBudget:      config.modelMemoryMiB << 20,
+		Locator:           config.locator,
+		Detector:          config.detector,
+		Logger:            logger,
+		Observe:           metrics.ObserveStage,
+	}
+}
+
+func (config *serveConfig) galleryOptions(logger *slog.Logger) gallery.Options {
+	o := gallery.Options{Engine: config.engine, FPIR: config.fpir, Margin: config.margin, Logger: logger}
+	if config.margin == 0 {
+		o.Margin = -1 // none: 0 would be the default
+	}
+	return o
+}
