@@ -73,7 +73,6 @@ type landmarkErrors struct {
 	P95  float64 `json:"p95"`
 }
 
-// tables implements result.
 func (r accuracyResult) tables() []table {
 	t := table{
 		title: fmt.Sprintf("accuracy of %s\n  %d pictures, %d students with one enrolled crop each; %s", r.Model, r.Pictures, r.Students, r.Rule),

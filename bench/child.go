@@ -162,7 +162,6 @@ type tail struct {
 	lines []string   // whole lines, and last what has no end yet
 }
 
-// Write implements io.Writer.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -37,7 +37,6 @@ type severalResult struct {
 	Refused ratio   `json:"several_faces"`
 }
 
-// tables implements result.
 func (r conditionsResult) tables() []table {
 	t := table{
 		title: fmt.Sprintf("conditions, %s with locator %s\n  %d crops, %d students with one enrolled crop each, asked FPIR %g",

@@ -15,19 +15,16 @@ type countingFS struct {
 // Unwrap is for vfs.Root.
 func (f countingFS) Unwrap() vfs.FS { return f.FS }
 
-// Create implements vfs.FS.
 func (f countingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	file, err := f.FS.Create(name, category)
 	return f.count(file, err)
 }
 
-// OpenReadWrite implements vfs.FS.
 func (f countingFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
 	file, err := f.FS.OpenReadWrite(name, category, opts...)
 	return f.count(file, err)
 }
 
-// ReuseForWrite implements vfs.FS.
 func (f countingFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	file, err := f.FS.ReuseForWrite(oldname, newname, category)
 	return f.count(file, err)
@@ -45,13 +42,11 @@ type countingFile struct {
 	syncs *atomic.Int64
 }
 
-// Sync implements vfs.File.
 func (f countingFile) Sync() error {
 	f.syncs.Add(1)
 	return f.File.Sync()
 }
 
-// SyncData implements vfs.File.
 func (f countingFile) SyncData() error {
 	f.syncs.Add(1)
 	return f.File.SyncData()

@@ -64,7 +64,6 @@ type detectCost struct {
 	Embed         float64 `json:"embed_ms"`                // all faces found
 }
 
-// tables implements result.
 func (r detectResult) tables() []table {
 	recall := table{
 		title:  fmt.Sprintf("faces found on %d composed photos of %d x %d pixels with %d faces, at %g false faces a photo or fewer", r.Photos, crowded.width, crowded.height, r.Faces, falsePerPhoto),

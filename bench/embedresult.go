@@ -115,7 +115,6 @@ func (r *latencyResult) setRuns(run, locatorRun float64) {
 	r.OutsideRun = 1 - inside/total
 }
 
-// tables implements result.
 func (r embedResult) tables() []table {
 	times := table{title: fmt.Sprintf("Embed over RPC, enrolled on disk, one client: %s", r.Model), header: []string{"mode", "median", "p90", "p99", "calls"}}
 	for _, seconds := range oldSystem {

@@ -32,7 +32,6 @@ type writeResult struct {
 	SyncsPerWrite float64 `json:"fsyncs_per_enrolment"`
 }
 
-// tables implements result.
 func (r galleryResult) tables() []table {
 	search := table{
 		title: fmt.Sprintf("Identify among %d students with one %d-D vector each, engine %s, index %s",

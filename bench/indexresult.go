@@ -68,7 +68,6 @@ type indexResult struct {
 	rows []indexRow
 }
 
-// tables implements result.
 func (r indexResult) tables() []table {
 	first := r.rows[0]
 	search := table{

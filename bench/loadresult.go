@@ -96,7 +96,6 @@ func (t *tally) result(took time.Duration) loadResult {
 	return r
 }
 
-// tables implements result.
 func (r loadResult) tables() []table {
 	sum := table{title: fmt.Sprintf("%d clients at once: %s", r.Clients, r.Model)}
 	sum.row("calls", fmt.Sprintf("%d, %.1f a second", r.Calls, r.Rate))

@@ -152,7 +152,6 @@ func areaUnderCurve(yes, no []float64) float64 {
 	return below / float64(max(len(yes)*len(no), 1))
 }
 
-// tables implements result.
 func (r locatorResult) tables() []table {
 	t := table{
 		title:  fmt.Sprintf("locator %s on rough crops\n  %d crops, %d patches without a face", r.Locator, r.Crops, r.Patches),

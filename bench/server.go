@@ -41,7 +41,6 @@ type timedGallery struct {
 	clock *clock
 }
 
-// Enroll implements rpc.Gallery.
 func (g timedGallery) Enroll(ctx context.Context, e gallery.Enrolment) (gallery.Enrolled, error) {
 	start := time.Now()
 	defer func() { g.clock.gallery.Add(int64(time.Since(start))) }()

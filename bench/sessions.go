@@ -138,7 +138,6 @@ type cycleResult struct {
 // shownCycles are the cycles of which people are shown the memory.
 var shownCycles = []int{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}
 
-// tables implements result.
 func (r sessionsResult) tables() []table {
 	t := table{
 		title:  fmt.Sprintf("memory of the process after a model was loaded and unloaded, %d sessions: %s", r.Sessions, r.Model),

@@ -40,7 +40,7 @@ type QueueFullError struct {
 	RetryAfter time.Duration
 }
 
-// Error implements error.
+// Error says after what delay to try again.
 func (e *QueueFullError) Error() string {
 	return fmt.Sprintf("%v: try again in %v", ErrQueueFull, e.RetryAfter)
 }

@@ -7,15 +7,13 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// attendanceService implements rollcallv1connect.AttendanceServiceHandler.
+// attendanceService answers the calls about crops and photos.
 type attendanceService struct{ *api }
 
-// Embed implements the service.
 func (s attendanceService) Embed(ctx context.Context, req *pb.EmbedRequest) (*pb.EmbedResponse, error) {
 	return s.embedAndStore(ctx, req)
 }
 
-// Identify implements the service.
 func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest) (*pb.IdentifyResponse, error) {
 	probe := gallery.Probe{
 		Scope:      scopeOf(req.GetScope()),

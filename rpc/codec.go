@@ -18,11 +18,10 @@ import (
 // the image.
 type jsonCodec struct{}
 
-// Name implements [connect.Codec].
 func (jsonCodec) Name() string { return "json" }
 
-// Marshal implements [connect.Codec]. Fields have the names of the .proto, which
-// clients of all languages accept beside the camel case.
+// Marshal gives fields the names of the .proto, which clients of all languages
+// accept beside the camel case.
 func (jsonCodec) Marshal(v any) ([]byte, error) {
 	m, ok := v.(proto.Message)
 	if !ok {
@@ -39,13 +38,12 @@ func (jsonCodec) Marshal(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// MarshalStable implements what Connect asks of codecs for GET requests.
+// MarshalStable is for GET requests, whose addresses caches compare.
 func (c jsonCodec) MarshalStable(v any) ([]byte, error) { return c.Marshal(v) }
 
 // IsBinary says that this codec's GET messages need no base64.
 func (jsonCodec) IsBinary() bool { return false }
 
-// Unmarshal implements [connect.Codec].
 func (jsonCodec) Unmarshal(b []byte, v any) error {
 	m, ok := v.(proto.Message)
 	if !ok {

@@ -7,7 +7,6 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// Detect implements the service.
 func (s attendanceService) Detect(ctx context.Context, req *pb.DetectRequest) (*pb.DetectResponse, error) {
 	photo, err := s.Embedder.Faces(ctx, embedder.PhotoRequest{Image: req.GetImage(), LeastFace: float64(req.GetLeastSize())})
 	if err != nil {

@@ -13,9 +13,8 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// EnrollStream implements rollcallv1connect.GalleryServiceHandler. It takes the
-// next crop only when a worker is free, so that the client is slowed to the
-// server's pace by the transport's flow control.
+// EnrollStream takes the next crop only when a worker is free, so that the client
+// is slowed to the server's pace by the transport's flow control.
 func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiStream[pb.EnrollStreamRequest, pb.EnrollStreamResponse]) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -7,11 +7,10 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// galleryService implements rollcallv1connect.GalleryServiceHandler; its
-// EnrollStream is in enrollstream.go.
+// galleryService answers the calls about who is enrolled; EnrollStream is in
+// enrollstream.go.
 type galleryService struct{ *api }
 
-// GetStudent implements the service.
 func (s galleryService) GetStudent(ctx context.Context, req *pb.GetStudentRequest) (*pb.GetStudentResponse, error) {
 	student, err := s.Gallery.Student(ctx, req.GetStudentId())
 	if err != nil {
@@ -20,8 +19,8 @@ func (s galleryService) GetStudent(ctx context.Context, req *pb.GetStudentReques
 	return &pb.GetStudentResponse{Student: studentPB(student)}, nil
 }
 
-// ListStudents implements the service. The page token is the last id of the
-// page before, in base64 so that nobody builds on its form.
+// ListStudents gives as page token the last id of the page before, in base64 so
+// that nobody builds on its form.
 func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRequest) (*pb.ListStudentsResponse, error) {
 	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
 	if err != nil {
@@ -41,7 +40,6 @@ func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRe
 	return resp, nil
 }
 
-// UpdateStudent implements the service.
 func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudentRequest) (*pb.UpdateStudentResponse, error) {
 	student, err := s.Gallery.UpdateStudent(ctx, req.GetStudentId(), req.GetGroups())
 	if err != nil {
@@ -50,7 +48,6 @@ func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudent
 	return &pb.UpdateStudentResponse{Student: studentPB(student)}, nil
 }
 
-// DeleteStudent implements the service.
 func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudentRequest) (*pb.DeleteStudentResponse, error) {
 	crops, err := s.Gallery.DeleteStudent(ctx, req.GetStudentId())
 	if err != nil {
@@ -59,7 +56,6 @@ func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudent
 	return &pb.DeleteStudentResponse{CropsDeleted: int32(crops)}, nil
 }
 
-// GetCrop implements the service.
 func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*pb.GetCropResponse, error) {
 	crop, err := s.Gallery.Crop(ctx, req.GetCropId())
 	if err != nil {
@@ -68,7 +64,6 @@ func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*p
 	return &pb.GetCropResponse{Crop: cropPB(crop)}, nil
 }
 
-// AssignCrop implements the service.
 func (s galleryService) AssignCrop(ctx context.Context, req *pb.AssignCropRequest) (*pb.AssignCropResponse, error) {
 	crop, err := s.Gallery.AssignCrop(ctx, req.GetCropId(), req.GetStudentId())
 	if err != nil {
@@ -77,7 +72,6 @@ func (s galleryService) AssignCrop(ctx context.Context, req *pb.AssignCropReques
 	return &pb.AssignCropResponse{Crop: cropPB(crop)}, nil
 }
 
-// DeleteCrop implements the service.
 func (s galleryService) DeleteCrop(ctx context.Context, req *pb.DeleteCropRequest) (*pb.DeleteCropResponse, error) {
 	if err := s.Gallery.DeleteCrop(ctx, req.GetCropId()); err != nil {
 		return nil, err
@@ -85,7 +79,6 @@ func (s galleryService) DeleteCrop(ctx context.Context, req *pb.DeleteCropReques
 	return &pb.DeleteCropResponse{}, nil
 }
 
-// CheckConsistency implements the service.
 func (s galleryService) CheckConsistency(ctx context.Context, _ *pb.CheckConsistencyRequest) (*pb.CheckConsistencyResponse, error) {
 	report, err := s.Gallery.CheckConsistency(ctx)
 	if err != nil {

@@ -21,7 +21,7 @@ func newHealth() *health {
 
 func (h *health) set(s grpchealth.Status) { h.status.Store(uint32(s)) }
 
-// Check implements [grpchealth.Checker].
+// Check answers for the services of this server, and for "", all of it.
 func (h *health) Check(_ context.Context, req *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
 	if req.Service != "" && !slices.Contains(serviceNames, req.Service) {
 		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("no service %q here", req.Service))

@@ -95,7 +95,6 @@ var (
 	sequenceDesc = prometheus.NewDesc("rollcall_storage_sequence", "Number of the gallery's last change.", nil, nil)
 )
 
-// Describe implements [prometheus.Collector].
 func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, loadsDesc, unloadsDesc,
 		vectorsDesc, indexDesc, recallDesc, studentsDesc, cropsDesc, sequenceDesc} {
@@ -103,7 +102,6 @@ func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements [prometheus.Collector].
 func (c backendCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)

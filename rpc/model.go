@@ -12,10 +12,9 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// modelService implements rollcallv1connect.ModelServiceHandler.
+// modelService answers the calls about models.
 type modelService struct{ *api }
 
-// ListModels implements the service.
 func (s modelService) ListModels(_ context.Context, req *pb.ListModelsRequest) (*pb.ListModelsResponse, error) {
 	list, err := s.Models.List()
 	if err != nil {
@@ -34,7 +33,6 @@ func (s modelService) ListModels(_ context.Context, req *pb.ListModelsRequest) (
 	return resp, nil
 }
 
-// GetModel implements the service.
 func (s modelService) GetModel(_ context.Context, req *pb.GetModelRequest) (*pb.GetModelResponse, error) {
 	name, err := s.modelName(req.GetModel())
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// RollCall implements the service. A crop that is no image fails the whole
-// call, naming the probe; one that is unusable gets its own seat that says so.
+// RollCall fails as a whole, naming the probe, where a crop is no image; one that
+// is unusable gets its own seat that says so.
 func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest) (*pb.RollCallResponse, error) {
 	results, err := s.embedProbes(ctx, req)
 	if err != nil {

@@ -24,7 +24,6 @@ type exitError struct {
 	err  error
 }
 
-// Error implements error.
 func (e *exitError) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit code %d", e.code)
@@ -32,7 +31,6 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
-// Unwrap implements errors.Unwrap.
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(format string, args ...any) error {

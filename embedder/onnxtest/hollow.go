@@ -28,7 +28,7 @@ const zeroBlock = 1 << 10
 
 var zeros [1 << 20]byte
 
-// Write implements io.Writer. It never fails.
+// Write keeps blocks of zeros as their length alone. It never fails.
 func (h *hollow) Write(p []byte) (int, error) {
 	if len(p) >= zeroBlock && len(p) <= len(zeros) && bytes.Equal(p, zeros[:len(p)]) {
 		h.skip(int64(len(p)))
@@ -49,7 +49,6 @@ func (h *hollow) skip(n int64) {
 	h.size += n
 }
 
-// ReadAt implements io.ReaderAt.
 func (h *hollow) ReadAt(p []byte, offset int64) (int, error) {
 	n := 0
 	for _, r := range h.runs {

@@ -156,7 +156,7 @@ func (m *Mirror) Ranges(name string) []string {
 	return append([]string(nil), m.ranges[name]...)
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP serves the files, from where a client asks to go on.
 func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	served, ok := m.files[r.URL.Path]
 	if !ok {
@@ -201,7 +201,6 @@ type faultyAnswer struct {
 	end  func() // does not return
 }
 
-// Write implements io.Writer.
 func (f *faultyAnswer) Write(p []byte) (int, error) {
 	n, err := f.ResponseWriter.Write(p[:min(int64(len(p)), f.left)])
 	if f.left -= int64(n); f.left > 0 && err == nil {

@@ -86,7 +86,7 @@ func TestRealInstall(t *testing.T) {
 
 func BenchmarkFindCached(b *testing.B) {
 	b.Setenv(environmentPath, "")
-	lib, err := Find(Options{})
+	lib, err := Ensure(b.Context(), Options{Offline: true})
 	if err != nil || lib.Origin != originCache {
 		b.Skip("nothing installed in this user's cache")
 	}
@@ -96,7 +96,7 @@ func BenchmarkFindCached(b *testing.B) {
 	}
 	b.SetBytes(info.Size())
 	for b.Loop() {
-		if _, err := Find(Options{}); err != nil {
+		if _, err := Ensure(b.Context(), Options{Offline: true}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,8 +2,8 @@
 //
 // The embedder runs its models in ONNX Runtime, a C++ library that a Go module
 // cannot carry. [Ensure] is the function to call: it uses what the machine has
-// and otherwise downloads the library into the user's cache folder. [Find] does
-// the first half only and never touches the network. After the library has been
+// and otherwise downloads the library into the user's cache folder; with
+// Options.Offline it never touches the network. After the library has been
 // loaded, [Library.CheckReported] compares the version that it reports with the
 // one that was read from its file.
 //
@@ -35,7 +35,7 @@ import (
 )
 
 // Version is the version of ONNX Runtime that [Ensure] installs. Found libraries
-// may be newer, see [Find].
+// may be newer.
 const Version = "1.24.3"
 
 // The errors that callers tell apart. Each is wrapped with what happened and
@@ -90,7 +90,7 @@ type Options struct {
 	// CacheDir is where libraries are installed, in a folder per version and
 	// platform. Default: rollcall/onnxruntime in [os.UserCacheDir].
 	CacheDir string
-	// Offline makes Ensure behave like Find. Default: false.
+	// Offline: install nothing, only find. Default: false.
 	Offline bool
 	// Progress, if not nil, is told what an installation is doing: a line for the
 	// operator, and the bytes done of total (0 if unknown). It is called from one
@@ -100,22 +100,15 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Find returns the library to load, in the order that the package documents. It
-// reads files only. The system's libraries are considered from version 1.24.0,
-// the first with the API that the embedder asks for, to before 2.
+// Ensure returns the library to load, found in the order that the package documents, and
+// otherwise installs it into the cache. The system's libraries are considered from version
+// 1.24.0, the first with the API that the embedder asks for, to before 2. Calls at the same
+// time, in this process or in others, install once: one works, the others wait for it or
+// until ctx ends.
 //
-// The error wraps [ErrNotFound] and lists what was looked at, or [ErrUnusable] if
-// the operator named a library that cannot be used. Safe for concurrent use.
-func Find(opts Options) (Library, error) {
-	return newFinder(opts).find()
-}
-
-// Ensure returns what [Find] finds and otherwise installs the library into the
-// cache. Calls at the same time, in this process or in others, install once: one
-// works, the others wait for it or until ctx ends.
-//
-// Beside the errors of Find it returns one that wraps [ErrInstall] and says for
-// each source why it failed. Safe for concurrent use.
+// The error wraps [ErrNotFound] and lists what was looked at, where nothing may be installed;
+// [ErrUnusable] where the operator named a library that cannot be used; or [ErrInstall], and
+// says for each source why it failed. Safe for concurrent use.
 func Ensure(ctx context.Context, opts Options) (Library, error) {
 	f := newFinder(opts)
 	lib, err := f.find()
