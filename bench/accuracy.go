@@ -13,28 +13,25 @@ import (
 
 	"rollcall/embedder"
 	"rollcall/gallery"
+	"rollcall/terminal"
 )
 
 // accuracyOptions are the flags of "bench accuracy".
 type accuracyOptions struct {
 	models modelOptions
+	faces  facesOptions
 	cut    cutOptions
-	report reportOptions
 
-	faces, split string
-	students     int
-	gallery      gallery.Options
-	calibrate    bool
-	mirror       bool
-	calibration  string
+	students    int
+	gallery     gallery.Options
+	calibrate   bool
+	mirror      bool
+	calibration string
 }
 
 func accuracyBench() Bench {
-	var o accuracyOptions
-	return Bench{
-		Name:  "accuracy",
-		Short: "how often crops of a folder of faces are identified rightly",
-		Long: `Cuts crops from pictures of known people as a detector would, enrols one crop of
+	return newBench("accuracy", "how often crops of a folder of faces are identified rightly",
+		`Cuts crops from pictures of known people as a detector would, enrols one crop of
 each student, and identifies the others, and strangers. Everything goes the way
 of the server: decoding, locating, aligning, embedding, the gallery's verdict.
 
@@ -47,14 +44,11 @@ With --calibrate it prints the similarities at which two different people pass
 for one (FMR 1e-1, 1e-2, ...), for the contract of the model: as far down as 30
 pairs of people pass, and on to 1e-6 by a tail that is fitted to the similarities.
 Every pair of people counts alike, however many pictures they have.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(accuracyOptions))
 }
 
 func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.faces, "faces", "", "folder of the faces")
-	set.StringVar(&o.split, "split", splitTest, "which people: test, train, or validation, the tenth of train that the built-in models were not trained on")
+	o.faces.addFlags(set)
 	set.IntVar(&o.students, "students", 200, "how many people with two pictures or more are enrolled; 0: all")
 	o.cut.addFlags(set)
 	set.Float64Var(&o.gallery.FPIR, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
@@ -67,54 +61,45 @@ func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
 
 func (o *accuracyOptions) validate() error {
 	switch {
-	case o.faces == "":
-		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
 	case o.students < 0:
 		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
 	case !(o.gallery.FPIR > 0 && o.gallery.FPIR < 1):
 		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.gallery.FPIR)
-	case o.calibrate && o.split == splitTest:
+	case o.calibrate && o.faces.split == splitTest:
 		return fmt.Errorf("--calibrate cannot use the split %s, whose people are kept for measuring: use --split %s or %s", splitTest, splitValidation, splitTrain)
 	}
-	return errors.Join(o.cut.validate(), o.report.validate())
+	return errors.Join(o.faces.validate(), o.cut.validate())
 }
 
-func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if err := o.validate(); err != nil {
-		return err
-	}
-	faces, err := readFaces(o.faces, o.split)
+func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
+	faces, w, err := o.faces.open(ctx, progress, o.models)
 	if err != nil {
-		return err
-	}
-	w, err := o.models.open(ctx, progress)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	fmt.Fprintf(progress, "cutting %d crops …\n", len(faces))
 	crops, err := o.cut.cutAll(ctx, faces)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.calibrate {
-		return o.runCalibrate(ctx, out, progress, w, crops)
+		return o.calibrated(ctx, progress, w, crops)
 	}
 	roster, err := newRoster(crops, o.students, o.cut.seed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	model := w.galleryModel()
 	if o.calibration != "" {
 		if model.Calibration, err = readCalibration(o.calibration); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	res := accuracyResult{Model: w.describe(), Pictures: len(crops), Students: len(roster.students), Rule: o.rule(model)}
 	for i, way := range ways(w) {
 		found, err := way.embedAll(ctx, progress, w, crops)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		v := wayResult{Way: way.name}
 		if way.locates {
@@ -122,23 +107,23 @@ func (o *accuracyOptions) run(ctx context.Context, out, progress io.Writer) (err
 		}
 		enrolled, err := way.enrolled(ctx, progress, w, crops, found, roster)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := v.measure(ctx, crops, enrolled, found, roster, model, o.gallery); err != nil {
-			return err
+			return nil, err
 		}
 		res.Ways = append(res.Ways, v)
 		if i == 0 && o.mirror {
 			both, err := way.withMirrored(ctx, progress, w, crops, found)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if err := o.measureMirrored(ctx, &res, crops, found, both, roster, model); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return o.report.print(out, "accuracy", w.runtime.Version, res)
+	return res, nil
 }
 
 // measureMirrored adds to res what the mean with the mirror image brings: both are the results with it.
@@ -173,23 +158,24 @@ func (o *accuracyOptions) rule(m gallery.Model) string {
 	return fmt.Sprintf("calibrated threshold for an FPIR of %g", o.gallery.FPIR)
 }
 
-func (o *accuracyOptions) runCalibrate(ctx context.Context, out, progress io.Writer, w *workbench, crops []crop) error {
+// calibrated returns the calibration of the server's way.
+func (o *accuracyOptions) calibrated(ctx context.Context, progress io.Writer, w *workbench, crops []crop) (result, error) {
 	way := ways(w)[0]
 	found, err := way.embedAll(ctx, progress, w, crops)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pairs, err := compareImpostors(ctx, embeddingsOf(found), peopleOf(crops, found))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	source := fmt.Sprintf("rollcall bench accuracy --calibrate --split %s --seed %d --grow %g --shift %g --turn %g, %s, %d crops",
-		o.split, o.cut.seed, o.cut.grow, o.cut.shift, o.cut.turn, way.name, len(crops))
+		o.faces.split, o.cut.seed, o.cut.grow, o.cut.shift, o.cut.turn, way.name, len(crops))
 	table, err := pairs.calibrate(source)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return printJSON(out, table)
+	return table, nil
 }
 
 // A way is where the landmarks come from.
@@ -251,13 +237,14 @@ func (y way) embed(ctx context.Context, progress io.Writer, w *workbench, crops 
 	if err != nil {
 		return nil, err
 	}
-	m := newMeter(progress, "embedding, "+y.name, len(crops))
+	m := terminal.NewMeter(progress, "embedding, "+y.name, "crops")
+	defer m.End()
 	results = make([]*embedder.Result, len(crops))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(loaded.Sessions + 1) // one decodes while the others run
 	for i, c := range crops {
 		group.Go(func() (err error) {
-			defer m.step()
+			defer m.Add(len(crops))
 			req := embedder.Request{Image: c.jpeg, Model: w.embedder.Contract.Name, Enrol: enrol}
 			if y.given {
 				req.Landmarks = &c.landmarks

@@ -4,7 +4,7 @@
 // [All] lists them. Each is a file with its options, named for it: accuracy.go,
 // conditions.go, locator.go, detect.go, embed.go, load.go, sessions.go, gallery.go,
 // index.go. They share the crops (faces.go, drawing.go, crops.go), the models
-// (models.go) and the printing (report.go).
+// (models.go) and the printing (report.go), and newBench makes of each what a command is.
 //
 // The machines that this runs on are shared and noisy. So whatever is compared is
 // measured in turns, round by round, and what is printed are medians and
@@ -13,22 +13,60 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spf13/pflag"
+
+	"rollcall/terminal"
 )
 
-// A Bench is one measurement. Flags is called once, then Run once.
+// A Bench is one measurement. Flags is called once, then Validate, then Run once.
 type Bench struct {
 	Name  string // as on the command line
 	Short string // one line for a list
 	Long  string // for its help
 	// Flags registers the options, which Run reads.
 	Flags func(*pflag.FlagSet)
+	// Validate says which option cannot be as it is, and what it may be. It opens nothing.
+	Validate func() error
 	// Run measures until it is done or ctx ends. It writes results to out and
 	// what it is doing, for people who wait, to progress. Errors are meant for
 	// who typed the command: they say what to do, and may name files.
 	Run func(ctx context.Context, out, progress io.Writer) error
+}
+
+// A measurement is the options of a bench and what it does with them.
+type measurement interface {
+	addFlags(set *pflag.FlagSet)
+	// validate is the bench's Validate.
+	validate() error
+	// measure returns what it found out. Where it found out that something is wrong, it
+	// returns the result with the error.
+	measure(ctx context.Context, progress io.Writer) (result, error)
+}
+
+// newBench returns the bench of a measurement. Its flags are a set of their own, so that
+// the report can list what the bench was run with.
+func newBench(name, short, long string, m measurement) Bench {
+	var output terminal.Output
+	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	return Bench{
+		Name: name, Short: short, Long: long,
+		Flags: func(set *pflag.FlagSet) {
+			m.addFlags(flags)
+			output.AddFlag(flags)
+			set.AddFlagSet(flags)
+		},
+		Validate: m.validate,
+		Run: func(ctx context.Context, out, progress io.Writer) error {
+			found, err := m.measure(ctx, progress)
+			if found == nil {
+				return err
+			}
+			return errors.Join(printReport(out, name, flags, output.JSON(), found), err)
+		},
+	}
 }
 
 // All returns the benches. Each call returns new ones, with options of their own.

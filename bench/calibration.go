@@ -28,6 +28,9 @@ const (
 	tailReach = 2
 )
 
+// tables: it is for a file, which --calibration reads.
+func (calibration) tables() []table { return nil }
+
 // calibrate returns the similarity at each power of ten of the FMR, from 1e-1 as far down as minErrors
 // pairs of people reach it, and from there to 1e-6 by the tail, where that is not too far.
 func (m *impostors) calibrate(source string) (calibration, error) {

@@ -16,33 +16,26 @@ import (
 // conditionsOptions are the flags of "bench conditions".
 type conditionsOptions struct {
 	models modelOptions
+	faces  facesOptions
 	cut    cutOptions
-	report reportOptions
 
-	faces, split string
-	students     int
-	fpir         float64
+	students int
+	fpir     float64
 }
 
 func conditionsBench() Bench {
-	var o conditionsOptions
-	return Bench{
-		Name:  "conditions",
-		Short: "what turned, stretched, tight and poor crops do to verdicts",
-		Long: `Cuts crops as bench accuracy does, and deforms them as cameras and software do.
+	return newBench("conditions", "what turned, stretched, tight and poor crops do to verdicts",
+		`Cuts crops as bench accuracy does, and deforms them as cameras and software do.
 Students are enrolled with one crop each, once with an upright one and once with
 one that is deformed like the probes: what is deformed alike may resemble each
 other. Prints how many crops are usable, how many students' probes get the right
 name and how many strangers' probes get any; and of how many of two faces side
 by side it is said that they are several.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(conditionsOptions))
 }
 
 func (o *conditionsOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.faces, "faces", "", "folder of the faces")
-	set.StringVar(&o.split, "split", splitTest, "which people: test, train or validation")
+	o.faces.addFlags(set)
 	set.IntVar(&o.students, "students", 160, "how many people with two pictures or more are enrolled; 0: all")
 	set.Float64Var(&o.fpir, "fpir", 0.01, "wanted share of strangers' probes that get a MATCH")
 	o.cut.addFlags(set)
@@ -51,31 +44,22 @@ func (o *conditionsOptions) addFlags(set *pflag.FlagSet) {
 
 func (o *conditionsOptions) validate() error {
 	switch {
-	case o.faces == "":
-		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
 	case o.students < 0:
 		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
 	case !(o.fpir > 0 && o.fpir < 1):
 		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.fpir)
 	}
-	return errors.Join(o.cut.validate(), o.report.validate())
+	return errors.Join(o.faces.validate(), o.cut.validate())
 }
 
-func (o *conditionsOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if err := o.validate(); err != nil {
-		return err
-	}
-	faces, err := readFaces(o.faces, o.split)
+func (o *conditionsOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
+	faces, w, err := o.faces.open(ctx, progress, o.models)
 	if err != nil {
-		return err
-	}
-	w, err := o.models.open(ctx, progress)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	if !w.aligns() || w.locator == "" {
-		return fmt.Errorf("model %s does not align faces, or no locator is installed: nothing would be located", w.embedder.Contract.Name)
+	if err := w.mustLocate(); err != nil {
+		return nil, err
 	}
 	res := conditionsResult{Model: w.describe(), Locator: w.locator, FPIR: o.fpir}
 	var upright []*embedder.Result // as they are stored
@@ -83,21 +67,21 @@ func (o *conditionsOptions) run(ctx context.Context, out, progress io.Writer) (e
 	for i, d := range deformations() {
 		crops, err := d.cutDeformed(ctx, o.cut, faces)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		found, err := locatedBy(w).embedAll(ctx, named(progress, d.name), w, crops)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if i == 0 {
 			if people, err = newRoster(crops, o.students, o.cut.seed); err != nil {
-				return err
+				return nil, err
 			}
 			res.Students, res.Crops = len(people.students), len(crops)
 		}
 		stored, err := locatedBy(w).enrolled(ctx, progress, w, crops, found, people)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if i == 0 {
 			upright = stored
@@ -106,14 +90,14 @@ func (o *conditionsOptions) run(ctx context.Context, out, progress io.Writer) (e
 		c.count(found)
 		opts := gallery.Options{FPIR: o.fpir, Margin: gallery.DefaultMargin}
 		if err := c.judge(ctx, crops, [2][]*embedder.Result{upright, stored}, found, people, w.galleryModel(), opts); err != nil {
-			return err
+			return nil, err
 		}
 		res.Conditions = append(res.Conditions, c)
 	}
 	if res.Several, err = o.measureSeveral(ctx, progress, w, faces); err != nil {
-		return err
+		return nil, err
 	}
-	return o.report.print(out, "conditions", w.runtime.Version, res)
+	return res, nil
 }
 
 // locatedBy is the way of a server.

@@ -15,40 +15,35 @@ import (
 
 	"rollcall/embedder"
 	"rollcall/embedder/picture"
+	"rollcall/terminal"
 )
 
 // detectOptions are the flags of "bench detect".
 type detectOptions struct {
 	models modelOptions
-	report reportOptions
+	faces  facesOptions
 
-	faces, split, yunet string
-	seed                uint64
-	photos, rounds      int
-	leastSize           float64
-	megapixels          []int
+	yunet          string
+	seed           uint64
+	photos, rounds int
+	leastSize      float64
+	megapixels     []int
 }
 
 func detectBench() Bench {
-	var o detectOptions
-	return Bench{
-		Name:  "detect",
-		Short: "how many faces of a photo the detector finds, and how long it takes",
-		Long: `Composes photos from the pictures of a folder of faces (see bench accuracy): twelve
+	return newBench("detect", "how many faces of a photo the detector finds, and how long it takes",
+		`Composes photos from the pictures of a folder of faces (see bench accuracy): twelve
 faces of 16 to 300 pixels on each, turned by up to 30 degrees, some overlapping,
 some dark, on backgrounds made of corners of the pictures. Prints the share of
 the faces that is found, by their size, at one false face in ten photos or fewer;
 with --yunet beside YuNet's, which sees each photo in its size and doubled. Then
 the time that a frame of 640 x 480 takes, and photos of --megapixels with 40
 faces.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(detectOptions))
 }
 
 func (o *detectOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.faces, "faces", "", "folder of the faces")
-	set.StringVar(&o.split, "split", splitTest, "which people: test, train or validation")
+	o.faces.addFlags(set)
 	set.StringVar(&o.yunet, "yunet", "", "ONNX file of YuNet, to compare with; empty: no comparison")
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
 	set.IntVar(&o.photos, "photos", 200, "composed photos")
@@ -60,8 +55,6 @@ func (o *detectOptions) addFlags(set *pflag.FlagSet) {
 
 func (o *detectOptions) validate() error {
 	switch {
-	case o.faces == "":
-		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
 	case o.photos < 1:
 		return fmt.Errorf("--photos is %d; it has to be 1 or more", o.photos)
 	case o.rounds < 1:
@@ -71,7 +64,7 @@ func (o *detectOptions) validate() error {
 	case !(o.leastSize >= 0 && o.leastSize <= 10000):
 		return fmt.Errorf("--least-size is %v; it can be 0 to 10000", o.leastSize)
 	}
-	return o.report.validate()
+	return o.faces.validate()
 }
 
 // mostMegapixels is what the embedder decodes at most.
@@ -80,37 +73,30 @@ const mostMegapixels = 24
 // crowded is what recall is measured on.
 var crowded = composition{width: 1280, height: 960, faces: 12, least: 16, most: 300, turn: 30}
 
-func (o *detectOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if err := o.validate(); err != nil {
-		return err
-	}
-	faces, err := readFaces(o.faces, o.split)
+func (o *detectOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
+	faces, w, err := o.faces.open(ctx, progress, o.models)
 	if err != nil {
-		return err
-	}
-	w, err := o.models.open(ctx, progress)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	e, err := w.newEmbedder(embedder.Options{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 
 	res := detectResult{Locator: w.locator, Photos: o.photos, LeastSize: o.leastSize}
 	if err := o.recalls(ctx, progress, e, faces, &res); err != nil {
-		return err
+		return nil, err
 	}
 	for _, c := range o.costs() {
 		cost, err := o.cost(ctx, progress, e, w.embedder.Contract.Name, faces, c)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		res.Costs = append(res.Costs, cost)
 	}
-	return o.report.print(out, "detect", w.runtime.Version, res)
+	return res, nil
 }
 
 // recalls measures the detectors on composed photos.
@@ -122,7 +108,8 @@ func (o *detectOptions) recalls(ctx context.Context, progress io.Writer, e *embe
 		}
 		defer func() { err = errors.Join(err, yunet.close()) }()
 	}
-	m := newMeter(progress, fmt.Sprintf("finding the faces of %d photos", o.photos), o.photos)
+	m := terminal.NewMeter(progress, "finding faces", "photos")
+	defer m.End()
 	ours, theirs := new(faceTally), new(faceTally)
 	const atOnce = 16 // photos in memory
 	for first := 0; first < o.photos; first += atOnce {
@@ -145,7 +132,7 @@ func (o *detectOptions) recalls(ctx context.Context, progress io.Writer, e *embe
 				}
 				theirs.add(photo.true, seen)
 			}
-			m.step()
+			m.Add(o.photos)
 		}
 	}
 	res.Faces = len(ours.sizes)

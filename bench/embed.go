@@ -18,25 +18,19 @@ import (
 type embedOptions struct {
 	models modelOptions
 	source sourceOptions
-	report reportOptions
 
 	calls, rounds, clients int
 	seconds                float64
 }
 
 func embedBench() Bench {
-	var o embedOptions
-	return Bench{
-		Name:  "embed",
-		Short: "how long an enrolment takes, where the time goes, and how many crops a second",
-		Long: `Starts a server in this process and calls Embed over the loopback interface, with
+	return newBench("embed", "how long an enrolment takes, where the time goes, and how many crops a second",
+		`Starts a server in this process and calls Embed over the loopback interface, with
 a JPEG crop of 112 x 112 pixels that is enrolled under a student: answered once it
 is on disk. First one client measures how long a call takes and which stage takes
 how much of it; then several clients measure crops a second, against a loop that
 does nothing but ONNX Runtime's Run on as many sessions as cores.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(embedOptions))
 }
 
 func (o *embedOptions) addFlags(set *pflag.FlagSet) {
@@ -52,48 +46,45 @@ func (o *embedOptions) validate() error {
 	if o.calls < 1 || o.clients < 1 || o.rounds < 1 || !(o.seconds > 0) {
 		return errors.New("--calls, --clients, --rounds and --seconds must be more than 0")
 	}
-	return o.report.validate()
+	return nil
 }
 
 // distinctCrops is how many different crops are embedded in turn: enough that no
 // cache of a processor holds one by chance, few enough to cut at once.
 const distinctCrops = 16
 
-func (o *embedOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if err := o.validate(); err != nil {
-		return err
-	}
+func (o *embedOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
 	w, err := o.models.open(ctx, progress)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	if w.aligns() && w.locator == "" {
-		return fmt.Errorf("model %s aligns faces: give a locator with --locator, or install one", w.embedder.Contract.Name)
+		return nil, fmt.Errorf("model %s aligns faces: give a locator with --locator, or install one", w.embedder.Contract.Name)
 	}
 	s, err := startServer(ctx, w, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	all, err := o.source.crops(ctx, distinctCrops)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	e := &enroller{client: newAttendanceClient(newHTTPClient(o.clients), s.url), allowDuplicate: o.source.drawn()}
 	if e.crops, err = e.accepted(ctx, all); err != nil {
-		return err
+		return nil, err
 	}
 	res := embedResult{Model: w.describe(), Crops: len(e.crops), Clients: o.clients}
 	modes := modesOf(w)
 	fmt.Fprintln(progress, "one client …")
 	if res.Latency, err = o.measureLatency(ctx, w, s, e, modes); err != nil {
-		return err
+		return nil, err
 	}
 	if res.Throughput, err = o.measureThroughput(ctx, progress, w, s, e, modes); err != nil {
-		return err
+		return nil, err
 	}
-	return o.report.print(out, "embed", w.runtime.Version, res)
+	return res, nil
 }
 
 // A mode is whether the landmarks come with the request.

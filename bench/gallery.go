@@ -19,25 +19,18 @@ import (
 
 // galleryOptions are the flags of "bench gallery".
 type galleryOptions struct {
-	report reportOptions
-
 	students, dimension, queries, writes, writers, rounds int
 	engine, data                                          string
 	seed                                                  uint64
 }
 
 func galleryBench() Bench {
-	var o galleryOptions
-	return Bench{
-		Name:  "gallery",
-		Short: "how long Identify takes in a gallery of a given size, and how many enrolments a second",
-		Long: `Fills a gallery with students, each with one random vector, and measures Identify
+	return newBench("gallery", "how long Identify takes in a gallery of a given size, and how many enrolments a second",
+		`Fills a gallery with students, each with one random vector, and measures Identify
 without the embedder: of students and of strangers, among everybody and within a
 class of 30. Then it replaces vectors, as a new picture does, on a real disk: with
 one writer and with several, who share fsyncs. It needs no model.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(galleryOptions))
 }
 
 func (o *galleryOptions) addFlags(set *pflag.FlagSet) {
@@ -59,7 +52,7 @@ func (o *galleryOptions) validate() error {
 	if o.dimension < minBenchDimension {
 		return fmt.Errorf("--dimension must be %d or more: random vectors of fewer are too alike", minBenchDimension)
 	}
-	return o.report.validate()
+	return nil
 }
 
 // minBenchDimension keeps random vectors well under benchThreshold: the spread of
@@ -73,13 +66,10 @@ const benchThreshold = 0.7
 // classSize is the number of students in a class.
 const classSize = 30
 
-func (o *galleryOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if err := o.validate(); err != nil {
-		return err
-	}
+func (o *galleryOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
 	dir, err := os.MkdirTemp(o.data, "rollcall-bench-data-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &galleryRun{options: o, model: gallery.Model{
@@ -87,21 +77,21 @@ func (o *galleryOptions) run(ctx context.Context, out, progress io.Writer) (err 
 	}}
 	store, err := storage.Open(dir, storage.Options{FS: countingFS{vfs.Default, &b.syncs}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if b.gallery, err = gallery.Open(ctx, store, gallery.Options{Engine: o.engine}); err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.gallery.Close()) }()
 	if err := b.fill(ctx, progress); err != nil {
-		return err
+		return nil, err
 	}
 	res, err := b.measure(ctx, progress)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return o.report.print(out, "gallery", "", res)
+	return res, nil
 }
 
 // A galleryRun is one run of the bench.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rollcall/gallery"
+	"rollcall/terminal"
 )
 
 func studentID(i int) string { return fmt.Sprintf("student-%d", i) }
@@ -65,9 +66,10 @@ func (b *galleryRun) fill(ctx context.Context, progress io.Writer) error {
 	for i := range b.vectors {
 		b.vectors[i] = unit(rng, b.options.dimension)
 	}
-	m := newMeter(progress, "enrolling students", b.options.students)
+	m := terminal.NewMeter(progress, "enrolling", "students")
+	defer m.End()
 	_, err := b.write(b.options.writers, b.options.students, func(i int) error {
-		defer m.step()
+		defer m.Add(b.options.students)
 		return b.enrol(ctx, i, b.vectors[i], true)
 	})
 	return err

@@ -96,7 +96,10 @@ func runBench(t testing.TB, name string, args ...string) (string, error) {
 		set := pflag.NewFlagSet(name, pflag.ContinueOnError)
 		b.Flags(set)
 		if err := set.Parse(args); err != nil {
-			t.Fatal(err)
+			return "", err
+		}
+		if err := b.Validate(); err != nil {
+			return "", err
 		}
 		var out, progress bytes.Buffer
 		err := b.Run(t.Context(), &out, &progress)

@@ -15,7 +15,7 @@ import (
 
 // indexOptions are the flags of "bench index".
 type indexOptions struct {
-	report reportOptions
+	flags *pflag.FlagSet // these
 
 	galleryFile, queriesFile      string
 	writeGallery, writeQueries    string
@@ -30,11 +30,8 @@ type indexOptions struct {
 }
 
 func indexBench() Bench {
-	var o indexOptions
-	return Bench{
-		Name:  "index",
-		Short: "recall, speed and memory of the index, engine by engine",
-		Long: `Fills each engine with the vectors of a gallery and asks it for the 10 nearest of
+	return newBench("index", "recall, speed and memory of the index, engine by engine",
+		`Fills each engine with the vectors of a gallery and asks it for the 10 nearest of
 each query, one query at a time. The vectors are those of two files (float32,
 little-endian, nothing else) or are generated: a random centre for each student,
 crops and queries around them.
@@ -53,12 +50,11 @@ What the figures mean:
 
 The truth is a plain comparison of every query with every vector, in float64. A hit
 is right if it is as similar as the truth's, whichever of equals it is.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(indexOptions))
 }
 
 func (o *indexOptions) addFlags(set *pflag.FlagSet) {
+	o.flags = set
 	set.StringVar(&o.galleryFile, "gallery", "", "file with the vectors of the gallery; empty: they are generated")
 	set.StringVar(&o.queriesFile, "queries", "", "file with the vectors to ask for")
 	set.IntVar(&o.dim, "dim", 128, "components of a vector")
@@ -85,7 +81,7 @@ func (o *indexOptions) validate() error {
 		return errors.New("--gallery and --queries go together")
 	}
 	for _, generated := range []string{"students", "crops"} {
-		if o.galleryFile != "" && o.report.flags.Changed(generated) {
+		if o.galleryFile != "" && o.flags.Changed(generated) {
 			return fmt.Errorf("--%s is for generated galleries, not for --gallery", generated)
 		}
 	}
@@ -112,7 +108,7 @@ func (o *indexOptions) validate() error {
 	if slices.Min(o.efforts) < 0 {
 		return errors.New("--ef must not be negative")
 	}
-	return o.report.validate()
+	return nil
 }
 
 // withEffort are the engines that are told how much effort to make.
@@ -127,33 +123,27 @@ const (
 	maxIndexVectors = 1 << 30
 )
 
-func (o *indexOptions) run(ctx context.Context, out, progress io.Writer) error {
-	if err := o.validate(); err != nil {
-		return err
-	}
+func (o *indexOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
 	gallery, queries, err := o.vectors()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.writeGallery != "" {
 		if err := gallery.write(o.writeGallery); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if o.writeQueries != "" {
 		if err := queries.write(o.writeQueries); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	r := &indexRun{options: o, progress: progress, gallery: gallery, queries: queries}
 	rows, err := r.measure(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if o.report.output == outputJSON {
-		return printJSON(out, rows)
-	}
-	return o.report.print(out, "index", "", indexResult{rows})
+	return indexResult{rows}, nil
 }
 
 // vectors reads or generates the gallery and the queries.
@@ -169,7 +159,7 @@ func (o *indexOptions) vectors() (gallery, queries vectors, err error) {
 	if queries, err = readVectors(o.queriesFile, o.dim); err != nil {
 		return vectors{}, vectors{}, err
 	}
-	if o.report.flags.Changed("queries-count") {
+	if o.flags.Changed("queries-count") {
 		queries = queries.first(o.queries)
 	}
 	return gallery, queries, nil

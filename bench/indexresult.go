@@ -40,7 +40,6 @@ type indexRow struct {
 
 	Scope       *scopeRow `json:"scope,omitempty"`
 	DuringBuild *crowdRow `json:"during_build,omitempty"`
-	Machine     machine   `json:"machine"`
 
 	again bool // another row is about the same engine
 }
@@ -63,13 +62,13 @@ type crowdRow struct {
 	P99        float64 `json:"p99_us"`
 }
 
-// indexResult shows the rows to people.
+// indexResult is what "bench index" prints.
 type indexResult struct {
-	rows []indexRow
+	Rows []indexRow `json:"rows"`
 }
 
 func (r indexResult) tables() []table {
-	first := r.rows[0]
+	first := r.Rows[0]
 	search := table{
 		title:  fmt.Sprintf("%d nearest of %d vectors of %d components, %d queries", searchK, first.N, first.Dim, first.Queries),
 		header: []string{"engine", "recall@1", "recall@10", "its own @1", "@10", "p50", "p99", "a second", "2 threads", "exact p50", "exact p99"},
@@ -82,7 +81,7 @@ func (r indexResult) tables() []table {
 		title:  "memory and start",
 		header: []string{"engine", "bytes a vector", "of float32", "built in", "2 threads", "from a snapshot", "exact scan reads"},
 	}
-	for _, row := range r.rows {
+	for _, row := range r.Rows {
 		search.row(row.name(), recall(row.Recall1), recall(row.Recall10), recall(row.GraphRecall1), recall(row.GraphRecall10),
 			inMicroseconds(row.P50), inMicroseconds(row.P99), fmt.Sprintf("%.0f", row.QPS1), fmt.Sprintf("%.0f", row.QPS2),
 			inMicroseconds(row.ExactP50), inMicroseconds(row.ExactP99))
@@ -101,22 +100,22 @@ func (r indexResult) tables() []table {
 
 // special returns the tables that are not always there.
 func (r indexResult) special() (tables []table) {
-	if first := r.rows[0].Scope; first != nil {
+	if first := r.Rows[0].Scope; first != nil {
 		t := table{
 			title:  fmt.Sprintf("within a scope of %d vectors", first.Size),
 			header: []string{"engine", "recall@1", "p50", "p99"},
 		}
-		for _, row := range r.rows {
+		for _, row := range r.Rows {
 			t.row(row.name(), recall(row.Scope.Recall1), inMicroseconds(row.Scope.P50), inMicroseconds(row.Scope.P99))
 		}
 		tables = append(tables, t)
 	}
-	if first := r.rows[0].DuringBuild; first != nil {
+	if first := r.Rows[0].DuringBuild; first != nil {
 		t := table{
 			title:  fmt.Sprintf("while %d vectors are inserted", first.Inserted),
 			header: []string{"engine", "inserted a second", "searches", "p50", "p99", "p99 when idle"},
 		}
-		for _, row := range r.rows {
+		for _, row := range r.Rows {
 			d := row.DuringBuild
 			if d == nil {
 				continue

@@ -133,7 +133,7 @@ func (r *indexRun) prepare(ctx context.Context) (err error) {
 // build fills two engines, with one thread and with two, and keeps the second.
 func (r *indexRun) build(ctx context.Context, name string) (*rival, error) {
 	c := &rival{row: indexRow{
-		Engine: name, N: r.gallery.len(), Dim: r.gallery.dim, Queries: r.queries.len(), Machine: describeMachine(""),
+		Engine: name, N: r.gallery.len(), Dim: r.gallery.dim, Queries: r.queries.len(),
 	}}
 	for threads, took := range []*float64{1: &c.row.Build, 2: &c.row.Build2} {
 		if took == nil {

@@ -16,27 +16,21 @@ import (
 type loadOptions struct {
 	models modelOptions
 	source sourceOptions
-	report reportOptions
 
 	clients int
 	seconds float64
 }
 
 func loadBench() Bench {
-	var o loadOptions
-	return Bench{
-		Name:  "load",
-		Short: "many clients at once: is every answer right, does the memory grow",
-		Long: `Starts a server as a process of its own and lets many clients enrol, store and
+	return newBench("load", "many clients at once: is every answer right, does the memory grow",
+		`Starts a server as a process of its own and lets many clients enrol, store and
 identify at once. Every answer is compared, bit for bit and with its embedding,
 with the answer that the same call got when it was made alone. It fails where one
 differs, where a call fails otherwise than by a full queue (then it is made again
 after the delay that the server asks for), where the server ends by itself, and
 where storage and index disagree afterwards. The server's memory is read every
 second; its growth counts from the end of the first third.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(loadOptions))
 }
 
 func (o *loadOptions) addFlags(set *pflag.FlagSet) {
@@ -50,29 +44,26 @@ func (o *loadOptions) validate() error {
 	if o.clients < 1 || !(o.seconds > 0) {
 		return errors.New("--clients and --seconds must be more than 0")
 	}
-	return o.report.validate()
+	return nil
 }
 
 // errWrong is what "bench load" fails with, after its report.
 var errWrong = errors.New("the server did not stand the load")
 
-func (o *loadOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if err := o.validate(); err != nil {
-		return err
-	}
+func (o *loadOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
 	w, err := o.models.open(ctx, progress)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	data, remove, err := tempData()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	c, err := startChild(ctx, w, data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.stop()) }()
 
@@ -80,16 +71,13 @@ func (o *loadOptions) run(ctx context.Context, out, progress io.Writer) (err err
 	defer stop(nil)
 	res, err := o.load(ctx, progress, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res.Model = w.describe()
-	if err := o.report.print(out, "load", w.runtime.Version, res); err != nil {
-		return err
-	}
 	if n := res.Differences + res.Failures + res.Inconsistent; n > 0 {
-		return fmt.Errorf("%w: %d answers differ, %d calls failed, %d inconsistencies", errWrong, res.Differences, res.Failures, res.Inconsistent)
+		return res, fmt.Errorf("%w: %d answers differ, %d calls failed, %d inconsistencies", errWrong, res.Differences, res.Failures, res.Inconsistent)
 	}
-	return nil
+	return res, nil
 }
 
 // whileRunning returns a context that ends, with the reason, when the server ends.

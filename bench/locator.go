@@ -15,65 +15,50 @@ import (
 // locatorOptions are the flags of "bench locator".
 type locatorOptions struct {
 	models modelOptions
-	report reportOptions
+	faces  facesOptions
 
-	faces, split string
-	seed         uint64
+	seed uint64
 }
 
 func locatorBench() Bench {
-	var o locatorOptions
-	return Bench{
-		Name:  "locator",
-		Short: "how exactly a locator finds the landmarks of rough crops",
-		Long: `Cuts a crop from each picture of a folder of faces (see bench accuracy) as roughly
+	return newBench("locator", "how exactly a locator finds the landmarks of rough crops",
+		`Cuts a crop from each picture of a folder of faces (see bench accuracy) as roughly
 as a detector would at worst: the face fills 40 to 100 % of it, off centre by up
 to a fifth, turned by up to 30 degrees; 40 to 600 pixels a side; every fifth
 dark, blurred or grey. Beside it a patch without a face. Prints how far the
 landmarks are from those of faces.csv, and how well the locator's score tells
 the crops from the patches.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(locatorOptions))
 }
 
 func (o *locatorOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.faces, "faces", "", "folder of the faces")
-	set.StringVar(&o.split, "split", splitTest, "which people: test, train or validation")
+	o.faces.addFlags(set)
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
 	o.models.addFlags(set)
 }
 
-func (o *locatorOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if o.faces == "" {
-		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
-	}
-	if err := o.report.validate(); err != nil {
-		return err
-	}
-	faces, err := readFaces(o.faces, o.split)
+func (o *locatorOptions) validate() error { return o.faces.validate() }
+
+func (o *locatorOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
+	faces, w, err := o.faces.open(ctx, progress, o.models)
 	if err != nil {
-		return err
-	}
-	w, err := o.models.open(ctx, progress)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	if !w.aligns() || w.locator == "" {
-		return fmt.Errorf("model %s does not align faces, or no locator is installed: nothing would be located", w.embedder.Contract.Name)
+	if err := w.mustLocate(); err != nil {
+		return nil, err
 	}
 	fmt.Fprintf(progress, "cutting %d crops and patches …\n", len(faces))
 	cut := roughCut(o.seed)
 	crops, err := cut.cutAll(ctx, faces)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var patches []crop
 	for _, f := range faces {
 		patch, ok, err := cut.patch(f)
 		if err != nil {
-			return fmt.Errorf("cut a patch of %s: %w", f.name, err)
+			return nil, fmt.Errorf("cut a patch of %s: %w", f.name, err)
 		}
 		if ok {
 			patches = append(patches, patch)
@@ -82,15 +67,15 @@ func (o *locatorOptions) run(ctx context.Context, out, progress io.Writer) (err 
 	y := way{name: "locator " + w.locator, locates: true}
 	found, err := y.embedAll(ctx, progress, w, crops)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	others, err := y.embedAll(ctx, progress, w, patches)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res := locatorResult{Locator: w.locator, Crops: len(crops), Patches: len(patches)}
 	res.measure(crops, found, others)
-	return o.report.print(out, "locator", w.runtime.Version, res)
+	return res, nil
 }
 
 // goodLandmarks is the error, in distances between the eyes, up to which an

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"rollcall/embedder"
 )
 
 // machine says where and when something was measured: figures without it cannot
@@ -22,7 +24,7 @@ type machine struct {
 	Revision    string `json:"revision,omitempty"`    // of the source, where the build knows it
 }
 
-func describeMachine(onnxruntime string) machine {
+func describeMachine() machine {
 	return machine{
 		CPU:         cpuModel("/proc/cpuinfo"),
 		Cores:       runtime.NumCPU(),
@@ -31,7 +33,7 @@ func describeMachine(onnxruntime string) machine {
 		Arch:        runtime.GOARCH,
 		Date:        time.Now().UTC().Format(time.RFC3339),
 		Go:          runtime.Version(),
-		OnnxRuntime: onnxruntime,
+		OnnxRuntime: embedder.RuntimeVersion(),
 		Revision:    revision(),
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"rollcall/embedder/ortlib"
 	"rollcall/gallery"
 	"rollcall/models"
+	"rollcall/terminal"
 )
 
 // modelOptions say which models are measured: installed ones, or files that are
@@ -47,15 +48,14 @@ func (o *modelOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.modelsDir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
 	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
 	set.IntVar(&o.threads, "threads-per-session", 1, "cores that one run may use")
-	set.StringVar(&o.runtime.Path, "onnxruntime", "", "file or folder of the ONNX Runtime library; empty: find or install it")
-	set.BoolVar(&o.runtime.Offline, "offline", false, "never install ONNX Runtime, only find it")
+	o.runtime.AddFlags(set)
 }
 
 // workbench is what the benches that run models work with.
 type workbench struct {
 	runtime  ortlib.Library
 	library  *models.Library
-	dir      string // that library is in
+	dir      string // that library is in; "": the user's data folder
 	embedder models.Model
 	locator  string // name of the locator; "" where none is installed
 	sessions int
@@ -72,14 +72,11 @@ func (o modelOptions) open(ctx context.Context, progress io.Writer) (_ *workbenc
 			err = errors.Join(err, w.close())
 		}
 	}()
-	last := ""
-	o.runtime.Progress = func(step string, _, _ int64) {
-		if step != last {
-			last = step
-			fmt.Fprintln(progress, step)
-		}
-	}
-	if w.runtime, err = ortlib.Ensure(ctx, o.runtime); err != nil {
+	m := terminal.NewMeter(progress, "", terminal.Bytes)
+	o.runtime.Progress = m.Name
+	w.runtime, err = ortlib.Ensure(ctx, o.runtime)
+	m.End()
+	if err != nil {
 		return w, err
 	}
 	if err := embedder.Start(w.runtime); err != nil {
@@ -109,18 +106,12 @@ func (w *workbench) close() error {
 
 // openLibrary opens the user's models, or an empty folder where files were given.
 func (w *workbench) openLibrary(o modelOptions) (err error) {
-	switch {
-	case o.embedder.file != "" || o.locator.file != "":
+	w.dir = o.modelsDir
+	if o.embedder.file != "" || o.locator.file != "" {
 		if w.temp, err = os.MkdirTemp("", "rollcall-bench-models-"); err != nil {
 			return err
 		}
 		w.dir = w.temp
-	case o.modelsDir != "":
-		w.dir = o.modelsDir
-	default:
-		if w.dir, err = models.DefaultDir(); err != nil {
-			return err
-		}
 	}
 	w.library, err = models.OpenLibrary(w.dir)
 	return err
@@ -206,6 +197,14 @@ func (w *workbench) newEmbedder(opts embedder.Options) (*embedder.Embedder, erro
 
 // aligns says whether the embedder needs landmarks.
 func (w *workbench) aligns() bool { return w.embedder.Contract.Input.Fit == models.FitAlign }
+
+// mustLocate is an error where crops are embedded without being located.
+func (w *workbench) mustLocate() error {
+	if w.aligns() && w.locator != "" {
+		return nil
+	}
+	return fmt.Errorf("model %s does not align faces, or no locator is installed: nothing would be located", w.embedder.Contract.Name)
+}
 
 // galleryModel returns what the gallery has to know of the embedder.
 func (w *workbench) galleryModel() gallery.Model {

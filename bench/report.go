@@ -1,46 +1,19 @@
 package bench
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/pflag"
+
+	"rollcall/terminal"
 )
-
-// The values of --output.
-const (
-	outputTable = "table"
-	outputJSON  = "json"
-)
-
-// reportOptions is how a bench prints its results. Its flags are a set of their
-// own, so that the report can list what the bench was run with.
-type reportOptions struct {
-	output string
-	flags  *pflag.FlagSet
-}
-
-// register adds the flags that define makes, and --output, to set.
-func (o *reportOptions) register(set *pflag.FlagSet, define func(*pflag.FlagSet)) {
-	o.flags = pflag.NewFlagSet("bench", pflag.ContinueOnError)
-	define(o.flags)
-	o.flags.StringVar(&o.output, "output", outputTable, "how to print: table or json")
-	set.AddFlagSet(o.flags)
-}
-
-func (o *reportOptions) validate() error {
-	if o.output != outputTable && o.output != outputJSON {
-		return fmt.Errorf("--output is %q; it can be %s or %s", o.output, outputTable, outputJSON)
-	}
-	return nil
-}
 
 // A result is what a bench found out. In JSON it is itself, for scripts.
 type result interface {
-	// tables shows it to people.
+	// tables shows it to people; one that has none is printed as JSON, and nothing else.
 	tables() []table
 }
 
@@ -63,18 +36,22 @@ type report struct {
 	Result  result            `json:"result"`
 }
 
-// print writes the report of a bench that is done.
-func (o *reportOptions) print(out io.Writer, name, onnxruntime string, r result) error {
-	rep := report{Bench: name, Machine: describeMachine(onnxruntime), Options: make(map[string]string), Result: r}
+// printReport writes the report of a bench that is done.
+func printReport(out io.Writer, name string, flags *pflag.FlagSet, asJSON bool, r result) error {
+	tables := r.tables()
+	if tables == nil {
+		return terminal.PrintJSON(out, r)
+	}
+	rep := report{Bench: name, Machine: describeMachine(), Options: make(map[string]string), Result: r}
 	var options []string
-	o.flags.VisitAll(func(f *pflag.Flag) {
+	flags.VisitAll(func(f *pflag.Flag) {
 		rep.Options[f.Name] = f.Value.String()
 		if f.Value.String() != "" {
 			options = append(options, fmt.Sprintf("--%s=%s", f.Name, f.Value))
 		}
 	})
-	if o.output == outputJSON {
-		return printJSON(out, rep)
+	if asJSON {
+		return terminal.PrintJSON(out, rep)
 	}
 	m := rep.Machine
 	text := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -82,7 +59,7 @@ func (o *reportOptions) print(out io.Writer, name, onnxruntime string, r result)
 	fmt.Fprintf(text, "date\t%s\n", m.Date)
 	fmt.Fprintf(text, "versions\t%s\n", strings.Join(versions(m), ", "))
 	fmt.Fprintf(text, "command\tbench %s %s\n", name, strings.Join(options, " "))
-	for _, t := range r.tables() {
+	for _, t := range tables {
 		t.print(text)
 	}
 	return text.Flush()
@@ -111,12 +88,6 @@ func (t table) print(text *tabwriter.Writer) {
 	for _, note := range t.notes {
 		fmt.Fprintf(text, "  %s\n", note)
 	}
-}
-
-func printJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // How figures are shown.

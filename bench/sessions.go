@@ -17,22 +17,16 @@ import (
 // sessionsOptions are the flags of "bench sessions".
 type sessionsOptions struct {
 	models modelOptions
-	report reportOptions
 	cycles int
 }
 
 func sessionsBench() Bench {
-	var o sessionsOptions
-	return Bench{
-		Name:  "sessions",
-		Short: "what memory is left after a model was loaded and unloaded many times",
-		Long: `Loads the models and unloads them again, many times, and reads the memory of this
+	return newBench("sessions", "what memory is left after a model was loaded and unloaded many times",
+		`Loads the models and unloads them again, many times, and reads the memory of this
 process after each time: first through the embedder, then with ONNX Runtime alone,
 then once more through the embedder. The C library keeps what ONNX Runtime frees;
 the embedder makes it give that back whenever it unloads a model.`,
-		Flags: func(set *pflag.FlagSet) { o.report.register(set, o.addFlags) },
-		Run:   func(ctx context.Context, out, progress io.Writer) error { return o.run(ctx, out, progress) },
-	}
+		new(sessionsOptions))
 }
 
 func (o *sessionsOptions) addFlags(set *pflag.FlagSet) {
@@ -44,16 +38,13 @@ func (o *sessionsOptions) validate() error {
 	if o.cycles < 1 {
 		return errors.New("--cycles must be more than 0")
 	}
-	return o.report.validate()
+	return nil
 }
 
-func (o *sessionsOptions) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if err := o.validate(); err != nil {
-		return err
-	}
+func (o *sessionsOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
 	w, err := o.models.open(ctx, progress)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	sessions := w.sessions
@@ -74,18 +65,18 @@ func (o *sessionsOptions) run(ctx context.Context, out, progress io.Writer) (err
 		samples := make([]int64, way.cycles)
 		for i := range samples {
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return nil, context.Cause(ctx)
 			}
 			if err := way.cycle(); err != nil {
-				return err
+				return nil, err
 			}
 			if samples[i], err = residentNow(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		res.Ways = append(res.Ways, cycleResult{Way: way.name, Resident: samples, Memory: newMemoryGrowth(samples)})
 	}
-	return o.report.print(out, "sessions", w.runtime.Version, res)
+	return res, nil
 }
 
 // residentNow returns the memory of this process without what Go has to spare.

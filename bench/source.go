@@ -2,26 +2,55 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 
 	"github.com/spf13/pflag"
 )
 
-// sourceOptions say where the crops of a bench about time or memory come from.
+// facesOptions say which pictures of people are used: those of one split of a folder.
+type facesOptions struct{ folder, split string }
+
+func (o *facesOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.folder, "faces", "", "folder of the faces (see bench accuracy)")
+	set.StringVar(&o.split, "split", splitTest, "which people of the folder: test, train, or validation, the tenth of train that the built-in models were not trained on")
+}
+
+func (o *facesOptions) validate() error {
+	if o.folder == "" {
+		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
+	}
+	return nil
+}
+
+// open reads the faces and opens the models, of a bench that measures models with them.
+// The caller closes the workbench.
+func (o *facesOptions) open(ctx context.Context, progress io.Writer, models modelOptions) ([]face, *workbench, error) {
+	faces, err := readFaces(o.folder, o.split)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := models.open(ctx, progress)
+	return faces, w, err
+}
+
+// sourceOptions say where the crops of a bench about time or memory come from: from drawn
+// faces where no folder is named.
 type sourceOptions struct {
-	faces, split string
-	seed         uint64
+	faces facesOptions
+	seed  uint64
 }
 
 func (o *sourceOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.faces, "faces", "", "folder of the faces that crops are cut from (see bench accuracy); empty: drawn faces")
-	set.StringVar(&o.split, "split", splitTest, "which people of the folder: test or train")
+	o.faces.addFlags(set)
+	set.Lookup("faces").Usage += "; empty: drawn faces"
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
 }
 
 // drawn says whether the faces are drawn: all of them are alike to an embedder.
-func (o *sourceOptions) drawn() bool { return o.faces == "" }
+func (o *sourceOptions) drawn() bool { return o.faces.folder == "" }
 
 // choose returns pictures of n different people.
 func (o *sourceOptions) choose(n int) ([]face, error) {
@@ -35,7 +64,7 @@ func (o *sourceOptions) choose(n int) ([]face, error) {
 		}
 		return chosen, nil
 	}
-	all, err := readFaces(o.faces, o.split)
+	all, err := readFaces(o.faces.folder, o.faces.split)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +79,7 @@ func (o *sourceOptions) choose(n int) ([]face, error) {
 		}
 	}
 	if len(chosen) < n {
-		return nil, fmt.Errorf("the split %s has pictures of %d people, and %d are needed", o.split, len(chosen), n)
+		return nil, fmt.Errorf("the split %s has pictures of %d people, and %d are needed", o.faces.split, len(chosen), n)
 	}
 	return chosen, nil
 }

@@ -59,3 +59,12 @@ func isStarted() bool {
 	defer started.Unlock()
 	return started.path != ""
 }
+
+// RuntimeVersion returns the version of ONNX Runtime that this process runs on, such as "1.24.3"; "" before
+// [Start].
+func RuntimeVersion() string {
+	if !isStarted() {
+		return ""
+	}
+	return ort.GetVersion()
+}

@@ -8,10 +8,8 @@ import (
 	"runtime"
 )
 
-// DefaultDir returns the folder in which models are kept where the user names none:
-// $XDG_DATA_HOME/rollcall/models, or ~/.local/share/rollcall/models where that variable is not set to
-// an absolute path; Application Support on macOS, the local application data on Windows.
-func DefaultDir() (string, error) {
+// defaultDir returns the folder in which models are kept where the user names none.
+func defaultDir() (string, error) {
 	base, err := dataDir(runtime.GOOS, os.Getenv, os.UserHomeDir)
 	if err != nil {
 		return "", fmt.Errorf("find the folder of the models: %w: name it explicitly", err)

@@ -35,7 +35,9 @@ type Library struct {
 }
 
 // OpenLibrary returns the library in the folder dir, which need not exist: it is created by the first
-// installation.
+// installation. "" is the user's own: $XDG_DATA_HOME/rollcall/models, or ~/.local/share/rollcall/models
+// where that variable is not set to an absolute path; Application Support on macOS, the local application
+// data on Windows.
 func OpenLibrary(dir string) (*Library, error) {
 	catalogue, err := fs.Sub(catalogueFiles, "catalogue")
 	if err != nil {
@@ -54,9 +56,11 @@ func OpenCatalogue(dir string, catalogue fs.FS) (*Library, error) {
 	return openLibrary(dir, catalogue, builtin)
 }
 
-func openLibrary(dir string, catalogueFiles, builtinFiles fs.FS) (*Library, error) {
+func openLibrary(dir string, catalogueFiles, builtinFiles fs.FS) (_ *Library, err error) {
 	if dir == "" {
-		return nil, errors.New("open the models: no folder is named")
+		if dir, err = defaultDir(); err != nil {
+			return nil, err
+		}
 	}
 	catalogue, err := readCatalogue(catalogueFiles)
 	if err != nil {

@@ -22,6 +22,9 @@ func benchCommand() command {
 				if len(args) > 0 {
 					return usageError("bench %s takes no arguments", b.Name)
 				}
+				if err := b.Validate(); err != nil {
+					return usageError("%w", err)
+				}
 				return b.Run(ctx, c.out, c.err)
 			},
 		})

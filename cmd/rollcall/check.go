@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/terminal"
 )
 
 func checkCommand() command {
@@ -32,7 +33,7 @@ func runCheck(ctx context.Context, c console, o clientOptions) error {
 	if err != nil {
 		return callError(o.server, err)
 	}
-	if o.json() {
+	if o.output.JSON() {
 		err = printMessage(c.out, report)
 	} else {
 		err = printCheck(c, report)
@@ -52,5 +53,5 @@ func printCheck(c console, report *pb.CheckConsistencyResponse) error {
 	for _, d := range report.GetDifferences() {
 		rows = append(rows, []string{d.GetKind(), orDash(d.GetModel()), orDash(d.GetCropId()), orDash(d.GetStudentId())})
 	}
-	return printTable(c.out, []string{"DIFFERENCE", "MODEL", "CROP", "STUDENT"}, rows)
+	return terminal.PrintTable(c.out, []string{"DIFFERENCE", "MODEL", "CROP", "STUDENT"}, rows)
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"connectrpc.com/connect"
@@ -15,40 +13,20 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
+	"rollcall/terminal"
 )
-
-const (
-	outputTable = "table"
-	outputJSON  = "json"
-)
-
-// outputOptions is how a command prints its results.
-type outputOptions struct{ format string }
-
-func (o *outputOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.format, "output", outputTable, "how to print: table or json")
-}
-
-func (o *outputOptions) validate() error {
-	if o.format != outputTable && o.format != outputJSON {
-		return usageError("--output is %q; it can be table or json", o.format)
-	}
-	return nil
-}
-
-func (o *outputOptions) json() bool { return o.format == outputJSON }
 
 // clientOptions is what every command that calls a server has.
 type clientOptions struct {
-	outputOptions
 	server  string
 	timeout time.Duration
+	output  terminal.Output
 }
 
 func (o *clientOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "address of the server")
 	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
-	o.outputOptions.addFlags(set)
+	o.output.AddFlag(set)
 }
 
 func (o *clientOptions) validate() error {
@@ -56,7 +34,7 @@ func (o *clientOptions) validate() error {
 		return usageError("--server is %q; it must start with http:// or https://", o.server)
 	}
 	o.server = strings.TrimRight(o.server, "/")
-	return o.outputOptions.validate()
+	return nil
 }
 
 func (o *clientOptions) attendance() rollcallv1connect.AttendanceServiceClient {
@@ -86,23 +64,6 @@ func printMessage(out io.Writer, m proto.Message) error {
 	}
 	_, err = fmt.Fprintf(out, "%s\n", b)
 	return err
-}
-
-// printJSON prints a value of our own as JSON.
-func printJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// printTable prints rows under a header in aligned columns.
-func printTable(out io.Writer, header []string, rows [][]string) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, strings.Join(header, "\t"))
-	for _, row := range rows {
-		fmt.Fprintln(table, strings.Join(row, "\t"))
-	}
-	return table.Flush()
 }
 
 // orDash shows that there is nothing to show.

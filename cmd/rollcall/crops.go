@@ -29,7 +29,7 @@ func cropsShow() command {
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "crops show", "crop", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().GetCrop(ctx, &pb.GetCropRequest{CropId: id})
-				if err != nil || o.json() {
+				if err != nil || o.output.JSON() {
 					return resp, err
 				}
 				return nil, printCrop(c, resp.GetCrop())
@@ -54,7 +54,7 @@ A later enrolment of the same crop does not undo the correction.`,
 			}
 			return withOne(&o, args[:1], "crops assign", "crop", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().AssignCrop(ctx, &pb.AssignCropRequest{CropId: id, StudentId: args[1]})
-				if err != nil || o.json() {
+				if err != nil || o.output.JSON() {
 					return resp, err
 				}
 				return nil, printCrop(c, resp.GetCrop())
@@ -73,7 +73,7 @@ func cropsDelete() command {
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "crops delete", "crop", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().DeleteCrop(ctx, &pb.DeleteCropRequest{CropId: id})
-				if err != nil || o.json() {
+				if err != nil || o.output.JSON() {
 					return resp, err
 				}
 				fmt.Fprintf(c.out, "%s deleted\n", id)

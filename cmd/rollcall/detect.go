@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/terminal"
 )
 
 // detectOptions are the flags of detect.
@@ -56,7 +57,7 @@ func runDetect(ctx context.Context, c console, o detectOptions, files []string) 
 		if err != nil {
 			return err
 		}
-		if o.json() {
+		if o.output.JSON() {
 			return printMessage(c.out, resp)
 		}
 		return printFaces(c.out, file, resp)
@@ -81,7 +82,7 @@ func printFaces(out io.Writer, file string, resp *pb.DetectResponse) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return printTable(out, []string{"    FACE", "SIZE", "SCORE", "BOX", "UNUSABLE"}, rows)
+	return terminal.PrintTable(out, []string{"    FACE", "SIZE", "SCORE", "BOX", "UNUSABLE"}, rows)
 }
 
 // maxPhotoBytes is what the contract allows a photo to have.

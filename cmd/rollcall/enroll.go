@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/terminal"
 )
 
 // enrollOptions are the flags of enroll.
@@ -169,11 +170,12 @@ func enrollAll(ctx context.Context, c console, o enrollOptions, files []cropFile
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	result := &enrolment{Crops: len(files), students: make(map[string]bool)}
-	progress := &meter{out: c.err, what: "enrolling"}
-	if o.json() && !isTerminal(c.err) {
-		progress.out = io.Discard
+	watcher := c.err
+	if o.output.JSON() && !terminal.Attended(c.err) {
+		watcher = io.Discard
 	}
-	defer progress.end()
+	progress := terminal.NewMeter(watcher, "enrolling", "crops")
+	defer progress.End()
 	stream, err := o.streaming().EnrollStream(ctx)
 	if err != nil {
 		return result, err
@@ -181,7 +183,6 @@ func enrollAll(ctx context.Context, c console, o enrollOptions, files []cropFile
 	sent := make(chan sendResult, 1)
 	go func() { sent <- sendCrops(stream, o, files) }()
 
-	done := int64(0)
 	for {
 		resp, err := stream.Receive()
 		if errors.Is(err, io.EOF) {
@@ -192,8 +193,7 @@ func enrollAll(ctx context.Context, c console, o enrollOptions, files []cropFile
 			<-sent
 			return result, err
 		}
-		done++
-		progress.step(done, int64(len(files)))
+		progress.Add(len(files))
 		if err := result.take(resp); err != nil {
 			cancel()
 			<-sent
@@ -265,8 +265,8 @@ func (e *enrolment) take(resp *pb.EnrollStreamResponse) error {
 }
 
 func printEnrolled(c console, o enrollOptions, e *enrolment) error {
-	if o.json() {
-		return printJSON(c.out, e)
+	if o.output.JSON() {
+		return terminal.PrintJSON(c.out, e)
 	}
 	fmt.Fprintf(c.out, "%d of %d crops enrolled (%d replaced), %d students\n", e.Enrolled, e.Crops, e.Replaced, e.Students)
 	for _, crop := range e.Corrected {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/terminal"
 )
 
 // identifyOptions are the flags of identify.
@@ -69,7 +70,7 @@ func runIdentify(ctx context.Context, c console, o identifyOptions, files []stri
 			return err
 		}
 		unmatched = unmatched || resp.GetVerdict() != pb.Verdict_VERDICT_MATCH
-		if o.json() {
+		if o.output.JSON() {
 			return printMessage(c.out, resp)
 		}
 		return printIdentification(c.out, file, resp)
@@ -105,7 +106,7 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 	if len(rows) == 0 {
 		return nil
 	}
-	return printTable(out, []string{"    CANDIDATE", "SIMILARITY", "CROP"}, rows)
+	return terminal.PrintTable(out, []string{"    CANDIDATE", "SIMILARITY", "CROP"}, rows)
 }
 
 // reasonsText writes reasons as words: "no face, too dark".

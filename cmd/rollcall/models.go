@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rollcall/models"
+	"rollcall/terminal"
 )
 
 // libraryOptions says where the installed models are.
@@ -22,16 +23,7 @@ func (o *libraryOptions) addFlags(set *pflag.FlagSet) {
 // a server of their own.
 var openLibrary = models.OpenLibrary
 
-func (o *libraryOptions) open() (*models.Library, error) {
-	dir := o.dir
-	if dir == "" {
-		var err error
-		if dir, err = models.DefaultDir(); err != nil {
-			return nil, err
-		}
-	}
-	return openLibrary(dir)
-}
+func (o *libraryOptions) open() (*models.Library, error) { return openLibrary(o.dir) }
 
 func modelsCommand() command {
 	return command{
@@ -47,17 +39,14 @@ enrol and identify; one that aligns faces needs a locator beside it.`,
 
 func modelsList() command {
 	var library libraryOptions
-	var output outputOptions
+	var output terminal.Output
 	return command{
 		name:  "list",
 		short: "list the catalogue and what is installed",
-		flags: func(set *pflag.FlagSet) { library.addFlags(set); output.addFlags(set) },
+		flags: func(set *pflag.FlagSet) { library.addFlags(set); output.AddFlag(set) },
 		run: func(_ context.Context, c console, args []string) error {
 			if len(args) > 0 {
 				return usageError("models list takes no arguments")
-			}
-			if err := output.validate(); err != nil {
-				return err
 			}
 			lib, err := library.open()
 			if err != nil {
@@ -67,8 +56,8 @@ func modelsList() command {
 			if err != nil {
 				return err
 			}
-			if output.json() {
-				return printJSON(c.out, summaries(list))
+			if output.JSON() {
+				return terminal.PrintJSON(c.out, summaries(list))
 			}
 			return printModels(c, list)
 		},
@@ -117,23 +106,20 @@ func printModels(c console, list []models.Model) error {
 		}
 		rows = append(rows, []string{m.Name, string(m.Kind), m.State, dimension, m.Licence, m.Title})
 	}
-	return printTable(c.out, []string{"MODEL", "KIND", "STATE", "OUTPUT", "LICENCE", "TITLE"}, rows)
+	return terminal.PrintTable(c.out, []string{"MODEL", "KIND", "STATE", "OUTPUT", "LICENCE", "TITLE"}, rows)
 }
 
 func modelsShow() command {
 	var library libraryOptions
-	var output outputOptions
+	var output terminal.Output
 	return command{
 		name:  "show",
 		args:  "MODEL",
 		short: "show the contract, licence and published accuracy of a model",
-		flags: func(set *pflag.FlagSet) { library.addFlags(set); output.addFlags(set) },
+		flags: func(set *pflag.FlagSet) { library.addFlags(set); output.AddFlag(set) },
 		run: func(_ context.Context, c console, args []string) error {
 			if len(args) != 1 {
 				return usageError("models show needs one model")
-			}
-			if err := output.validate(); err != nil {
-				return err
 			}
 			lib, err := library.open()
 			if err != nil {
@@ -143,8 +129,8 @@ func modelsShow() command {
 			if err != nil && !errors.Is(err, models.ErrNotInstalled) && !errors.Is(err, models.ErrDamaged) {
 				return err
 			}
-			if output.json() {
-				return printJSON(c.out, m.Contract)
+			if output.JSON() {
+				return terminal.PrintJSON(c.out, m.Contract)
 			}
 			return printModel(c, m)
 		},

@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"rollcall/embedder"
+	"rollcall/embedder/ortlib"
 	"rollcall/models"
 )
 
 // checkModel returns the check that pull, add and verify make: the file is
 // loaded and run once.
-func checkModel(ctx context.Context, c console, o runtimeOptions) (models.CheckFunc, error) {
-	if _, err := o.start(ctx, c, slog.New(slog.DiscardHandler)); err != nil {
+func checkModel(ctx context.Context, c console, o ortlib.Options) (models.CheckFunc, error) {
+	if _, err := startRuntime(ctx, c, o, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, fmt.Errorf("the model cannot be tried out without ONNX Runtime: %w", err)
 	}
 	return embedder.Check, nil
@@ -32,7 +33,7 @@ func printInstalled(c console, lib *models.Library, name string) error {
 
 func modelsAdd() command {
 	var library libraryOptions
-	var ort runtimeOptions
+	var ort ortlib.Options
 	var add models.AddOptions
 	var contract string
 	return command{
@@ -46,7 +47,7 @@ NAME is a model of the catalogue, or a new one with a --contract of its own
 			set.StringVar(&contract, "contract", "", "JSON file with the contract of a model that the catalogue does not have")
 			set.StringVar(&add.SHA256, "sha256", "", "the digest that the file must have")
 			library.addFlags(set)
-			ort.addFlags(set)
+			ort.AddFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) != 2 {
@@ -86,12 +87,12 @@ func readContract(file string) (*models.Contract, error) {
 
 func modelsVerify() command {
 	var library libraryOptions
-	var ort runtimeOptions
+	var ort ortlib.Options
 	return command{
 		name:  "verify",
 		args:  "[MODEL...]",
 		short: "check the digest of installed models, and try them out",
-		flags: func(set *pflag.FlagSet) { library.addFlags(set); ort.addFlags(set) },
+		flags: func(set *pflag.FlagSet) { library.addFlags(set); ort.AddFlags(set) },
 		run: func(ctx context.Context, c console, args []string) error {
 			lib, err := library.open()
 			if err != nil {

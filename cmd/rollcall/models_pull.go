@@ -8,12 +8,14 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/embedder/ortlib"
 	"rollcall/models"
+	"rollcall/terminal"
 )
 
 func modelsPull() command {
 	var library libraryOptions
-	var ort runtimeOptions
+	var ort ortlib.Options
 	var pull models.PullOptions
 	return command{
 		name:  "pull",
@@ -29,7 +31,7 @@ the first file that comes, and locks the model to it.`,
 			set.BoolVar(&pull.TrustFirst, "trust-first", false, "accept the first file of a model whose digest nobody has published")
 			addMirrorFlag(set, &pull.Mirror)
 			library.addFlags(set)
-			ort.addFlags(set)
+			ort.AddFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) == 0 {
@@ -57,20 +59,20 @@ func addMirrorFlag(set *pflag.FlagSet, mirror *string) {
 }
 
 func pullOne(ctx context.Context, c console, lib *models.Library, name string, pull models.PullOptions) error {
-	m := &meter{out: c.err, what: "downloading " + name, bytes: true}
+	m := terminal.NewMeter(c.err, "downloading "+name, terminal.Bytes)
 	if pull.Before == nil {
 		pull.Before = func(k models.Contract) { printPlan(c.err, k, pull.Mirror) }
 	}
 	begun := false
 	pull.Progress = func(done, total int64) {
 		if !begun && done > 0 {
-			fmt.Fprintf(c.err, "  going on after the %s that an earlier try has left\n", megabytes(done))
+			fmt.Fprintf(c.err, "  going on after the %s that an earlier try has left\n", terminal.Megabytes(done))
 		}
 		begun = true
-		m.step(done, total)
+		m.Step(done, total)
 	}
 	err := lib.Pull(ctx, name, pull)
-	m.end()
+	m.End()
 	if err != nil {
 		return err
 	}
@@ -92,9 +94,7 @@ func downloadSize(k models.Contract, mirror string) string {
 	case k.Source == nil || k.Source.Bytes == 0 || mirror != "" && k.Source.Member != "":
 		return "not known beforehand"
 	case k.Source.Member != "":
-		return fmt.Sprintf("%s, an archive of which %s is kept", megabytes(k.Source.Bytes), k.Source.Member)
+		return fmt.Sprintf("%s, an archive of which %s is kept", terminal.Megabytes(k.Source.Bytes), k.Source.Member)
 	}
-	return megabytes(k.Source.Bytes)
+	return terminal.Megabytes(k.Source.Bytes)
 }
-
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

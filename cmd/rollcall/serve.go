@@ -16,6 +16,7 @@ import (
 	"rollcall/models"
 	"rollcall/rpc"
 	"rollcall/storage"
+	"rollcall/terminal"
 )
 
 func serveCommand() command {
@@ -96,22 +97,22 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	if p.library, err = config.library.open(); err != nil {
 		return p, err
 	}
-	if p.runtime, err = config.ort.start(ctx, c, logger); err != nil {
+	if p.runtime, err = startRuntime(ctx, c, config.ort, logger); err != nil {
 		return p, err
 	}
 	if p.embedder, err = embedder.New(p.library, config.embedderOptions(logger, metrics)); err != nil {
 		return p, err
 	}
-	rebuild := &meter{out: c.err, what: "reading the gallery"}
+	rebuild := terminal.NewMeter(c.err, "reading the gallery", "crops")
 	opts := config.galleryOptions(logger)
 	opts.SnapshotDir = filepath.Join(config.data, "snapshots")
 	opts.Progress = func(done, total int) {
 		if total >= worthProgress {
-			rebuild.step(int64(done), int64(total))
+			rebuild.Step(int64(done), int64(total))
 		}
 	}
 	p.gallery, err = gallery.Open(ctx, p.store, opts)
-	rebuild.end()
+	rebuild.End()
 	return p, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rollcall/embedder"
+	"rollcall/embedder/ortlib"
 	"rollcall/gallery"
 	"rollcall/index"
 	"rollcall/rpc"
@@ -26,7 +27,7 @@ type serveConfig struct {
 	expose       bool
 	library      libraryOptions
 	install      installOptions
-	ort          runtimeOptions
+	ort          ortlib.Options
 
 	model, locator, detector           string
 	sessions, threadsPerSession, queue int
@@ -64,7 +65,7 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	set.DurationVar(&config.drainTimeout, "drain-timeout", 20*time.Second, "wait this long for calls in flight when stopping")
 	set.StringVar(&config.logFormat, "log-format", "text", oneOf(logFormats))
 	set.StringVar(&config.logLevel, "log-level", "info", oneOf(logLevels))
-	config.ort.addFlags(set)
+	config.ort.AddFlags(set)
 }
 
 var (

@@ -13,6 +13,7 @@ import (
 
 	"rollcall/embedder"
 	"rollcall/models"
+	"rollcall/terminal"
 )
 
 // installOptions says what serve does about a model that it is told to use and
@@ -115,9 +116,9 @@ func (config *serveConfig) offer(
 // where nobody is there.
 func openTerminal(c console) (io.WriteCloser, error) {
 	switch {
-	case !isTerminal(c.in):
+	case !terminal.Attended(c.in):
 		return nil, errors.New("standard input is no terminal")
-	case isTerminal(c.err):
+	case terminal.Attended(c.err):
 		return struct {
 			io.Writer
 			io.Closer

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/terminal"
 )
 
 func studentsCommand() command {
@@ -59,14 +60,14 @@ func runStudentsList(ctx context.Context, c console, o clientOptions, group stri
 			break
 		}
 	}
-	if o.json() {
+	if o.output.JSON() {
 		return printMessage(c.out, all)
 	}
 	var rows [][]string
 	for _, s := range all.GetStudents() {
 		rows = append(rows, []string{s.GetStudentId(), orDash(strings.Join(s.GetGroups(), ",")), fmt.Sprint(s.GetCropCount())})
 	}
-	return printTable(c.out, []string{"STUDENT", "GROUPS", "CROPS"}, rows)
+	return terminal.PrintTable(c.out, []string{"STUDENT", "GROUPS", "CROPS"}, rows)
 }
 
 func studentsShow() command {
@@ -79,7 +80,7 @@ func studentsShow() command {
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "students show", "student", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().GetStudent(ctx, &pb.GetStudentRequest{StudentId: id})
-				if err != nil || o.json() {
+				if err != nil || o.output.JSON() {
 					return resp, err
 				}
 				return nil, printStudent(c, resp.GetStudent())
@@ -102,7 +103,7 @@ func studentsGroups() command {
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "students groups", "student", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().UpdateStudent(ctx, &pb.UpdateStudentRequest{StudentId: id, Groups: groups})
-				if err != nil || o.json() {
+				if err != nil || o.output.JSON() {
 					return resp, err
 				}
 				return nil, printStudent(c, resp.GetStudent())
@@ -121,7 +122,7 @@ func studentsDelete() command {
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "students delete", "student", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().DeleteStudent(ctx, &pb.DeleteStudentRequest{StudentId: id})
-				if err != nil || o.json() {
+				if err != nil || o.output.JSON() {
 					return resp, err
 				}
 				fmt.Fprintf(c.out, "%s deleted, with %s\n", id, count(int(resp.GetCropsDeleted()), "crop"))
