@@ -148,3 +148,12 @@ func contractJSON(t *testing.T, c models.Contract) []byte {
 	}
 	return data
 }
+
+// times is how often a test of one caller after the other does something: a short run, which is for the race
+// detector, has nothing to learn from more than a few.
+func times(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}

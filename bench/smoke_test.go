@@ -217,10 +217,11 @@ func TestBadFlags(t *testing.T) {
 
 // TestLocator measures the test locator, which finds the markers of drawn faces.
 func TestLocator(t *testing.T) {
-	faces := writeFaces(t, people(20, 2, splitTest))
+	crops := 2 * times(20, 4)
+	faces := writeFaces(t, people(crops/2, 2, splitTest))
 	var res locatorResult
 	benchJSON(t, &res, "locator", "--faces="+faces, "--models-dir="+testModels(t))
-	if res.Crops != 40 || res.Locator == "" || res.NotFound.Of != 40 || res.Mistaken.Of != res.Patches {
+	if res.Crops != crops || res.Locator == "" || res.NotFound.Of != crops || res.Mistaken.Of != res.Patches {
 		t.Fatalf("%+v", res)
 	}
 	// It knows the markers by their colours, which the grey crops have lost.
@@ -243,18 +244,20 @@ func TestSplits(t *testing.T) {
 
 // TestConditions runs every deformation with drawn faces. What becomes of them only real ones tell.
 func TestConditions(t *testing.T) {
-	faces := writeFaces(t, append(people(5, 3, splitTest), people(4, 1, splitTest)...))
+	students, strangers := times(5, 2), times(4, 2)
+	crops := 3*students + strangers
+	faces := writeFaces(t, append(people(students, 3, splitTest), people(strangers, 1, splitTest)...))
 	var res conditionsResult
-	benchJSON(t, &res, "conditions", "--faces="+faces, "--models-dir="+testModels(t), "--students=5")
-	if len(res.Conditions) != len(deformations()) || res.Crops != 19 || res.Students != 5 || len(res.Several) != 2 {
+	benchJSON(t, &res, "conditions", "--faces="+faces, "--models-dir="+testModels(t), fmt.Sprintf("--students=%d", students))
+	if len(res.Conditions) != len(deformations()) || res.Crops != crops || res.Students != students || len(res.Several) != 2 {
 		t.Fatalf("incomplete: %+v", res)
 	}
 	up := res.Conditions[0]
-	if up.Usable.Count < 17 || up.CleanRank1.Share < 0.9 || up.Clean.Probes != 10 || up.Alike.Probes != 10 || up.CleanStrangers.Probes != 4 || up.Clean != up.Alike {
+	if up.Usable.Count < crops-2 || up.CleanRank1.Share < 0.9 || up.Clean.Probes != 2*students || up.Alike.Probes != 2*students || up.CleanStrangers.Probes != strangers || up.Clean != up.Alike {
 		t.Errorf("upright: %+v", up)
 	}
 	for _, c := range res.Conditions[1:] {
-		if c.Usable.Of != 19 || c.CleanStrangers.Probes != 4 {
+		if c.Usable.Of != crops || c.CleanStrangers.Probes != strangers {
 			t.Errorf("%s: %+v", c.Name, c)
 		}
 	}

@@ -55,7 +55,7 @@ func eachLocator(t *testing.T, run func(t *testing.T, e *Embedder)) {
 // TestTurned: a picture on its side or on its head is righted, and gives the embedding of the upright one.
 func TestTurned(t *testing.T) {
 	eachLocator(t, func(t *testing.T, e *Embedder) {
-		for i, f := range realFaces(t, 20) {
+		for i, f := range realFaces(t, times(20, 4)) {
 			pic, _, err := picture.Decode(f.crop, picture.Limits{})
 			if err != nil {
 				t.Fatal(err)
@@ -104,7 +104,7 @@ func TestCases(t *testing.T) {
 // and right ones are not.
 func TestGivenLandmarks(t *testing.T) {
 	eachLocator(t, func(t *testing.T, e *Embedder) {
-		for i, f := range realFaces(t, 15) {
+		for i, f := range realFaces(t, times(15, 3)) {
 			if r := embed(t, e, Request{Image: f.crop, Landmarks: &f.landmarks}); len(r.Quality.Reasons) > 0 || *r.Landmarks != f.landmarks {
 				t.Errorf("face %d: %v of its own landmarks, %v became %v", i, r.Quality.Reasons, f.landmarks, r.Landmarks)
 			}

@@ -62,3 +62,12 @@ func similarity[A, B float32 | float64](a []A, b []B) float64 {
 	}
 	return ab / math.Sqrt(aa*bb)
 }
+
+// times is how often a test of one caller after the other does something: a short run, which is for the race
+// detector, has nothing to learn from more than a few.
+func times(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}
