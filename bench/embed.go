@@ -71,7 +71,7 @@ func (o *embedOptions) measure(ctx context.Context, progress io.Writer) (_ resul
 	if err != nil {
 		return nil, err
 	}
-	e := &enroller{client: newAttendanceClient(newHTTPClient(o.clients), s.url), allowDuplicate: o.source.drawn()}
+	e := &enroller{client: rollcallv1connect.NewAttendanceServiceClient(newHTTPClient(o.clients), s.url), allowDuplicate: o.source.drawn()}
 	if e.crops, err = e.accepted(ctx, all); err != nil {
 		return nil, err
 	}

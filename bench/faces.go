@@ -2,6 +2,7 @@ package bench
 
 import (
 	"archive/tar"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"rollcall/models"
 )
@@ -31,6 +34,32 @@ const (
 	splitValidation = "validation"
 	validationDigit = "7"
 )
+
+// facesOptions say which pictures of people are used: those of one split of a folder.
+type facesOptions struct{ folder, split string }
+
+func (o *facesOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.folder, "faces", "", "folder of the faces (see bench accuracy)")
+	set.StringVar(&o.split, "split", splitTest, "which people of the folder: test, train, or validation, the tenth of train that the built-in models were not trained on")
+}
+
+func (o *facesOptions) validate() error {
+	if o.folder == "" {
+		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
+	}
+	return nil
+}
+
+// open reads the faces and opens the models, of a bench that measures models with them.
+// The caller closes the workbench.
+func (o *facesOptions) open(ctx context.Context, progress io.Writer, models modelOptions) ([]face, *workbench, error) {
+	faces, err := readFaces(o.folder, o.split)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := models.open(ctx, progress)
+	return faces, w, err
+}
 
 // facesHeader is the first row of faces.csv: picture, person, split, and the
 // five landmarks in pixels of the picture, in the order of models.Landmarks.

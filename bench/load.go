@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
+
 	"github.com/spf13/pflag"
 )
 
@@ -137,7 +139,7 @@ func (o *loadOptions) prepare(ctx context.Context, client *http.Client, url stri
 	if err != nil {
 		return nil, err
 	}
-	api := newAttendanceClient(client, url)
+	api := rollcallv1connect.NewAttendanceServiceClient(client, url)
 	clients := make([][]*call, len(faces))
 	for i, f := range faces {
 		if clients[i], err = loadCalls(api, o.source.seed, i, f); err != nil {

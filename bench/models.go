@@ -74,12 +74,9 @@ func (o modelOptions) open(ctx context.Context, progress io.Writer) (_ *workbenc
 	}()
 	m := terminal.NewMeter(progress, "", terminal.Bytes)
 	o.runtime.Progress = m.Name
-	w.runtime, err = ortlib.Ensure(ctx, o.runtime)
+	w.runtime, err = embedder.Start(ctx, o.runtime)
 	m.End()
 	if err != nil {
-		return w, err
-	}
-	if err := embedder.Start(w.runtime); err != nil {
 		return w, err
 	}
 	if err := w.openLibrary(o); err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"rollcall/embedder"
 	"rollcall/gallery"
-	"rollcall/proto/rollcall/v1/rollcallv1connect"
 	"rollcall/rpc"
 	"rollcall/storage"
 )
@@ -130,10 +129,6 @@ func (s *server) close() error {
 // newHTTPClient returns a client that keeps a connection for each of n callers.
 func newHTTPClient(n int) *http.Client {
 	return &http.Client{Transport: &http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n, MaxConnsPerHost: n}}
-}
-
-func newAttendanceClient(http *http.Client, url string) rollcallv1connect.AttendanceServiceClient {
-	return rollcallv1connect.NewAttendanceServiceClient(http, url)
 }
 
 // tempData makes a folder for a gallery that lasts as long as the bench.

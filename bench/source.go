@@ -2,39 +2,11 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 
 	"github.com/spf13/pflag"
 )
-
-// facesOptions say which pictures of people are used: those of one split of a folder.
-type facesOptions struct{ folder, split string }
-
-func (o *facesOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.folder, "faces", "", "folder of the faces (see bench accuracy)")
-	set.StringVar(&o.split, "split", splitTest, "which people of the folder: test, train, or validation, the tenth of train that the built-in models were not trained on")
-}
-
-func (o *facesOptions) validate() error {
-	if o.folder == "" {
-		return errors.New("--faces is missing: the folder with faces.csv and faces-192.tar")
-	}
-	return nil
-}
-
-// open reads the faces and opens the models, of a bench that measures models with them.
-// The caller closes the workbench.
-func (o *facesOptions) open(ctx context.Context, progress io.Writer, models modelOptions) ([]face, *workbench, error) {
-	faces, err := readFaces(o.folder, o.split)
-	if err != nil {
-		return nil, nil, err
-	}
-	w, err := models.open(ctx, progress)
-	return faces, w, err
-}
 
 // sourceOptions say where the crops of a bench about time or memory come from: from drawn
 // faces where no folder is named.

@@ -4,8 +4,7 @@
 // [Start] loads ONNX Runtime, once per process; package ortlib finds or installs the library. [New]
 // makes an [Embedder] over the installed models, and [Embedder.Embed] is what it is for:
 //
-//	library, err := ortlib.Ensure(ctx, ortlib.Options{})
-//	err = embedder.Start(library)
+//	library, err := embedder.Start(ctx, ortlib.Options{})
 //	e, err := embedder.New(installed, embedder.Options{}) // installed is a *models.Library
 //	defer e.Close()
 //	result, err := e.Embed(ctx, embedder.Request{Image: crop})

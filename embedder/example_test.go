@@ -15,12 +15,7 @@ import (
 // Embed a crop with the default model and say what can be said of it.
 func Example() {
 	ctx := context.Background()
-	library, err := ortlib.Ensure(ctx, ortlib.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	if err := embedder.Start(library); err != nil {
+	if _, err := embedder.Start(ctx, ortlib.Options{}); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -12,11 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lib, err := ortlib.Ensure(context.Background(), ortlib.Options{})
-	if err == nil {
-		err = Start(lib)
-	}
-	if err != nil {
+	if _, err := Start(context.Background(), ortlib.Options{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

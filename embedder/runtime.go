@@ -1,6 +1,7 @@
 package embedder
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -15,13 +16,23 @@ var started struct {
 	path string
 }
 
-// Start loads ONNX Runtime, once per process and for its whole life: it is never unloaded, because
-// nothing proves that none of its threads still runs. Starting the same library again does nothing;
-// another one is an error. A library that reports another version than it declares is an error that
-// wraps [ortlib.ErrUnusable], and a later Start may succeed.
+// Start finds ONNX Runtime or installs it, as [ortlib.Ensure] does and with its errors, and loads it, once
+// per process and for its whole life: it is never unloaded, because nothing proves that none of its
+// threads still runs. Starting the same library again does nothing; another one is an error. A library
+// that reports another version than it declares is an error that wraps [ortlib.ErrUnusable], and a later
+// Start may succeed. It returns the library that runs. It is safe for concurrent use.
 //
 // ONNX Runtime's telemetry is off, and it writes nothing to standard error: what fails is returned.
-func Start(lib ortlib.Library) error {
+func Start(ctx context.Context, opts ortlib.Options) (ortlib.Library, error) {
+	lib, err := ortlib.Ensure(ctx, opts)
+	if err != nil {
+		return lib, err
+	}
+	return lib, start(lib)
+}
+
+// start loads a library.
+func start(lib ortlib.Library) error {
 	started.Lock()
 	defer started.Unlock()
 	if started.path != "" {

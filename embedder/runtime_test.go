@@ -11,11 +11,11 @@ import (
 
 func TestStartAgain(t *testing.T) {
 	library := ortlib.Library{Path: started.path, Version: ortlib.Version}
-	if err := Start(library); err != nil {
+	if err := start(library); err != nil {
 		t.Errorf("the same library again: %v", err)
 	}
 	library.Path += ".other"
-	if err := Start(library); err == nil || !strings.Contains(err.Error(), "running already") {
+	if err := start(library); err == nil || !strings.Contains(err.Error(), "running already") {
 		t.Errorf("another library: %v", err)
 	}
 	if err := checkLibrary(ortlib.Library{Version: "1.99.0"}); !errors.Is(err, ortlib.ErrUnusable) {

@@ -16,13 +16,9 @@ import (
 // startRuntime finds or installs ONNX Runtime and loads it into this process.
 func startRuntime(ctx context.Context, c console, o ortlib.Options, logger *slog.Logger) (ortlib.Library, error) {
 	m := terminal.NewMeter(c.err, "", terminal.Bytes)
+	defer m.End()
 	o.Logger, o.Progress = logger, m.Name
-	lib, err := ortlib.Ensure(ctx, o)
-	m.End()
-	if err != nil {
-		return lib, err
-	}
-	return lib, embedder.Start(lib)
+	return embedder.Start(ctx, o)
 }
 
 func runtimeCommand() command {

@@ -13,11 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lib, err := ortlib.Ensure(context.Background(), ortlib.Options{})
-	if err == nil {
-		err = embedder.Start(lib)
-	}
-	if err != nil {
+	if _, err := embedder.Start(context.Background(), ortlib.Options{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
