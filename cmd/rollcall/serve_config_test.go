@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"os"
 	"strings"
@@ -71,8 +72,11 @@ func refused(t *testing.T, flag, may string, args ...string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	// A server that is not refused ends at once, with another exit code.
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
 	var out, err bytes.Buffer
-	code := execute(t.Context(), console{in: strings.NewReader(""), out: &out, err: &err}, append([]string{"serve"}, args...))
+	code := execute(ctx, console{in: strings.NewReader(""), out: &out, err: &err}, append([]string{"serve"}, args...))
 	said := err.String()
 	if code != exitUsage || strings.Count(said, "\n") != 1 || !strings.Contains(said, "--"+flag) || !strings.Contains(said, may) || out.Len() > 0 {
 		t.Errorf("exit code %d, output %q, and it says %q; wanted one line with --%s and %q", code, out.String(), said, flag, may)
