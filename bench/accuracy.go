@@ -11,19 +11,14 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/gallery"
-	"rollcall/terminal"
 )
 
 // accuracyOptions are the flags of "bench accuracy".
 type accuracyOptions struct {
-	models modelOptions
-	faces  facesOptions
-	cut    cutOptions
-
-	students    int
-	gallery     gallery.Options
+	rosterOptions
 	calibrate   bool
 	mirror      bool
 	calibration string
@@ -44,31 +39,21 @@ With --calibrate it prints the similarities at which two different people pass
 for one (FMR 1e-1, 1e-2, ...), for the contract of the model: as far down as 30
 pairs of people pass, and on to 1e-6 by a tail that is fitted to the similarities.
 Every pair of people counts alike, however many pictures they have.`,
-		new(accuracyOptions))
+		&accuracyOptions{rosterOptions: rosterOptions{students: 200, settings: gallery.Settings{FPIR: gallery.DefaultFPIR}}})
 }
 
 func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
-	o.faces.addFlags(set)
-	set.IntVar(&o.students, "students", 200, "how many people with two pictures or more are enrolled; 0: all")
-	o.cut.addFlags(set)
-	set.Float64Var(&o.gallery.FPIR, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
-	set.Float32Var(&o.gallery.Margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
+	o.rosterOptions.addFlags(set)
 	set.BoolVar(&o.calibrate, "calibrate", false, "print a calibration for the model's contract instead; not from the split test")
 	set.BoolVar(&o.mirror, "mirror", false, "measure beside it what the mean with the mirrored crop's embedding brings, for enrolled crops and for all")
 	set.StringVar(&o.calibration, "calibration", "", "judge by the calibration in this file, which --calibrate printed, instead of the contract's")
-	o.models.addFlags(set)
 }
 
 func (o *accuracyOptions) validate() error {
-	switch {
-	case o.students < 0:
-		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
-	case !(o.gallery.FPIR > 0 && o.gallery.FPIR < 1):
-		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.gallery.FPIR)
-	case o.calibrate && o.faces.split == splitTest:
+	if o.calibrate && o.faces.split == splitTest {
 		return fmt.Errorf("--calibrate cannot use the split %s, whose people are kept for measuring: use --split %s or %s", splitTest, splitValidation, splitTrain)
 	}
-	return errors.Join(o.faces.validate(), o.cut.validate())
+	return o.rosterOptions.validate()
 }
 
 func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
@@ -89,7 +74,10 @@ func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ re
 	if err != nil {
 		return nil, err
 	}
-	model := w.galleryModel()
+	model, err := w.galleryModel()
+	if err != nil {
+		return nil, err
+	}
 	if o.calibration != "" {
 		if model.Calibration, err = readCalibration(o.calibration); err != nil {
 			return nil, err
@@ -109,7 +97,7 @@ func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ re
 		if err != nil {
 			return nil, err
 		}
-		if err := v.measure(ctx, crops, enrolled, found, roster, model, o.gallery); err != nil {
+		if err := v.measure(ctx, crops, enrolled, found, roster, model, o.settings); err != nil {
 			return nil, err
 		}
 		res.Ways = append(res.Ways, v)
@@ -133,7 +121,7 @@ func (o *accuracyOptions) measureMirrored(ctx context.Context, res *accuracyResu
 		enrolled, probes []*embedder.Result
 	}{{"none mirrored", found, found}, {"enrolled ones mirrored", both, found}, {"all mirrored", both, both}} {
 		m := wayResult{Way: v.name}
-		if err := m.measure(ctx, crops, v.enrolled, v.probes, r, model, o.gallery); err != nil {
+		if err := m.measure(ctx, crops, v.enrolled, v.probes, r, model, o.settings); err != nil {
 			return err
 		}
 		res.Ways = append(res.Ways, m)
@@ -143,11 +131,11 @@ func (o *accuracyOptions) measureMirrored(ctx context.Context, res *accuracyResu
 
 // measure compares all probes with one another, and identifies those of a roster whose students are
 // enrolled with theirs of enrolled.
-func (v *wayResult) measure(ctx context.Context, crops []crop, enrolled, probes []*embedder.Result, r roster, model gallery.Model, opts gallery.Options) error {
+func (v *wayResult) measure(ctx context.Context, crops []crop, enrolled, probes []*embedder.Result, r roster, model gallery.Model, settings gallery.Settings) error {
 	if err := v.verify(ctx, crops, probes); err != nil {
 		return err
 	}
-	return v.identify(ctx, crops, r.mixed(enrolled, probes), r, model, opts)
+	return v.identify(ctx, crops, r.mixed(enrolled, probes), r, model, settings)
 }
 
 // rule says what the verdicts follow from.
@@ -155,7 +143,7 @@ func (o *accuracyOptions) rule(m gallery.Model) string {
 	if len(m.Calibration) == 0 {
 		return fmt.Sprintf("published threshold, similarity %.3f: the model is not calibrated", m.Threshold)
 	}
-	return fmt.Sprintf("calibrated threshold for an FPIR of %g", o.gallery.FPIR)
+	return fmt.Sprintf("calibrated threshold for an FPIR of %g", o.settings.FPIR)
 }
 
 // calibrated returns the calibration of the server's way.
@@ -192,10 +180,13 @@ func ways(w *workbench) []way {
 	}
 	all := []way{{name: "landmarks given", given: true}, {name: "no landmarks"}}
 	if w.locator != "" {
-		all = append([]way{{name: "locator " + w.locator, locates: true}}, all...)
+		all = append([]way{locatedBy(w)}, all...)
 	}
 	return all
 }
+
+// locatedBy is the way of a server.
+func locatedBy(w *workbench) way { return way{name: "locator " + w.locator, locates: true} }
 
 // enrolled returns found with the results that a server stores for the crops that are enrolled.
 func (y way) enrolled(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result, r roster) ([]*embedder.Result, error) {

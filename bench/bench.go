@@ -18,7 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"rollcall/terminal"
+	"rollcall/cmd/terminal"
 )
 
 // A Bench is one measurement. Flags is called once, then Validate, then Run once.

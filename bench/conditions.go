@@ -7,21 +7,12 @@ import (
 	"io"
 	"slices"
 
-	"github.com/spf13/pflag"
-
 	"rollcall/embedder"
 	"rollcall/gallery"
 )
 
 // conditionsOptions are the flags of "bench conditions".
-type conditionsOptions struct {
-	models modelOptions
-	faces  facesOptions
-	cut    cutOptions
-
-	students int
-	fpir     float64
-}
+type conditionsOptions struct{ rosterOptions }
 
 func conditionsBench() Bench {
 	return newBench("conditions", "what turned, stretched, tight and poor crops do to verdicts",
@@ -31,25 +22,7 @@ one that is deformed like the probes: what is deformed alike may resemble each
 other. Prints how many crops are usable, how many students' probes get the right
 name and how many strangers' probes get any; and of how many of two faces side
 by side it is said that they are several.`,
-		new(conditionsOptions))
-}
-
-func (o *conditionsOptions) addFlags(set *pflag.FlagSet) {
-	o.faces.addFlags(set)
-	set.IntVar(&o.students, "students", 160, "how many people with two pictures or more are enrolled; 0: all")
-	set.Float64Var(&o.fpir, "fpir", 0.01, "wanted share of strangers' probes that get a MATCH")
-	o.cut.addFlags(set)
-	o.models.addFlags(set)
-}
-
-func (o *conditionsOptions) validate() error {
-	switch {
-	case o.students < 0:
-		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
-	case !(o.fpir > 0 && o.fpir < 1):
-		return fmt.Errorf("--fpir is %v; it must be between 0 and 1", o.fpir)
-	}
-	return errors.Join(o.faces.validate(), o.cut.validate())
+		&conditionsOptions{rosterOptions{students: 160, settings: gallery.Settings{FPIR: 0.01}}})
 }
 
 func (o *conditionsOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
@@ -61,7 +34,11 @@ func (o *conditionsOptions) measure(ctx context.Context, progress io.Writer) (_ 
 	if err := w.mustLocate(); err != nil {
 		return nil, err
 	}
-	res := conditionsResult{Model: w.describe(), Locator: w.locator, FPIR: o.fpir}
+	res := conditionsResult{Model: w.describe(), Locator: w.locator, FPIR: o.settings.FPIR}
+	model, err := w.galleryModel()
+	if err != nil {
+		return nil, err
+	}
 	var upright []*embedder.Result // as they are stored
 	var people roster
 	for i, d := range deformations() {
@@ -88,8 +65,7 @@ func (o *conditionsOptions) measure(ctx context.Context, progress io.Writer) (_ 
 		}
 		c := condition{Name: d.name}
 		c.count(found)
-		opts := gallery.Options{FPIR: o.fpir, Margin: gallery.DefaultMargin}
-		if err := c.judge(ctx, crops, [2][]*embedder.Result{upright, stored}, found, people, w.galleryModel(), opts); err != nil {
+		if err := c.judge(ctx, crops, [2][]*embedder.Result{upright, stored}, found, people, model, o.settings); err != nil {
 			return nil, err
 		}
 		res.Conditions = append(res.Conditions, c)
@@ -99,9 +75,6 @@ func (o *conditionsOptions) measure(ctx context.Context, progress io.Writer) (_ 
 	}
 	return res, nil
 }
-
-// locatedBy is the way of a server.
-func locatedBy(w *workbench) way { return way{name: "locator " + w.locator, locates: true} }
 
 // named says of which condition a progress is.
 func named(progress io.Writer, name string) io.Writer {
@@ -172,10 +145,10 @@ func (c *condition) count(found []*embedder.Result) {
 
 // judge asks two galleries for all probes: one of upright crops, one of crops that are deformed like
 // the probes.
-func (c *condition) judge(ctx context.Context, crops []crop, stored [2][]*embedder.Result, found []*embedder.Result, people roster, model gallery.Model, opts gallery.Options) error {
+func (c *condition) judge(ctx context.Context, crops []crop, stored [2][]*embedder.Result, found []*embedder.Result, people roster, model gallery.Model, settings gallery.Settings) error {
 	var results [2]wayResult
 	for i := range results {
-		if err := results[i].identify(ctx, crops, people.mixed(stored[i], found), people, model, opts); err != nil {
+		if err := results[i].identify(ctx, crops, people.mixed(stored[i], found), people, model, settings); err != nil {
 			return err
 		}
 	}

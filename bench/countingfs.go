@@ -6,10 +6,17 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// countingFS is a file system that counts how often a file is brought to disk.
+// diskUse is what was done to a disk so far.
+type diskUse struct {
+	syncs atomic.Int64
+	bytes atomic.Int64 // written
+}
+
+// countingFS is a file system that counts how often a file is brought to disk, and
+// how much is written.
 type countingFS struct {
 	vfs.FS
-	syncs *atomic.Int64
+	use *diskUse
 }
 
 // Unwrap is for vfs.Root.
@@ -34,20 +41,32 @@ func (f countingFS) count(file vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return countingFile{file, f.syncs}, nil
+	return countingFile{file, f.use}, nil
 }
 
 type countingFile struct {
 	vfs.File
-	syncs *atomic.Int64
+	use *diskUse
+}
+
+func (f countingFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.use.bytes.Add(int64(n))
+	return n, err
+}
+
+func (f countingFile) WriteAt(p []byte, at int64) (int, error) {
+	n, err := f.File.WriteAt(p, at)
+	f.use.bytes.Add(int64(n))
+	return n, err
 }
 
 func (f countingFile) Sync() error {
-	f.syncs.Add(1)
+	f.use.syncs.Add(1)
 	return f.File.Sync()
 }
 
 func (f countingFile) SyncData() error {
-	f.syncs.Add(1)
+	f.use.syncs.Add(1)
 	return f.File.SyncData()
 }

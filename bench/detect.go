@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/picture"
-	"rollcall/terminal"
 )
 
 // detectOptions are the flags of "bench detect".

@@ -178,7 +178,10 @@ func (o *embedOptions) measureLatency(ctx context.Context, w *workbench, s *serv
 	}
 	for round := range o.rounds {
 		for k, m := range modes {
-			s.clock.reset()
+			before, err := s.spent(ctx)
+			if err != nil {
+				return nil, err
+			}
 			for i := range o.calls {
 				start := time.Now()
 				// Each call stores a crop that was not there before.
@@ -189,8 +192,12 @@ func (o *embedOptions) measureLatency(ctx context.Context, w *workbench, s *serv
 				times[k] = append(times[k], took)
 				sums[k][stageTotal] += took
 			}
-			for stage, sum := range s.clock.reset() {
-				sums[k][stage] += sum
+			after, err := s.spent(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for stage, sum := range after {
+				sums[k][stage] += sum - before[stage]
 			}
 		}
 		for range o.calls {

@@ -6,48 +6,51 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"sync/atomic"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/spf13/pflag"
 
 	"rollcall/gallery"
 	"rollcall/index"
-	"rollcall/storage"
 )
 
 // galleryOptions are the flags of "bench gallery".
 type galleryOptions struct {
-	students, dimension, queries, writes, writers, rounds int
-	engine, data                                          string
-	seed                                                  uint64
+	crops, cropsEach, dimension, queries, writes, writers, rounds int
+
+	engine, data string
+	seed         uint64
 }
 
 func galleryBench() Bench {
-	return newBench("gallery", "how long Identify takes in a gallery of a given size, and how many enrolments a second",
-		`Fills a gallery with students, each with one random vector, and measures Identify
-without the embedder: of students and of strangers, among everybody and within a
-class of 30. Then it replaces vectors, as a new picture does, on a real disk: with
-one writer and with several, who share fsyncs. It needs no model.`,
+	return newBench("gallery", "what each call costs in a gallery of a given size, on a real disk",
+		`Fills a gallery with students, whose crops are random vectors, and measures its
+calls without the embedder: the start, Identify and RollCall in several scopes,
+lists, enrolments that replace a crop's vector (from one writer and from several,
+who share fsyncs), deletions, and the comparison of disk and memory. Prints time,
+processor time, allocations and what is written to disk, each a mean of its calls.
+Verdicts that are wrong end it. It needs no model.
+
+One group holds every student: as a scope it is everybody, listed. The start is
+that of a server which has just ended: the folder is in the system's cache.`,
 		new(galleryOptions))
 }
 
 func (o *galleryOptions) addFlags(set *pflag.FlagSet) {
-	set.IntVar(&o.students, "students", 10000, "students in the gallery")
+	set.IntVar(&o.crops, "crops", 10000, "crops in the gallery")
+	set.IntVar(&o.cropsEach, "crops-each", 5, "how many crops a student has")
 	set.IntVar(&o.dimension, "dimension", 128, "components of a vector")
-	set.IntVar(&o.queries, "queries", 200, "calls of Identify of each kind in a round")
-	set.IntVar(&o.writes, "writes", 200, "enrolments in a round, with one writer and with several")
+	set.IntVar(&o.queries, "queries", 200, "calls of each kind of question in a round")
+	set.IntVar(&o.writes, "writes", 200, "calls of each kind of change in a round")
 	set.IntVar(&o.writers, "writers", 16, "how many several writers are")
 	set.IntVar(&o.rounds, "rounds", 5, "rounds, in which everything takes turns")
-	set.StringVar(&o.engine, "index-engine", "exact", fmt.Sprintf("how vectors are searched: one of %v", index.Engines))
+	set.StringVar(&o.engine, "index-engine", gallery.DefaultEngine, fmt.Sprintf("how vectors are searched: one of %v", index.Engines))
 	set.StringVar(&o.data, "data", "", "folder on the disk to measure, where a gallery is made and removed; empty: the system's folder for temporary files")
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
 }
 
 func (o *galleryOptions) validate() error {
-	if o.students < 1 || o.queries < 1 || o.writes < 1 || o.writers < 1 || o.rounds < 1 {
-		return errors.New("--students, --queries, --writes, --writers and --rounds must be more than 0")
+	if o.crops < 1 || o.cropsEach < 1 || o.queries < 1 || o.writes < 1 || o.writers < 1 || o.rounds < 1 {
+		return errors.New("--crops, --crops-each, --queries, --writes, --writers and --rounds must be more than 0")
 	}
 	if o.dimension < minBenchDimension {
 		return fmt.Errorf("--dimension must be %d or more: random vectors of fewer are too alike", minBenchDimension)
@@ -63,27 +66,17 @@ const minBenchDimension = 64
 // over 4.8 spreads of strangers at 64 components, and under the 0.89 of probes.
 const benchThreshold = 0.7
 
-// classSize is the number of students in a class.
-const classSize = 30
-
 func (o *galleryOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
 	dir, err := os.MkdirTemp(o.data, "rollcall-bench-data-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &galleryRun{options: o, model: gallery.Model{
-		Name: "bench", Digest: strings.Repeat("0", 64), Dimension: o.dimension, Threshold: benchThreshold,
-	}}
-	store, err := storage.Open(dir, storage.Options{FS: countingFS{vfs.Default, &b.syncs}})
-	if err != nil {
+	b := newGalleryRun(o, dir)
+	defer func() { err = errors.Join(err, b.close()) }()
+	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	if b.gallery, err = gallery.Open(ctx, store, gallery.Options{Engine: o.engine}); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, b.gallery.Close()) }()
 	if err := b.fill(ctx, progress); err != nil {
 		return nil, err
 	}
@@ -92,13 +85,4 @@ func (o *galleryOptions) measure(ctx context.Context, progress io.Writer) (_ res
 		return nil, err
 	}
 	return res, nil
-}
-
-// A galleryRun is one run of the bench.
-type galleryRun struct {
-	options *galleryOptions
-	model   gallery.Model
-	gallery *gallery.Gallery
-	syncs   atomic.Int64
-	vectors [][]float32 // by student
 }

@@ -4,46 +4,53 @@ import "fmt"
 
 // galleryResult is what "bench gallery" prints.
 type galleryResult struct {
-	Stats    galleryFacts  `json:"gallery"`
-	Identify []queryResult `json:"identify"`
-	Enroll   []writeResult `json:"enroll"`
+	Stats galleryFacts `json:"gallery"`
+	Costs []callCost   `json:"costs"`
+
+	// Beside is how long replacing a crop takes while CheckConsistency runs.
+	Beside      latency `json:"replace_beside_check"`
+	LongestWait float64 `json:"longest_beside_check_ms"`
 }
 
 // galleryFacts are the gallery's size.
 type galleryFacts struct {
+	Crops      int    `json:"crops"`
 	Students   int    `json:"students"`
 	Dimension  int    `json:"dimension"`
 	Engine     string `json:"engine"`
 	IndexBytes int64  `json:"index_bytes"`
+	HeapBytes  int64  `json:"heap_bytes"` // what the gallery takes of Go's memory, with the index
 }
 
-// queryResult is how long Identify takes for one kind of probe.
-type queryResult struct {
-	Probe   string  `json:"probe"`
+// callCost is what a kind of call costs. All but latency and rate are means.
+type callCost struct {
+	Call    string  `json:"call"`
+	AtOnce  int     `json:"at_once"`
 	Latency latency `json:"latency"`
-}
-
-// writeResult is how fast some writers enrol.
-type writeResult struct {
-	Writers int     `json:"writers"`
 	Rate    float64 `json:"per_second"` // median of the rounds
-	Latency latency `json:"latency"`
-	// SyncsPerWrite is below 1 where writers share them.
-	SyncsPerWrite float64 `json:"fsyncs_per_enrolment"`
+
+	// Of the whole process, so with what goes on in the background; processor time
+	// of all cores together, 0 where the system does not tell it.
+	CPU         float64 `json:"cpu_ms"`
+	Allocations float64 `json:"allocations"`
+	Written     float64 `json:"written_bytes"`
+
+	// Syncs are fsyncs: below 1 a call where writers share them.
+	Syncs float64 `json:"fsyncs"`
 }
 
 func (r galleryResult) tables() []table {
-	search := table{
-		title: fmt.Sprintf("Identify among %d students with one %d-D vector each, engine %s, index %s",
-			r.Stats.Students, r.Stats.Dimension, r.Stats.Engine, inMegabytes(r.Stats.IndexBytes)),
-		header: []string{"probe", "median", "p90", "p99", "calls"},
+	s := r.Stats
+	t := table{
+		title: fmt.Sprintf("%d crops of %d students, %d-D, engine %s: memory %s, of which the index %s",
+			s.Crops, s.Students, s.Dimension, s.Engine, inMegabytes(s.HeapBytes), inMegabytes(s.IndexBytes)),
+		header: []string{"call", "at once", "median", "p99", "a second", "processor", "allocations", "written", "fsyncs", "calls"},
+		notes: []string{fmt.Sprintf("replace a crop beside CheckConsistency: median %.2f ms, p99 %.2f ms, longest %.2f ms of %d",
+			r.Beside.Median, r.Beside.P99, r.LongestWait, r.Beside.Calls)},
 	}
-	for _, q := range r.Identify {
-		search.row(q.Probe, fmt.Sprintf("%.3f ms", q.Latency.Median), fmt.Sprintf("%.3f ms", q.Latency.P90), fmt.Sprintf("%.3f ms", q.Latency.P99), fmt.Sprint(q.Latency.Calls))
+	for _, c := range r.Costs {
+		t.row(c.Call, fmt.Sprint(c.AtOnce), fmt.Sprintf("%.3f ms", c.Latency.Median), fmt.Sprintf("%.3f ms", c.Latency.P99), fmt.Sprintf("%.1f", c.Rate),
+			fmt.Sprintf("%.3f ms", c.CPU), fmt.Sprintf("%.0f", c.Allocations), fmt.Sprintf("%.1f kB", c.Written/1000), fmt.Sprintf("%.2f", c.Syncs), fmt.Sprint(c.Latency.Calls))
 	}
-	write := table{title: "enrolments, searched for duplicates and on disk", header: []string{"writers", "per second", "median", "p99", "fsyncs for each"}}
-	for _, w := range r.Enroll {
-		write.row(fmt.Sprint(w.Writers), fmt.Sprintf("%.0f", w.Rate), inMilliseconds(w.Latency.Median), inMilliseconds(w.Latency.P99), fmt.Sprintf("%.2f", w.SyncsPerWrite))
-	}
-	return []table{search, write}
+	return []table{t}
 }

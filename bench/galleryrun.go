@@ -7,16 +7,140 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rollcall/cmd/terminal"
 	"rollcall/gallery"
-	"rollcall/terminal"
+	"rollcall/storage"
 )
 
+// A galleryRun is one run of "bench gallery". Crops and students are known by
+// their numbers.
+type galleryRun struct {
+	options *galleryOptions
+	dir     string // of the store
+	model   gallery.Model
+	disk    diskUse
+	store   *storage.Store   // nil while it is closed
+	gallery *gallery.Gallery // nil while it is closed
+	vectors [][]float32      // by crop
+	heap    []int64          // bytes that the gallery takes of Go's memory, by start
+	index   int64            // bytes that its index says it takes, after the last start
+}
+
+func newGalleryRun(o *galleryOptions, dir string) *galleryRun {
+	return &galleryRun{options: o, dir: dir, model: gallery.Model{
+		Name: "bench", Digest: strings.Repeat("0", 64), Recipe: "bench", Dimension: o.dimension, Threshold: benchThreshold,
+	}}
+}
+
+// open opens the gallery as a server does when it starts.
+func (b *galleryRun) open(ctx context.Context) (err error) {
+	if b.store, err = storage.Open(b.dir, storage.Options{FS: countingFS{vfs.Default, &b.disk}}); err != nil {
+		return err
+	}
+	partition, err := b.store.Partition(gallery.DefaultGallery)
+	if err != nil {
+		return err
+	}
+	b.gallery, err = gallery.Open(ctx, partition, gallery.Options{Models: only(b.model), Engine: b.options.engine})
+	return err
+}
+
+// close closes what is open.
+func (b *galleryRun) close() error {
+	var errs []error
+	if b.gallery != nil {
+		errs = append(errs, b.gallery.Close())
+	}
+	if b.store != nil {
+		errs = append(errs, b.store.Close())
+	}
+	b.gallery, b.store = nil, nil
+	return errors.Join(errs...)
+}
+
+const (
+	// classSize is the number of students in a class.
+	classSize = 30
+
+	// everybody is the group that all students are in.
+	everybody = "everybody"
+
+	// fillWriters are enough to fill a gallery with few fsyncs.
+	fillWriters = 512
+)
+
+func cropID(i int) string    { return fmt.Sprintf("crop-%d", i) }
 func studentID(i int) string { return fmt.Sprintf("student-%d", i) }
 func className(i int) string { return fmt.Sprintf("class-%d", i/classSize) }
+
+// student is whose a crop is.
+func (b *galleryRun) student(crop int) int { return crop / b.options.cropsEach }
+
+// students is how many there are.
+func (b *galleryRun) students() int { return b.student(b.options.crops-1) + 1 }
+
+func (b *galleryRun) embedding(v []float32) gallery.Embedding {
+	return gallery.Embedding{Model: b.model.Name, Digest: b.model.Digest, Recipe: b.model.Recipe, Vector: v}
+}
+
+// enrol stores a crop.
+func (b *galleryRun) enrol(ctx context.Context, crop int, v []float32, allowDuplicate bool) error {
+	student := b.student(crop)
+	_, err := b.gallery.Enroll(ctx, gallery.Enrolment{
+		CropID: cropID(crop), StudentID: studentID(student), Groups: []string{className(student), everybody},
+		Embedding: b.embedding(v), AllowDuplicate: allowDuplicate,
+	})
+	return err
+}
+
+// fill enrols the students. Nobody is compared with the others here: that is
+// measured later.
+func (b *galleryRun) fill(ctx context.Context, progress io.Writer) error {
+	rng := rand.New(rand.NewPCG(b.options.seed, 0))
+	b.vectors = make([][]float32, b.options.crops)
+	var centre []float32
+	for i := range b.vectors {
+		if i%b.options.cropsEach == 0 {
+			centre = unit(rng, b.options.dimension)
+		}
+		b.vectors[i] = near(rng, centre)
+	}
+	m := terminal.NewMeter(progress, "enrolling", "crops")
+	defer m.End()
+	_, err := together(fillWriters, b.options.crops, func(i int) error {
+		defer m.Add(b.options.crops)
+		return b.enrol(ctx, i, b.vectors[i], true)
+	})
+	return err
+}
+
+// together does n things, some at once, and returns how long each took.
+func together(atOnce, n int, do func(i int) error) ([]time.Duration, error) {
+	times := make([]time.Duration, n)
+	errs := make([]error, atOnce)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for w := range atOnce {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				start := time.Now()
+				if errs[w] = do(int(i)); errs[w] != nil {
+					return
+				}
+				times[i] = time.Since(start)
+			}
+		})
+	}
+	group.Wait()
+	return times, errors.Join(errs...)
+}
 
 // unit returns a random vector of unit length.
 func unit(rng *rand.Rand, dimension int) []float32 {
@@ -47,173 +171,4 @@ func normalise(v []float32) []float32 {
 		v[i] = float32(float64(v[i]) * scale)
 	}
 	return v
-}
-
-// enrol stores a student's only crop.
-func (b *galleryRun) enrol(ctx context.Context, i int, v []float32, allowDuplicate bool) error {
-	_, err := b.gallery.Enroll(ctx, gallery.Enrolment{
-		CropID: fmt.Sprintf("crop-%d", i), StudentID: studentID(i), Groups: []string{className(i)},
-		Model: b.model, Vector: v, AllowDuplicate: allowDuplicate,
-	})
-	return err
-}
-
-// fill enrols the students. Nobody is compared with the others here: that is
-// measured later.
-func (b *galleryRun) fill(ctx context.Context, progress io.Writer) error {
-	rng := rand.New(rand.NewPCG(b.options.seed, 0))
-	b.vectors = make([][]float32, b.options.students)
-	for i := range b.vectors {
-		b.vectors[i] = unit(rng, b.options.dimension)
-	}
-	m := terminal.NewMeter(progress, "enrolling", "students")
-	defer m.End()
-	_, err := b.write(b.options.writers, b.options.students, func(i int) error {
-		defer m.Add(b.options.students)
-		return b.enrol(ctx, i, b.vectors[i], true)
-	})
-	return err
-}
-
-// write does n writes with some writers at once and returns how long each took.
-func (b *galleryRun) write(writers, n int, do func(i int) error) ([]time.Duration, error) {
-	times := make([]time.Duration, n)
-	errs := make([]error, writers)
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for w := range writers {
-		group.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				start := time.Now()
-				if errs[w] = do(int(i)); errs[w] != nil {
-					return
-				}
-				times[i] = time.Since(start)
-			}
-		})
-	}
-	group.Wait()
-	return times, errors.Join(errs...)
-}
-
-// A query is a kind of probe.
-type query struct {
-	name              string
-	stranger, inClass bool
-}
-
-var queries = []query{
-	{name: "student, among everybody"},
-	{name: "stranger, among everybody", stranger: true},
-	{name: "student, in a class", inClass: true},
-	{name: "stranger, in a class", stranger: true, inClass: true},
-}
-
-// measure lets the kinds of queries and of writing take turns.
-func (b *galleryRun) measure(ctx context.Context, progress io.Writer) (galleryResult, error) {
-	o := b.options
-	res := galleryResult{Stats: galleryFacts{Students: o.students, Dimension: o.dimension}}
-	rng := rand.New(rand.NewPCG(o.seed, 1))
-	times := make([][]time.Duration, len(queries))
-	writings := []*writing{{writers: 1}, {writers: o.writers}}
-	fmt.Fprintf(progress, "%d rounds …\n", o.rounds)
-	for range o.rounds {
-		for k, q := range queries {
-			for range o.queries {
-				took, err := b.identify(ctx, rng, q)
-				if err != nil {
-					return res, err
-				}
-				times[k] = append(times[k], took)
-			}
-		}
-		for _, w := range writings {
-			if err := b.replace(ctx, rng, w); err != nil {
-				return res, err
-			}
-		}
-	}
-	for _, m := range b.gallery.Stats().Models {
-		res.Stats.Engine, res.Stats.IndexBytes = m.Engine, m.Bytes
-	}
-	for k, q := range queries {
-		res.Identify = append(res.Identify, queryResult{q.name, summarise(times[k])})
-	}
-	for _, w := range writings {
-		res.Enroll = append(res.Enroll, w.result())
-	}
-	return res, nil
-}
-
-// identify asks for one probe, and fails where the verdict is wrong: fast and wrong
-// is no result.
-func (b *galleryRun) identify(ctx context.Context, rng *rand.Rand, q query) (time.Duration, error) {
-	i := rng.IntN(len(b.vectors))
-	p := gallery.Probe{Model: b.model}
-	if q.stranger {
-		p.Vector = unit(rng, b.options.dimension)
-	} else {
-		p.Vector = near(rng, b.vectors[i])
-	}
-	if q.inClass {
-		p.Scope.Groups = []string{className(i)}
-	}
-	start := time.Now()
-	found, err := b.gallery.Identify(ctx, p)
-	took := time.Since(start)
-	if err != nil {
-		return 0, err
-	}
-	right := found.Verdict == gallery.Match && found.StudentID == studentID(i)
-	if q.stranger {
-		right = found.Verdict == gallery.Unknown
-	}
-	if !right {
-		return 0, fmt.Errorf("%s: the verdict is %v at similarity %.3f, which is wrong", q.name, found.Verdict, found.Similarity)
-	}
-	return took, nil
-}
-
-// writing is what some writers at once have done so far.
-type writing struct {
-	writers int
-	times   []time.Duration
-	rates   []float64 // enrolments a second, by round
-	syncs   int64
-}
-
-// replace gives students new vectors, each of which is searched for duplicates and
-// brought to disk.
-func (b *galleryRun) replace(ctx context.Context, rng *rand.Rand, w *writing) error {
-	n := b.options.writes
-	fresh := make(map[int][]float32, n)
-	var order []int
-	for len(order) < min(n, len(b.vectors)) {
-		i := rng.IntN(len(b.vectors))
-		if fresh[i] == nil {
-			fresh[i] = near(rng, b.vectors[i])
-			order = append(order, i)
-		}
-	}
-	before, start := b.syncs.Load(), time.Now()
-	times, err := b.write(w.writers, len(order), func(k int) error {
-		return b.enrol(ctx, order[k], fresh[order[k]], false)
-	})
-	if err != nil {
-		return err
-	}
-	w.rates = append(w.rates, float64(len(order))/time.Since(start).Seconds())
-	w.syncs += b.syncs.Load() - before
-	w.times = append(w.times, times...)
-	for i, v := range fresh {
-		b.vectors[i] = v
-	}
-	return nil
-}
-
-func (w *writing) result() writeResult {
-	return writeResult{
-		Writers: w.writers, Rate: median(w.rates), Latency: summarise(w.times),
-		SyncsPerWrite: float64(w.syncs) / float64(max(len(w.times), 1)),
-	}
 }

@@ -64,18 +64,17 @@ func (v *wayResult) verify(ctx context.Context, crops []crop, found []*embedder.
 
 // identify enrols the students in a gallery of its own and asks it for all
 // probes.
-func (v *wayResult) identify(ctx context.Context, crops []crop, found []*embedder.Result, r roster, model gallery.Model, opts gallery.Options) (err error) {
-	dir, remove, err := tempData()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	store, err := storage.Open(dir, storage.Options{MinFreeBytes: -1})
-	if err != nil {
-		return err
-	}
+func (v *wayResult) identify(ctx context.Context, crops []crop, found []*embedder.Result, r roster, model gallery.Model, settings gallery.Settings) (err error) {
+	store := storage.OpenMemory(storage.Faults{})
 	defer func() { err = errors.Join(err, store.Close()) }()
-	g, err := gallery.Open(ctx, store, opts)
+	partition, err := store.Partition(gallery.DefaultGallery)
+	if err != nil {
+		return err
+	}
+	if settings.Margin == 0 {
+		settings.Margin = -1 // none: 0 would be the default
+	}
+	g, err := gallery.Open(ctx, partition, gallery.Options{Models: only(model), New: settings})
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func (v *wayResult) identify(ctx context.Context, crops []crop, found []*embedde
 
 	var probes []probe
 	for _, s := range r.students {
-		rest, err := v.enrol(ctx, g, s, crops, found, model)
+		rest, err := v.enrol(ctx, g, s, crops, found)
 		if err != nil {
 			return err
 		}
@@ -92,7 +91,21 @@ func (v *wayResult) identify(ctx context.Context, crops []crop, found []*embedde
 	for _, i := range r.strangers {
 		probes = append(probes, probe{crop: i})
 	}
-	return v.judge(ctx, g, probes, found, model)
+	return v.judge(ctx, g, probes, found)
+}
+
+// only is the lookup of galleries that know one model.
+func only(m gallery.Model) func(string) (gallery.Model, error) {
+	return func(name string) (gallery.Model, error) {
+		if name != m.Name {
+			return gallery.Model{}, fmt.Errorf("the bench has no model %q", name)
+		}
+		return m, nil
+	}
+}
+
+func embeddingOf(r *embedder.Result) gallery.Embedding {
+	return gallery.Embedding{Model: r.Model, Digest: r.Digest, Recipe: r.Recipe, Vector: r.Embedding}
 }
 
 // A probe is a crop, whose it is ("": a stranger's), and what came of it.
@@ -104,13 +117,13 @@ type probe struct {
 
 // enrol enrols the first usable crop of a student and returns the others as
 // probes; none where no crop is usable.
-func (v *wayResult) enrol(ctx context.Context, g *gallery.Gallery, s student, crops []crop, found []*embedder.Result, model gallery.Model) ([]probe, error) {
+func (v *wayResult) enrol(ctx context.Context, g *gallery.Gallery, s student, crops []crop, found []*embedder.Result) ([]probe, error) {
 	enrolled := s.enrolled(found)
 	if enrolled < 0 {
 		v.NotEnrolled++
 		return nil, nil
 	}
-	e := gallery.Enrolment{CropID: crops[enrolled].name, StudentID: s.person, Model: model, Vector: found[enrolled].Embedding}
+	e := gallery.Enrolment{CropID: crops[enrolled].name, StudentID: s.person, Embedding: embeddingOf(found[enrolled])}
 	_, err := g.Enroll(ctx, e)
 	var duplicate *gallery.DuplicateError
 	if errors.As(err, &duplicate) {
@@ -131,7 +144,7 @@ func (v *wayResult) enrol(ctx context.Context, g *gallery.Gallery, s student, cr
 }
 
 // judge identifies all probes and counts what comes of it.
-func (v *wayResult) judge(ctx context.Context, g *gallery.Gallery, probes []probe, found []*embedder.Result, model gallery.Model) error {
+func (v *wayResult) judge(ctx context.Context, g *gallery.Gallery, probes []probe, found []*embedder.Result) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range probes {
@@ -140,7 +153,7 @@ func (v *wayResult) judge(ctx context.Context, g *gallery.Gallery, probes []prob
 			continue
 		}
 		group.Go(func() (err error) {
-			p.found, err = g.Identify(gctx, gallery.Probe{Vector: found[p.crop].Embedding, Model: model, Candidates: 1})
+			p.found, err = g.Identify(gctx, gallery.Probe{Embedding: embeddingOf(found[p.crop]), Candidates: 1})
 			return err
 		})
 	}

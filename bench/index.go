@@ -23,10 +23,8 @@ type indexOptions struct {
 	scope, duringBuild, rounds    int
 	readMiB                       int
 	engines                       []string
-	efforts                       []int
 	seed                          uint64
-	inOrder, snapshot, codesOnly  bool
-	data                          string
+	inOrder                       bool
 }
 
 func indexBench() Bench {
@@ -37,16 +35,15 @@ little-endian, nothing else) or are generated: a random centre for each student,
 crops and queries around them.
 
 What the figures mean:
-  recall_at_1, recall_at_10   as served: with the confirming exact scan, without
-                              which nobody is told that a student is unknown
-  graph_recall_at_1           the engine's own answer, without that scan
-  p50_us, p99_us, qps_1       the engine's own search, one after the other
+  recall_at_1, recall_at_10   of the engine's answers, on which verdicts rest
+  exact_share                 the share of these answers that are exact
+  exact_recall_at_10          of the answers where an exact one is demanded
+  p50_us, p99_us, qps_1       searches one after the other
   qps_2                       the same from two goroutines at once
   exact_p50_us, exact_gb_s    a search that demands an exact answer, and the bytes
                               that it reads in a second
   read_gb_s                   what one core of this machine can read in a second
   build_s, build_2_s          insertion of all vectors with one thread and with two
-  load_s                      the start from a snapshot instead
 
 The truth is a plain comparison of every query with every vector, in float64. A hit
 is right if it is as similar as the truth's, whichever of equals it is.`,
@@ -65,15 +62,11 @@ func (o *indexOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.writeGallery, "write-gallery", "", "file to write the gallery to, for other programs")
 	set.StringVar(&o.writeQueries, "write-queries", "", "file to write the queries to")
 	set.StringSliceVar(&o.engines, "engine", []string{"exact", "hnsw"}, fmt.Sprintf("engines to measure, of %v", index.Engines))
-	set.IntSliceVar(&o.efforts, "ef", []int{0}, fmt.Sprintf("efforts to search with, for the engines %v; 0: as the engine decides", withEffort))
 	set.IntVar(&o.rounds, "rounds", 5, "rounds, in which the engines take turns")
 	set.BoolVar(&o.inOrder, "in-order", false, "insert the vectors in the order of the gallery instead of a random one")
 	set.IntVar(&o.scope, "scope", 30, "also search among so many random vectors of the gallery; 0: do not")
 	set.IntVar(&o.duringBuild, "during-build", 0, "also search while so many vectors more are inserted; 0: do not")
-	set.BoolVar(&o.codesOnly, "codes-only", false, "leave the float32 vectors with the bench, so that the engines hold their codes alone")
 	set.IntVar(&o.readMiB, "read-mib", bandwidthMiB, "MiB of memory to read for read_gb_s: many times what the cache holds")
-	set.BoolVar(&o.snapshot, "snapshot", true, "also measure the start from a snapshot")
-	set.StringVar(&o.data, "data", "", "folder for the snapshots, which are removed; empty: the system's folder for temporary files")
 }
 
 func (o *indexOptions) validate() error {
@@ -105,14 +98,8 @@ func (o *indexOptions) validate() error {
 			return fmt.Errorf("--engine: there is no %q; there are %v", name, index.Engines)
 		}
 	}
-	if slices.Min(o.efforts) < 0 {
-		return errors.New("--ef must not be negative")
-	}
 	return nil
 }
-
-// withEffort are the engines that are told how much effort to make.
-var withEffort = []string{"hnsw", "auto"}
 
 const (
 	// maxIndexDim is the largest dimension that an index takes.

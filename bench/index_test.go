@@ -34,8 +34,8 @@ func TestIndex(t *testing.T) {
 		if row.Engine != engine || row.N != 240 || row.Dim != 48 || row.Queries != 50 {
 			t.Errorf("row %d: %+v", i, row)
 		}
-		if row.Recall1 != 1 || row.Recall10 != 1 || row.Scope.Recall1 != 1 || row.Scope.Size != 20 {
-			t.Errorf("%s: recall as served is %g and %g, in the scope %g", engine, row.Recall1, row.Recall10, row.Scope.Recall1)
+		if row.ExactRecall10 != 1 || row.Scope.Recall1 != 1 || row.Scope.Size != 20 {
+			t.Errorf("%s: recall of exact answers is %g, in the scope %g", engine, row.ExactRecall10, row.Scope.Recall1)
 		}
 		if d := row.DuringBuild; d.Inserted != 300 || d.InsertRate <= 0 || d.IdleP99 <= 0 || d.P99 < d.P50 {
 			t.Errorf("%s: during the insertion: %+v", engine, d)
@@ -43,65 +43,38 @@ func TestIndex(t *testing.T) {
 		// float32 alone are 192 bytes.
 		for name, figure := range map[string]float64{
 			"p50": row.P50, "p99": row.P99, "qps_1": row.QPS1, "qps_2": row.QPS2, "exact_p50": row.ExactP50, "build": row.Build,
-			"build_2": row.Build2, "bytes": row.BytesPerVector - 191, "read": row.ReadGB, "exact_gb": row.ExactGB, "scope": row.Scope.P50, "load": *row.Load,
+			"build_2": row.Build2, "bytes": row.BytesPerVector - 191, "read": row.ReadGB, "exact_gb": row.ExactGB, "scope": row.Scope.P50,
 		} {
 			if !(figure > 0) {
 				t.Errorf("%s: %s is %g", engine, name, figure)
 			}
 		}
 	}
-	if exact := rows[0]; exact.GraphRecall1 != 1 || exact.OwnExact != 1 {
-		t.Errorf("the exact engine's own recall is %g, %g of its answers are exact", exact.GraphRecall1, exact.OwnExact)
+	if exact := rows[0]; exact.Recall1 != 1 || exact.Recall10 != 1 || exact.ExactShare != 1 {
+		t.Errorf("the exact engine's recall is %g and %g, %g of its answers are exact", exact.Recall1, exact.Recall10, exact.ExactShare)
 	}
 	if now := runtime.GOMAXPROCS(0); now != processors {
 		t.Errorf("it leaves %d processors, there were %d", now, processors)
 	}
 }
 
-// TestIndexCodesOnly has an engine that leaves the vectors to the bench: the
-// answers are the same, in less memory than the vectors themselves.
-func TestIndexCodesOnly(t *testing.T) {
-	row := indexRows(t, "--engine=exact", "--students=400", "--dim=256", "--queries-count=20", "--codes-only", "--during-build=30")[0]
-	if row.Recall1 != 1 || row.Recall10 != 1 || row.BytesPerVector > 0.6*4*256 {
-		t.Errorf("recall %g and %g, %g bytes a vector", row.Recall1, row.Recall10, row.BytesPerVector)
-	}
-}
-
-// TestIndexEffort has a row for each effort, of the engines that know it.
-func TestIndexEffort(t *testing.T) {
-	rows := indexRows(t, "--engine=exact,hnsw", "--students=500", "--crops=1", "--dim=32", "--queries-count=60", "--ef=0,10,400", "--during-build=10")
-	var got []string
-	for _, row := range rows {
-		got = append(got, row.name())
-		if first := row.Effort == 0; first != (row.DuringBuild != nil) || first != (row.Load != nil) {
-			t.Errorf("%s: what is about the engine is measured once: %+v", row.name(), row)
-		}
-	}
-	if want := []string{"exact", "hnsw", "hnsw, ef 10", "hnsw, ef 400"}; !slices.Equal(got, want) {
-		t.Fatalf("rows %q, want %q", got, want)
-	}
-	if low, high := rows[2], rows[3]; low.GraphRecall10 >= high.GraphRecall10 || low.Recall10 != 1 {
-		t.Errorf("effort 10: recall %g, %g as served; 400: %g", low.GraphRecall10, low.Recall10, high.GraphRecall10)
-	}
-}
-
 // TestIndexFields are the names that scripts rely on.
 func TestIndexFields(t *testing.T) {
 	var found struct{ Rows []map[string]any }
-	benchJSON(t, &found, "index", "--engine=exact", "--students=20", "--crops=1", "--dim=16", "--queries-count=5", "--rounds=1", "--read-mib=1", "--scope=0", "--snapshot=false")
+	benchJSON(t, &found, "index", "--engine=exact", "--students=20", "--crops=1", "--dim=16", "--queries-count=5", "--rounds=1", "--read-mib=1", "--scope=0")
 	rows := found.Rows
 	if len(rows) != 1 {
 		t.Fatalf("%d rows", len(rows))
 	}
 	for _, name := range []string{
-		"engine", "n", "dim", "recall_at_1", "recall_at_10", "graph_recall_at_1", "p50_us", "p99_us",
+		"engine", "n", "dim", "recall_at_1", "recall_at_10", "exact_share", "exact_recall_at_10", "p50_us", "p99_us",
 		"qps_1", "qps_2", "build_s", "build_2_s", "bytes_per_vector", "read_gb_s",
 	} {
 		if rows[0][name] == nil {
 			t.Errorf("%s is missing in %v", name, rows[0])
 		}
 	}
-	for _, name := range []string{"scope", "during_build", "load_s"} {
+	for _, name := range []string{"scope", "during_build"} {
 		if rows[0][name] != nil {
 			t.Errorf("%s was not asked for: %v", name, rows[0])
 		}
@@ -114,7 +87,7 @@ func TestIndexFiles(t *testing.T) {
 	made := indexRows(t, "--engine=hnsw", "--students=300", "--crops=2", "--dim=16", "--queries-count=40", "--write-gallery="+gallery, "--write-queries="+queries)
 	read := indexRows(t, "--engine=hnsw", "--dim=16", "--gallery="+gallery, "--queries="+queries)
 	part := indexRows(t, "--engine=exact", "--dim=16", "--gallery="+gallery, "--queries="+queries, "--queries-count=7", "--in-order")
-	if made[0].N != 600 || read[0].N != 600 || read[0].GraphRecall10 != made[0].GraphRecall10 || read[0].Queries != 40 || part[0].Queries != 7 {
+	if made[0].N != 600 || read[0].N != 600 || read[0].Recall10 != made[0].Recall10 || read[0].Queries != 40 || part[0].Queries != 7 {
 		t.Errorf("made %+v, read %+v, a part %+v", made[0], read[0], part[0])
 	}
 	if info, err := os.Stat(gallery); err != nil || info.Size() != 600*16*4 {
@@ -152,7 +125,6 @@ func TestIndexBadFlags(t *testing.T) {
 		{append(files, "--queries=none"), "none"},
 		{append(files, "--write-queries="+filepath.Join(good, "no")), good},
 		{append(files, "--write-gallery="+filepath.Join(good, "no")), good},
-		{append(files, "--data="+good, "--read-mib=1"), good},
 		{[]string{"--dim=0"}, "--dim"},
 		{[]string{"--dim=65537"}, "--dim"},
 		{[]string{"--students=0"}, "--students"},
@@ -164,7 +136,7 @@ func TestIndexBadFlags(t *testing.T) {
 		{[]string{"--during-build=-1"}, "--during-build"},
 		{[]string{"--engine=exact,hnws"}, `"hnws"`},
 		{[]string{"--engine="}, "--engine"},
-		{[]string{"--ef=-1"}, "--ef"},
+		{[]string{"--engine=auto"}, `"auto"`},
 		{[]string{"--output=xml"}, "--output"},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {

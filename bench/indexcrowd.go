@@ -30,7 +30,7 @@ func (r *indexRun) crowd(ctx context.Context, c *rival) error {
 	fmt.Fprintf(r.progress, "%s: searching while %d vectors are inserted …\n", c.row.Engine, n)
 	inserted := make(chan error, 1)
 	start := time.Now()
-	go func() { inserted <- c.engine.UpsertAll(ids, rows) }()
+	go func() { inserted <- c.engine.Add(ids, rows) }()
 	var busy []time.Duration
 	for q := 0; ; q++ {
 		select {

@@ -6,19 +6,14 @@ import "fmt"
 // what the figures mean.
 type indexRow struct {
 	Engine  string `json:"engine"`
-	Effort  int    `json:"effort"` // the ef of the literature; 0: as the engine decides
 	N       int    `json:"n"`
 	Dim     int    `json:"dim"`
 	Queries int    `json:"queries"`
 
 	Recall1       float64 `json:"recall_at_1"`
 	Recall10      float64 `json:"recall_at_10"`
-	GraphRecall1  float64 `json:"graph_recall_at_1"`
-	GraphRecall10 float64 `json:"graph_recall_at_10"`
-	OwnExact      float64 `json:"own_exact_share"` // of the engine's own answers, those that are exact
-
-	// GuardRecall is what the engine knows of its recall itself.
-	GuardRecall *float64 `json:"guard_recall,omitempty"`
+	ExactShare    float64 `json:"exact_share"`
+	ExactRecall10 float64 `json:"exact_recall_at_10"` // anything but 1 is a defect
 
 	// Medians of the rounds; percentiles in microseconds, rates in searches a second.
 	P50      float64 `json:"p50_us"`
@@ -28,10 +23,9 @@ type indexRow struct {
 	ExactP50 float64 `json:"exact_p50_us"`
 	ExactP99 float64 `json:"exact_p99_us"`
 
-	Build          float64  `json:"build_s"`
-	Build2         float64  `json:"build_2_s"`
-	Load           *float64 `json:"load_s,omitempty"`
-	BytesPerVector float64  `json:"bytes_per_vector"`
+	Build          float64 `json:"build_s"`
+	Build2         float64 `json:"build_2_s"`
+	BytesPerVector float64 `json:"bytes_per_vector"`
 
 	// Read is what the machine can do, Exact what the exact search gets of it, in
 	// 10^9 bytes a second.
@@ -40,8 +34,6 @@ type indexRow struct {
 
 	Scope       *scopeRow `json:"scope,omitempty"`
 	DuringBuild *crowdRow `json:"during_build,omitempty"`
-
-	again bool // another row is about the same engine
 }
 
 // scopeRow is about searches in a scope.
@@ -71,29 +63,19 @@ func (r indexResult) tables() []table {
 	first := r.Rows[0]
 	search := table{
 		title:  fmt.Sprintf("%d nearest of %d vectors of %d components, %d queries", searchK, first.N, first.Dim, first.Queries),
-		header: []string{"engine", "recall@1", "recall@10", "its own @1", "@10", "p50", "p99", "a second", "2 threads", "exact p50", "exact p99"},
-		notes: []string{
-			"recall is as served, with the confirming exact scan; \"its own\" and the times after it are the engine's search without it",
-			fmt.Sprintf("one core of this machine reads %.1f GB/s", first.ReadGB),
-		},
+		header: []string{"engine", "recall@1", "recall@10", "exact answers", "p50", "p99", "a second", "2 threads", "demanded exact: recall@10", "p50", "p99"},
+		notes:  []string{fmt.Sprintf("one core of this machine reads %.1f GB/s", first.ReadGB)},
 	}
 	build := table{
-		title:  "memory and start",
-		header: []string{"engine", "bytes a vector", "of float32", "built in", "2 threads", "from a snapshot", "exact scan reads"},
+		title:  "memory and insertion",
+		header: []string{"engine", "bytes a vector", "of float32", "built in", "2 threads", "exact scan reads"},
 	}
 	for _, row := range r.Rows {
-		search.row(row.name(), recall(row.Recall1), recall(row.Recall10), recall(row.GraphRecall1), recall(row.GraphRecall10),
+		search.row(row.Engine, recall(row.Recall1), recall(row.Recall10), percent(row.ExactShare),
 			inMicroseconds(row.P50), inMicroseconds(row.P99), fmt.Sprintf("%.0f", row.QPS1), fmt.Sprintf("%.0f", row.QPS2),
-			inMicroseconds(row.ExactP50), inMicroseconds(row.ExactP99))
-		if row.again {
-			continue
-		}
-		load := "-"
-		if row.Load != nil {
-			load = inSeconds(*row.Load)
-		}
+			recall(row.ExactRecall10), inMicroseconds(row.ExactP50), inMicroseconds(row.ExactP99))
 		build.row(row.Engine, fmt.Sprintf("%.0f", row.BytesPerVector), percent(row.BytesPerVector/float64(4*row.Dim)),
-			inSeconds(row.Build), inSeconds(row.Build2), load, fmt.Sprintf("%.1f GB/s (%s)", row.ExactGB, percent(row.ExactGB/row.ReadGB)))
+			inSeconds(row.Build), inSeconds(row.Build2), fmt.Sprintf("%.1f GB/s (%s)", row.ExactGB, percent(row.ExactGB/row.ReadGB)))
 	}
 	return append([]table{search, build}, r.special()...)
 }
@@ -106,7 +88,7 @@ func (r indexResult) special() (tables []table) {
 			header: []string{"engine", "recall@1", "p50", "p99"},
 		}
 		for _, row := range r.Rows {
-			t.row(row.name(), recall(row.Scope.Recall1), inMicroseconds(row.Scope.P50), inMicroseconds(row.Scope.P99))
+			t.row(row.Engine, recall(row.Scope.Recall1), inMicroseconds(row.Scope.P50), inMicroseconds(row.Scope.P99))
 		}
 		tables = append(tables, t)
 	}
@@ -117,23 +99,12 @@ func (r indexResult) special() (tables []table) {
 		}
 		for _, row := range r.Rows {
 			d := row.DuringBuild
-			if d == nil {
-				continue
-			}
 			t.row(row.Engine, fmt.Sprintf("%.0f", d.InsertRate), fmt.Sprint(d.Searches),
 				inMicroseconds(d.P50), inMicroseconds(d.P99), inMicroseconds(d.IdleP99))
 		}
 		tables = append(tables, t)
 	}
 	return tables
-}
-
-// name tells the row from the others.
-func (r indexRow) name() string {
-	if r.Effort == 0 {
-		return r.Engine
-	}
-	return fmt.Sprintf("%s, ef %d", r.Engine, r.Effort)
 }
 
 func recall(share float64) string { return fmt.Sprintf("%.4f", share) }

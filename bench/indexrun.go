@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"time"
 
 	"rollcall/index"
@@ -29,8 +28,7 @@ type indexRun struct {
 	reads  []float64 // bytes per second, by round
 }
 
-// A rival is an engine with the whole gallery, and what it was seen to do with an
-// effort.
+// A rival is an engine with the whole gallery, and what it was seen to do.
 type rival struct {
 	row                     indexRow
 	engine                  index.Engine
@@ -59,13 +57,7 @@ func (r *indexRun) measure(ctx context.Context) ([]indexRow, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i, effort := range r.options.efforts {
-			c := *built
-			c.row.Effort, c.row.again = effort, i > 0
-			if !c.row.again || slices.Contains(withEffort, name) {
-				rivals = append(rivals, &c)
-			}
-		}
+		rivals = append(rivals, built)
 	}
 	for _, c := range rivals { // warms up, too
 		if err := r.judge(ctx, c); err != nil {
@@ -160,43 +152,28 @@ func (r *indexRun) build(ctx context.Context, name string) (*rival, error) {
 func (c *rival) fill(name string, threads int, r *indexRun) (float64, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	start := time.Now()
-	engine, err := index.New(name, r.gallery.dim, r.engineOptions())
+	engine, err := index.New(name, r.gallery.dim)
 	if err != nil {
 		return 0, err
 	}
-	if err := engine.UpsertAll(r.ids, r.rows); err != nil {
+	engine.Reserve(len(r.ids))
+	if err := engine.Add(r.ids, r.rows); err != nil {
 		return 0, err
 	}
 	c.engine = engine
 	return time.Since(start).Seconds(), nil
 }
 
-// engineOptions are what the engines are made with.
-func (r *indexRun) engineOptions() index.Options {
-	if !r.options.codesOnly {
-		return index.Options{}
-	}
-	n := r.gallery.len()
-	return index.Options{Source: func(id index.ID, vector []float32) (bool, error) {
-		if i := int(id); i < n {
-			copy(vector, r.gallery.at(i))
-		} else {
-			copy(vector, r.more.at(i-n))
-		}
-		return true, nil
-	}}
-}
-
 // judge compares the engine's answers with the truth.
 func (r *indexRun) judge(ctx context.Context, c *rival) error {
 	fmt.Fprintf(r.progress, "%s: comparing its answers with the truth …\n", c.row.Engine)
-	var own1, own10, served1, served10, scope1 hitCount
+	var own1, own10, exact10, scope1 hitCount
 	exact := 0
 	for q := range r.queries.len() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		query := index.Query{Vector: r.queries.at(q), K: searchK, Effort: c.row.Effort}
+		query := index.Query{Vector: r.queries.at(q), K: searchK}
 		own, err := c.engine.Search(query)
 		if err != nil {
 			return err
@@ -207,15 +184,14 @@ func (r *indexRun) judge(ctx context.Context, c *rival) error {
 			exact++
 		}
 		query.Exact = true
-		served, err := c.engine.Search(query)
+		demanded, err := c.engine.Search(query)
 		if err != nil {
 			return err
 		}
-		if !served.Exact {
+		if !demanded.Exact {
 			return fmt.Errorf("%s: an exact answer was demanded, and it says that its answer is not", c.row.Engine)
 		}
-		served1.add(r.truth.recall(q, served.Hits, 1))
-		served10.add(r.truth.recall(q, served.Hits, searchK))
+		exact10.add(r.truth.recall(q, demanded.Hits, searchK))
 		if r.scope == nil {
 			continue
 		}
@@ -231,9 +207,8 @@ func (r *indexRun) judge(ctx context.Context, c *rival) error {
 		}
 		scope1.add(r.inside.recall(q, inside.Hits, 1))
 	}
-	c.row.Recall1, c.row.Recall10 = served1.share(), served10.share()
-	c.row.GraphRecall1, c.row.GraphRecall10 = own1.share(), own10.share()
-	c.row.OwnExact = ratioOf(exact, r.queries.len()).Share
+	c.row.Recall1, c.row.Recall10, c.row.ExactRecall10 = own1.share(), own10.share(), exact10.share()
+	c.row.ExactShare = ratioOf(exact, r.queries.len()).Share
 	if r.scope != nil {
 		c.row.Scope = &scopeRow{Size: r.scope.Len(), Recall1: scope1.share()}
 	}
@@ -263,7 +238,7 @@ func (r *indexRun) round(ctx context.Context, c *rival) error {
 		if way.left {
 			continue
 		}
-		way.query.K, way.query.Effort = searchK, c.row.Effort
+		way.query.K = searchK
 		times, took, err := r.searchAll(ctx, c.engine, way.query, way.threads)
 		if err != nil {
 			return err
@@ -313,15 +288,6 @@ func (r *indexRun) finish(ctx context.Context, c *rival) error {
 	row.ExactGB = float64(scanBytes(row.N, row.Dim)) / (row.ExactP50 / 1e6) / 1e9
 	if row.Scope != nil {
 		row.Scope.P50, row.Scope.P99 = median(c.scope.p50), median(c.scope.p99)
-	}
-	if recall, ok := c.engine.Recall(); ok {
-		row.GuardRecall = &recall
-	}
-	if row.again {
-		return nil
-	}
-	if err := r.start(c); err != nil {
-		return err
 	}
 	return r.crowd(ctx, c)
 }

@@ -64,7 +64,7 @@ func (o *locatorOptions) measure(ctx context.Context, progress io.Writer) (_ res
 			patches = append(patches, patch)
 		}
 	}
-	y := way{name: "locator " + w.locator, locates: true}
+	y := locatedBy(w)
 	found, err := y.embedAll(ctx, progress, w, crops)
 	if err != nil {
 		return nil, err

@@ -11,11 +11,12 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
 	"rollcall/gallery"
 	"rollcall/models"
-	"rollcall/terminal"
+	"rollcall/rpc"
 )
 
 // modelOptions say which models are measured: installed ones, or files that are
@@ -203,14 +204,15 @@ func (w *workbench) mustLocate() error {
 	return fmt.Errorf("model %s does not align faces, or no locator is installed: nothing would be located", w.embedder.Contract.Name)
 }
 
-// galleryModel returns what the gallery has to know of the embedder.
-func (w *workbench) galleryModel() gallery.Model {
-	c := w.embedder.Contract
-	m := gallery.Model{Name: c.Name, Digest: c.SHA256, Dimension: c.Output.Dimension, Threshold: c.Threshold}
-	for _, p := range c.Calibration {
-		m.Calibration = append(m.Calibration, gallery.Calibration{FMR: p.FMR, Similarity: p.Similarity})
+// galleryModel returns what the gallery has to know of the embedder, as a server
+// tells it.
+func (w *workbench) galleryModel() (gallery.Model, error) {
+	e, err := w.newEmbedder(embedder.Options{})
+	if err != nil {
+		return gallery.Model{}, err
 	}
-	return m
+	m, err := rpc.Facts(w.library, e)(w.embedder.Contract.Name)
+	return m, errors.Join(err, e.Close())
 }
 
 // describe returns the models' names and digests, for the report.

@@ -24,7 +24,7 @@ go build -o "$work/rollcall" ./cmd/rollcall
 # compare GALLERY QUERIES DIM measures everybody on two files.
 compare() {
     OPENBLAS_NUM_THREADS=1 "$work/peers" "$1" "$2" "$3"
-    "$work/rollcall" bench index --gallery "$1" --queries "$2" --dim "$3" --ef 0,100,200
+    "$work/rollcall" bench index --gallery "$1" --queries "$2" --dim "$3"
 }
 
 if [ $# -eq 3 ]; then

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"rollcall/terminal"
+	"rollcall/cmd/terminal"
 )
 
 // A result is what a bench found out. In JSON it is itself, for scripts.

@@ -1,12 +1,46 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 
+	"github.com/spf13/pflag"
+
 	"rollcall/embedder"
+	"rollcall/gallery"
 )
+
+// rosterOptions are the flags of the benches that enrol students and identify the
+// other crops. Students and the FPIR are set to their defaults before addFlags.
+type rosterOptions struct {
+	models modelOptions
+	faces  facesOptions
+	cut    cutOptions
+
+	students int
+	settings gallery.Settings
+}
+
+func (o *rosterOptions) addFlags(set *pflag.FlagSet) {
+	o.faces.addFlags(set)
+	set.IntVar(&o.students, "students", o.students, "how many people with two pictures or more are enrolled; 0: all")
+	o.cut.addFlags(set)
+	set.Float64Var(&o.settings.FPIR, "fpir", o.settings.FPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
+	set.Float32Var(&o.settings.Margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
+	o.models.addFlags(set)
+}
+
+func (o *rosterOptions) validate() error {
+	if o.students < 0 {
+		return fmt.Errorf("--students is %d; it can be 0 (all) or more", o.students)
+	}
+	if err := o.settings.Check(); err != nil {
+		return fmt.Errorf("--fpir or --margin: %w", err)
+	}
+	return errors.Join(o.faces.validate(), o.cut.validate())
+}
 
 // A roster says which crops are enrolled and which are probes. Crops are named
 // by their place in the slice that the roster was made from.

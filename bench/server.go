@@ -1,14 +1,18 @@
 package bench
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"sync/atomic"
+	"regexp"
+	"strconv"
 	"time"
 
 	"rollcall/embedder"
@@ -17,41 +21,11 @@ import (
 	"rollcall/storage"
 )
 
-// clock adds up where the time of calls goes, beside what the clients see.
-type clock struct {
-	stages  [len(embedder.Timings{})]atomic.Int64 // nanoseconds, by embedder.Stage
-	gallery atomic.Int64                          // nanoseconds in Enroll: search for duplicates, disk, index
-}
-
-func (c *clock) observe(stage embedder.Stage, d time.Duration) { c.stages[stage].Add(int64(d)) }
-
-// reset returns what was added up since the last reset, by name.
-func (c *clock) reset() map[string]time.Duration {
-	sums := map[string]time.Duration{stageGallery: time.Duration(c.gallery.Swap(0))}
-	for i := range c.stages {
-		sums[embedder.Stage(i).String()] = time.Duration(c.stages[i].Swap(0))
-	}
-	return sums
-}
-
-// timedGallery is a gallery whose enrolments are timed.
-type timedGallery struct {
-	rpc.Gallery
-	clock *clock
-}
-
-func (g timedGallery) Enroll(ctx context.Context, e gallery.Enrolment) (gallery.Enrolled, error) {
-	start := time.Now()
-	defer func() { g.clock.gallery.Add(int64(time.Since(start))) }()
-	return g.Gallery.Enroll(ctx, e)
-}
-
 // server is a Rollcall server in this process, with an empty gallery in a folder
 // that lasts as long as it.
 type server struct {
 	url      string
 	embedder *embedder.Embedder
-	clock    *clock
 
 	closers []func() error // last first
 }
@@ -59,7 +33,7 @@ type server struct {
 // startServer starts a server on a free port of this machine, set up as "serve"
 // does it. The caller closes it.
 func startServer(ctx context.Context, w *workbench, allowEmbeddings bool) (_ *server, err error) {
-	s := &server{clock: new(clock)}
+	s := new(server)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -75,27 +49,25 @@ func startServer(ctx context.Context, w *workbench, allowEmbeddings bool) (_ *se
 		return nil, err
 	}
 	s.closers = append(s.closers, store.Close)
-	g, err := gallery.Open(ctx, store, gallery.Options{})
-	if err != nil {
-		return nil, err
-	}
-	s.closers = append(s.closers, g.Close)
 	metrics := rpc.NewMetrics()
-	s.embedder, err = w.newEmbedder(embedder.Options{Observe: func(stage embedder.Stage, d time.Duration) {
-		metrics.ObserveStage(stage, d)
-		s.clock.observe(stage, d)
-	}})
-	if err != nil {
+	if s.embedder, err = w.newEmbedder(embedder.Options{Observe: metrics.ObserveStage}); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.embedder.Close)
+	galleries, err := gallery.OpenGalleries(ctx, store, gallery.Options{
+		Models: rpc.Facts(w.library, s.embedder), New: gallery.Settings{Model: w.embedder.Contract.Name},
+	}, 0)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, galleries.Close)
 	if _, err := s.embedder.Load(ctx, w.embedder.Contract.Name); err != nil {
 		return nil, err
 	}
 	// The log lines are written, as they are in a server, and go nowhere.
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	rpcServer := rpc.New(rpc.Options{Model: w.embedder.Contract.Name, AllowEmbeddings: allowEmbeddings, Logger: logger, Metrics: metrics})
-	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Gallery: timedGallery{g, s.clock}, Models: w.library})
+	rpcServer := rpc.New(rpc.Options{AllowEmbeddings: allowEmbeddings, Logger: logger, Metrics: metrics})
+	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Models: w.library})
 	return s, s.listen(ctx, rpcServer)
 }
 
@@ -115,6 +87,38 @@ func (s *server) listen(ctx context.Context, rpcServer *rpc.Server) error {
 		return <-served
 	})
 	return nil
+}
+
+// spentLine finds in the text of /metrics how many seconds were spent in a stage of
+// embedding or, without one, in the gallery.
+var spentLine = regexp.MustCompile(`^rollcall_(?:enrol|embed_stage)_seconds_sum(?:\{stage="(\w+)"\})? (\S+)$`)
+
+// spent returns where the time of all calls so far went, by stage, as the server's
+// metrics tell it.
+func (s *server) spent(ctx context.Context) (map[string]time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	sums := make(map[string]time.Duration)
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		found := spentLine.FindStringSubmatch(lines.Text())
+		if found == nil {
+			continue
+		}
+		seconds, err := strconv.ParseFloat(found[2], 64)
+		if err != nil {
+			return nil, fmt.Errorf("read /metrics: %w", err)
+		}
+		sums[cmp.Or(found[1], stageGallery)] = time.Duration(seconds * float64(time.Second))
+	}
+	return sums, lines.Err()
 }
 
 func (s *server) close() error {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"rollcall/embedder/onnxtest"
+	"rollcall/gallery"
+	"rollcall/index"
 )
 
 // TestAccuracy measures models that are nearly perfect on their faces: what is
@@ -100,6 +102,11 @@ func TestEmbed(t *testing.T) {
 		if l.Latency.Calls != 10 || math.Abs(sum-1) > 1e-9 || !(l.OutsideRun > 0 && l.OutsideRun < 1) {
 			t.Errorf("%s: %d calls, shares add up to %g, %g outside of Run", l.Mode, l.Latency.Calls, sum, l.OutsideRun)
 		}
+		for _, stage := range []string{"run", stageGallery, stageRest} {
+			if !slices.Contains(stages, stage) {
+				t.Errorf("%s: nothing is known of %q among the stages %q", l.Mode, stage, stages)
+			}
+		}
 		if located := slices.Contains(stages, "locate"); located != (l.Mode == "image alone, located") {
 			t.Errorf("%s: the stages are %v", l.Mode, stages)
 		}
@@ -144,29 +151,68 @@ func TestSessions(t *testing.T) {
 }
 
 func TestGallery(t *testing.T) {
-	var res galleryResult
-	benchJSON(t, &res, "gallery", "--students=100", "--queries=20", "--writes=20", "--writers=4", "--rounds=2", "--dimension=64")
-	if len(res.Identify) != len(queries) || len(res.Enroll) != 2 || res.Stats.Engine == "" || res.Stats.IndexBytes == 0 {
-		t.Fatalf("incomplete: %+v", res)
-	}
-	for _, q := range res.Identify {
-		if q.Latency.Calls != 40 {
-			t.Errorf("%s: %d calls", q.Probe, q.Latency.Calls)
+	for _, engine := range index.Engines {
+		var res galleryResult
+		benchJSON(t, &res, "gallery", "--index-engine="+engine, "--crops=203", "--crops-each=2", "--queries=20", "--writes=20", "--writers=4", "--rounds=2", "--dimension=64")
+		s := res.Stats
+		if s.Engine != engine || s.Crops != 203 || s.Students != 102 || s.IndexBytes == 0 || s.HeapBytes < 203*64*4 {
+			t.Errorf("the gallery: %+v", s)
+		}
+		calls := 0
+		for _, c := range res.Costs {
+			calls += c.Latency.Calls
+			if c.Latency.Calls%2 != 0 || !(c.Latency.Median > 0) || !(c.Rate > 0) || !(c.Allocations > 0) {
+				t.Errorf("%s: %+v", c.Call, c)
+			}
+			// One writer shares fsyncs with nobody. (Pebble may sync for itself meanwhile.)
+			changes := strings.HasSuffix(c.Call, "a crop")
+			if changes && (c.Written < 100 || c.AtOnce == 1 && c.Syncs < 1) {
+				t.Errorf("%s: %g bytes written, %g fsyncs", c.Call, c.Written, c.Syncs)
+			}
+		}
+		// In two rounds: six kinds of questions, a roll call, three kinds of changes, a start and a check.
+		if want := 2 * (6*20 + 1 + 2*20 + 80 + 2); calls != want {
+			t.Errorf("%d calls, want %d", calls, want)
+		}
+		if res.Beside.Calls > 0 && res.LongestWait < res.Beside.P99 {
+			t.Errorf("beside the check: %+v, longest %g", res.Beside, res.LongestWait)
 		}
 	}
-	// One writer shares with nobody. (Pebble may sync for itself meanwhile.)
-	if one := res.Enroll[0]; one.SyncsPerWrite < 1 || one.Latency.Calls != 40 {
-		t.Errorf("one writer: %+v", one)
+}
+
+// TestGalleryWrong expects other answers than the gallery gives.
+func TestGalleryWrong(t *testing.T) {
+	b := newGalleryRun(&galleryOptions{crops: 4, cropsEach: 1, dimension: 64, engine: gallery.DefaultEngine}, t.TempDir())
+	defer b.close()
+	if err := b.open(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	if err := b.fill(t.Context(), t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	p := gallery.Probe{Embedding: b.embedding(b.vectors[2])}
+	for student, right := range map[string]bool{studentID(2): true, studentID(1): false} {
+		if err := b.identify(p, gallery.Match, student)(t.Context()); (err == nil) != right {
+			t.Errorf("expecting %s: %v", student, err)
+		}
+	}
+	if err := b.gallery.DeleteCrop(t.Context(), cropID(3)); err != nil {
+		t.Fatal(err)
+	}
+	checks, err := b.checks(nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, checks[0](t.Context()), "differ")
 }
 
 // TestTables runs a bench for people.
 func TestTables(t *testing.T) {
-	out, err := runBench(t, "gallery", "--students=60", "--queries=5", "--writes=5", "--writers=2", "--rounds=1")
+	out, err := runBench(t, "gallery", "--crops=60", "--queries=5", "--writes=5", "--writers=2", "--rounds=1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"machine ", "--students=60", "stranger, in a class", "fsyncs for each"} {
+	for _, want := range []string{"machine ", "--crops=60", "stranger, in a class", "beside CheckConsistency"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}
@@ -202,8 +248,9 @@ func TestBadFlags(t *testing.T) {
 		{"load", []string{"--output=xml"}, "--output"},
 		{"sessions", []string{"--cycles=0"}, "--cycles"},
 		{"gallery", []string{"--writers=0"}, "--writers"},
+		{"gallery", []string{"--crops-each=0"}, "--crops-each"},
 		{"gallery", []string{"--dimension=8"}, "--dimension"},
-		{"gallery", []string{"--students=10", "--index-engine=none"}, "none"},
+		{"gallery", []string{"--crops=10", "--index-engine=none"}, "none"},
 	} {
 		t.Run(fmt.Sprint(test.bench, test.args), func(t *testing.T) {
 			out, err := runBench(t, test.bench, test.args...)

@@ -148,8 +148,12 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 		return nil, err
 	}
 	defer pic.Release()
+	recipe, err := e.registry.recipe(ingredientOf(m.contract))
+	if err != nil {
+		return nil, err
+	}
 	result := &Result{
-		Model: m.name, Digest: m.contract.SHA256, Dimension: m.contract.Output.Dimension,
+		Model: m.name, Digest: m.contract.SHA256, Recipe: recipe, Dimension: m.contract.Output.Dimension,
 		LandmarksFrom: FromNone,
 	}
 	f := finding{view: asShown}

@@ -41,10 +41,12 @@ type registry struct {
 
 	mu struct {
 		sync.Mutex
-		models  map[string]*model // by name: loaded, or being loaded
-		chosen  map[models.Kind]string
-		loads   uint64
-		unloads uint64
+		models map[string]*model // by name: loaded, or being loaded
+		chosen map[models.Kind]string
+		// ingredients of recipes, by name, so that a call need not read a contract.
+		ingredients map[string]ingredient
+		loads       uint64
+		unloads     uint64
 	}
 }
 
@@ -52,6 +54,7 @@ func newRegistry(source Models, options Options, closing <-chan struct{}) *regis
 	r := &registry{source: source, options: options, closing: closing}
 	r.mu.models = make(map[string]*model)
 	r.mu.chosen = make(map[models.Kind]string)
+	r.mu.ingredients = make(map[string]ingredient)
 	return r
 }
 

@@ -26,6 +26,7 @@ type Result struct {
 	Embedding []float32
 	Model     string // its name
 	Digest    string // SHA-256 of its file, 64 lower hexadecimal digits
+	Recipe    string // how it was made, see [Embedder.Recipe]
 	Dimension int    // of its embeddings
 	Quality   Quality
 	// Landmarks are those that the crop was aligned by, in pixels of the crop as shown; nil without.

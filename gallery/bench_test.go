@@ -5,57 +5,60 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"rollcall/storage"
 )
 
-// wide is a model of a usual dimension.
-var wide = Model{Name: "wide", Digest: "dd44", Dimension: 128, Threshold: 0.5}
+// large is a model of a large dimension.
+var large = Model{Name: "large", Digest: "ee55", Dimension: 512, Recipe: "large, eyes, 1", Threshold: 0.5}
 
-// school returns a gallery of students with five crops each, in classes of 30.
-func school(b *testing.B, students int) *Gallery {
+// school returns a gallery of students with five crops each, in classes of 30 and in
+// the group "everybody".
+func school(b *testing.B, m Model, students int) *Gallery {
 	b.Helper()
-	mem := vfs.NewMem()
-	store := openStore(b, mem)
+	store := storage.OpenMemory(storage.Faults{})
+	partition, err := store.Partition(DefaultGallery)
+	if err != nil {
+		b.Fatal(err)
+	}
 	rng := rand.New(rand.NewPCG(1, 1))
-	var c storage.Change
-	c.PutModel(storage.Model{Name: wide.Name, Digest: wide.Digest, Dimension: wide.Dimension})
+	seq := uint64(0)
+	commit := func(records []storage.Record) {
+		change := storage.Change{Time: time.Now(), Cause: "benchmark"}
+		for _, r := range records {
+			change.Writes = append(change.Writes, storage.Write{Ref: r.Ref(), Put: r})
+		}
+		if err := partition.Commit(ctx, seq, []storage.Change{change}); err != nil {
+			b.Fatal(err)
+		}
+		seq++
+	}
+	commit([]storage.Record{
+		storage.Settings{Model: m.Name, FPIR: DefaultFPIR, Margin: DefaultMargin},
+		storage.Model{Name: m.Name, Digest: m.Digest, Dimension: m.Dimension, Recipe: m.Recipe},
+	})
+	var records []storage.Record
 	for i := range students {
 		id := fmt.Sprint("student-", i)
-		c.PutStudent(storage.Student{ID: id, Groups: []string{fmt.Sprint("class-", i/30)}})
+		records = append(records, storage.Student{ID: id, Groups: []string{fmt.Sprint("class-", i/30), "everybody"}})
 		for j := range 5 {
 			crop := fmt.Sprint(id, "-", j)
-			c.PutCrop(storage.Crop{ID: crop, StudentID: id})
-			c.PutEmbedding(storage.Embedding{CropID: crop, Model: wide.Name, Digest: wide.Digest,
-				Vector: face(rng, i, wide.Dimension, 0.8)})
+			records = append(records, storage.Crop{ID: crop, StudentID: id},
+				storage.Embedding{CropID: crop, Model: m.Name, Digest: m.Digest, Recipe: m.Recipe, Vector: face(rng, i, m.Dimension, 0.8)})
+		}
+		if i%1000 == 999 || i == students-1 {
+			commit(records)
+			records = nil
 		}
 	}
-	commit, err := store.Apply(&c)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := commit.Wait(); err != nil {
-		b.Fatal(err)
-	}
-	g, err := Open(ctx, store, Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := g.Close(); err != nil {
-			b.Error(err)
-		}
-		if err := store.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	return g
+	return openOn(b, store, Options{Models: catalogue(wide, large)})
 }
 
 func BenchmarkIdentify(b *testing.B) {
-	g := school(b, 1000)
+	g := school(b, wide, 1000)
 	rng := rand.New(rand.NewPCG(2, 2))
 	probes := make([][]float32, 64)
 	for i := range probes {
@@ -72,12 +75,13 @@ func BenchmarkIdentify(b *testing.B) {
 		{"class", func(i int) Scope { return Scope{Groups: []string{fmt.Sprint("class-", i%64*15/30)}} }},
 		{"list", func(int) Scope { return Scope{StudentIDs: list} }},
 		{"everybody", func(int) Scope { return Scope{} }},
+		{"a group of everybody", func(int) Scope { return Scope{Groups: []string{"everybody"}} }},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				i++
-				if _, err := g.Identify(ctx, Probe{Vector: probes[i%64], Model: wide, Scope: bc.scope(i)}); err != nil {
+				if _, err := g.Identify(ctx, Probe{Embedding: made(wide, probes[i%64]), Scope: bc.scope(i)}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -86,14 +90,14 @@ func BenchmarkIdentify(b *testing.B) {
 }
 
 func BenchmarkRollCall(b *testing.B) {
-	g := school(b, 1000)
+	g := school(b, wide, 1000)
 	rng := rand.New(rand.NewPCG(2, 2))
-	var probes [][]float32
+	var probes []Embedding
 	for i := range 28 {
-		probes = append(probes, face(rng, i, wide.Dimension, 0.8))
+		probes = append(probes, made(wide, face(rng, i, wide.Dimension, 0.8)))
 	}
 	for b.Loop() {
-		if _, err := g.RollCall(ctx, probes, wide, Scope{Groups: []string{"class-0"}}, 0); err != nil {
+		if _, err := g.RollCall(ctx, wide.Name, probes, Scope{Groups: []string{"class-0"}}, 0); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -109,12 +113,7 @@ func BenchmarkEnroll(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer store.Close()
-			g, err := Open(ctx, store, Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer g.Close()
+			g := openOn(b, store, Options{})
 			fs.syncs.Store(0)
 			var next atomic.Int64
 			b.SetParallelism(writers) // times GOMAXPROCS; a few more do not matter
@@ -122,8 +121,7 @@ func BenchmarkEnroll(b *testing.B) {
 			enrol := func() {
 				n := int(next.Add(1))
 				rng := rand.New(rand.NewPCG(uint64(n), 1))
-				if _, err := g.Enroll(ctx, Enrolment{CropID: fmt.Sprint(n), StudentID: fmt.Sprint(n / 5), Model: wide,
-					Vector: face(rng, n/5, wide.Dimension, 0.8)}); err != nil {
+				if _, err := g.Enroll(ctx, Enrolment{CropID: fmt.Sprint(n), StudentID: fmt.Sprint(n / 5), Embedding: made(wide, face(rng, n/5, wide.Dimension, 0.8))}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -144,9 +142,13 @@ func BenchmarkEnroll(b *testing.B) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	g := school(b, 2000)
+	g := school(b, wide, 2000)
 	for b.Loop() {
-		if _, err := Open(ctx, g.store, Options{}); err != nil {
+		again, err := Open(ctx, g.writer.partition, Options{Models: catalogue(wide)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := again.Close(); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -154,10 +156,81 @@ func BenchmarkOpen(b *testing.B) {
 }
 
 func BenchmarkCheckConsistency(b *testing.B) {
-	g := school(b, 2000)
+	g := school(b, wide, 2000)
 	for b.Loop() {
 		if r, err := g.CheckConsistency(ctx); err != nil || r.Total != 0 {
 			b.Fatal(r, err)
+		}
+	}
+}
+
+// BenchmarkSize is what may not grow faster than the work that is asked for, in
+// galleries of two sizes: -bench 'Size/crops=5000' leaves the large one out.
+func BenchmarkSize(b *testing.B) {
+	for _, students := range []int{1000, 20_000} {
+		b.Run(fmt.Sprint("crops=", 5*students), func(b *testing.B) {
+			g := school(b, large, students)
+			b.Run("ScopeOfEverybody", func(b *testing.B) { benchmarkScopeOfEverybody(b, g) })
+			b.Run("RollCallOfEverybody", func(b *testing.B) { benchmarkRollCallOfEverybody(b, g) })
+			b.Run("ListStudents", func(b *testing.B) { benchmarkListStudents(b, g) })
+			b.Run("ReplaceCrop", func(b *testing.B) { benchmarkReplaceCrop(b, g) })
+			b.Run("DeleteCrop", func(b *testing.B) { benchmarkDeleteCrop(b, g) })
+		})
+	}
+}
+
+func benchmarkScopeOfEverybody(b *testing.B, g *Gallery) {
+	p := Probe{Embedding: made(large, face(rand.New(rand.NewPCG(2, 2)), 15, large.Dimension, 0.8)), Scope: Scope{Groups: []string{"everybody"}}}
+	for b.Loop() {
+		if _, err := g.Identify(ctx, p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchmarkRollCallOfEverybody(b *testing.B, g *Gallery) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	var probes []Embedding
+	for i := range 30 {
+		probes = append(probes, made(large, face(rng, i, large.Dimension, 0.8)))
+	}
+	for b.Loop() {
+		if _, err := g.RollCall(ctx, large.Name, probes, Scope{Groups: []string{"everybody"}}, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchmarkListStudents(b *testing.B, g *Gallery) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if page, _, _, err := g.Students(ctx, "student-5", 0, "everybody"); err != nil || len(page) != DefaultPage {
+			b.Fatal(len(page), err)
+		}
+	}
+}
+
+// benchmarkReplaceCrop leaves the duplicate check out, which is a search.
+func benchmarkReplaceCrop(b *testing.B, g *Gallery) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	for b.Loop() {
+		e := Enrolment{CropID: "student-7-0", StudentID: "student-7", Embedding: made(large, face(rng, 7, large.Dimension, 0.8)), AllowDuplicate: true}
+		if _, err := g.Enroll(ctx, e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchmarkDeleteCrop puts the crop back each time, which is not measured.
+func benchmarkDeleteCrop(b *testing.B, g *Gallery) {
+	e := Enrolment{CropID: "student-7-0", StudentID: "student-7", AllowDuplicate: true,
+		Embedding: made(large, face(rand.New(rand.NewPCG(3, 3)), 7, large.Dimension, 0.8))}
+	for b.Loop() {
+		b.StopTimer()
+		mustEnroll(b, g, e)
+		b.StartTimer()
+		if err := g.DeleteCrop(ctx, e.CropID); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

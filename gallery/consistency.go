@@ -2,8 +2,13 @@ package gallery
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"hash/maphash"
+	"maps"
+	"math"
+	"slices"
+
+	"rollcall/storage"
 )
 
 // A Difference is one thing that storage and memory disagree on.
@@ -16,21 +21,24 @@ type Difference struct {
 
 // The kinds of differences.
 const (
+	diffSettings          = "settings in memory differ"
+	diffModel             = "model in memory differs"
+	diffExtraModel        = "model in memory, but not on disk"
+	diffMissingStudent    = "student missing in memory"
+	diffExtraStudent      = "student in memory, but not on disk"
+	diffGroups            = "groups in memory differ"
+	diffMissingCrop       = "crop missing in memory"
+	diffExtraCrop         = "crop in memory, but not on disk"
+	diffCrop              = "crop in memory differs"
+	diffNoStudentRecord   = "student of the crop has no record"
 	diffMissingVector     = "missing in index"
 	diffExtraVector       = "in index, but not enrolled on disk"
 	diffUnownedVector     = "in index, but nobody's"
 	diffVector            = "vector in index differs"
-	diffCropStudent       = "crop is another student's in memory"
-	diffMissingStudent    = "student missing in memory"
-	diffExtraStudent      = "student in memory, but not on disk"
-	diffGroups            = "groups in memory differ"
-	diffCropCount         = "number of crops in memory differs"
-	diffSequence          = "sequence number in memory differs"
-	diffNoStudentRecord   = "student of the crop has no record"
 	diffNoCropRecord      = "embedding of a crop without a record"
-	diffModel             = "model in memory differs"
 	diffNoModelRecord     = "embedding under a model without a record"
 	diffEmbeddingOfOthers = "embedding made by another file of the model"
+	diffSequence          = "sequence number in memory differs"
 )
 
 // MaxDifferences is how many differences a report lists: enough to see what is
@@ -41,9 +49,10 @@ const MaxDifferences = 1000
 type Report struct {
 	Sequence    uint64       // of the last change in the comparison
 	Stored      int          // embeddings of enrolled crops on disk
-	Indexed     int          // vectors in the indexes
-	Differences []Difference // the first MaxDifferences; there should be none
-	Total       int          // how many differences there are
+	Indexed     int          // vectors that are searched
+	Differences []Difference // at most MaxDifferences; there should be none
+	Total       int          // how many differences there are, or at least
+	Coverage    Coverage     // under the gallery's model
 }
 
 func (r *Report) add(d Difference) {
@@ -52,60 +61,336 @@ func (r *Report) add(d Difference) {
 	}
 }
 
-// CheckConsistency compares what is on disk with what is searched: students,
-// groups, whose the crops are, and each vector bit for bit (by a keyed 64-bit
-// hash of its bits, so that no second copy of the gallery is held).
+// checkBatch is how many records are compared under one hold of the lock, or in one
+// turn of the writer: a few milliseconds' work.
+const checkBatch = 500
+
+// CheckConsistency compares what is on disk with what is searched: settings,
+// models, students and their groups, whose the crops are, and each vector bit for
+// bit; and it verifies the log of changes.
 //
-// It may be called on a live server: searches go on, and so do changes. Only if
-// it finds differences, which may be changes under way, it looks again with
-// changes held back, for as long as it takes to read the embeddings once; what
-// it then finds is real. Then no snapshots are kept any more, so that the next
-// Open builds the indexes from storage. The errors are ErrClosed, ctx's and the store's.
+// It may be called on a live server: searches go on, and so do changes, which wait
+// for some milliseconds at a time at most. What differs at first sight may be a
+// change under way, and is looked at again between two changes. The errors are
+// ErrClosed, ErrUnavailable, ctx's and storage's.
 func (g *Gallery) CheckConsistency(ctx context.Context) (Report, error) {
-	if err := g.readable(ctx); err != nil {
-		return Report{}, err
-	}
-	r, err := g.compare(ctx)
-	if err == nil && r.Total > 0 {
-		r, err = g.compareQuietly(ctx)
-		if r.Total > 0 && g.snapshots != nil {
-			g.snapshots.distrust()
-		}
-	}
-	if err != nil {
-		return Report{}, fmt.Errorf("check consistency: %w", err)
-	}
-	return r, nil
-}
-
-// compareQuietly compares while nothing changes.
-func (g *Gallery) compareQuietly(ctx context.Context) (Report, error) {
-	g.writer.Lock()
-	defer g.writer.Unlock()
-	if g.closed.Load() {
-		return Report{}, ErrClosed
-	}
-	g.quiet()
-	r, err := g.compare(ctx)
-	if err == nil && r.Sequence != g.store.Sequence() {
-		r.add(Difference{Kind: diffSequence})
-	}
-	return r, err
-}
-
-// compare makes the comparison.
-func (g *Gallery) compare(ctx context.Context) (Report, error) {
-	c := comparison{ctx: ctx, store: g.store, seed: maphash.MakeSeed()}
-	engines := c.copyState(g)
-	for name, engine := range engines {
-		if err := c.hashVectors(name, engine); err != nil {
-			return Report{}, err
-		}
-	}
-	for _, check := range []func() error{c.checkModels, c.checkStudents, c.checkCrops, c.checkEmbeddings} {
-		if err := check(); err != nil {
-			return Report{}, err
+	c := check{g: g, ctx: ctx, seen: make(map[storage.Ref]struct{}), suspects: make(map[storage.Ref]struct{})}
+	for _, step := range []func() error{c.readDisk, c.readMemory, c.settle, c.conclude} {
+		if err := step(); err != nil {
+			return Report{}, fmt.Errorf("check consistency: %w", err)
 		}
 	}
 	return c.report, nil
+}
+
+// check is one check under way.
+type check struct {
+	g        *Gallery
+	ctx      context.Context
+	seen     map[storage.Ref]struct{} // on disk
+	vector   []float32                // of memory, to compare
+	suspects map[storage.Ref]struct{} // differ, it seems
+	report   Report
+}
+
+// readDisk compares every record with memory.
+func (c *check) readDisk() error {
+	var p portion
+	for r, err := range c.g.writer.partition.Load(c.ctx) {
+		if err != nil {
+			return err
+		}
+		if p.add(r); len(p.writes) == checkBatch {
+			if err := c.compare(&p); err != nil {
+				return err
+			}
+		}
+	}
+	return c.compare(&p)
+}
+
+// compare compares a portion of what is on disk with memory, and empties it.
+func (c *check) compare(p *portion) error {
+	m, release, err := c.g.read(c.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, w := range p.writes {
+		c.seen[w.Ref] = struct{}{}
+		if e, ok := w.Put.(storage.Embedding); ok && enrolled(m, e.CropID) {
+			c.report.Stored++
+		}
+		if c.differs(m, w.Put) != "" {
+			c.suspects[w.Ref] = struct{}{}
+		}
+	}
+	p.empty()
+	return nil
+}
+
+// readMemory looks for what memory has and the disk has not.
+func (c *check) readMemory() error {
+	m, release, err := c.g.read(c.ctx)
+	if err != nil {
+		return err
+	}
+	refs := []storage.Ref{settingsRef}
+	for name := range m.spaces {
+		refs = append(refs, modelRef(name))
+	}
+	for id := range m.students {
+		refs = append(refs, studentRef(id))
+	}
+	crops := slices.Collect(maps.Keys(m.crops))
+	release()
+	for _, ref := range refs {
+		c.expect(ref)
+	}
+	for batch := range slices.Chunk(crops, checkBatch) {
+		if m, release, err = c.g.read(c.ctx); err != nil {
+			return err
+		}
+		for _, id := range batch {
+			c.expect(cropRef(id))
+			for ref := range m.embeddingsOf(id) {
+				c.expect(ref)
+			}
+		}
+		release()
+	}
+	return nil
+}
+
+// expect makes a record of the memory suspect that was not seen on disk.
+func (c *check) expect(ref storage.Ref) {
+	if _, ok := c.seen[ref]; !ok {
+		c.suspects[ref] = struct{}{}
+	}
+}
+
+// settle looks at the suspects again, in the writer, where nothing changes.
+func (c *check) settle() error {
+	refs := slices.SortedFunc(maps.Keys(c.suspects), compareRefs)
+	for batch := range slices.Chunk(refs, checkBatch) {
+		if c.report.Total >= MaxDifferences {
+			c.report.Total += len(batch) // not looked at again: there are too many to be changes under way
+			continue
+		}
+		_, err := c.g.writer.do(c.ctx, "check", func(e *edit) error { return c.settleBatch(e.batch.memory, batch) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *check) settleBatch(m *memory, refs []storage.Ref) error {
+	for _, ref := range refs {
+		stored, err := c.g.writer.partition.Fetch(c.ctx, ref)
+		if err != nil {
+			return err
+		}
+		kind := ""
+		if len(stored) > 0 {
+			kind = c.differs(m, stored[0])
+		} else {
+			kind = extra(m, ref)
+		}
+		if kind != "" {
+			c.report.add(difference(m, kind, ref))
+		}
+	}
+	return nil
+}
+
+// conclude compares, in the writer, what only holds together: the numbers, and that
+// the indexes hold nothing else.
+func (c *check) conclude() error {
+	if err := c.verifyLog(); err != nil {
+		return err
+	}
+	_, err := c.g.writer.do(c.ctx, "check", func(e *edit) error {
+		m := e.batch.memory
+		seq, err := c.g.writer.partition.Sequence(c.ctx)
+		if err != nil {
+			return err
+		}
+		c.report.Sequence = m.seq
+		if seq != m.seq {
+			c.report.add(Difference{Kind: diffSequence})
+		}
+		for name, sp := range m.spaces {
+			c.report.Indexed += sp.owned
+			if sp.engine.Len() == sp.owned {
+				continue
+			}
+			for id := range sp.engine.Vectors() {
+				if sp.owner(id) == nil {
+					c.report.add(Difference{Kind: diffUnownedVector, Model: name})
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.report.Coverage, err = c.g.Coverage(c.ctx, "")
+	return err
+}
+
+// verifyLog reads the log, which verifies its chain.
+func (c *check) verifyLog() error {
+	var trimmed *storage.TrimmedError
+	err := c.readLog(0)
+	for errors.As(err, &trimmed) { // again, where it was trimmed meanwhile
+		err = c.readLog(trimmed.After)
+	}
+	return err
+}
+
+func (c *check) readLog(after uint64) error {
+	for _, err := range c.g.writer.partition.Changes(c.ctx, after) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enrolled reports whether the crop has a student.
+func enrolled(m *memory, cropID string) bool {
+	c := m.crops[cropID]
+	return c != nil && c.student != nil
+}
+
+// differs returns what is wrong about a record on disk, as memory has it; "" if
+// nothing is.
+func (c *check) differs(m *memory, r storage.Record) string {
+	switch r := r.(type) {
+	case storage.Settings:
+		if m.settings != r {
+			return diffSettings
+		}
+	case storage.Model:
+		if sp := m.spaces[r.Name]; sp == nil || sp.Model != r || sp.engine.Dim() != r.Dimension {
+			return diffModel
+		}
+	case storage.Student:
+		return studentDiffers(m, r)
+	case storage.Crop:
+		return cropDiffers(m, r)
+	case storage.Embedding:
+		return c.embeddingDiffers(m, r)
+	}
+	return ""
+}
+
+func studentDiffers(m *memory, r storage.Student) string {
+	st := m.students[r.ID]
+	if st == nil {
+		return diffMissingStudent
+	}
+	if !slices.Equal(st.Groups, r.Groups) {
+		return diffGroups
+	}
+	for _, name := range r.Groups { // what scopes go by
+		g := m.groups[name]
+		if g == nil {
+			return diffGroups
+		}
+		if _, in := searchStudent(g.members, r.ID); !in {
+			return diffGroups
+		}
+		for p := range st.places() {
+			if part := g.parts[p.space]; part == nil || !part.ids.Has(p.id) {
+				return diffGroups
+			}
+		}
+	}
+	return ""
+}
+
+func cropDiffers(m *memory, r storage.Crop) string {
+	c := m.crops[r.ID]
+	switch {
+	case c == nil:
+		return diffMissingCrop
+	case r.StudentID != "" && m.students[r.StudentID] == nil:
+		return diffNoStudentRecord
+	case c.StudentID != r.StudentID || c.Corrected != r.Corrected || (c.student != nil) != (r.StudentID != ""):
+		return diffCrop
+	case c.student != nil && (c.student.ID != r.StudentID || !slices.Contains(c.student.crops, c)):
+		return diffCrop
+	}
+	return ""
+}
+
+func (c *check) embeddingDiffers(m *memory, r storage.Embedding) string {
+	crop, sp := m.crops[r.CropID], m.spaces[r.Model]
+	switch {
+	case crop == nil:
+		return diffNoCropRecord
+	case sp == nil:
+		return diffNoModelRecord
+	case sp.Digest != r.Digest:
+		return diffEmbeddingOfOthers
+	}
+	p := crop.place(sp)
+	switch {
+	case crop.student == nil && (p == nil || p.indexed):
+		return diffExtraVector
+	case crop.student == nil:
+		return ""
+	case p == nil || !p.indexed || sp.owner(p.id) != crop:
+		return diffMissingVector
+	}
+	if len(c.vector) != sp.Dimension {
+		c.vector = make([]float32, sp.Dimension)
+	}
+	if !sp.engine.Vector(p.id, c.vector) {
+		return diffMissingVector
+	}
+	if !slices.EqualFunc(c.vector, r.Vector, sameBits) {
+		return diffVector
+	}
+	return ""
+}
+
+func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
+
+// extra returns what is wrong about a record that is not on disk; "" if memory does
+// not have it either.
+func extra(m *memory, ref storage.Ref) string {
+	switch {
+	case ref.Kind == storage.KindEmbedding && slices.Contains(slices.Collect(m.embeddingsOf(ref.ID)), ref):
+		return diffExtraVector
+	case ref.Kind == storage.KindSettings && m.find(ref) != nil:
+		return diffSettings
+	case ref.Kind == storage.KindModel && m.spaces[ref.ID] != nil:
+		return diffExtraModel
+	case ref.Kind == storage.KindStudent && m.students[ref.ID] != nil:
+		return diffExtraStudent
+	case ref.Kind == storage.KindCrop && m.crops[ref.ID] != nil:
+		return diffExtraCrop
+	}
+	return ""
+}
+
+// difference names what is different.
+func difference(m *memory, kind string, ref storage.Ref) Difference {
+	d := Difference{Kind: kind}
+	switch ref.Kind {
+	case storage.KindModel:
+		d.Model = ref.ID
+	case storage.KindStudent:
+		d.StudentID = ref.ID
+	case storage.KindCrop, storage.KindEmbedding:
+		d.CropID, d.Model = ref.ID, ref.Model
+		if c := m.crops[ref.ID]; c != nil {
+			d.StudentID = c.StudentID
+		}
+	}
+	return d
 }

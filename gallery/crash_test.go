@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rollcall/storage"
 )
 
 // TestCrash takes the power away in the middle of concurrent enrolments. What
@@ -16,8 +18,8 @@ func TestCrash(t *testing.T) {
 	rng := newRand(t, 8)
 	for round := range 5 {
 		mem := vfs.NewCrashableMem()
-		store := openStore(t, mem)
-		g, err := Open(ctx, store, Options{})
+		store := openPebble(t, mem)
+		g, err := open(store, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,8 +80,7 @@ func enrolForCrash(t *testing.T, g *Gallery, round, w int, acked *idSet, target 
 	rng := rand.New(rand.NewPCG(uint64(round), uint64(w)))
 	for i := range 40 {
 		id := fmt.Sprintf("%d-%d", w, i)
-		_, err := g.Enroll(ctx, Enrolment{CropID: id, StudentID: id, Groups: []string{"g"}, Model: plain,
-			Vector: face(rng, i, plain.Dimension, 1), AllowDuplicate: true})
+		_, err := g.Enroll(ctx, Enrolment{CropID: id, StudentID: id, Groups: []string{"g"}, Embedding: made(plain, face(rng, i, plain.Dimension, 1)), AllowDuplicate: true})
 		if err != nil {
 			t.Error(err)
 		}
@@ -97,7 +98,7 @@ func searchForCrash(t *testing.T, g *Gallery, round int, found *idSet, stop <-ch
 			return
 		default:
 		}
-		got, err := g.Identify(ctx, Probe{Vector: face(rng, rng.IntN(40), plain.Dimension, 1), Model: plain})
+		got, err := g.Identify(ctx, Probe{Embedding: made(plain, face(rng, rng.IntN(40), plain.Dimension, 1))})
 		if err != nil {
 			t.Error(err)
 			return
@@ -110,14 +111,9 @@ func searchForCrash(t *testing.T, g *Gallery, round int, found *idSet, stop <-ch
 
 func checkAfterCrash(t *testing.T, clone vfs.FS, acked, found []string) {
 	t.Helper()
-	store := openStore(t, clone)
-	defer store.Close()
-	g, err := Open(ctx, store, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Close()
+	g := openOn(t, openPebble(t, clone), Options{})
 	mustBeConsistent(t, g)
+	mustBeAsStored(t, g)
 	for _, id := range acked {
 		if crop, err := g.Crop(ctx, id); err != nil || crop.StudentID != id || len(crop.Embeddings) != 1 {
 			t.Errorf("acknowledged before the crash: %+v, %v", crop, err)
@@ -129,9 +125,13 @@ func checkAfterCrash(t *testing.T, clone vfs.FS, acked, found []string) {
 		}
 	}
 	// No half changes: each crop has its student, with the groups, and its vector.
-	for crop, err := range store.Crops("") {
+	for record, err := range g.writer.partition.Load(ctx) {
 		if err != nil {
 			t.Fatal(err)
+		}
+		crop, ok := record.(storage.Crop)
+		if !ok {
+			continue
 		}
 		st, err := g.Student(ctx, crop.StudentID)
 		if err != nil || len(st.Groups) != 1 || len(st.Crops) != 1 || len(st.Crops[0].Embeddings) != 1 {

@@ -2,8 +2,9 @@ package gallery
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"rollcall/storage"
@@ -20,47 +21,68 @@ type CropInfo struct {
 type EmbeddingInfo struct {
 	Model   string
 	Digest  string // SHA-256 of the model's file, in hex
+	Recipe  string // see [Embedding]
 	Quality Quality
 	Created time.Time
 }
 
-// Crop returns what the gallery keeps of a crop. The errors are ErrInvalidID,
-// ErrCropNotFound and ErrClosed.
-func (g *Gallery) Crop(ctx context.Context, id string) (CropInfo, error) {
-	if err := g.readable(ctx); err != nil {
-		return CropInfo{}, err
+// cropRef names the record of a crop.
+func cropRef(id string) storage.Ref { return storage.Ref{Kind: storage.KindCrop, ID: id} }
+
+// compareRefs orders names by kind, id and model.
+func compareRefs(a, b storage.Ref) int {
+	if a.Kind != b.Kind {
+		return int(a.Kind) - int(b.Kind)
 	}
+	if c := strings.Compare(a.ID, b.ID); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Model, b.Model)
+}
+
+// Crop returns what the gallery keeps of a crop. The errors are ErrInvalidID,
+// ErrCropNotFound, ErrUnavailable and ErrClosed.
+func (g *Gallery) Crop(ctx context.Context, id string) (CropInfo, error) {
 	if err := checkID("crop", id); err != nil {
 		return CropInfo{}, err
 	}
-	return g.cropInfo(id)
-}
-
-func (g *Gallery) cropInfo(id string) (CropInfo, error) {
-	crop, err := g.findCrop(id)
+	crops, err := g.cropInfos(ctx, id)
 	if err != nil {
 		return CropInfo{}, err
 	}
-	info := CropInfo{Crop: crop}
-	for e, err := range g.store.EmbeddingsOf(id) {
-		if err != nil {
-			return CropInfo{}, fmt.Errorf("read embeddings of crop %q: %w", id, err)
-		}
-		info.Embeddings = append(info.Embeddings, EmbeddingInfo{e.Model, e.Digest, e.Quality, e.Created})
+	if len(crops) == 0 {
+		return CropInfo{}, fmt.Errorf("%w: %q", ErrCropNotFound, id)
 	}
-	return info, nil
+	return crops[0], nil
 }
 
-// findCrop returns the crop's record, or ErrCropNotFound.
-func (g *Gallery) findCrop(id string) (storage.Crop, error) {
-	crop, err := g.store.Crop(id)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return storage.Crop{}, fmt.Errorf("%w: %q", ErrCropNotFound, id)
-	case err != nil:
-		return storage.Crop{}, fmt.Errorf("read crop %q: %w", id, err)
+// cropInfos returns what is kept of the crops that there are. What was measured of
+// them is on disk alone.
+func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, error) {
+	m, release, err := g.read(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return crop, nil
+	var crops []CropInfo
+	var refs []storage.Ref
+	for _, id := range ids {
+		if c := m.crops[id]; c != nil {
+			crops = append(crops, CropInfo{Crop: c.Crop})
+			refs = slices.AppendSeq(refs, m.embeddingsOf(id))
+		}
+	}
+	release()
+	slices.SortFunc(refs, compareRefs)
+	records, err := g.writer.partition.Fetch(ctx, refs...)
+	if err != nil {
+		return nil, fmt.Errorf("read embeddings: %w", err)
+	}
+	for _, r := range records {
+		e := r.(storage.Embedding)
+		i := slices.IndexFunc(crops, func(c CropInfo) bool { return c.ID == e.CropID })
+		crops[i].Embeddings = append(crops[i].Embeddings, EmbeddingInfo{e.Model, e.Digest, e.Recipe, e.Quality, e.Created})
+	}
+	return crops, nil
 }
 
 // AssignCrop corrects whose face a crop is: the student's, who comes into being
@@ -68,7 +90,7 @@ func (g *Gallery) findCrop(id string) (storage.Crop, error) {
 // later [Gallery.Enroll] of the crop does not change it, and says so; only
 // another AssignCrop does, or deleting the crop. It is a person's decision, so
 // no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound,
-// ErrReadOnly and ErrClosed.
+// ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (CropInfo, error) {
 	if err := checkID("crop", cropID); err != nil {
 		return CropInfo{}, err
@@ -78,63 +100,60 @@ func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (Cro
 			return CropInfo{}, err
 		}
 	}
-	var info CropInfo
-	_, err := g.change(ctx, func(c *storage.Change, s *step) (err error) {
-		info, err = g.assign(c, s, cropID, studentID)
-		return err
+	var crop storage.Crop
+	_, err := g.writer.do(ctx, "assign", func(e *edit) error {
+		var ok bool
+		if crop, ok = lookup[storage.Crop](e, cropRef(cropID)); !ok {
+			return fmt.Errorf("%w: %q", ErrCropNotFound, cropID)
+		}
+		wasNobodys := crop.StudentID == ""
+		crop.StudentID, crop.Corrected, crop.Updated = studentID, true, e.now
+		e.put(crop)
+		if studentID == "" {
+			return nil
+		}
+		if _, err := e.joinGroups(studentID, nil); err != nil {
+			return err
+		}
+		if wasNobodys {
+			return e.bringIn(e.embeddingsOf(cropID))
+		}
+		return nil
 	})
 	if err != nil {
 		return CropInfo{}, fmt.Errorf("assign crop %q: %w", cropID, err)
 	}
-	return info, nil
-}
-
-// assign decides a correction.
-// REQUIRES: the writer's lock is held.
-func (g *Gallery) assign(c *storage.Change, s *step, cropID, studentID string) (CropInfo, error) {
-	now := time.Now().UTC()
-	info, err := g.cropInfo(cropID)
-	if err != nil {
-		return CropInfo{}, err
+	crops, err := g.cropInfos(ctx, cropID)
+	if err != nil || len(crops) == 0 { // the correction stands, whatever came between
+		return CropInfo{Crop: crop}, nil
 	}
-	next := cropStep{id: cropID, student: studentID}
-	if info.StudentID == "" && studentID != "" { // its embeddings become searchable
-		for e, err := range g.store.EmbeddingsOf(cropID) {
-			if err != nil {
-				return CropInfo{}, fmt.Errorf("read embeddings of crop %q: %w", cropID, err)
-			}
-			next.vectors = append(next.vectors, e)
-		}
-	}
-	info.StudentID, info.Corrected, info.Updated = studentID, true, now
-	c.PutCrop(info.Crop)
-	if studentID != "" {
-		if _, err := g.joinGroups(c, s, studentID, nil, now); err != nil {
-			return CropInfo{}, err
-		}
-	}
-	s.crops = append(s.crops, next)
-	return info, nil
+	return crops[0], nil
 }
 
 // DeleteCrop erases a crop with its embeddings, and a correction of it. Its
 // student stays, be it without crops. The errors are ErrInvalidID,
-// ErrCropNotFound, ErrReadOnly and ErrClosed.
+// ErrCropNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) DeleteCrop(ctx context.Context, id string) error {
 	if err := checkID("crop", id); err != nil {
 		return err
 	}
-	_, err := g.change(ctx, func(c *storage.Change, s *step) error {
-		if _, err := g.findCrop(id); err != nil {
-			return err
+	_, err := g.writer.do(ctx, "delete crop", func(e *edit) error {
+		if _, ok := lookup[storage.Crop](e, cropRef(id)); !ok {
+			return fmt.Errorf("%w: %q", ErrCropNotFound, id)
 		}
-		c.DeleteCrop(id)
-		s.crops = append(s.crops, cropStep{id: id})
-		s.stored--
+		e.deleteCrop(id)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("delete crop %q: %w", id, err)
 	}
 	return nil
+}
+
+// deleteCrop deletes a crop with its embeddings.
+func (e *edit) deleteCrop(id string) {
+	for _, ref := range e.embeddingsOf(id) {
+		e.gone(ref)
+	}
+	e.gone(cropRef(id))
 }

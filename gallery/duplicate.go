@@ -1,57 +1,68 @@
 package gallery
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 
 	"rollcall/index"
 	"rollcall/storage"
 )
 
 // A face is enrolled under one student. The check has two halves, so that the
-// long one needs no lock that other writers wait for: a search of the index,
-// and, under the writer's lock, a look at what was applied since that search.
-// Whose a similar crop is, storage says, under the writer's lock too: so of two
-// enrolments of one face at the same time, one sees the other.
+// long one does not keep other edits waiting: a search of the index, made by the
+// caller, and, in the writer, a look at what was applied since that search and at
+// what the same commit writes. So of two enrolments of one face at the same time,
+// one sees the other.
 
 // lookalikes are the crops that a search found to be the same face.
 type lookalikes struct {
 	seq       uint64 // of the last change that the search saw
 	threshold float32
-	crops     []Candidate // StudentID not filled in: storage knows it later
+	crops     []Candidate // StudentID not filled in: the writer knows it later
 }
 
 // lookalikes searches the index, exactly, for crops that show the same face as
-// the vector. StudentID is whose enrolment it is ("" where not yet known).
-func (g *Gallery) lookalikes(m Model, vector []float32, studentID string) (lookalikes, error) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	sp := g.state.spaces[m.Name]
-	found := lookalikes{seq: g.state.seq}
-	others := 0
-	if sp != nil {
-		if err := m.agrees(sp.model); err != nil {
-			return lookalikes{}, err
-		}
-		others = sp.owned
-		if st := g.state.students[studentID]; st != nil {
-			others -= sp.students[st]
-		}
-	}
-	found.threshold = m.duplicateThreshold(others, g.opts.FPIR)
-	if sp == nil {
-		return found, nil
+// the vector. StudentID is whose enrolment it is.
+//
+// The memory is not locked while the index is searched, which takes long, so that
+// enrolments that search do not hold up the one that is applied. What changes
+// meanwhile does no harm: it came after seq, and is looked at by its own vectors.
+func (m *memory) lookalikes(model Model, vector []float32, studentID string) (lookalikes, error) {
+	found, sp, err := m.beginLookalikes(model, studentID)
+	if err != nil || sp == nil {
+		return found, err
 	}
 	hits, err := reaching(sp.engine, vector, found.threshold)
 	if err != nil {
 		return lookalikes{}, fmt.Errorf("search for duplicates: %w", err)
 	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	for _, h := range hits {
 		if c := sp.owner(h.ID); c != nil {
-			found.crops = append(found.crops, Candidate{CropID: c.id, Similarity: h.Similarity})
+			found.crops = append(found.crops, Candidate{CropID: c.ID, Similarity: h.Similarity})
 		}
 	}
 	return found, nil
+}
+
+// beginLookalikes returns what to search for, and where; nil: there is nothing yet.
+func (m *memory) beginLookalikes(model Model, studentID string) (found lookalikes, sp *space, err error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	found.seq, sp = m.seq, m.spaces[model.Name]
+	others := 0
+	if sp != nil {
+		if err := model.agrees(sp.Model); err != nil {
+			return lookalikes{}, nil, err
+		}
+		others = sp.owned
+		if st := m.students[studentID]; st != nil {
+			others -= sp.students[st]
+		}
+	}
+	found.threshold = model.duplicateThreshold(others, m.settings.FPIR)
+	return found, sp, nil
 }
 
 // reaching returns all vectors of the engine that reach the floor.
@@ -73,43 +84,45 @@ func reaching(engine index.Engine, vector []float32, floor float32) ([]index.Hit
 }
 
 // refuseDuplicate returns a DuplicateError if the face is enrolled under another
-// student than studentID. Seen is what a search found before; nil, or too old to
-// tell what was applied since, and it searches itself.
-// REQUIRES: the writer's lock is held.
-func (g *Gallery) refuseDuplicate(e *Enrolment, studentID string, seen *lookalikes) error {
-	recent := &g.writer.recent
-	if seen == nil || seen.seq < recent.forgotten {
-		found, err := g.lookalikes(e.Model, e.Vector, studentID)
+// student than studentID.
+func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
+	recent := &d.gallery.writer.recent
+	if d.seen == nil || d.seen.seq < recent.forgotten {
+		// Nothing was searched before, or too long ago to tell what came since.
+		found, err := e.batch.memory.lookalikes(d.model, d.Embedding.Vector, studentID)
 		if err != nil {
 			return err
 		}
-		seen = &found
+		d.seen = &found
 	}
-	since := recent.since(seen.seq, e.Model.Name)
-	crops := make([]Candidate, 0, len(seen.crops))
-	for _, c := range seen.crops {
+	since := recent.since(d.seen.seq, d.model.Name)
+	for ref, r := range e.changes() {
+		if r, ok := r.(storage.Embedding); ok && ref.Model == d.model.Name {
+			since[ref.ID] = r.Vector
+		}
+	}
+	crops := make([]Candidate, 0, len(d.seen.crops))
+	for _, c := range d.seen.crops {
 		if _, replaced := since[c.CropID]; !replaced {
 			crops = append(crops, c)
 		}
 	}
 	for cropID, vector := range since {
-		if s := dot(vector, e.Vector); s >= seen.threshold {
+		if s := dot(vector, d.Embedding.Vector); s >= d.seen.threshold {
 			crops = append(crops, Candidate{CropID: cropID, Similarity: s})
 		}
 	}
 
 	var worst *DuplicateError
 	for _, c := range crops {
-		if c.CropID == e.CropID || worst != nil && c.Similarity <= worst.Similarity {
+		if c.CropID == d.CropID || worst != nil && c.Similarity <= worst.Similarity {
 			continue
 		}
-		record, err := g.store.Crop(c.CropID)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue // deleted since
+		ref := storage.Ref{Kind: storage.KindEmbedding, ID: c.CropID, Model: d.model.Name}
+		if !slices.Contains(e.embeddingsOf(c.CropID), ref) { // deleted since, though the crop may be back
+			continue
 		}
-		if err != nil {
-			return fmt.Errorf("read crop %q: %w", c.CropID, err)
-		}
+		record, _ := lookup[storage.Crop](e, cropRef(c.CropID))
 		if record.StudentID != "" && record.StudentID != studentID {
 			worst = &DuplicateError{StudentID: record.StudentID, Similarity: c.Similarity}
 		}
@@ -129,9 +142,8 @@ func dot(a, b []float32) float32 {
 	return float32(max(-1, min(sum, 1)))
 }
 
-// recentVectors remembers the vectors of the last changes: of all that may not
-// be searchable yet, and of some before, for searches that are under way.
-// The writer's lock guards it.
+// recentVectors remembers the vectors of the last changes, for searches that are
+// under way. It is the writer's.
 type recentVectors struct {
 	entries   []recentVector // by sequence number
 	forgotten uint64         // the last number of which something is left out
@@ -140,29 +152,21 @@ type recentVectors struct {
 type recentVector struct {
 	seq           uint64
 	model, cropID string
-	vector        []float32 // shared with the index's input: never modified
+	vector        []float32 // shared with what was written: never modified
 }
 
-// recentKept is how many vectors it keeps for searches under way: more than
-// there are cores, by far; 1 MiB at 512 dimensions.
+// recentKept is how many vectors it keeps: more than there are cores, by far; 1 MiB
+// at 512 dimensions.
 const recentKept = 512
 
-// add remembers the vectors of a change, and forgets old ones, once in a while,
-// that are searchable: those up to the given number.
-func (r *recentVectors) add(s *step, searchable uint64) {
-	for _, c := range s.crops {
-		for _, e := range c.vectors {
-			r.entries = append(r.entries, recentVector{s.seq, e.Model, c.id, e.Vector})
+// add remembers the vectors of a commit, and forgets old ones, once in a while.
+func (r *recentVectors) add(seq uint64, writes []storage.Write) {
+	for _, w := range writes {
+		if e, ok := w.Put.(storage.Embedding); ok {
+			r.entries = append(r.entries, recentVector{seq, e.Model, e.CropID, e.Vector})
 		}
 	}
-	if len(r.entries) < 2*recentKept {
-		return
-	}
-	n := 0
-	for n < len(r.entries)-recentKept && r.entries[n].seq <= searchable {
-		n++
-	}
-	if n > 0 {
+	if n := len(r.entries) - recentKept; n >= recentKept {
 		r.forgotten = r.entries[n-1].seq
 		r.entries = append([]recentVector(nil), r.entries[n:]...)
 	}

@@ -2,10 +2,8 @@ package gallery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"rollcall/storage"
 )
@@ -23,9 +21,8 @@ type Enrolment struct {
 	// that is [Gallery.AssignCrop]'s).
 	StudentID string
 
-	Groups         []string  // to add to the student's; not used without a StudentID
-	Model          Model     // that made the vector
-	Vector         []float32 // [Model.Dimension]float32, unit length
+	Groups         []string // to add to the student's; not used without a StudentID
+	Embedding      Embedding
 	Quality        Quality
 	AllowDuplicate bool // enrol even where another student's crop looks like the same person
 }
@@ -36,6 +33,7 @@ type Enrolled struct {
 	Student   storage.Student // whose the crop is; zero when nobody's
 	Replaced  bool            // an embedding of this crop and model was there before
 	Corrected bool            // an earlier correction stands, against the StudentID given
+	Warnings  []string        // WarningOtherRecipe, …
 	Seq       uint64          // sequence number of the change
 }
 
@@ -44,34 +42,35 @@ type Enrolled struct {
 // crop of another student moves, unless a correction put it there. When Enroll
 // returns, the crop is on disk and searchable. Doing it again changes but the times.
 //
+// The first embedding of a gallery chooses its model, where the settings name none.
+//
 // The errors are ErrInvalidID, ErrInvalidModel, ErrInvalidVector, a
-// *DuplicateError, a *DigestError, ErrReadOnly and ErrClosed; then nothing was
-// stored. The duplicate check is left out for a crop that was corrected (a
-// person has looked at it), and where the same vector is enrolled under the same
-// student already, so that an import can be repeated.
+// *DuplicateError, a *DigestError, those of [Options.Models], ErrReadOnly,
+// ErrUnavailable and ErrClosed; but for ErrUnavailable nothing was stored. The
+// duplicate check is left out for a crop that was corrected (a person has looked
+// at it), and where the same vector is enrolled under the same student already, so
+// that an import can be repeated.
 func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err := e.check(); err != nil {
 		return Enrolled{}, err
 	}
-	e.Vector = slices.Clone(e.Vector) // it is kept a while
-	var seen *lookalikes
+	model, err := g.modelOf(e.Embedding)
+	if err != nil {
+		return Enrolled{}, err
+	}
+	e.Embedding.Vector = slices.Clone(e.Embedding.Vector) // it is kept a while
+	d := enrolDecision{Enrolment: e, model: model, gallery: g}
 	if e.StudentID != "" && !e.AllowDuplicate {
-		found, err := g.lookalikes(e.Model, e.Vector, e.StudentID)
-		if err != nil {
+		if err := d.search(ctx); err != nil {
 			return Enrolled{}, err
 		}
-		seen = &found
 	}
-	var out Enrolled
-	seq, err := g.change(ctx, func(c *storage.Change, s *step) (err error) {
-		out, err = g.enroll(c, s, &e, seen)
-		return err
-	})
+	seq, err := g.writer.do(ctx, "enrol", d.decide)
 	if err != nil {
 		return Enrolled{}, fmt.Errorf("enrol crop %q: %w", e.CropID, err)
 	}
-	out.Seq = seq
-	return out, nil
+	d.out.Seq = seq
+	return d.out, nil
 }
 
 // check checks the request, and sorts its groups.
@@ -84,119 +83,148 @@ func (e *Enrolment) check() (err error) {
 			return err
 		}
 	}
-	if e.Groups, err = groupSet(e.Groups...); err != nil {
-		return err
-	}
-	if err := e.Model.check(); err != nil {
-		return err
-	}
-	return e.Model.checkVector(e.Vector)
+	e.Groups, err = groupSet(e.Groups...)
+	return err
 }
 
-// enroll decides an enrolment.
-// REQUIRES: the writer's lock is held.
-func (g *Gallery) enroll(c *storage.Change, s *step, e *Enrolment, seen *lookalikes) (Enrolled, error) {
-	now := time.Now().UTC()
-	if err := g.lockModel(c, s, e.Model, now); err != nil {
-		return Enrolled{}, err
+// enrolDecision is an enrolment on its way.
+type enrolDecision struct {
+	Enrolment
+	model   Model
+	gallery *Gallery
+	seen    *lookalikes // what a search found before; nil: none was made
+	out     Enrolled
+}
+
+// search looks for the same face in the index, before it is the enrolment's turn.
+func (d *enrolDecision) search(ctx context.Context) error {
+	m, release, err := d.gallery.read(ctx)
+	if err != nil {
+		return err
 	}
-	before, err := g.findCrop(e.CropID)
-	isNew := errors.Is(err, ErrCropNotFound)
-	if err != nil && !isNew {
-		return Enrolled{}, err
+	release()
+	found, err := m.lookalikes(d.model, d.Embedding.Vector, d.StudentID)
+	d.seen = &found
+	return err
+}
+
+// decide decides the enrolment.
+func (d *enrolDecision) decide(e *edit) error {
+	locked, err := e.lockModel(d.model, d.Embedding.Recipe)
+	if err != nil {
+		return err
 	}
+	before, known := lookup[storage.Crop](e, cropRef(d.CropID))
 	crop := before
-	if isNew {
-		crop = storage.Crop{ID: e.CropID, Created: now}
-		s.stored++
+	if !known {
+		crop = storage.Crop{ID: d.CropID, Created: e.now}
 	}
-	crop.Updated = now
-	if e.StudentID != "" && !crop.Corrected {
-		crop.StudentID = e.StudentID
+	crop.Updated = e.now
+	if d.StudentID != "" && !crop.Corrected {
+		crop.StudentID = d.StudentID
 	}
-	out := Enrolled{Crop: crop, Corrected: e.StudentID != "" && e.StudentID != crop.StudentID}
-
-	old, err := g.store.Embedding(e.CropID, e.Model.Name)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return Enrolled{}, fmt.Errorf("read embedding of crop %q: %w", e.CropID, err)
+	stored := e.embeddingsOf(d.CropID)
+	record := storage.Embedding{
+		CropID: d.CropID, Model: d.model.Name, Digest: d.model.Digest, Recipe: d.Embedding.Recipe,
+		Vector: d.Embedding.Vector, Quality: d.Quality, Created: e.now,
 	}
-	out.Replaced = err == nil
-
-	repeated := before.StudentID == crop.StudentID && slices.Equal(old.Vector, e.Vector)
-	if crop.StudentID != "" && !e.AllowDuplicate && !crop.Corrected && !repeated {
-		if err := g.refuseDuplicate(e, crop.StudentID, seen); err != nil {
-			return Enrolled{}, err
+	d.out = Enrolled{
+		Crop:      crop,
+		Corrected: d.StudentID != "" && d.StudentID != crop.StudentID,
+		Replaced:  slices.Contains(stored, record.Ref()),
+	}
+	if locked.Recipe != d.Embedding.Recipe {
+		d.out.Warnings = append(d.out.Warnings, WarningOtherRecipe)
+	}
+	if crop.StudentID != "" && !d.AllowDuplicate && !crop.Corrected {
+		repeated, err := d.repeats(e, before, crop)
+		if err != nil {
+			return err
+		}
+		if !repeated {
+			if err := d.refuseDuplicate(e, crop.StudentID); err != nil {
+				return err
+			}
 		}
 	}
-
-	embedding := storage.Embedding{
-		CropID: e.CropID, Model: e.Model.Name, Digest: e.Model.Digest,
-		Vector: e.Vector, Quality: e.Quality, Created: now,
-	}
-	c.PutCrop(crop)
-	c.PutEmbedding(embedding)
+	e.put(crop)
+	e.put(record)
 	if crop.StudentID == "" {
-		return out, nil
+		return nil
 	}
 	var groups []string
-	if e.StudentID == crop.StudentID {
-		groups = e.Groups // they are about the student that was given, nobody else
+	if d.StudentID == crop.StudentID {
+		groups = d.Groups // they are about the student that was given, nobody else
 	}
-	if out.Student, err = g.joinGroups(c, s, crop.StudentID, groups, now); err != nil {
-		return Enrolled{}, err
+	if d.out.Student, err = e.joinGroups(crop.StudentID, groups); err != nil {
+		return err
 	}
-	vectors := []storage.Embedding{embedding}
-	if !isNew && before.StudentID == "" { // its other embeddings become searchable too
-		for other, err := range g.store.EmbeddingsOf(e.CropID) {
-			if err != nil {
-				return Enrolled{}, fmt.Errorf("read embeddings of crop %q: %w", e.CropID, err)
-			}
-			if other.Model != e.Model.Name {
-				vectors = append(vectors, other)
-			}
-		}
+	if known && before.StudentID == "" { // its other embeddings become searchable too
+		return e.bringIn(slices.DeleteFunc(stored, func(ref storage.Ref) bool { return ref == record.Ref() }))
 	}
-	s.crops = append(s.crops, cropStep{id: crop.ID, student: crop.StudentID, vectors: vectors})
-	return out, nil
+	return nil
 }
 
-// lockModel holds the vector to the model of the gallery's other ones, or makes
-// it the first.
-// REQUIRES: the writer's lock is held.
-func (g *Gallery) lockModel(c *storage.Change, s *step, m Model, now time.Time) error {
-	locked, err := g.store.Model(m.Name)
-	if err == nil {
-		return m.agrees(locked)
+// repeats reports whether the same vector is enrolled under the same student
+// already.
+func (d *enrolDecision) repeats(e *edit, before, crop storage.Crop) (bool, error) {
+	if !d.out.Replaced || before.StudentID != crop.StudentID {
+		return false, nil
 	}
-	if !errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("read model %q: %w", m.Name, err)
+	old, err := e.read(storage.Ref{Kind: storage.KindEmbedding, ID: d.CropID, Model: d.model.Name})
+	if err != nil {
+		return false, err
 	}
-	locked = storage.Model{Name: m.Name, Digest: m.Digest, Dimension: m.Dimension, Created: now}
-	c.PutModel(locked)
-	s.models = append(s.models, locked)
-	return nil
+	return len(old) == 1 && slices.Equal(old[0].Vector, d.Embedding.Vector), nil
+}
+
+// lockModel holds an embedding to the model of the gallery's other ones, or makes
+// it the first. It chooses the model for a gallery that has chosen none.
+func (e *edit) lockModel(m Model, recipe string) (storage.Model, error) {
+	locked, ok := lookup[storage.Model](e, modelRef(m.Name))
+	if ok {
+		if err := m.agrees(locked); err != nil {
+			return storage.Model{}, err
+		}
+	} else {
+		locked = storage.Model{Name: m.Name, Digest: m.Digest, Dimension: m.Dimension, Recipe: recipe, Created: e.now}
+		e.put(locked)
+	}
+	if r, ok := lookup[storage.Settings](e, settingsRef); ok && r.Model == "" {
+		s := settingsOf(r)
+		s.Model = m.Name
+		e.putSettings(s)
+	}
+	return locked, nil
 }
 
 // joinGroups adds groups, sorted and checked, to the student's, who comes into
 // being if new, and returns the student.
-// REQUIRES: the writer's lock is held.
-func (g *Gallery) joinGroups(c *storage.Change, s *step, id string, groups []string, now time.Time) (storage.Student, error) {
-	st, err := g.findStudent(id)
-	isNew := errors.Is(err, ErrStudentNotFound)
-	if err != nil && !isNew {
-		return storage.Student{}, err
-	}
-	if isNew {
-		st = storage.Student{ID: id, Created: now}
+func (e *edit) joinGroups(id string, groups []string) (storage.Student, error) {
+	st, known := lookup[storage.Student](e, studentRef(id))
+	if !known {
+		st = storage.Student{ID: id, Created: e.now}
 	}
 	all, err := groupSet(append(slices.Clone(st.Groups), groups...)...)
 	if err != nil {
 		return storage.Student{}, err
 	}
-	if isNew || !slices.Equal(all, st.Groups) {
-		st.Groups, st.Updated = all, now
-		c.PutStudent(st)
-		s.students = append(s.students, st)
+	if !known || !slices.Equal(all, st.Groups) {
+		st.Groups, st.Updated = all, e.now
+		e.put(st)
 	}
 	return st, nil
+}
+
+// bringIn writes embeddings again, as they are: a crop that gets a student becomes
+// searchable by all of them, and memory has only what was written.
+func (e *edit) bringIn(refs []storage.Ref) error {
+	list, err := e.read(refs...)
+	if err != nil {
+		return err
+	}
+	for _, embedding := range list {
+		e.put(embedding)
+	}
+	return nil
 }

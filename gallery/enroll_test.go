@@ -12,7 +12,7 @@ import (
 
 func TestEnrollBadInput(t *testing.T) {
 	g := openGallery(t, Options{})
-	good := Enrolment{CropID: "c", StudentID: "s", Groups: []string{"g"}, Model: plain, Vector: base(plain, 0)}
+	good := Enrolment{CropID: "c", StudentID: "s", Groups: []string{"g"}, Embedding: made(plain, base(plain, 0))}
 	nan := base(plain, 0)
 	nan[3] = float32(math.NaN())
 	inf := base(plain, 0)
@@ -33,12 +33,12 @@ func TestEnrollBadInput(t *testing.T) {
 		"long student id":    {func(e *Enrolment) { e.StudentID = strings.Repeat("ä", 65) }, ErrInvalidID},
 		"empty group":        {func(e *Enrolment) { e.Groups = []string{"g", ""} }, ErrInvalidID},
 		"too many groups":    {func(e *Enrolment) { e.Groups = many }, ErrInvalidID},
-		"no vector":          {func(e *Enrolment) { e.Vector = nil }, ErrInvalidVector},
-		"wrong dimension":    {func(e *Enrolment) { e.Vector = base(small, 0) }, ErrInvalidVector},
-		"zero vector":        {func(e *Enrolment) { e.Vector = make([]float32, plain.Dimension) }, ErrInvalidVector},
-		"NaN":                {func(e *Enrolment) { e.Vector = nan }, ErrInvalidVector},
-		"infinity":           {func(e *Enrolment) { e.Vector = inf }, ErrInvalidVector},
-		"model without name": {func(e *Enrolment) { e.Model.Name = "" }, ErrInvalidModel},
+		"no vector":          {func(e *Enrolment) { e.Embedding.Vector = nil }, ErrInvalidVector},
+		"wrong dimension":    {func(e *Enrolment) { e.Embedding.Vector = base(small, 0) }, ErrInvalidVector},
+		"zero vector":        {func(e *Enrolment) { e.Embedding.Vector = make([]float32, plain.Dimension) }, ErrInvalidVector},
+		"NaN":                {func(e *Enrolment) { e.Embedding.Vector = nan }, ErrInvalidVector},
+		"infinity":           {func(e *Enrolment) { e.Embedding.Vector = inf }, ErrInvalidVector},
+		"model without name": {func(e *Enrolment) { e.Embedding.Model = "" }, ErrInvalidModel},
 	} {
 		e := good
 		tc.change(&e)
@@ -47,7 +47,7 @@ func TestEnrollBadInput(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tc.want)
 		}
 	}
-	if seq := g.store.Sequence(); seq != 0 {
+	if seq := sequence(t, g); seq != 1 {
 		t.Errorf("%d changes were stored", seq)
 	}
 
@@ -58,14 +58,14 @@ func TestEnrollBadInput(t *testing.T) {
 
 func TestEnrollKeepsGroupsWithinBound(t *testing.T) {
 	g := openGallery(t, Options{})
-	e := Enrolment{CropID: "c", StudentID: "s", Model: plain, Vector: base(plain, 0)}
+	e := Enrolment{CropID: "c", StudentID: "s", Embedding: made(plain, base(plain, 0))}
 	for i := range MaxGroups {
 		e.Groups = append(e.Groups, fmt.Sprint(i))
 	}
 	mustEnroll(t, g, e)
-	before := g.store.Sequence()
+	before := sequence(t, g)
 	e.Groups = []string{"one more"}
-	if _, err := g.Enroll(ctx, e); !errors.Is(err, ErrInvalidID) || g.store.Sequence() != before {
+	if _, err := g.Enroll(ctx, e); !errors.Is(err, ErrInvalidID) || sequence(t, g) != before {
 		t.Errorf("one group too many: %v", err)
 	}
 	e.Groups = []string{"0"}
@@ -75,13 +75,13 @@ func TestEnrollKeepsGroupsWithinBound(t *testing.T) {
 // Enrolling again gives the same answer, but for times and the sequence number.
 func TestEnrollAgain(t *testing.T) {
 	g := openGallery(t, Options{})
-	e := Enrolment{CropID: "c", StudentID: "s", Groups: []string{"y", "x", "y"}, Model: plain, Vector: base(plain, 0), Quality: Quality{Width: 7}}
+	e := Enrolment{CropID: "c", StudentID: "s", Groups: []string{"y", "x", "y"}, Embedding: made(plain, base(plain, 0)), Quality: Quality{Width: 7}}
 	first := mustEnroll(t, g, e)
-	if first.Replaced || first.Corrected || first.Seq != 1 || !slices.Equal(first.Student.Groups, []string{"x", "y"}) {
+	if first.Replaced || first.Corrected || first.Seq != 2 || !slices.Equal(first.Student.Groups, []string{"x", "y"}) {
 		t.Errorf("first: %+v", first)
 	}
 	// Somebody else's like face, allowed, must not make the repetition a duplicate.
-	mustEnroll(t, g, Enrolment{CropID: "d", StudentID: "twin", Model: plain, Vector: base(plain, 0), AllowDuplicate: true})
+	mustEnroll(t, g, Enrolment{CropID: "d", StudentID: "twin", Embedding: made(plain, base(plain, 0)), AllowDuplicate: true})
 	again := mustEnroll(t, g, e)
 	if !again.Replaced || again.Crop.StudentID != "s" || !again.Crop.Created.Equal(first.Crop.Created) ||
 		!again.Student.Updated.Equal(first.Student.Updated) {
@@ -104,9 +104,9 @@ func sameTimes(a, b time.Time) bool { return a == b }
 func TestEnrollDoesNotKeepTheCallersVector(t *testing.T) {
 	g := openGallery(t, Options{})
 	v := base(plain, 0)
-	mustEnroll(t, g, Enrolment{CropID: "c", StudentID: "s", Model: plain, Vector: v})
+	mustEnroll(t, g, Enrolment{CropID: "c", StudentID: "s", Embedding: made(plain, v)})
 	v[0], v[1] = 0, 1
-	_, err := g.Enroll(ctx, Enrolment{CropID: "d", StudentID: "t", Model: plain, Vector: base(plain, 1)})
+	_, err := g.Enroll(ctx, Enrolment{CropID: "d", StudentID: "t", Embedding: made(plain, base(plain, 1))})
 	if err != nil {
 		t.Errorf("the vector in the gallery changed: %v", err)
 	}
@@ -115,7 +115,7 @@ func TestEnrollDoesNotKeepTheCallersVector(t *testing.T) {
 
 func TestCorrectionSticks(t *testing.T) {
 	g := openGallery(t, Options{})
-	e := Enrolment{CropID: "c", StudentID: "wrong", Model: plain, Vector: base(plain, 0), Groups: []string{"w"}}
+	e := Enrolment{CropID: "c", StudentID: "wrong", Embedding: made(plain, base(plain, 0)), Groups: []string{"w"}}
 	mustEnroll(t, g, e)
 	info, err := g.AssignCrop(ctx, "c", "right")
 	if err != nil || info.StudentID != "right" || !info.Corrected || len(info.Embeddings) != 1 {
@@ -128,7 +128,7 @@ func TestCorrectionSticks(t *testing.T) {
 	if st, err := g.Student(ctx, "wrong"); err != nil || st.CropCount != 0 {
 		t.Errorf("the wrong one stays, without crops: %+v, %v", st, err)
 	}
-	if out := mustEnroll(t, g, Enrolment{CropID: "c", StudentID: "right", Model: plain, Vector: base(plain, 1)}); out.Corrected {
+	if out := mustEnroll(t, g, Enrolment{CropID: "c", StudentID: "right", Embedding: made(plain, base(plain, 1))}); out.Corrected {
 		t.Errorf("enrolled under the right one: %+v", out)
 	}
 
@@ -140,7 +140,7 @@ func TestCorrectionSticks(t *testing.T) {
 	if out.Crop.StudentID != "" || !out.Corrected || out.Student.ID != "" {
 		t.Errorf("enrolled after it was taken away: %+v", out)
 	}
-	got, err := g.Identify(ctx, Probe{Vector: base(plain, 0), Model: plain})
+	got, err := g.Identify(ctx, Probe{Embedding: made(plain, base(plain, 0))})
 	if err != nil || got.Students != 0 || got.Reasons[0] != ReasonNobodyEnrolled {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -157,19 +157,19 @@ func TestCorrectionSticks(t *testing.T) {
 
 func TestEnrollWithoutStudentKeepsIt(t *testing.T) {
 	g := openGallery(t, Options{})
-	e := Enrolment{CropID: "c", Model: plain, Vector: base(plain, 0), Groups: []string{"unused"}}
+	e := Enrolment{CropID: "c", Embedding: made(plain, base(plain, 0)), Groups: []string{"unused"}}
 	if out := mustEnroll(t, g, e); out.Crop.StudentID != "" || out.Student.ID != "" {
 		t.Errorf("%+v", out)
 	}
 	e.StudentID, e.Groups = "s", nil
 	mustEnroll(t, g, e)
-	e.StudentID, e.Model, e.Vector, e.Groups = "", small, base(small, 0), []string{"unused"}
+	e.StudentID, e.Embedding, e.Groups = "", made(small, base(small, 0)), []string{"unused"}
 	out := mustEnroll(t, g, e)
 	if out.Crop.StudentID != "s" || out.Corrected || len(out.Student.Groups) != 0 {
 		t.Errorf("%+v", out)
 	}
 	for _, m := range []Model{plain, small} {
-		got, err := g.Identify(ctx, Probe{Vector: base(m, 0), Model: m})
+		got, err := g.Identify(ctx, Probe{Embedding: made(m, base(m, 0))})
 		if err != nil || got.StudentID != "s" {
 			t.Errorf("under %s: %+v, %v", m.Name, got, err)
 		}
@@ -181,19 +181,19 @@ func TestLaterEnrolmentIndexesAllModels(t *testing.T) {
 	for name, enrol := range map[string]func(g *Gallery) error{
 		"assign": func(g *Gallery) error { _, err := g.AssignCrop(ctx, "c", "s"); return err },
 		"enroll": func(g *Gallery) error {
-			_, err := g.Enroll(ctx, Enrolment{CropID: "c", StudentID: "s", Model: small, Vector: base(small, 0)})
+			_, err := g.Enroll(ctx, Enrolment{CropID: "c", StudentID: "s", Embedding: made(small, base(small, 0))})
 			return err
 		},
 	} {
 		g := openGallery(t, Options{})
 		for _, m := range []Model{plain, small} {
-			mustEnroll(t, g, Enrolment{CropID: "c", Model: m, Vector: base(m, 0)})
+			mustEnroll(t, g, Enrolment{CropID: "c", Embedding: made(m, base(m, 0))})
 		}
 		if err := enrol(g); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range []Model{plain, small} {
-			got, err := g.Identify(ctx, Probe{Vector: base(m, 0), Model: m})
+			got, err := g.Identify(ctx, Probe{Embedding: made(m, base(m, 0))})
 			if err != nil || got.StudentID != "s" {
 				t.Errorf("%s: under %s: %+v, %v", name, m.Name, got, err)
 			}
@@ -208,23 +208,22 @@ func TestDuplicates(t *testing.T) {
 	if threshold != 0.85 {
 		t.Fatalf("threshold %v", threshold)
 	}
-	mustEnroll(t, g, Enrolment{CropID: "a1", StudentID: "a", Model: plain, Vector: base(plain, 0)})
+	mustEnroll(t, g, Enrolment{CropID: "a1", StudentID: "a", Embedding: made(plain, base(plain, 0))})
 	for _, tc := range []struct {
 		name  string
 		e     Enrolment
 		whose string // "" where it passes
 	}{
-		{"just below", Enrolment{CropID: "b1", StudentID: "b", Vector: unit([]float32{0.849, 0.5284, 15: 0})}, ""},
-		{"just above", Enrolment{CropID: "c1", StudentID: "c", Vector: at(plain, 0.851)}, "a"},
-		{"same student", Enrolment{CropID: "a2", StudentID: "a", Vector: at(plain, 0.99)}, ""},
-		{"stored only", Enrolment{CropID: "x", Vector: base(plain, 0)}, ""},
-		{"allowed", Enrolment{CropID: "d1", StudentID: "d", Vector: at(plain, 0.99), AllowDuplicate: true}, ""},
-		{"nearest is named", Enrolment{CropID: "e1", StudentID: "e", Vector: at(plain, 0.9995)}, "a"},
-		{"moves with the crop", Enrolment{CropID: "b1", StudentID: "e", Vector: at(plain, -0.9)}, ""},
-		{"crop is not its own duplicate", Enrolment{CropID: "b1", StudentID: "f", Vector: at(plain, -0.9)}, ""},
-		{"kept student counts", Enrolment{CropID: "b1", Vector: at(plain, 0.9995)}, "a"},
+		{"just below", Enrolment{CropID: "b1", StudentID: "b", Embedding: made(plain, unit([]float32{0.849, 0.5284, 15: 0}))}, ""},
+		{"just above", Enrolment{CropID: "c1", StudentID: "c", Embedding: made(plain, at(plain, 0.851))}, "a"},
+		{"same student", Enrolment{CropID: "a2", StudentID: "a", Embedding: made(plain, at(plain, 0.99))}, ""},
+		{"stored only", Enrolment{CropID: "x", Embedding: made(plain, base(plain, 0))}, ""},
+		{"allowed", Enrolment{CropID: "d1", StudentID: "d", Embedding: made(plain, at(plain, 0.99)), AllowDuplicate: true}, ""},
+		{"nearest is named", Enrolment{CropID: "e1", StudentID: "e", Embedding: made(plain, at(plain, 0.9995))}, "a"},
+		{"moves with the crop", Enrolment{CropID: "b1", StudentID: "e", Embedding: made(plain, at(plain, -0.9))}, ""},
+		{"crop is not its own duplicate", Enrolment{CropID: "b1", StudentID: "f", Embedding: made(plain, at(plain, -0.9))}, ""},
+		{"kept student counts", Enrolment{CropID: "b1", Embedding: made(plain, at(plain, 0.9995))}, "a"},
 	} {
-		tc.e.Model = plain
 		_, err := g.Enroll(ctx, tc.e)
 		var dup *DuplicateError
 		errors.As(err, &dup)
@@ -244,33 +243,40 @@ func TestDuplicates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mustEnroll(t, g, Enrolment{CropID: "c1", StudentID: "c", Model: plain, Vector: at(plain, 0.851)})
+	mustEnroll(t, g, Enrolment{CropID: "c1", StudentID: "c", Embedding: made(plain, at(plain, 0.851))})
 }
 
+// The gallery keeps the model's file that its vectors are of, whatever the server
+// serves later, and whatever the embeddings say.
 func TestDigestLocksModel(t *testing.T) {
-	g := openGallery(t, Options{})
-	mustEnroll(t, g, Enrolment{CropID: "c", StudentID: "s", Model: plain, Vector: base(plain, 0)})
-	before := g.store.Sequence()
+	served := plain
+	g := openGallery(t, Options{Models: func(string) (Model, error) { return served, nil }})
+	mustEnroll(t, g, Enrolment{CropID: "c", StudentID: "s", Embedding: made(plain, base(plain, 0))})
+	before := sequence(t, g)
 	digest, dimension := plain, plain
 	digest.Digest = "other"
 	dimension.Dimension = 4
 	for name, m := range map[string]Model{"digest": digest, "dimension": dimension} {
+		served = m
 		calls := map[string]func() error{
 			"enroll": func() error {
-				_, err := g.Enroll(ctx, Enrolment{CropID: "d", StudentID: "s", Model: m, Vector: base(m, 0)})
+				_, err := g.Enroll(ctx, Enrolment{CropID: "d", StudentID: "s", Embedding: made(m, base(m, 0))})
 				return err
 			},
 			"enroll, allowed": func() error {
-				_, err := g.Enroll(ctx, Enrolment{CropID: "d", StudentID: "s", Model: m, Vector: base(m, 0), AllowDuplicate: true})
+				_, err := g.Enroll(ctx, Enrolment{CropID: "d", StudentID: "s", Embedding: made(m, base(m, 0)), AllowDuplicate: true})
 				return err
 			},
 			"store": func() error {
-				_, err := g.Enroll(ctx, Enrolment{CropID: "d", Model: m, Vector: base(m, 0)})
+				_, err := g.Enroll(ctx, Enrolment{CropID: "d", Embedding: made(m, base(m, 0))})
 				return err
 			},
-			"identify": func() error { _, err := g.Identify(ctx, Probe{Vector: base(m, 0), Model: m}); return err },
-			"crop":     func() error { _, err := g.IdentifyCrop(ctx, "c", Probe{Model: m}); return err },
-			"roll":     func() error { _, err := g.RollCall(ctx, [][]float32{base(m, 0)}, m, Scope{}, 0); return err },
+			"identify": func() error { _, err := g.Identify(ctx, Probe{Embedding: made(m, base(m, 0))}); return err },
+			"roll": func() error {
+				_, err := g.RollCall(ctx, m.Name, []Embedding{made(m, base(m, 0))}, Scope{}, 0)
+				return err
+			},
+			"choose": func() error { _, err := g.UpdateSettings(ctx, SettingsChange{Model: &m.Name}); return err },
 		}
 		for call, do := range calls {
 			var e *DigestError
@@ -280,7 +286,15 @@ func TestDigestLocksModel(t *testing.T) {
 			}
 		}
 	}
-	if g.store.Sequence() != before {
+	served = digest
+	var e *DigestError
+	if _, err := g.IdentifyCrop(ctx, "c", under(plain)); !errors.As(err, &e) {
+		t.Errorf("a stored probe of the file before: %v", err)
+	}
+	if _, err := g.Enroll(ctx, Enrolment{CropID: "d", Embedding: made(plain, base(plain, 0))}); !errors.As(err, &e) || e.Have != "other" {
+		t.Errorf("an embedding of the file before: %v", err)
+	}
+	if sequence(t, g) != before {
 		t.Error("something was stored")
 	}
 }
@@ -290,11 +304,11 @@ func TestErrorsTellNoContent(t *testing.T) {
 	g := openGallery(t, Options{})
 	v := base(plain, 0)
 	v[1] = 0.123456
-	_, err := g.Enroll(ctx, Enrolment{CropID: "c", StudentID: "s", Model: plain, Vector: v})
+	_, err := g.Enroll(ctx, Enrolment{CropID: "c", StudentID: "s", Embedding: made(plain, v)})
 	if err == nil || strings.Contains(err.Error(), "0.12") {
 		t.Errorf("%v", err)
 	}
-	_, err = g.Enroll(ctx, Enrolment{CropID: "evil\nline", StudentID: "s", Model: plain, Vector: base(plain, 0)})
+	_, err = g.Enroll(ctx, Enrolment{CropID: "evil\nline", StudentID: "s", Embedding: made(plain, base(plain, 0))})
 	if err == nil || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "evil") {
 		t.Errorf("%v", err)
 	}

@@ -37,8 +37,12 @@ var (
 	ErrInvalidModel = errors.New("invalid model")
 
 	// ErrInvalidFPIR says that the wanted false positive identification rate is
-	// not between 0 and 1: the request is at fault.
+	// not between [MinFPIR] and 1: the request is at fault.
 	ErrInvalidFPIR = errors.New("invalid false positive identification rate")
+
+	// ErrInvalidSettings says that settings contradict themselves, such as a negative
+	// margin: the request is at fault.
+	ErrInvalidSettings = errors.New("invalid settings")
 
 	// ErrEmptyScope says that the scope names groups or students, and none of
 	// them has an embedding under the model: enrol them, or correct the scope.
@@ -49,7 +53,19 @@ var (
 	// change, because the disk is nearly full or has failed. Retry later.
 	ErrReadOnly = storage.ErrReadOnly
 
-	// ErrClosed says that [Gallery.Close] was called.
+	// ErrUnavailable says that the gallery cannot answer for the moment; retry in a
+	// second. A change that was under way may be stored or not: look, or make it
+	// again, which does no harm.
+	ErrUnavailable = errors.New("gallery is unavailable")
+
+	// ErrGalleryNotFound says that the server has no gallery of this id: tell the
+	// caller, retrying does not help.
+	ErrGalleryNotFound = errors.New("gallery not found")
+
+	// ErrGalleryExists says that the server has a gallery of this id already.
+	ErrGalleryExists = errors.New("gallery exists already")
+
+	// ErrClosed says that the gallery, or all galleries, were closed.
 	ErrClosed = errors.New("gallery is closed")
 )
 

@@ -1,18 +1,25 @@
 // Package gallery is the meaning of the vectors: who is enrolled with which
 // crops, whose face a probe shows, and who of a class is there.
 //
-// Start with [Open]. [Gallery.Enroll] stores a crop's embedding under a student;
-// [Gallery.Identify] and [Gallery.IdentifyCrop] ask whose face a vector comes
-// from; [Gallery.RollCall] asks it for all crops of one picture at once. The
-// other methods look after students and crops, and [Gallery.CheckConsistency]
-// compares what is on disk with what is searched.
+// A server opens its [Galleries] and takes the one that a call is about with
+// [Galleries.Use]; [Open] opens one alone. [Gallery.Enroll] stores a crop's
+// embedding under a student; [Gallery.Identify] and [Gallery.IdentifyCrop] ask
+// whose face an embedding comes from; [Gallery.RollCall] asks it for all crops of
+// one picture at once. The other methods look after students, crops and settings,
+// and [Gallery.CheckConsistency] compares what is on disk with what is searched.
+//
+// # How one enrolment travels
+//
+// Enroll (enroll.go) hands a decision to the writer (writer.go), which runs it on
+// an edit (edit.go): it finds records in memory and puts others. The writer
+// brings the edits that wait to disk in one commit, and then applies the same
+// records to memory (memory.go), where searches find them (search.go). The start
+// (load.go) applies what is stored in the same way. No rule is written twice: what
+// a record means in memory says apply, and when it is written says its edit.
 //
 // Read on by question: what a verdict rests on is in verdict.go and threshold.go;
-// how a search finds students where the index finds vectors, in search.go; when
-// an enrolment is refused as a duplicate, in duplicate.go; how storage and memory
-// stay in step under concurrent writers, in change.go, order.go and step.go; how
-// a start is spared the building of indexes, and what becomes of deleted vectors
-// there, in snapshot.go and restore.go.
+// when an enrolment is refused as a duplicate, in duplicate.go; how the vectors of
+// a model lie in its index, in space.go.
 //
 // Two promises hold for every change: nothing is acknowledged before it is on
 // disk, and nothing is searchable before it is on disk. A search sees each change
@@ -24,148 +31,114 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
-	"sync/atomic"
 
+	"rollcall/index"
 	"rollcall/storage"
 )
 
-// DefaultMargin is how much more similar than any other student the best one
-// must be for a match: half the standard deviation (0.10) of the similarities of
-// different people. Measured with mobilefacenet-128 on aligned pictures of 603
-// people of LFW, all enrolled: of 625 probes it asks a person about one, whose best
-// student was somebody else; every match was right. At 0.15 it would ask about 11.
-const DefaultMargin = 0.05
+// DefaultEngine searches everything, so that every verdict is exact.
+const DefaultEngine = "exact"
 
-// Options configure a gallery. The zero value is a good choice.
+// Options configure galleries. Models is needed; the rest has good defaults.
 type Options struct {
+	// Models returns what verdicts need to know of a model by its name. It is asked
+	// with every call, so it should be quick; its errors become those of the calls.
+	// It must be safe for concurrent use.
+	Models func(name string) (Model, error)
+
+	// New are the settings that a gallery made from now on starts with. An FPIR or
+	// a margin of 0 is the default one; a negative margin is none.
+	New Settings
+
 	// Engine is the name of the index engine, one of index.Engines. Default:
-	// "auto".
+	// DefaultEngine.
 	Engine string
-
-	// FPIR is the wanted false positive identification rate, (0, 1), of a search
-	// that does not ask for another. Default: DefaultFPIR.
-	FPIR float64
-
-	// Margin is the similarity, up to 2, by which the best student must be ahead
-	// of the next one for a match. Default: DefaultMargin. Negative: none.
-	Margin float32
-
-	// VectorsInStorage keeps the vectors out of memory, but for their coding in a
-	// quarter of the size: a search then reads a few dozen of them from storage.
-	// Answers are the same. The engine "coder-hnsw" ignores it.
-	VectorsInStorage bool
-
-	// SnapshotDir is a folder of the gallery's own, made when missing, for copies of
-	// the indexes, so that Open need not build them again. They hold embeddings; see
-	// snapshot.go. Default: none are kept.
-	SnapshotDir string
 
 	// Logger takes ids and counts, never vectors. Default: nothing is logged.
 	Logger *slog.Logger
 
-	// Progress, if any, is called while Open rebuilds the indexes: done of total
-	// crops have been read. It is called from Open's goroutine.
+	// Progress, if any, is called while a gallery is loaded: done of about total
+	// embeddings are in.
 	Progress func(done, total int)
-
-	policy snapshotPolicy // for tests; zero: defaultPolicy
 }
 
 // Gallery is an open gallery. It is safe for concurrent use.
 type Gallery struct {
-	store *storage.Store
-	opts  Options // every field set, but for Progress
-
-	closed    atomic.Bool
-	writer    writer
-	snapshots *snapshots // nil: none are kept
-
-	// mu guards the fields that follow. Changes alter them only at their turn
-	// (see order), so whoever is at turn may read them without the lock.
-	mu     sync.RWMutex
-	state  state
-	failed error // why no further change is taken; nil while they are
+	opts    Options // every field set, but for Progress
+	writer  *writer
+	closing sync.Once
 }
 
-// Open makes a gallery of what is stored: it takes the indexes, one for each
-// model, from their snapshots where there are any that can be used, and rebuilds
-// them otherwise. The store must not be written to by anybody else while the gallery is
-// open. The errors are those of the options and of the store, and ctx's.
-func Open(ctx context.Context, store *storage.Store, opts Options) (*Gallery, error) {
+// Open loads the gallery of a partition, which nobody else must write to while it
+// is open. An empty partition becomes an empty gallery with the settings
+// [Options.New]. The errors are those of the options and of storage, and ctx's.
+func Open(ctx context.Context, partition *storage.Partition, opts Options) (*Gallery, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("open gallery: %w", err)
 	}
-	g := &Gallery{store: store, opts: opts, state: newState()}
-	g.writer.order = newOrder()
-	if opts.SnapshotDir != "" {
-		if g.snapshots, err = newSnapshots(&g.opts, store); err != nil {
-			return nil, fmt.Errorf("open gallery: %w", err)
-		}
-	}
-	if err := g.rebuild(ctx); err != nil {
+	g := &Gallery{opts: opts}
+	if g.writer, err = newWriter(ctx, partition, &g.opts); err != nil {
 		return nil, fmt.Errorf("open gallery: %w", err)
 	}
-	if g.snapshots != nil {
-		g.snapshots.start(g.moment)
+	if g.writer.memory.Load().seq == 0 {
+		if _, err := g.writer.do(ctx, "make gallery", func(e *edit) error { e.putSettings(opts.New); return nil }); err != nil {
+			return nil, fmt.Errorf("make gallery: %w", errors.Join(err, g.Close()))
+		}
 	}
-	// No search began before this one: there is nothing to remember for it.
-	g.writer.recent.forgotten = g.state.seq
 	return g, nil
 }
 
 func (o Options) withDefaults() (Options, error) {
+	if o.Models == nil {
+		return Options{}, errors.New("no models are given")
+	}
 	if o.Engine == "" {
-		o.Engine = "auto"
-	}
-	if o.FPIR == 0 {
-		o.FPIR = DefaultFPIR
-	}
-	if err := checkFPIR(o.FPIR); err != nil {
-		return Options{}, err
-	}
-	switch {
-	case o.Margin == 0:
-		o.Margin = DefaultMargin
-	case o.Margin < 0:
-		o.Margin = 0
-	case !(o.Margin <= 2): // or NaN
-		return Options{}, errors.New("margin is no difference of similarities")
+		o.Engine = DefaultEngine
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return o, nil
+	var err error
+	if !slices.Contains(index.Engines, o.Engine) {
+		return Options{}, fmt.Errorf("no index engine %q; there are %v", o.Engine, index.Engines)
+	}
+	o.New, err = o.New.withDefaults()
+	return o, err
 }
 
-// Close waits for changes that are under way, and lets no further call in: they
-// return ErrClosed, and so does a second Close. Then it writes the snapshots, if
-// they are kept. It does not close the store.
+// Close waits for the edits that are under way, and lets no further call in: they
+// return ErrClosed, and so does a second Close. It does not close the store.
 func (g *Gallery) Close() error {
-	if !g.shut() {
-		return ErrClosed
-	}
-	if g.snapshots != nil {
-		g.snapshots.stop()
-	}
-	return nil
+	err := ErrClosed
+	g.closing.Do(func() {
+		close(g.writer.stop)
+		<-g.writer.stopped
+		err = nil
+	})
+	return err
 }
 
-// shut lets no further call in, and reports whether it was the first to do so.
-func (g *Gallery) shut() bool {
-	g.writer.Lock()
-	defer g.writer.Unlock()
-	if g.closed.Swap(true) {
-		return false
+// read returns the memory, locked for reading until release is called. The errors
+// are ErrClosed, ErrUnavailable and ctx's.
+func (g *Gallery) read(ctx context.Context) (m *memory, release func(), err error) {
+	select {
+	case <-g.writer.stop:
+		return nil, nil, ErrClosed
+	default:
 	}
-	g.quiet()
-	return true
-}
-
-// readable returns why nothing can be read, if so.
-func (g *Gallery) readable(ctx context.Context) error {
-	if g.closed.Load() {
-		return ErrClosed
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
 	}
-	return ctx.Err()
+	if m = g.writer.memory.Load(); m == nil {
+		return nil, nil, errReloading
+	}
+	m.mu.RLock()
+	if m.broken {
+		m.mu.RUnlock()
+		return nil, nil, errReloading
+	}
+	return m, m.mu.RUnlock, nil
 }

@@ -2,10 +2,15 @@ package gallery
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -16,14 +21,44 @@ var ctx = context.Background()
 
 // small is a model of few dimensions, calibrated.
 var small = Model{
-	Name: "small", Digest: "aa11", Dimension: 8, Threshold: 0.5,
+	Name: "small", Digest: "aa11", Dimension: 8, Recipe: "small, eyes, 1", Threshold: 0.5,
 	Calibration: []Calibration{{1e-1, 0.60}, {1e-2, 0.72}, {1e-3, 0.80}, {1e-4, 0.86}},
 }
 
 // plain is a model without a calibration.
-var plain = Model{Name: "plain", Digest: "bb22", Dimension: 16, Threshold: 0.7}
+var plain = Model{Name: "plain", Digest: "bb22", Dimension: 16, Recipe: "plain, eyes, 1", Threshold: 0.7}
 
-func openStore(t testing.TB, fs vfs.FS) *storage.Store {
+// low has a threshold low enough for one probe to resemble several students.
+var low = Model{Name: "low", Digest: "cc33", Dimension: 16, Recipe: "low, eyes, 1", Threshold: 0.4}
+
+// wide is a model of a usual dimension.
+var wide = Model{Name: "wide", Digest: "dd44", Dimension: 128, Recipe: "wide, eyes, 1", Threshold: 0.5}
+
+// catalogue returns an Options.Models that knows these models. Of another one it
+// gives facts that do not do.
+func catalogue(models ...Model) func(string) (Model, error) {
+	return func(name string) (Model, error) {
+		for _, m := range models {
+			if m.Name == name {
+				return m, nil
+			}
+		}
+		return Model{Name: name}, nil
+	}
+}
+
+var everyModel = catalogue(small, plain, low, wide)
+
+// made returns an embedding as the model makes it.
+func made(m Model, vector []float32) Embedding {
+	return Embedding{Model: m.Name, Digest: m.Digest, Recipe: m.Recipe, Vector: vector}
+}
+
+// under returns the probe of a stored crop under the model.
+func under(m Model) Probe { return Probe{Embedding: Embedding{Model: m.Name}} }
+
+// openPebble returns a store on a file system.
+func openPebble(t testing.TB, fs vfs.FS) *storage.Store {
 	t.Helper()
 	store, err := storage.Open("gallery", storage.Options{FS: fs, MinFreeBytes: -1})
 	if err != nil {
@@ -32,11 +67,64 @@ func openStore(t testing.TB, fs vfs.FS) *storage.Store {
 	return store
 }
 
+// backends are what the galleries of the main tests lie on. Each returns a store
+// that opens again with what it had.
+var backends = map[string]func(t testing.TB) (open func() *storage.Store){
+	"memory": func(testing.TB) func() *storage.Store {
+		store := storage.OpenMemory(storage.Faults{})
+		return func() *storage.Store { return store }
+	},
+	"pebble": func(t testing.TB) func() *storage.Store {
+		fs := vfs.NewMem()
+		var store *storage.Store
+		return func() *storage.Store {
+			if store != nil {
+				if err := store.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			store = openPebble(t, fs)
+			return store
+		}
+	},
+}
+
+// disk is what a store in memory does at its commits; it may be exchanged while the
+// store is in use.
+type disk struct{ before, after atomic.Pointer[func() error] }
+
+func (d *disk) open() *storage.Store {
+	call := func(do *atomic.Pointer[func() error]) func() error {
+		return func() error {
+			if f := do.Load(); f != nil {
+				return (*f)()
+			}
+			return nil
+		}
+	}
+	return storage.OpenMemory(storage.Faults{BeforeCommit: call(&d.before), AfterCommit: call(&d.after)})
+}
+
+// hold keeps the commits that come after it from the disk, until it is released.
+func (d *disk) hold() (release func()) {
+	wait := make(chan struct{})
+	d.before.Store(new(func() error { <-wait; return nil }))
+	return func() {
+		d.before.Store(nil)
+		close(wait)
+	}
+}
+
 // openGallery returns a gallery in memory, closed when the test ends.
 func openGallery(t testing.TB, opts Options) *Gallery {
 	t.Helper()
-	store := openStore(t, vfs.NewMem())
-	g, err := Open(ctx, store, opts)
+	return openOn(t, storage.OpenMemory(storage.Faults{}), opts)
+}
+
+// openOn returns a gallery in the store; both are closed when the test ends.
+func openOn(t testing.TB, store *storage.Store, opts Options) *Gallery {
+	t.Helper()
+	g, err := open(store, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +137,29 @@ func openGallery(t testing.TB, opts Options) *Gallery {
 		}
 	})
 	return g
+}
+
+// open opens the store's gallery, with every model of the tests unless the options
+// have others.
+func open(store *storage.Store, opts Options) (*Gallery, error) {
+	if opts.Models == nil {
+		opts.Models = everyModel
+	}
+	partition, err := store.Partition(DefaultGallery)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, partition, opts)
+}
+
+// sequence returns the number of the last change on disk.
+func sequence(t testing.TB, g *Gallery) uint64 {
+	t.Helper()
+	n, err := g.writer.partition.Sequence(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func newRand(t testing.TB, seed uint64) *rand.Rand {
@@ -125,21 +236,66 @@ func mustBeConsistent(t testing.TB, g *Gallery) {
 	}
 }
 
-// picture is everything in memory, in a form that two galleries can be compared by.
-func picture(g *Gallery) map[string]string {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	out := map[string]string{"stored": fmt.Sprint(g.state.stored), "seq": fmt.Sprint(g.state.seq)}
-	for id, st := range g.state.students {
-		out["student "+id] = fmt.Sprint(st.groups, len(st.crops))
+// mustBeAsStored compares memory with what loading it anew makes of the disk, and
+// both with themselves. No change may be under way.
+func mustBeAsStored(t testing.TB, g *Gallery) {
+	t.Helper()
+	if err := asStored(g); err != nil {
+		t.Fatal(err)
 	}
-	for name, sp := range g.state.spaces {
-		out["model "+name] = fmt.Sprint(sp.model.Digest, sp.engine.Len(), len(sp.students))
+}
+
+func asStored(g *Gallery) error {
+	m := g.writer.memory.Load()
+	if m == nil {
+		return errors.New("not in memory")
+	}
+	fresh, err := load(ctx, g.writer.partition, &g.opts)
+	if err != nil {
+		return err
+	}
+	for _, m := range []*memory{m, fresh} {
+		if err := checkMemory(m); err != nil {
+			return err
+		}
+	}
+	if got, want := picture(m), picture(fresh); !maps.Equal(got, want) {
+		return fmt.Errorf("memory:\n%v\nfrom storage:\n%v", got, want)
+	}
+	return nil
+}
+
+// picture is what memory says, in a form that two galleries can be compared by.
+func picture(m *memory) map[string]string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	out := map[string]string{"settings": fmt.Sprint(m.settings), "seq": fmt.Sprint(m.seq)}
+	for id, st := range m.students {
+		out["student "+id] = fmt.Sprint(st.Student, len(st.crops))
+	}
+	for id, c := range m.crops {
+		out["crop "+id] = fmt.Sprint(c.Crop)
+		for _, p := range c.embeddings {
+			out["embedding "+id+" "+p.space.Name] = fmt.Sprint(p.indexed, p.recipe.Value())
+		}
+	}
+	for name, sp := range m.spaces {
+		out["model "+name] = fmt.Sprint(sp.Model, sp.owned, len(sp.students))
 		for id, v := range sp.engine.Vectors() {
 			if c := sp.owner(id); c != nil {
-				out["crop "+c.id+" "+name] = fmt.Sprint(c.student.id, v)
+				out["vector "+c.ID+" "+name] = fmt.Sprint(c.student.ID, v)
 			}
 		}
 	}
 	return out
+}
+
+// bubble runs a test in a bubble where time stands still unless everybody sleeps,
+// and lets what the indexes do behind it come to its end.
+func bubble(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		defer time.Sleep(time.Hour)
+		test(t)
+	})
 }

@@ -2,7 +2,6 @@ package gallery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"rollcall/storage"
@@ -17,14 +16,12 @@ const (
 	MaxCandidates = 100
 )
 
-// A Probe is a question: whose face does this vector come from?
+// A Probe is a question: whose face does this embedding come from?
 type Probe struct {
-	Vector      []float32 // [Model.Dimension]float32, unit length
-	Model       Model     // that the vector came from
-	Scope       Scope     // who it may be
-	FPIR        float64   // wanted false positive identification rate, (0, 1); 0: [Options.FPIR]
-	Candidates  int       // how many students to list at most; 0: [DefaultCandidates], at most [MaxCandidates]
-	ExcludeCrop string    // a crop that is not compared, as the probe is that crop; "": none
+	Embedding  Embedding
+	Scope      Scope   // who it may be
+	FPIR       float64 // wanted false positive identification rate, [MinFPIR, 1); 0: the gallery's
+	Candidates int     // how many students to list at most; 0: [DefaultCandidates], at most [MaxCandidates]
 }
 
 // A Candidate is a student that a probe resembles.
@@ -41,23 +38,27 @@ type Identification struct {
 	Similarity float32     // of the best candidate; 0 without one
 	Threshold  float32     // the similarity that a match needs here
 	Candidates []Candidate // best first, one for each student, below the threshold too
+	Dimension  int         // of the probe's embedding
 	Students   int         // enrolled in scope: how many the probe was compared with
-	Exact      bool        // false only for a clear match by approximate search
+	Exact      bool        // false: the answer rests on approximate search, which may have missed somebody
 	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
+	Warnings   []string    // WarningOtherModel, …
 }
 
 // Identify says whose face a probe is. The errors are ErrInvalidModel,
 // ErrInvalidVector, ErrInvalidFPIR, ErrInvalidID (in the scope), ErrEmptyScope,
-// a *DigestError and ErrClosed.
+// a *DigestError, those of [Options.Models], ErrUnavailable and ErrClosed.
 func (g *Gallery) Identify(ctx context.Context, p Probe) (Identification, error) {
-	if err := g.readable(ctx); err != nil {
+	return g.identify(ctx, p, "")
+}
+
+// identify says whose face a probe is, leaving a crop out; "": none.
+func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Identification, error) {
+	if err := checkSearch(p.Scope, p.FPIR); err != nil {
 		return Identification{}, err
 	}
-	fpir, err := g.checkSearch(p.Model, p.Scope, p.FPIR)
+	model, err := g.modelOf(p.Embedding)
 	if err != nil {
-		return Identification{}, err
-	}
-	if err := p.Model.checkVector(p.Vector); err != nil {
 		return Identification{}, err
 	}
 	wanted := p.Candidates
@@ -66,44 +67,43 @@ func (g *Gallery) Identify(ctx context.Context, p Probe) (Identification, error)
 	}
 	wanted = min(wanted, MaxCandidates)
 
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	r, err := g.state.roster(p.Model, p.Scope, p.ExcludeCrop)
+	m, release, err := g.read(ctx)
 	if err != nil {
 		return Identification{}, err
 	}
-	threshold := p.Model.threshold(r.vectors, fpir)
-	id, err := g.search(&r, p.Vector, wanted, threshold)
+	defer release()
+	r, err := m.roster(model, p.Scope, excludeCrop)
+	if err != nil {
+		return Identification{}, err
+	}
+	id := Identification{
+		Threshold: m.threshold(model, r.vectors, p.FPIR),
+		Dimension: model.Dimension,
+		Students:  r.students,
+		Warnings:  m.warnings(model.Name, p.Embedding.Recipe),
+	}
+	// Two at least: the verdict needs a runner-up.
+	ranked, exact, err := r.rank(p.Embedding.Vector, max(wanted, 2), anything, id.Threshold, false)
 	if err != nil {
 		return Identification{}, fmt.Errorf("identify: %w", err)
 	}
+	id.Exact = exact
+	id.answer(ranked, wanted, m.settings.Margin)
 	return id, nil
 }
 
-// search ranks and judges. Approximate search may only say yes: unless it finds
-// a clear match, an exact search decides. Clear means that the match would stand
-// with the threshold higher by the margin too, for the best score it found is
-// not proved to be the best there is.
-func (g *Gallery) search(r *roster, vector []float32, wanted int, threshold float32) (Identification, error) {
-	id := Identification{Threshold: threshold, Students: r.students}
-	for _, demanded := range []bool{false, true} {
-		// Two at least: the verdict needs a runner-up.
-		ranked, exact, err := r.rank(vector, max(wanted, 2), anything, demanded)
-		if err != nil {
-			return Identification{}, err
-		}
-		verdict, reason := judge(ranked, threshold, g.opts.Margin)
-		if exact || verdict == Match && ranked[0].Similarity >= threshold+g.opts.Margin {
-			id.answer(ranked, wanted, verdict, reason)
-			id.Exact = exact
-			break
-		}
+// threshold returns the similarity that a match needs among n crops. An FPIR of 0 is
+// the gallery's.
+func (m *memory) threshold(model Model, n int, fpir float64) float32 {
+	if fpir == 0 {
+		fpir = m.settings.FPIR
 	}
-	return id, nil
+	return model.threshold(n, fpir)
 }
 
 // answer fills in the verdict on the ranked students.
-func (id *Identification) answer(ranked []Candidate, wanted int, verdict Verdict, reason string) {
+func (id *Identification) answer(ranked []Candidate, wanted int, margin float32) {
+	verdict, reason := judge(ranked, id.Threshold, margin)
 	id.Verdict = verdict
 	id.Candidates = ranked[:min(wanted, len(ranked))]
 	if len(ranked) > 0 {
@@ -116,48 +116,46 @@ func (id *Identification) answer(ranked []Candidate, wanted int, verdict Verdict
 	}
 }
 
-// checkSearch checks what all searches are asked with, and returns the FPIR.
-func (g *Gallery) checkSearch(m Model, sc Scope, fpir float64) (float64, error) {
-	if err := m.check(); err != nil {
-		return 0, err
+// checkSearch checks what all searches are asked with.
+func checkSearch(sc Scope, fpir float64) error {
+	if fpir != 0 {
+		if err := checkFPIR(fpir); err != nil {
+			return err
+		}
 	}
-	if fpir == 0 {
-		fpir = g.opts.FPIR
-	}
-	if err := checkFPIR(fpir); err != nil {
-		return 0, err
-	}
-	return fpir, sc.check()
+	return sc.check()
 }
 
-// IdentifyCrop says whose face a stored crop is, with its embedding under the
-// model of the probe. The crop is not compared with itself; [Probe].Vector and
-// ExcludeCrop are not used. Besides the errors of [Gallery.Identify] there are
+// IdentifyCrop says whose face a stored crop is, by its embedding under the model
+// that the probe's Embedding names, of which no more is used. The crop is not
+// compared with itself. Besides the errors of [Gallery.Identify] there are
 // ErrCropNotFound and ErrNoEmbedding.
 func (g *Gallery) IdentifyCrop(ctx context.Context, cropID string, p Probe) (Identification, error) {
-	if err := g.readable(ctx); err != nil {
-		return Identification{}, err
-	}
 	if err := checkID("crop", cropID); err != nil {
 		return Identification{}, err
 	}
-	if err := p.Model.check(); err != nil {
+	model, err := g.model(p.Embedding.Model)
+	if err != nil {
 		return Identification{}, err
 	}
-	e, err := g.store.Embedding(cropID, p.Model.Name)
-	if errors.Is(err, storage.ErrNotFound) {
-		if _, err := g.findCrop(cropID); err != nil {
-			return Identification{}, err
-		}
-		return Identification{}, fmt.Errorf("%w: crop %q, model %q", ErrNoEmbedding, cropID, p.Model.Name)
+	ref := storage.Ref{Kind: storage.KindEmbedding, ID: cropID, Model: model.Name}
+	m, release, err := g.read(ctx)
+	if err != nil {
+		return Identification{}, err
 	}
+	known := m.crops[cropID] != nil
+	release()
+	if !known {
+		return Identification{}, fmt.Errorf("%w: %q", ErrCropNotFound, cropID)
+	}
+	stored, err := g.writer.partition.Fetch(ctx, ref)
 	if err != nil {
 		return Identification{}, fmt.Errorf("read embedding of crop %q: %w", cropID, err)
 	}
-	made := storage.Model{Name: e.Model, Digest: e.Digest, Dimension: len(e.Vector)}
-	if err := p.Model.agrees(made); err != nil {
-		return Identification{}, err
+	if len(stored) == 0 {
+		return Identification{}, fmt.Errorf("%w: crop %q, model %q", ErrNoEmbedding, cropID, model.Name)
 	}
-	p.Vector, p.ExcludeCrop = e.Vector, cropID
-	return g.Identify(ctx, p)
+	e := stored[0].(storage.Embedding)
+	p.Embedding = Embedding{Model: e.Model, Digest: e.Digest, Recipe: e.Recipe, Vector: e.Vector}
+	return g.identify(ctx, p, cropID)
 }

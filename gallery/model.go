@@ -8,13 +8,17 @@ import (
 	"rollcall/storage"
 )
 
-// A Model is the facts about the model that a vector came from. The caller
-// passes them with every call; the gallery keeps name, digest and dimension of
-// the first enrolment and holds every later vector to them.
+// A Model is the facts about a model that verdicts rest on. [Options.Models] gives
+// them; the gallery keeps name, digest and dimension with the first embedding and
+// holds every later one to them.
 type Model struct {
 	Name      string
 	Digest    string // SHA-256 of the model's file, in hex
 	Dimension int    // elements of a vector
+
+	// Recipe is how the server would make an embedding now: the model, the locator,
+	// the version of decoding and alignment. See [Embedding.Recipe].
+	Recipe string
 
 	// Threshold is the similarity, [-1, 1], that the model's makers publish for
 	// a match. It is used while Calibration is empty.
@@ -32,9 +36,43 @@ type Calibration struct {
 	Similarity float32 // [-1, 1]
 }
 
+// An Embedding is what a model made of a crop.
+type Embedding struct {
+	Model  string    // the model's name
+	Digest string    // SHA-256 of the model's file, in hex
+	Recipe string    // what made it: the model, the locator, the version of decoding and alignment; compared as a whole
+	Vector []float32 // [Model.Dimension]float32, unit length
+}
+
 // maxDimension is far above any embedding (512 is common, 4,096 large), and no
 // more than the index takes.
 const maxDimension = 1 << 16
+
+// modelRef names the record of a model.
+func modelRef(name string) storage.Ref { return storage.Ref{Kind: storage.KindModel, ID: name} }
+
+// model returns what is known of a model. The errors are those of Options.Models,
+// and ErrInvalidModel.
+func (g *Gallery) model(name string) (Model, error) {
+	m, err := g.opts.Models(name)
+	if err != nil {
+		return Model{}, err
+	}
+	return m, m.check()
+}
+
+// modelOf returns the model that made an embedding, which it checks. The errors are
+// those of model, ErrInvalidVector and a DigestError.
+func (g *Gallery) modelOf(e Embedding) (Model, error) {
+	m, err := g.model(e.Model)
+	if err != nil {
+		return Model{}, err
+	}
+	if e.Digest != m.Digest {
+		return Model{}, &DigestError{Model: m.Name, Have: m.Digest, Want: e.Digest, HaveDimension: m.Dimension, WantDimension: len(e.Vector)}
+	}
+	return m, m.checkVector(e.Vector)
+}
 
 // check returns ErrInvalidModel unless the facts make sense.
 func (m Model) check() error {

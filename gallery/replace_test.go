@@ -10,18 +10,18 @@ import (
 // TestIdentifyWhileReplaced identifies among few students while their crops are enrolled again and again:
 // every answer is the same as without that.
 func TestIdentifyWhileReplaced(t *testing.T) {
-	g := openGallery(t, Options{})
-	r := newRand(t, 1)
 	model := Model{Name: "m", Digest: strings.Repeat("ab", 32), Dimension: 8, Calibration: []Calibration{{FMR: 0.1, Similarity: 0.3}, {FMR: 0.001, Similarity: 0.6}}}
+	g := openGallery(t, Options{Models: catalogue(model)})
+	r := newRand(t, 1)
 	var crops []Enrolment
 	for i := range 3 {
-		e := Enrolment{CropID: fmt.Sprint("crop-", i), StudentID: fmt.Sprint("student-", i), Model: model, Vector: face(r, i, 8, 0), AllowDuplicate: true}
+		e := Enrolment{CropID: fmt.Sprint("crop-", i), StudentID: fmt.Sprint("student-", i), Embedding: made(model, face(r, i, 8, 0)), AllowDuplicate: true}
 		if _, err := g.Enroll(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		crops = append(crops, e)
 	}
-	probe := Probe{Vector: crops[0].Vector, Model: model}
+	probe := Probe{Embedding: made(model, crops[0].Embedding.Vector)}
 	want, err := g.Identify(t.Context(), probe)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,10 @@ type Roll struct {
 	Unknown   []int    // the seats without a student, ascending
 	Threshold float32  // the similarity that a match needs here
 	Students  int      // enrolled in scope: how many the probes were compared with
+	Warnings  []string // WarningOtherModel, …
+
+	margin   float32
+	expected map[string]struct{} // who is in scope
 }
 
 // A Seat is one probe of a roll call and who sits there.
@@ -41,79 +45,94 @@ type Seat struct {
 //
 // Absent are the students in scope that no probe was assigned to; also those
 // without an embedding under the model, who cannot be recognised, and listed ones
-// that the gallery does not know. Probes is [probes][dim]float32, unit length;
-// fpir is as in [Probe]. The search is exact. The errors are those of
-// [Gallery.Identify].
-func (g *Gallery) RollCall(ctx context.Context, probes [][]float32, model Model, scope Scope, fpir float64) (Roll, error) {
-	if err := g.readable(ctx); err != nil {
+// that the gallery does not know. All probes are of one model; fpir is as in
+// [Probe]. The search is exact. The errors are those of [Gallery.Identify].
+func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding, scope Scope, fpir float64) (Roll, error) {
+	if err := checkSearch(scope, fpir); err != nil {
 		return Roll{}, err
 	}
-	fpir, err := g.checkSearch(model, scope, fpir)
+	facts, err := g.model(model)
 	if err != nil {
 		return Roll{}, err
 	}
-	for i, v := range probes {
-		if err := model.checkVector(v); err != nil {
+	for i, e := range probes {
+		if e.Model != model {
+			return Roll{}, fmt.Errorf("probe %d: %w: it is of model %q, not %q", i, ErrInvalidVector, e.Model, model)
+		}
+		if _, err := g.modelOf(e); err != nil {
 			return Roll{}, fmt.Errorf("probe %d: %w", i, err)
 		}
 	}
-	roll, absent, err := g.openRoll(model, scope, fpir)
+	roll, err := openRoll(ctx, g, facts, scope, fpir)
 	if err != nil {
 		return Roll{}, err
 	}
-	for i, v := range probes {
-		if err := ctx.Err(); err != nil {
-			return Roll{}, err
-		}
-		seat, err := g.seat(v, model, scope, roll.Threshold)
+	for i, e := range probes {
+		seat, warnings, err := roll.seat(ctx, g, e, facts, scope)
 		if err != nil {
 			return Roll{}, fmt.Errorf("roll call, probe %d: %w", i, err)
 		}
 		roll.Seats = append(roll.Seats, seat)
+		for _, w := range warnings {
+			if !slices.Contains(roll.Warnings, w) {
+				roll.Warnings = append(roll.Warnings, w)
+			}
+		}
 	}
 	roll.assign()
-	roll.judge(g.opts.Margin)
+	roll.judge()
 	for i, s := range roll.Seats {
 		if s.Assigned == "" {
 			roll.Unknown = append(roll.Unknown, i)
 		}
-		delete(absent, s.Assigned)
+		delete(roll.expected, s.Assigned)
 	}
-	roll.Absent = slices.Sorted(maps.Keys(absent))
+	roll.Absent = slices.Sorted(maps.Keys(roll.expected))
 	return roll, nil
 }
 
-// openRoll returns an empty roll, and everybody who should be there.
-func (g *Gallery) openRoll(m Model, sc Scope, fpir float64) (Roll, map[string]struct{}, error) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	r, err := g.state.roster(m, sc, "")
+// openRoll returns an empty roll.
+func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float64) (Roll, error) {
+	m, release, err := g.read(ctx)
 	if err != nil {
-		return Roll{}, nil, err
+		return Roll{}, err
 	}
-	expected := make(map[string]struct{})
-	for st := range g.state.members(sc) {
-		expected[st.id] = struct{}{}
+	defer release()
+	r, err := m.roster(model, sc, "")
+	if err != nil {
+		return Roll{}, err
+	}
+	roll := Roll{
+		Threshold: m.threshold(model, r.vectors, fpir),
+		Students:  r.students,
+		margin:    m.settings.Margin,
+		expected:  make(map[string]struct{}),
+	}
+	for st := range m.members(sc) {
+		roll.expected[st.ID] = struct{}{}
 	}
 	for _, id := range sc.StudentIDs {
-		expected[id] = struct{}{}
+		roll.expected[id] = struct{}{}
 	}
-	return Roll{Threshold: m.threshold(r.vectors, fpir), Students: r.students}, expected, nil
+	return roll, nil
 }
 
 // seat looks for a probe's students. Each probe takes the lock by itself, so that
 // a long roll call does not keep changes, and searches behind them, waiting.
-func (g *Gallery) seat(vector []float32, m Model, sc Scope, threshold float32) (Seat, error) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	r, err := g.state.roster(m, sc, "")
+func (r *Roll) seat(ctx context.Context, g *Gallery, e Embedding, model Model, sc Scope) (Seat, []string, error) {
+	m, release, err := g.read(ctx)
 	if err != nil {
-		return Seat{}, err
+		return Seat{}, nil, err
 	}
-	floor := threshold - g.opts.Margin
-	ranked, _, err := r.rank(vector, DefaultCandidates, floor, true)
+	defer release()
+	who, err := m.roster(model, sc, "")
 	if err != nil {
-		return Seat{}, err
+		return Seat{}, nil, err
+	}
+	floor := r.Threshold - r.margin
+	ranked, _, err := who.rank(e.Vector, DefaultCandidates, floor, r.Threshold, true)
+	if err != nil {
+		return Seat{}, nil, err
 	}
 	seat := Seat{Candidates: ranked[:min(DefaultCandidates, len(ranked))]}
 	for i, c := range ranked {
@@ -121,7 +140,7 @@ func (g *Gallery) seat(vector []float32, m Model, sc Scope, threshold float32) (
 			seat.near = ranked[:i+1]
 		}
 	}
-	return seat, nil
+	return seat, m.warnings(model.Name, e.Recipe), nil
 }
 
 // similarity returns the student's similarity to the seat, if it is near the
@@ -167,7 +186,7 @@ func (r *Roll) assign() {
 }
 
 // judge gives each seat its verdict.
-func (r *Roll) judge(margin float32) {
+func (r *Roll) judge() {
 	at := make(map[string]*Seat) // by assigned student
 	for i := range r.Seats {
 		if s := &r.Seats[i]; s.Assigned != "" {
@@ -183,7 +202,7 @@ func (r *Roll) judge(margin float32) {
 			if len(s.Candidates) > 0 {
 				s.Similarity = s.Candidates[0].Similarity
 			}
-		case r.exchangeable(s, at, margin):
+		case r.exchangeable(s, at):
 			s.Verdict, s.Reasons = Ambiguous, []string{ReasonTwoStudentsClose}
 		default:
 			s.Verdict, s.StudentID = Match, s.Assigned
@@ -204,26 +223,26 @@ func (s *Seat) whyEmpty(threshold float32) string {
 
 // exchangeable reports whether exchanging the seat's student costs less than the
 // margin.
-func (r *Roll) exchangeable(s *Seat, at map[string]*Seat, margin float32) bool {
+func (r *Roll) exchangeable(s *Seat, at map[string]*Seat) bool {
 	for _, c := range s.near {
 		if c.StudentID == s.Assigned {
 			continue
 		}
 		t := at[c.StudentID]
 		if t == nil { // nobody's seat: c could sit here
-			if s.Similarity-c.Similarity < margin {
+			if s.Similarity-c.Similarity < r.margin {
 				return true
 			}
 			continue
 		}
 		there, near := t.similarity(s.Assigned)
-		if near && s.Similarity+t.Similarity-c.Similarity-there < margin {
+		if near && s.Similarity+t.Similarity-c.Similarity-there < r.margin {
 			return true
 		}
 	}
 	for i := range r.Seats { // empty seats: the student could sit there
 		if t := &r.Seats[i]; t.Assigned == "" {
-			if there, near := t.similarity(s.Assigned); near && s.Similarity-there < margin {
+			if there, near := t.similarity(s.Assigned); near && s.Similarity-there < r.margin {
 				return true
 			}
 		}

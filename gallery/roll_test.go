@@ -9,13 +9,13 @@ import (
 // rollGallery has the students a, b, c at the base vectors, d without a crop,
 // all in the group "class"; and e outside.
 func rollGallery(t *testing.T) *Gallery {
-	g := openGallery(t, Options{Margin: 0.05})
+	g := openGallery(t, Options{New: Settings{Margin: 0.05}})
 	for i, id := range []string{"a", "b", "c", "d", "e"} {
 		groups := []string{"class"}
 		if id == "e" {
 			groups = nil
 		}
-		mustEnroll(t, g, Enrolment{CropID: id + "1", StudentID: id, Groups: groups, Model: low, Vector: base(low, i)})
+		mustEnroll(t, g, Enrolment{CropID: id + "1", StudentID: id, Groups: groups, Embedding: made(low, base(low, i))})
 	}
 	if err := g.DeleteCrop(ctx, "d1"); err != nil {
 		t.Fatal(err)
@@ -23,8 +23,14 @@ func rollGallery(t *testing.T) *Gallery {
 	return g
 }
 
-// low has a threshold low enough for one probe to resemble several students.
-var low = Model{Name: "low", Digest: "cc33", Dimension: 16, Threshold: 0.4}
+// allMade returns the vectors as the model makes them.
+func allMade(m Model, vectors [][]float32) []Embedding {
+	var list []Embedding
+	for _, v := range vectors {
+		list = append(list, made(m, v))
+	}
+	return list
+}
 
 func TestRollCall(t *testing.T) {
 	g := rollGallery(t)
@@ -76,7 +82,7 @@ func TestRollCall(t *testing.T) {
 			[][]float32{at(low, 0.85, 0.42), at(low, 0.8, 0.1)},
 			[]string{"a", ""}, []Verdict{Match, Unknown}, []string{"", ReasonTakenByAnotherCrop}, []string{"b", "c", "d"}},
 	} {
-		roll, err := g.RollCall(ctx, tc.probes, low, tc.scope, 0)
+		roll, err := g.RollCall(ctx, low.Name, allMade(low, tc.probes), tc.scope, 0)
 		if err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 			continue
@@ -109,27 +115,28 @@ func TestRollCall(t *testing.T) {
 
 func TestRollCallErrors(t *testing.T) {
 	g := rollGallery(t)
-	good := [][]float32{base(low, 0)}
+	good := allMade(low, [][]float32{base(low, 0)})
 	for name, tc := range map[string]struct {
-		probes [][]float32
-		model  Model
+		probes []Embedding
+		model  string
 		scope  Scope
 		fpir   float64
 		want   error
 	}{
-		"bad vector":  {[][]float32{base(low, 0), nil}, low, Scope{}, 0, ErrInvalidVector},
-		"bad model":   {good, Model{}, Scope{}, 0, ErrInvalidModel},
-		"empty scope": {good, low, Scope{Groups: []string{"no such class"}}, 0, ErrEmptyScope},
-		"no crops":    {good, low, Scope{StudentIDs: []string{"d"}}, 0, ErrEmptyScope},
-		"bad scope":   {good, low, Scope{Groups: []string{"a\x00"}}, 0, ErrInvalidID},
-		"bad FPIR":    {good, low, Scope{}, -1, ErrInvalidFPIR},
+		"bad vector":  {append(good[:1:1], made(low, nil)), low.Name, Scope{}, 0, ErrInvalidVector},
+		"two models":  {append(good[:1:1], made(plain, base(plain, 0))), low.Name, Scope{}, 0, ErrInvalidVector},
+		"bad model":   {good, "", Scope{}, 0, ErrInvalidModel},
+		"empty scope": {good, low.Name, Scope{Groups: []string{"no such class"}}, 0, ErrEmptyScope},
+		"no crops":    {good, low.Name, Scope{StudentIDs: []string{"d"}}, 0, ErrEmptyScope},
+		"bad scope":   {good, low.Name, Scope{Groups: []string{"a\x00"}}, 0, ErrInvalidID},
+		"bad FPIR":    {good, low.Name, Scope{}, -1, ErrInvalidFPIR},
 	} {
-		if _, err := g.RollCall(ctx, tc.probes, tc.model, tc.scope, tc.fpir); !errors.Is(err, tc.want) {
+		if _, err := g.RollCall(ctx, tc.model, tc.probes, tc.scope, tc.fpir); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", name, err, tc.want)
 		}
 	}
 	empty := openGallery(t, Options{})
-	roll, err := empty.RollCall(ctx, good, low, Scope{}, 0)
+	roll, err := empty.RollCall(ctx, low.Name, good, Scope{}, 0)
 	if err != nil || roll.Seats[0].Verdict != Unknown || roll.Seats[0].Reasons[0] != ReasonNobodyEnrolled {
 		t.Errorf("empty gallery: %+v, %v", roll, err)
 	}

@@ -3,6 +3,7 @@ package gallery
 import (
 	"fmt"
 	"iter"
+	"slices"
 
 	"rollcall/index"
 )
@@ -41,25 +42,27 @@ func (sc Scope) empty() error {
 
 // members iterates over the students in scope. A student who is named twice, or
 // is in two of the groups, comes twice.
-func (s *state) members(sc Scope) iter.Seq[*student] {
+func (m *memory) members(sc Scope) iter.Seq[*student] {
 	return func(yield func(*student) bool) {
 		if sc.everybody() {
-			for _, st := range s.students {
+			for _, st := range m.byID {
 				if !yield(st) {
 					return
 				}
 			}
 			return
 		}
-		for _, group := range sc.Groups {
-			for st := range s.groups[group] {
-				if !yield(st) {
-					return
+		for _, name := range sc.Groups {
+			if g := m.groups[name]; g != nil {
+				for _, st := range g.members {
+					if !yield(st) {
+						return
+					}
 				}
 			}
 		}
 		for _, id := range sc.StudentIDs {
-			if st := s.students[id]; st != nil && !yield(st) {
+			if st := m.students[id]; st != nil && !yield(st) {
 				return
 			}
 		}
@@ -78,70 +81,91 @@ type roster struct {
 
 // roster resolves a scope. The errors are ErrEmptyScope, and a DigestError where
 // the gallery was built with another file of the model.
-// REQUIRES: Gallery.mu is held.
-func (s *state) roster(m Model, sc Scope, excludeCrop string) (roster, error) {
-	r := roster{space: s.spaces[m.Name], exclude: s.crops[excludeCrop]}
-	if r.space != nil {
-		if err := m.agrees(r.space.model); err != nil {
-			return roster{}, err
-		}
-	}
-	if sc.everybody() {
-		if r.space != nil {
-			r.vectors = r.space.owned
-			r.students = len(r.space.students)
-			r.leaveOut()
+// REQUIRES: the lock is held.
+func (m *memory) roster(model Model, sc Scope, excludeCrop string) (roster, error) {
+	r := roster{space: m.spaces[model.Name], exclude: m.crops[excludeCrop]}
+	if r.space == nil {
+		if !sc.everybody() {
+			return roster{}, sc.empty()
 		}
 		return r, nil
 	}
-	found := 0
-	if r.space != nil {
-		r.allow = index.NewSet()
-		for st := range s.members(sc) {
-			found += r.add(st)
+	if err := model.agrees(r.space.Model); err != nil {
+		return roster{}, err
+	}
+	if sc.everybody() {
+		r.vectors, r.students = r.space.owned, len(r.space.students)
+	} else {
+		r.restrict(m, sc)
+		if r.vectors == 0 {
+			return roster{}, sc.empty()
 		}
 	}
-	if found == 0 {
-		return roster{}, sc.empty()
-	}
+	r.leaveOut()
 	return r, nil
 }
 
-// leaveOut takes the excluded crop from the counts of everybody.
-func (r *roster) leaveOut() {
-	if r.exclude == nil || r.exclude.student == nil {
-		return
-	}
-	for _, p := range r.exclude.places {
-		if p.space != r.space {
-			continue
-		}
-		r.vectors--
-		if r.space.students[r.exclude.student] == 1 {
-			r.students--
+// restrict makes the roster that of some groups and students. One group alone costs
+// nothing: its part of the space is at hand.
+func (r *roster) restrict(m *memory, sc Scope) {
+	groups := make([]*group, 0, len(sc.Groups))
+	for _, name := range sc.Groups {
+		if g := m.groups[name]; g != nil && g.parts[r.space] != nil && !slices.Contains(groups, g) {
+			groups = append(groups, g)
 		}
 	}
+	// The largest group first: the others are added to it.
+	slices.SortFunc(groups, func(a, b *group) int { return len(b.members) - len(a.members) })
+	first := &group{}
+	r.allow = index.NewSet()
+	if len(groups) > 0 {
+		first, groups = groups[0], groups[1:]
+		part := first.parts[r.space]
+		r.allow, r.students = part.ids, part.students
+	}
+	if len(groups)+len(sc.StudentIDs) > 0 {
+		r.allow = r.allow.Clone()
+		counted := make(map[*student]bool)
+		count := func(st *student) {
+			if _, in := searchStudent(first.members, st.ID); !in && !counted[st] && r.space.students[st] > 0 {
+				counted[st] = true
+				r.students++
+			}
+		}
+		for _, g := range groups {
+			r.allow.Or(g.parts[r.space].ids)
+			for _, st := range g.members {
+				count(st)
+			}
+		}
+		for _, id := range sc.StudentIDs {
+			st := m.students[id]
+			if st == nil {
+				continue
+			}
+			count(st)
+			for p := range st.places() {
+				if p.space == r.space {
+					r.allow.Add(p.id)
+				}
+			}
+		}
+	}
+	r.vectors = r.allow.Len()
 }
 
-// add allows the student's vectors. It returns 0 if there are none.
-func (r *roster) add(st *student) (found int) {
-	counted := false
-	for _, c := range st.crops {
-		for _, p := range c.places {
-			if p.space != r.space {
-				continue
-			}
-			found = 1
-			if c == r.exclude || r.allow.Has(p.id) { // or the student came before
-				continue
-			}
-			r.allow.Add(p.id)
-			r.vectors++
-			counted = true
-		}
+// leaveOut takes the excluded crop from the counts. A search may find it all the
+// same, and passes it over.
+func (r *roster) leaveOut() {
+	if r.exclude == nil {
+		return
 	}
-	if counted {
-		r.students++
+	p := r.exclude.place(r.space)
+	if p == nil || !p.indexed || r.allow != nil && !r.allow.Has(p.id) {
+		return
 	}
-	return found
+	r.vectors--
+	if r.space.students[r.exclude.student] == 1 {
+		r.students--
+	}
 }

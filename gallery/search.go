@@ -25,11 +25,12 @@ var anything = float32(math.Inf(1))
 // rank returns the students of the roster by their best crop's similarity to the
 // vector, best first; of equal similarity the lower student id first. They are
 // at least want students, and at least all who reach the floor, or all there are.
-// Exact says whether that is proved; demanding it is up to the caller.
+// Exact says whether that is proved; an approximate engine proves it only when
+// that is demanded. Turn is the similarity that the verdict turns on.
 //
 // Vectors that nobody owns, and the excluded crop's, are passed over.
-// REQUIRES: Gallery.mu is held, as when the roster was made.
-func (r *roster) rank(vector []float32, want int, floor float32, exact bool) (ranked []Candidate, isExact bool, err error) {
+// REQUIRES: the lock is held, as when the roster was made.
+func (r *roster) rank(vector []float32, want int, floor, turn float32, demand bool) (ranked []Candidate, exact bool, err error) {
 	if r.space == nil {
 		return nil, true, nil
 	}
@@ -43,7 +44,7 @@ func (r *roster) rank(vector []float32, want int, floor float32, exact bool) (ra
 			}
 		}
 		k = min(k, all)
-		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: exact})
+		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: demand, Floor: turn})
 		if err != nil {
 			return nil, false, err
 		}
@@ -75,9 +76,9 @@ func (r *roster) best(hits []index.Hit) []Candidate {
 		switch {
 		case i < 0:
 			students = append(students, c.student)
-			ranked = append(ranked, Candidate{c.student.id, c.id, h.Similarity})
+			ranked = append(ranked, Candidate{c.student.ID, c.ID, h.Similarity})
 		case ranked[i].Similarity == h.Similarity:
-			ranked[i].CropID = min(ranked[i].CropID, c.id)
+			ranked[i].CropID = min(ranked[i].CropID, c.ID)
 		}
 	}
 	slices.SortFunc(ranked, func(a, b Candidate) int {

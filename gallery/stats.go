@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"cmp"
+	"context"
 	"slices"
 )
 
@@ -22,35 +23,50 @@ type ModelStats struct {
 	Vectors  int
 	Bytes    int64 // memory that the index holds
 
-	// Recall is the share, 0 to 1, of samples in which approximate search found the
-	// nearest vector. It is known while approximate search serves and some samples
-	// have been taken.
+	// Recall is the share, 0 to 1, of sampled searches in which approximate search
+	// decided as an exact one. It is known once an approximate engine has answered
+	// some.
 	Recall      float64
 	RecallKnown bool
 }
 
-// Stats returns the sizes of the gallery. It is cheap enough for every scrape of
-// a metric.
+// Stats returns the sizes of the gallery; zero while it is closed or unavailable.
+// It is cheap enough for every scrape of a metric.
 func (g *Gallery) Stats() Stats {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	s := Stats{
-		Students: len(g.state.students),
-		Crops:    g.state.stored,
-		Sequence: g.state.seq,
+	m, release, err := g.read(context.Background())
+	if err != nil {
+		return Stats{}
 	}
-	for name, sp := range g.state.spaces {
-		m := ModelStats{
+	defer release()
+	s := Stats{
+		Students: len(m.students),
+		Crops:    len(m.crops),
+		Sequence: m.seq,
+	}
+	for name, sp := range m.spaces {
+		model := ModelStats{
 			Name:     name,
-			Digest:   sp.model.Digest,
+			Digest:   sp.Digest,
 			Engine:   sp.engine.Name(),
 			Students: len(sp.students),
 			Vectors:  sp.owned,
 			Bytes:    sp.engine.Bytes(),
 		}
-		m.Recall, m.RecallKnown = sp.engine.Recall()
-		s.Models = append(s.Models, m)
+		model.Recall, model.RecallKnown = sp.engine.Recall()
+		s.Models = append(s.Models, model)
 	}
 	slices.SortFunc(s.Models, func(a, b ModelStats) int { return cmp.Compare(a.Name, b.Name) })
 	return s
+}
+
+// recordBytes is about what memory keeps of one student or crop beside its vectors.
+const recordBytes = 300
+
+// Bytes estimates the memory that the gallery holds, in bytes.
+func (s Stats) Bytes() int64 {
+	n := int64(s.Students+s.Crops) * recordBytes
+	for _, m := range s.Models {
+		n += m.Bytes
+	}
+	return n
 }

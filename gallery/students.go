@@ -2,10 +2,8 @@ package gallery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"rollcall/storage"
 )
@@ -24,84 +22,62 @@ type StudentInfo struct {
 	CropCount int
 }
 
+// studentRef names the record of a student.
+func studentRef(id string) storage.Ref { return storage.Ref{Kind: storage.KindStudent, ID: id} }
+
 // Student returns a student with its crops. The errors are ErrInvalidID,
-// ErrStudentNotFound and ErrClosed.
+// ErrStudentNotFound, ErrUnavailable and ErrClosed.
 func (g *Gallery) Student(ctx context.Context, id string) (StudentInfo, error) {
-	if err := g.readable(ctx); err != nil {
-		return StudentInfo{}, err
-	}
 	if err := checkID("student", id); err != nil {
 		return StudentInfo{}, err
 	}
-	st, err := g.findStudent(id)
+	m, release, err := g.read(ctx)
 	if err != nil {
 		return StudentInfo{}, err
 	}
-	return g.withCrops(st)
-}
-
-// withCrops adds to a student's record what is kept of its crops.
-func (g *Gallery) withCrops(st storage.Student) (StudentInfo, error) {
-	info := StudentInfo{Student: st}
-	ids, err := g.cropsOf(st.ID)
+	st := m.students[id]
+	if st == nil {
+		release()
+		return StudentInfo{}, fmt.Errorf("%w: %q", ErrStudentNotFound, id)
+	}
+	info := StudentInfo{Student: st.copy()}
+	ids := slices.Sorted(m.cropsOf(id))
+	release()
+	crops, err := g.cropInfos(ctx, ids...)
 	if err != nil {
 		return StudentInfo{}, err
 	}
-	for _, id := range ids {
-		crop, err := g.cropInfo(id)
-		if errors.Is(err, ErrCropNotFound) || err == nil && crop.StudentID != st.ID {
-			continue // it left while we read
+	for _, c := range crops {
+		if c.StudentID == id { // else it left while we read
+			info.Crops = append(info.Crops, c)
 		}
-		if err != nil {
-			return StudentInfo{}, err
-		}
-		info.Crops = append(info.Crops, crop)
 	}
 	info.CropCount = len(info.Crops)
 	return info, nil
 }
 
-// cropsOf returns the ids of the student's crops, in order.
-func (g *Gallery) cropsOf(studentID string) ([]string, error) {
-	var ids []string
-	for id, err := range g.store.CropsOf(studentID) {
-		if err != nil {
-			return nil, fmt.Errorf("read crops of student %q: %w", studentID, err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
-}
-
-// findStudent returns the student's record, or ErrStudentNotFound.
-func (g *Gallery) findStudent(id string) (storage.Student, error) {
-	st, err := g.store.Student(id)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return storage.Student{}, fmt.Errorf("%w: %q", ErrStudentNotFound, id)
-	case err != nil:
-		return storage.Student{}, fmt.Errorf("read student %q: %w", id, err)
-	}
-	return st, nil
+// copy returns the record, with groups of its own.
+func (st *student) copy() storage.Student {
+	record := st.Student
+	record.Groups = slices.Clone(record.Groups)
+	return record
 }
 
 // Students returns a page of students by id, without their crops: those strictly
 // after the given id ("" for the first page), of the group ("" for all), at most
 // limit of them (0: [DefaultPage]; never more than [MaxPage]). Next is what to
-// give as after for the next page; "" on the last one. The errors are
-// ErrInvalidID and ErrClosed.
-func (g *Gallery) Students(ctx context.Context, after string, limit int, group string) (page []StudentInfo, next string, err error) {
-	if err := g.readable(ctx); err != nil {
-		return nil, "", err
-	}
+// give as after for the next page; "" on the last one. Total is how many students
+// there are in the group, with or without crops. The errors are ErrInvalidID,
+// ErrUnavailable and ErrClosed.
+func (g *Gallery) Students(ctx context.Context, after string, limit int, group string) (page []StudentInfo, next string, total int, err error) {
 	if after != "" {
 		if err := checkID("student", after); err != nil {
-			return nil, "", err
+			return nil, "", 0, err
 		}
 	}
 	if group != "" {
 		if err := checkID("group", group); err != nil {
-			return nil, "", err
+			return nil, "", 0, err
 		}
 	}
 	if limit <= 0 {
@@ -109,41 +85,37 @@ func (g *Gallery) Students(ctx context.Context, after string, limit int, group s
 	}
 	limit = min(limit, MaxPage)
 
-	for st, err := range g.store.Students(after) {
-		if err != nil {
-			return nil, "", fmt.Errorf("read students: %w", err)
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, "", err
-		}
-		if group != "" && !slices.Contains(st.Groups, group) {
-			continue
-		}
-		if len(page) == limit {
-			return page, page[limit-1].ID, nil
-		}
-		crops, err := g.cropsOf(st.ID)
-		if err != nil {
-			return nil, "", err
-		}
-		page = append(page, StudentInfo{Student: st, CropCount: len(crops)})
+	m, release, err := g.read(ctx)
+	if err != nil {
+		return nil, "", 0, err
 	}
-	return page, "", nil
-}
-
-// CountStudents returns how many students there are in the group ("": in all),
-// with or without crops.
-func (g *Gallery) CountStudents(group string) int {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	if group == "" {
-		return len(g.state.students)
+	defer release()
+	list := m.byID
+	if group != "" {
+		list = nil
+		if g := m.groups[group]; g != nil {
+			list = g.members
+		}
 	}
-	return len(g.state.groups[group])
+	total = len(list)
+	if after != "" {
+		i, found := searchStudent(list, after)
+		if found {
+			i++
+		}
+		list = list[i:]
+	}
+	for _, st := range list[:min(limit, len(list))] {
+		page = append(page, StudentInfo{Student: st.copy(), CropCount: len(st.crops)})
+	}
+	if len(list) > limit {
+		next = page[limit-1].ID
+	}
+	return page, next, total, nil
 }
 
 // UpdateStudent replaces the groups of a student. The errors are ErrInvalidID,
-// ErrStudentNotFound, ErrReadOnly and ErrClosed.
+// ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string) (StudentInfo, error) {
 	if err := checkID("student", id); err != nil {
 		return StudentInfo{}, err
@@ -153,44 +125,42 @@ func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string)
 		return StudentInfo{}, err
 	}
 	var st storage.Student
-	_, err = g.change(ctx, func(c *storage.Change, s *step) (err error) {
-		if st, err = g.findStudent(id); err != nil {
-			return err
+	_, err = g.writer.do(ctx, "change groups", func(e *edit) error {
+		var ok bool
+		if st, ok = lookup[storage.Student](e, studentRef(id)); !ok {
+			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
 		}
-		st.Groups, st.Updated = groups, time.Now().UTC()
-		c.PutStudent(st)
-		s.students = append(s.students, st)
+		st.Groups, st.Updated = groups, e.now
+		e.put(st)
 		return nil
 	})
 	if err != nil {
 		return StudentInfo{}, fmt.Errorf("update student %q: %w", id, err)
 	}
-	return g.withCrops(st)
+	info, err := g.Student(ctx, id)
+	if err != nil { // the change stands, whatever came between
+		return StudentInfo{Student: st}, nil
+	}
+	return info, nil
 }
 
 // DeleteStudent erases a student with all its crops and their embeddings. It
 // returns how many crops that were. The errors are ErrInvalidID,
-// ErrStudentNotFound, ErrReadOnly and ErrClosed.
+// ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) DeleteStudent(ctx context.Context, id string) (crops int, err error) {
 	if err := checkID("student", id); err != nil {
 		return 0, err
 	}
-	_, err = g.change(ctx, func(c *storage.Change, s *step) error {
-		if _, err := g.findStudent(id); err != nil {
-			return err
+	_, err = g.writer.do(ctx, "delete student", func(e *edit) error {
+		if _, ok := lookup[storage.Student](e, studentRef(id)); !ok {
+			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
 		}
-		ids, err := g.cropsOf(id)
-		if err != nil {
-			return err
-		}
+		ids := e.cropsOf(id)
 		for _, crop := range ids {
-			c.DeleteCrop(crop)
-			s.crops = append(s.crops, cropStep{id: crop})
+			e.deleteCrop(crop)
 		}
-		c.DeleteStudent(id)
-		s.goneStudents = append(s.goneStudents, id)
+		e.gone(studentRef(id))
 		crops = len(ids)
-		s.stored -= crops
 		return nil
 	})
 	if err != nil {

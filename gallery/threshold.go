@@ -1,9 +1,6 @@
 package gallery
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // The threshold follows from how often a search may be wrong. In the terms of
 // ISO/IEC 19795-1: FMR is the share of comparisons of two different people that
@@ -22,24 +19,10 @@ import (
 // with N the crops to 0.07 to 0.12 %. (An experiment: no command prints it, since
 // "bench accuracy" enrols one crop a student.)
 
-const (
-	// DefaultFPIR takes one stranger in a thousand for a student. At a school's
-	// door strangers are few, so that is a false entry in the register in months.
-	DefaultFPIR = 0.001
-
-	// duplicateCeiling keeps the duplicate threshold from being extrapolated to
-	// where not even the same picture would be found: rounding takes a few
-	// millionths off its similarity with itself, saving it again somewhat more.
-	duplicateCeiling = 0.99
-)
-
-// checkFPIR returns ErrInvalidFPIR unless 0 < fpir < 1.
-func checkFPIR(fpir float64) error {
-	if !(fpir > 0 && fpir < 1) {
-		return fmt.Errorf("%w: %v is not between 0 and 1", ErrInvalidFPIR, fpir)
-	}
-	return nil
-}
+// duplicateCeiling keeps the duplicate threshold from being extrapolated to
+// where not even the same picture would be found: rounding takes a few
+// millionths off its similarity with itself, saving it again somewhat more.
+const duplicateCeiling = 0.99
 
 // threshold returns the similarity that a match needs in a search over n crops
 // (at least one) at the given FPIR: by the calibration, or else the
@@ -87,8 +70,12 @@ func (m Model) similarityAt(fmr float64) float32 {
 		i++
 	}
 	a, b := table[i-1], table[i]
-	x := math.Log10(fmr)
+	// A rate too small to be told from 0 is taken for the smallest number there is.
+	x := math.Log10(max(fmr, math.SmallestNonzeroFloat64))
 	xa, xb := math.Log10(a.FMR), math.Log10(b.FMR)
+	if xa == xb { // so close that logarithms do not tell them apart
+		return b.Similarity
+	}
 	ya, yb := float64(a.Similarity), float64(b.Similarity)
 	return float32(min(ya+(yb-ya)*(x-xa)/(xb-xa), 1))
 }

@@ -38,6 +38,31 @@ const (
 	ReasonTakenByAnotherCrop = "TAKEN_BY_ANOTHER_CROP" // roll call: the student fits another probe better
 )
 
+// The warnings that an answer gives: the verdict stands, but somebody should look
+// at the server. They are stable and meant for programs.
+const (
+	// WarningOtherModel: the model is not the gallery's own, so that only the crops
+	// that it embedded are compared.
+	WarningOtherModel = "OTHER_MODEL"
+
+	// WarningOtherRecipe: the gallery's embeddings under the model were made in
+	// another way (another locator, another version of the alignment), and compare
+	// less well. Embed the crops again, or choose the model again where that is meant.
+	WarningOtherRecipe = "OTHER_RECIPE"
+)
+
+// warnings returns what is to be said about a probe of this model and recipe.
+func (m *memory) warnings(model, recipe string) []string {
+	var list []string
+	if m.settings.Model != "" && m.settings.Model != model {
+		list = append(list, WarningOtherModel)
+	}
+	if sp := m.spaces[model]; sp != nil && sp.Recipe != recipe {
+		list = append(list, WarningOtherRecipe)
+	}
+	return list
+}
+
 // judge returns the verdict on students' scores, best first, and its reason when
 // it is no match. The runner-up need not reach the threshold itself to make the
 // best one ambiguous: being within the margin of a score that does, it misses it
@@ -46,7 +71,7 @@ func judge(ranked []Candidate, threshold, margin float32) (Verdict, string) {
 	switch {
 	case len(ranked) == 0:
 		return Unknown, ReasonNobodyEnrolled
-	case ranked[0].Similarity < threshold:
+	case !(ranked[0].Similarity >= threshold): // or NaN
 		return Unknown, ReasonBelowThreshold
 	case len(ranked) > 1 && ranked[0].Similarity-ranked[1].Similarity < margin:
 		return Ambiguous, ReasonTwoStudentsClose

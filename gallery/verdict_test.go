@@ -40,9 +40,9 @@ func TestVerdicts(t *testing.T) {
 // The same through the whole gallery: students a, b, c at the base vectors.
 func TestIdentifyVerdicts(t *testing.T) {
 	for _, engine := range []string{"exact", "hnsw", "coder-hnsw"} {
-		g := openGallery(t, Options{Engine: engine, Margin: 0.05})
+		g := openGallery(t, Options{Engine: engine, New: Settings{Margin: 0.05}})
 		for i, id := range []string{"a", "b", "c"} {
-			mustEnroll(t, g, Enrolment{CropID: "crop-" + id, StudentID: id, Groups: []string{"g" + id}, Model: plain, Vector: base(plain, i)})
+			mustEnroll(t, g, Enrolment{CropID: "crop-" + id, StudentID: id, Groups: []string{"g" + id}, Embedding: made(plain, base(plain, i))})
 		}
 		for _, tc := range []struct {
 			name    string
@@ -59,7 +59,7 @@ func TestIdentifyVerdicts(t *testing.T) {
 			{"best one not in scope", at(plain, 0.71, 0.69), Scope{Groups: []string{"gc"}}, Unknown, ""},
 			{"unknown", at(plain, 0.6, 0.5), Scope{}, Unknown, ""},
 		} {
-			got, err := g.Identify(ctx, Probe{Vector: tc.vector, Model: plain, Scope: tc.scope})
+			got, err := g.Identify(ctx, Probe{Embedding: made(plain, tc.vector), Scope: tc.scope})
 			if err != nil {
 				t.Fatalf("%s: %v", tc.name, err)
 			}
@@ -87,14 +87,12 @@ func TestCandidatesAreStudentsOnce(t *testing.T) {
 	// One student's many crops must not crowd out the others: 200 of the first
 	// one are nearer to the probe than any of the others'.
 	for i := range 200 {
-		mustEnroll(t, g, Enrolment{CropID: fmt.Sprint("first-", i), StudentID: "first", Model: plain,
-			Vector: face(rng, 1, plain.Dimension, 0.05), AllowDuplicate: true})
+		mustEnroll(t, g, Enrolment{CropID: fmt.Sprint("first-", i), StudentID: "first", Embedding: made(plain, face(rng, 1, plain.Dimension, 0.05)), AllowDuplicate: true})
 	}
 	for _, id := range []string{"p", "q", "r", "s", "t", "u"} {
-		mustEnroll(t, g, Enrolment{CropID: "crop-" + id, StudentID: id, Model: plain,
-			Vector: face(rng, 1, plain.Dimension, 3), AllowDuplicate: true})
+		mustEnroll(t, g, Enrolment{CropID: "crop-" + id, StudentID: id, Embedding: made(plain, face(rng, 1, plain.Dimension, 3)), AllowDuplicate: true})
 	}
-	got, err := g.Identify(ctx, Probe{Vector: face(rng, 1, plain.Dimension, 0), Model: plain, Candidates: 4})
+	got, err := g.Identify(ctx, Probe{Embedding: made(plain, face(rng, 1, plain.Dimension, 0)), Candidates: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +114,10 @@ func TestCandidateTies(t *testing.T) {
 	ids := []string{"d", "b", "a", "c"}
 	for _, id := range ids {
 		for _, crop := range []string{"2", "1"} {
-			mustEnroll(t, g, Enrolment{CropID: id + crop, StudentID: id, Model: plain, Vector: base(plain, 0), AllowDuplicate: true})
+			mustEnroll(t, g, Enrolment{CropID: id + crop, StudentID: id, Embedding: made(plain, base(plain, 0)), AllowDuplicate: true})
 		}
 	}
-	got, err := g.Identify(ctx, Probe{Vector: base(plain, 0), Model: plain, Candidates: 3})
+	got, err := g.Identify(ctx, Probe{Embedding: made(plain, base(plain, 0)), Candidates: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +130,9 @@ func TestCandidateTies(t *testing.T) {
 func TestSimilarityIsTheBestCrops(t *testing.T) {
 	g := openGallery(t, Options{})
 	for i, crop := range []string{"x", "y", "z"} {
-		mustEnroll(t, g, Enrolment{CropID: crop, StudentID: "a", Model: plain, Vector: base(plain, i)})
+		mustEnroll(t, g, Enrolment{CropID: crop, StudentID: "a", Embedding: made(plain, base(plain, i))})
 	}
-	got, err := g.Identify(ctx, Probe{Vector: at(plain, 0.1, 0.8, 0.3), Model: plain})
+	got, err := g.Identify(ctx, Probe{Embedding: made(plain, at(plain, 0.1, 0.8, 0.3))})
 	if err != nil {
 		t.Fatal(err)
 	}

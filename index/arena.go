@@ -1,294 +1,221 @@
 package index
 
 import (
-	"math"
-	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"rollcall/index/kernel"
 )
 
 const (
-	// rowAlign is the unit of a row, in floats: 64 bytes, a cache line and two
-	// AVX2 registers. Rows are padded to it with zeros, which add nothing to a
-	// dot product, so that the kernels have no tails.
-	rowAlign = 16
+	// chunkFloats is the size of a full chunk's rows: 2 MiB, 4,096 rows of 128. Small
+	// enough that wiping a row, which copies its chunk, takes a fraction of a
+	// millisecond; large enough that a scan does not notice where one ends (with
+	// half as much, one of 100,000 rows of 512 took 3 % longer).
+	chunkFloats = 1 << 19
 
-	// chunkFloats is the size of a full chunk's rows: 4 MiB, 8,192 rows of 128.
-	// Large enough that a graph of a million nodes has a hundred chunks, whose
-	// headers stay in the cache; small enough that the part of the last one that is
-	// not used yet does not count in a large index.
-	chunkFloats = 1 << 20
-
-	// firstRows is how many rows the first chunk begins with, so that a small gallery
-	// costs little. Chunks grow twofold up to a growShare-th of their full size, and
-	// from there by as much, so that no more than that is ever unused.
+	// firstRows is how many rows a chunk begins with, so that a small gallery costs
+	// little. It grows twofold until it is full.
 	firstRows = 64
-	growShare = 8
 )
 
 // arena holds the vectors of an index by slot: each as float32 and coded (see
-// code.go). A slot never moves; a deleted one is used again, but only when no
-// search can be looking at it (see epochs).
+// code.go). A vector is written into a new slot and stays there until it dies; a
+// slot is never used again. An arena with many dead slots is copied (rebuild.go).
 //
-// One writer at a time changes it; searches read beside it without a lock. What
-// they may read is what was published: a slot is published by the entry of its
-// ID in slots, which the writer sets last, and which alone says that the slot is
-// live. Only a scan, which reads slots without asking first, takes the lock of a
-// chunk against the rewriting of slots in it.
+// Only one goroutine at a time changes it, the writer. Searches read a [state].
 type arena struct {
 	dim    int
-	stride int    // floats per row: dim, padded
-	width  int    // codes per row: dim, padded
-	shift  uint   // log2 of the rows per full chunk
-	links  int    // links of a node on the bottom layer; 0 where there is no graph
-	source Source // where the float32 rows are; nil: in the chunks
+	stride int  // floats per row: dim, padded
+	width  int  // codes per row: dim, padded
+	shift  uint // log2 of the rows per full chunk
 
-	next   uint32                   // the first slot that was never taken; the writer's
-	used   atomic.Uint32            // slots from here on were never published
-	chunks atomic.Pointer[[]*chunk] // replaced as a whole when one is added or grows
-	bases  atomic.Pointer[[]base]   // of the chunks, for the graph; replaced after them
-	slots  idTable                  // the slots of the live vectors
-	live   atomic.Int64             // how many there are
-	epochs epochs
-
-	searches atomic.Int64 // how many there were
-	// replacing counts twice for each replacement of a vector: before the ID leads
-	// to the new slot and after the old slot is out of sight. A search that saw it
-	// odd or changing may have met both vectors of an ID, or neither.
-	replacing atomic.Uint64
+	slots    idTable // the latest slot of each ID, whether it lives or not
+	now      atomic.Pointer[state]
+	reserved int // how many rows are to come in all; the writer's
 }
 
-// chunk is the rows of consecutive slots.
+// state is what is stored at one moment. It never changes: who holds one sees the
+// same vectors as long as it likes, and the garbage collector takes what nobody
+// holds any more.
+//
+// Two numbers and a mark for each slot make it cheap. Slots are written one after
+// the other, so those that came later are known by their number; and deaths are
+// counted, so those that died later are known by the number of their death.
+type state struct {
+	*arena
+	used    uint32 // slots below this one were added
+	written uint32 // slots below this one have a row, which a graph may go through; >= used
+	deaths  uint32 // how many slots had died
+	chunks  []chunk
+}
+
+// chunk is the rows of consecutive slots. What is written below state.written never
+// changes, but for died.
 type chunk struct {
-	mu     sync.RWMutex // held for reading while the rows are scanned, for writing while old slots are written
-	rows   []float32    // [n*stride]; nil if a source has them
-	codes  []int8       // [n*codes]
-	scales []float32    // [n]
-	errs   []float32    // [n]; deadErr where nothing is to be found
-	ids    []atomic.Uint32
-
-	links []atomic.Uint32                   // [n*links]: the neighbours on the bottom layer; noSlot after the last
-	upper []atomic.Pointer[[]atomic.Uint32] // [n]: those on the layers above, nil for most
+	rows   []float32 // [n*stride]
+	codes  []int8    // [n*width]
+	scales []float32 // [n]
+	errs   []float32 // [n]
+	ids    []ID
+	died   []atomic.Uint32 // the number of the slot's death; 0 while it lives
 }
 
-func newArena(dim, links int, source Source) *arena {
-	a := &arena{
-		dim:    dim,
-		stride: rowStride(dim),
-		width:  codeStride(dim),
-		shift:  3, // a chunk has a whole number of row groups
-		links:  links,
-		source: source,
-	}
+func newArena(dim int) *arena {
+	a := &arena{dim: dim, stride: roundTo(dim, kernel.RowAlign), width: roundTo(dim, kernel.CodeAlign), shift: 3}
 	for chunkFloats>>(a.shift+1) >= a.stride {
 		a.shift++
 	}
-	a.setChunks(nil)
+	a.now.Store(&state{arena: a})
 	return a
 }
 
-func (a *arena) newChunk(n int) *chunk {
-	c := &chunk{
-		codes:  alignedCodes(n * a.width),
+func (a *arena) newChunk(n int) chunk {
+	return chunk{
+		rows:   aligned[float32](n * a.stride),
+		codes:  aligned[int8](n * a.width),
 		scales: make([]float32, n),
 		errs:   make([]float32, n),
-		ids:    make([]atomic.Uint32, n),
+		ids:    make([]ID, n),
+		died:   make([]atomic.Uint32, n),
 	}
-	if a.source == nil {
-		c.rows = alignedFloats(n * a.stride)
-	}
-	for i := range c.errs {
-		c.errs[i] = deadErr
-	}
-	if a.links > 0 {
-		c.links = alignedLinks(n * a.links)
-		c.upper = make([]atomic.Pointer[[]atomic.Uint32], n)
-		for i := range c.links {
-			c.links[i].Store(noSlot)
-		}
-	}
-	return c
-}
-
-// base is where the rows of a chunk begin, and their scales: side by side for all
-// chunks, without lengths, since a search of the graph looks up thousands.
-type base struct {
-	codes  unsafe.Pointer // *int8
-	scales unsafe.Pointer // *float32
-}
-
-// setChunks publishes the chunks.
-func (a *arena) setChunks(chunks []*chunk) {
-	bases := make([]base, len(chunks))
-	for i, c := range chunks {
-		bases[i] = base{unsafe.Pointer(unsafe.SliceData(c.codes)), unsafe.Pointer(unsafe.SliceData(c.scales))}
-	}
-	a.chunks.Store(&chunks)
-	a.bases.Store(&bases)
-}
-
-// view is what a search reads: the slots below used, at the time it began, as
-// far as it goes by codes and links. What it then takes for a hit it looks up
-// anew, by [arena.id] and [arena.row].
-type view struct {
-	*arena
-	used   uint32
-	chunks []*chunk
-	bases  []base
-}
-
-// view returns what there is now. REQUIRES: the caller is inside an epoch, or is
-// the writer.
-func (a *arena) view() view {
-	used := a.used.Load() // first: there is a chunk for every used slot
-	return view{a, used, *a.chunks.Load(), *a.bases.Load()}
 }
 
 // at returns the chunk of slot and the slot's place in it.
-func (v *view) at(slot uint32) (*chunk, int) {
-	return v.chunks[slot>>v.shift], int(slot & (1<<v.shift - 1))
+func (s *state) at(slot uint32) (*chunk, int) {
+	return &s.chunks[slot>>s.shift], int(slot & (1<<s.shift - 1))
 }
 
-// code returns the coded row at slot, [codes]int8.
-func (v *view) code(slot uint32) []int8 {
-	c, i := v.at(slot)
-	return c.codes[i*v.arena.width : (i+1)*v.arena.width : (i+1)*v.arena.width]
-}
-
-// at returns the chunk of slot, as it is now, and the slot's place in it.
-func (a *arena) at(slot uint32) (*chunk, int) {
-	return (*a.chunks.Load())[slot>>a.shift], int(slot & (1<<a.shift - 1))
-}
+// live returns how many vectors are stored.
+func (s *state) live() int { return int(s.used - s.deaths) }
 
 // dead reports whether the vector at slot was deleted.
-func (v *view) dead(slot uint32) bool {
-	c, i := v.at(slot)
-	return loadErr(&c.errs[i]) == deadErr
+// REQUIRES: slot is below s.written.
+func (s *state) dead(slot uint32) bool {
+	c, i := s.at(slot)
+	died := c.died[i].Load()
+	return died != 0 && died <= s.deaths
 }
 
-// row returns the padded row at slot, [stride]float32, where id lies: that in the
-// chunk, or what the source says, in buffer. It returns nil if the source has
-// nothing any more; an error is the source's.
-func (a *arena) row(slot uint32, id ID, buffer *[]float32) ([]float32, error) {
-	if a.source == nil {
-		c, i := a.at(slot)
-		return c.rows[i*a.stride : (i+1)*a.stride : (i+1)*a.stride], nil
-	}
-	if *buffer == nil {
-		*buffer = alignedFloats(a.stride)
-	}
-	if ok, err := a.source(id, (*buffer)[:a.dim:a.dim]); !ok || err != nil {
-		return nil, err
-	}
-	return *buffer, nil
+// lives reports whether the vector at slot is stored.
+func (s *state) lives(slot uint32) bool { return slot < s.used && !s.dead(slot) }
+
+// find returns the slot of the vector that is stored under id; false if there is
+// none, or if another one was added under id since.
+func (s *state) find(id ID) (slot uint32, ok bool) {
+	slot, ok = s.slots.get(id)
+	return slot, ok && s.lives(slot)
 }
 
-// id returns the ID whose vector lies at slot; false if there is none. Where
-// there is one, row returns its vector.
-func (a *arena) id(slot uint32) (ID, bool) {
-	c, i := a.at(slot)
-	id := ID(c.ids[i].Load())
-	now, ok := a.slots.get(id)
-	return id, ok && now == slot
+// row returns the padded row at slot, [stride]float32.
+func (s *state) row(slot uint32) []float32 {
+	c, i := s.at(slot)
+	return c.rows[i*s.stride : (i+1)*s.stride : (i+1)*s.stride]
 }
 
-// extend returns a slot that was never used, for which there is a chunk.
+// code returns the coded row at slot, [width]int8.
+func (s *state) code(slot uint32) []int8 {
+	c, i := s.at(slot)
+	return c.codes[i*s.width : (i+1)*s.width : (i+1)*s.width]
+}
+
+// write puts copies of vectors, [dim]float32 each, and their IDs into new slots.
+// Nobody finds them before [arena.publish].
 // REQUIRES: the caller is the writer.
-func (a *arena) extend() uint32 {
-	slot := a.next
-	chunks := *a.chunks.Load()
-	full := 1 << a.shift
-	at, n := int(slot>>a.shift), int(slot)&(full-1)
-	step := max(full/growShare, rowGroup) // a whole number of groups
-	switch {
-	case at == 0 && len(chunks) == 0:
-		a.setChunks([]*chunk{a.newChunk(min(step, firstRows))})
-	case at == len(chunks):
-		a.setChunks(append(chunks[:at:at], a.newChunk(step)))
-	case n == len(chunks[at].ids):
-		grown := make([]*chunk, len(chunks))
-		copy(grown, chunks)
-		grown[at] = a.grow(chunks[at], min(2*n, n+step))
-		a.setChunks(grown)
-	}
-	a.next++
-	return slot
+func (a *arena) write(ids []ID, vectors [][]float32) {
+	next := *a.now.Load()
+	first := next.written
+	next.written += uint32(len(ids))
+	next.chunks = a.extended(next.chunks, int(first), int(next.written))
+	inParallel(len(ids), processors(), func(from, to int) {
+		for i := from; i < to; i++ {
+			slot := first + uint32(i)
+			c, at := next.at(slot)
+			copy(next.row(slot), vectors[i])
+			c.scales[at], c.errs[at] = encodeRow(vectors[i], next.code(slot))
+			c.ids[at] = ids[i]
+		}
+	})
+	a.now.Store(&next)
 }
 
-// grow returns a copy of c with n rows. Searches that hold c go on with
-// it, and see what was published before they began.
-func (a *arena) grow(c *chunk, n int) *chunk {
+// publish adds what was written to what is stored.
+// REQUIRES: the caller is the writer; nothing is stored under the IDs.
+func (a *arena) publish() {
+	next := *a.now.Load()
+	for ; next.used < next.written; next.used++ {
+		c, i := next.at(next.used)
+		a.slots.set(c.ids[i], next.used)
+	}
+	a.now.Store(&next)
+}
+
+// bury takes the vector at slot out of what is stored.
+// REQUIRES: the caller is the writer; the slot lives.
+func (a *arena) bury(slot uint32) {
+	next := *a.now.Load()
+	next.deaths++
+	c, i := next.at(slot)
+	c.died[i].Store(next.deaths)
+	a.now.Store(&next)
+}
+
+// extended returns chunks with room for the slots before end, where those before
+// used are written.
+func (a *arena) extended(chunks []chunk, used, end int) []chunk {
+	full := 1 << a.shift
+	room := 0
+	if n := len(chunks); n > 0 {
+		room = (n-1)*full + len(chunks[n-1].ids)
+	}
+	if room >= end {
+		return chunks
+	}
+	longer := make([]chunk, 0, (max(end, a.reserved)+full-1)/full)
+	longer = append(longer, chunks...)
+	for room < end {
+		last := len(longer) - 1
+		if last < 0 || len(longer[last].ids) == full {
+			longer = append(longer, chunk{})
+			last++
+		}
+		first := last * full
+		n := max(2*len(longer[last].ids), roundTo(max(end, a.reserved)-first, firstRows))
+		n = min(n, full)
+		longer[last] = a.grown(longer[last], n, max(0, used-first))
+		room = first + n
+	}
+	return longer
+}
+
+// grown returns a copy of the first used rows of c, with room for n.
+func (a *arena) grown(c chunk, n, used int) chunk {
 	g := a.newChunk(n)
-	copy(g.rows, c.rows)
-	copy(g.codes, c.codes)
-	copy(g.scales, c.scales)
-	copy(g.errs, c.errs)
-	for i := range c.ids {
-		g.ids[i].Store(c.ids[i].Load())
-	}
-	for i := range c.links {
-		g.links[i].Store(c.links[i].Load())
-	}
-	for i := range c.upper {
-		g.upper[i].Store(c.upper[i].Load())
+	copy(g.rows, c.rows[:used*a.stride])
+	copy(g.codes, c.codes[:used*a.width])
+	copy(g.scales, c.scales[:used])
+	copy(g.errs, c.errs[:used])
+	copy(g.ids, c.ids[:used])
+	for i := range used {
+		g.died[i].Store(c.died[i].Load())
 	}
 	return g
 }
 
-// write puts a copy of vector, [dim]float32, and its ID into a slot that nobody
-// can see.
-func (a *arena) write(slot uint32, id ID, vector []float32) {
-	c, i := a.at(slot)
-	c.mu.Lock() // a scan may be passing over the slot: it was used before, or completes a group
-	defer c.mu.Unlock()
-	if c.rows != nil {
-		copy(c.rows[i*a.stride:], vector)
+func (a *arena) bytes() int64 {
+	n := a.slots.bytes()
+	for _, c := range a.now.Load().chunks {
+		n += int64(len(c.rows))*4 + int64(len(c.codes)) + int64(len(c.ids))*16
 	}
-	c.scales[i], c.errs[i] = encodeRow(vector, c.codes[i*a.width:(i+1)*a.width])
-	c.ids[i].Store(uint32(id))
+	return n
 }
 
-// hide makes the slot invisible to scans; its ID is forgotten already.
-func (a *arena) hide(slot uint32) {
-	c, i := a.at(slot)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	storeErr(&c.errs[i], deadErr) // whoever met the slot by its ID reads it without the lock
-}
-
-// wipe clears what lies at slot: a deleted vector must not linger in memory.
-// REQUIRES: nobody can see the slot.
-func (a *arena) wipe(slot uint32) {
-	c, i := a.at(slot)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.rows != nil {
-		clear(c.rows[i*a.stride : (i+1)*a.stride])
-	}
-	clear(c.codes[i*a.width : (i+1)*a.width])
-	c.scales[i] = 0
-	if a.links > 0 {
-		for j := range a.links {
-			c.links[i*a.links+j].Store(noSlot)
-		}
-		c.upper[i].Store(nil)
-	}
-}
-
-func loadErr(err *float32) float32 {
-	return math.Float32frombits(atomic.LoadUint32((*uint32)(unsafe.Pointer(err))))
-}
-
-func storeErr(err *float32, to float32) {
-	atomic.StoreUint32((*uint32)(unsafe.Pointer(err)), math.Float32bits(to))
-}
-
-// rowStride returns the length of a padded row of dim elements.
-func rowStride(dim int) int { return (dim + rowAlign - 1) / rowAlign * rowAlign }
+// roundTo returns the least multiple of unit that is not below n.
+func roundTo(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // pad returns v as a row: v itself if it needs no padding.
 func pad(v []float32) []float32 {
-	if n := rowStride(len(v)); n > len(v) {
+	if n := roundTo(len(v), kernel.RowAlign); n > len(v) {
 		row := make([]float32, n)
 		copy(row, v)
 		return row
@@ -296,38 +223,15 @@ func pad(v []float32) []float32 {
 	return v
 }
 
-func (a *arena) bytes() int64 {
-	n := a.slots.bytes()
-	for _, c := range *a.chunks.Load() {
-		n += int64(cap(c.rows))*4 + int64(cap(c.codes)) + int64(len(c.ids))*12
-		n += int64(cap(c.links))*4 + int64(len(c.upper))*8
-	}
-	return n
-}
-
-// alignedFloats returns n zeros that begin at a multiple of 64 bytes.
-func alignedFloats(n int) []float32 {
-	buf := alignedBytes(4 * n)
-	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(buf))), n)
-}
-
-func alignedCodes(n int) []int8 {
-	buf := alignedBytes(n)
-	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(buf))), n)
-}
-
-func alignedLinks(n int) []atomic.Uint32 {
-	buf := alignedBytes(4 * n)
-	return unsafe.Slice((*atomic.Uint32)(unsafe.Pointer(unsafe.SliceData(buf))), n)
-}
-
-// alignedBytes returns n zeros that begin at a cache line.
-func alignedBytes(n int) []byte {
+// aligned returns n zeros that begin at a cache line.
+func aligned[T int8 | float32 | atomic.Uint32](n int) []T {
 	const line = 64
-	buf := make([]byte, n+line-1)
+	var zero T
+	size := int(unsafe.Sizeof(zero))
+	buf := make([]byte, n*size+line-1)
 	skip := 0
 	if past := uintptr(unsafe.Pointer(unsafe.SliceData(buf))) % line; past != 0 {
 		skip = int(line - past)
 	}
-	return buf[skip : skip+n : skip+n]
+	return unsafe.Slice((*T)(unsafe.Pointer(&buf[skip])), n)
 }

@@ -10,22 +10,29 @@ import (
 // fill returns an engine with n random unit vectors under the IDs 0 to n-1.
 func fill(b *testing.B, name string, n, dim int) Engine {
 	b.Helper()
-	e, err := New(name, dim, Options{})
+	e, err := New(name, dim)
 	if err != nil {
 		b.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range n {
-		if err := e.Upsert(ID(i), randomUnit(rng, dim)); err != nil {
-			b.Fatal(err)
-		}
+	ids, vectors := randomUnits(n, dim)
+	if err := e.Add(ids, vectors); err != nil {
+		b.Fatal(err)
 	}
 	return e
 }
 
+// randomUnits returns n random unit vectors and the IDs 0 to n-1.
+func randomUnits(n, dim int) (ids []ID, vectors [][]float32) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		ids, vectors = append(ids, ID(i)), append(vectors, randomUnit(rng, dim))
+	}
+	return ids, vectors
+}
+
 // BenchmarkExactSearch reports the bytes of the rows that one search reads.
 func BenchmarkExactSearch(b *testing.B) {
-	for _, size := range []struct{ n, dim int }{{10_000, 128}, {100_000, 128}, {10_000, 512}} {
+	for _, size := range []struct{ n, dim int }{{10_000, 128}, {100_000, 128}, {10_000, 512}, {100_000, 512}} {
 		b.Run(fmt.Sprintf("n=%d/dim=%d", size.n, size.dim), func(b *testing.B) {
 			e := fill(b, exactName, size.n, size.dim)
 			rng := rand.New(rand.NewPCG(3, 4))
@@ -62,7 +69,7 @@ func BenchmarkExactSearchParallel(b *testing.B) {
 func BenchmarkScopedSearch(b *testing.B) {
 	const dim = 128
 	for _, size := range []struct{ n, scope int }{
-		{1_000, 30}, {100_000, 30}, {10_000, 1_250}, {10_000, 2_499}, {10_000, 2_500}, {100_000, 24_999}, {100_000, 25_000},
+		{1_000, 30}, {100_000, 30}, {10_000, 1_250}, {10_000, 2_499}, {10_000, 2_500}, {100_000, 24_999}, {100_000, 25_000}, {100_000, 99_000},
 	} {
 		b.Run(fmt.Sprintf("n=%d/scope=%d", size.n, size.scope), func(b *testing.B) {
 			e := fill(b, exactName, size.n, dim)
@@ -83,32 +90,32 @@ func BenchmarkScopedSearch(b *testing.B) {
 }
 
 // BenchmarkCutover measures what a search of the graph costs, in rows of a scan
-// for each node of its effort: graphGuess. As rows it is with how many vectors
+// for each node of its effort: effortCost. As rows it is with how many vectors
 // both cost the same.
 func BenchmarkCutover(b *testing.B) {
 	for _, size := range []struct{ n, dim int }{{10_000, 128}, {40_000, 128}, {10_000, 512}} {
 		b.Run(fmt.Sprintf("n=%d/dim=%d", size.n, size.dim), func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(3, 4))
 			ids, vectors, queries := crowd(rng, size.n/5, 5, size.dim, 500)
-			e := newEngine(hnswName, size.dim, always, nil)
-			if err := e.UpsertAll(ids, vectors); err != nil {
+			e := newEngine(hnswName, size.dim, newHNSW)
+			if err := e.Add(ids, vectors); err != nil {
 				b.Fatal(err)
 			}
 			c := e.core.Load()
+			s := c.now.Load()
 			var graph, scan time.Duration
 			for i := 0; b.Loop(); i++ {
 				q := queries[i%len(queries)]
 				start := time.Now()
-				c.graph.nearest(q, 10, nil, graphSearch)
+				c.graph.nearest(s, q, 10, nil)
 				middle := time.Now()
-				if _, err := c.exactly(q, 10, nil); err != nil {
-					b.Fatal(err)
-				}
+				s.nearest(q, 10, nil)
 				graph, scan = graph+middle.Sub(start), scan+time.Since(middle)
 			}
 			rows := float64(graph) / float64(scan) * float64(size.n)
 			b.ReportMetric(rows, "rows")
 			b.ReportMetric(rows/graphSearch, "rows/effort")
+			b.ReportMetric(float64(graph.Microseconds())/float64(b.N), "graph-us")
 		})
 	}
 }
@@ -126,41 +133,34 @@ func BenchmarkCoderSearch(b *testing.B) {
 	}
 }
 
-// BenchmarkKernel scores one block that stays in the cache.
-func BenchmarkKernel(b *testing.B) {
-	kernels := map[string]func(query, rows, out []float32){"best": dotRows, "portable": dotRowsPortable}
-	for name, kernel := range kernels {
-		for _, dim := range []int{128, 512} {
-			b.Run(fmt.Sprintf("%s/dim=%d", name, dim), func(b *testing.B) {
-				rng := rand.New(rand.NewPCG(5, 6))
-				query := randomUnit(rng, dim)
-				rows := make([]float32, 0, 64*dim)
-				for range 64 {
-					rows = append(rows, randomUnit(rng, dim)...)
+// BenchmarkAdd stores vectors in bulk.
+func BenchmarkAdd(b *testing.B) {
+	for _, size := range []struct{ n, dim int }{{100_000, 128}, {100_000, 512}} {
+		b.Run(fmt.Sprintf("n=%d/dim=%d", size.n, size.dim), func(b *testing.B) {
+			ids, vectors := randomUnits(size.n, size.dim)
+			for b.Loop() {
+				e := newEngine(exactName, size.dim, nil)
+				e.Reserve(size.n)
+				if err := e.Add(ids, vectors); err != nil {
+					b.Fatal(err)
 				}
-				out := make([]float32, 64)
-				b.SetBytes(int64(len(rows)) * 4)
-				for b.Loop() {
-					kernel(query, rows, out)
-				}
-			})
-		}
+				b.ReportMetric(float64(e.Bytes())/float64(4*size.n*size.dim)-1, "overhead")
+			}
+		})
 	}
 }
 
-// BenchmarkUpsert stores new vectors.
-func BenchmarkUpsert(b *testing.B) {
-	const dim = 128
-	e, err := New(exactName, dim, Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	v := randomUnit(rand.New(rand.NewPCG(7, 8)), dim)
-	id := ID(0)
-	for b.Loop() {
-		if err := e.Upsert(id%100_000, v); err != nil {
+// BenchmarkReplace deletes one vector and adds another one, with what follows in the
+// background.
+func BenchmarkReplace(b *testing.B) {
+	const n, dim = 100_000, 512
+	e := fill(b, exactName, n, dim)
+	v := [][]float32{randomUnit(rand.New(rand.NewPCG(7, 8)), dim)}
+	for i := 0; b.Loop(); i++ {
+		id := ID(i * 7919 % n)
+		e.Delete(id)
+		if err := e.Add([]ID{id}, v); err != nil {
 			b.Fatal(err)
 		}
-		id++
 	}
 }

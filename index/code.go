@@ -1,6 +1,10 @@
 package index
 
-import "math"
+import (
+	"math"
+
+	"rollcall/index/kernel"
+)
 
 // A coded row is a vector x rounded to scale * c, with c in int8; err is an upper
 // bound of the length of what rounding took away, |x - scale*c|. A coded query is
@@ -14,7 +18,7 @@ import "math"
 //
 //	t*scale*(d·c) + (|q| + |r|)*err + |r|*|x|
 //
-// The first two terms are what boundRows computes; the third, with the rounding
+// The first two terms are what [kernel.BoundRows] computes; the third, with the rounding
 // of all float32 operations involved, is [codedQuery.slack]. A row whose bound is
 // under a similarity that k others reach is not among the best k: that is why an
 // answer that rescored everything else in float32 is exact.
@@ -22,13 +26,6 @@ import "math"
 // maxCode is the largest magnitude in a coded row: -128 is not used, so that a
 // row and its opposite have opposite codes.
 const maxCode = 127
-
-// deadErr is the err of a row that must not be found: it puts the bound under
-// every similarity.
-var deadErr = float32(math.Inf(-1))
-
-// codeStride returns the length of a coded row of dim elements.
-func codeStride(dim int) int { return (dim + codeAlign - 1) / codeAlign * codeAlign }
 
 // encodeRow codes the unit vector v into codes and returns scale and err. Codes
 // beyond len(v) are left as they are.
@@ -49,7 +46,7 @@ func encodeRow(v []float32, codes []int8) (scale, err float32) {
 
 // codedQuery is a query in the form that the code kernels take.
 type codedQuery struct {
-	d []int16 // [codeStride]
+	d []int16 // [width]
 	t float32
 
 	reach float32 // |q| + |r|: what a row's err counts for
@@ -58,7 +55,7 @@ type codedQuery struct {
 
 // encode codes the unit vector v. The buffer of an earlier query is used again.
 func (q *codedQuery) encode(v []float32) {
-	if n := codeStride(len(v)); cap(q.d) < n {
+	if n := roundTo(len(v), kernel.CodeAlign); cap(q.d) < n {
 		q.d = make([]int16, n)
 	} else {
 		q.d = q.d[:n]
@@ -69,7 +66,7 @@ func (q *codedQuery) encode(v []float32) {
 	inverse := 1 / q.t
 	var length, residue float64
 	for i, x := range v {
-		d := roundTo(x*inverse, limit)
+		d := roundWithin(x*inverse, limit)
 		q.d[i] = int16(d)
 		lost := float64(x) - float64(q.t)*float64(d)
 		length += float64(x) * float64(x)
@@ -78,11 +75,11 @@ func (q *codedQuery) encode(v []float32) {
 	length, residue = math.Sqrt(length), math.Sqrt(residue)
 	q.reach = roundUp(length + residue)
 
-	// kernel.go bounds the error of a float32 dot product by (dim/16 + 5) units in
+	// kernel.Dot bounds the error of a float32 dot product by (dim/16 + 5) units in
 	// the last place of 1; the five roundings of a bound, of magnitude up to 4, add
 	// 20. Twice that is cheap.
 	const ulp = 0x1p-24
-	rounding := 2 * (float64(len(v))/rowAlign + 25) * ulp
+	rounding := 2 * (float64(len(v))/kernel.RowAlign + 25) * ulp
 	q.slack = roundUp(residue*(1+unitTolerance) + rounding)
 }
 
@@ -98,7 +95,7 @@ func (q *codedQuery) widen(codes []int8) {
 	}
 }
 
-// bound returns what boundRows returns, for one row.
+// bound returns what [kernel.BoundRows] returns, for one row.
 func (q *codedQuery) bound(dot int32, scale, err float32) float32 {
 	return float32(dot)*scale*q.t + q.reach*err
 }
@@ -117,9 +114,9 @@ func maxAbs(v []float32) float32 {
 // integer, which is in the lowest bits of the sum in two's complement.
 const roundingBias = 3 << 22
 
-// roundTo rounds x to an integer of magnitude limit at most, halves away from
+// roundWithin rounds x to an integer of magnitude limit at most, halves away from
 // zero. Anything near would do: err measures what was lost.
-func roundTo(x, limit float32) int32 {
+func roundWithin(x, limit float32) int32 {
 	x = max(-limit, min(limit, x))
 	if x < 0 {
 		return int32(x - 0.5)

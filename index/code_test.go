@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"rollcall/index/kernel"
 )
 
 // adversarial returns a unit vector of a kind that makes bounds hard: many equal
@@ -46,19 +48,19 @@ func adversarial(rng *rand.Rand, dim int) []float32 {
 }
 
 // TestBound checks the claim that exactness rests on: that no similarity, as the
-// kernel computes it, is above the bound, by any code kernel's arithmetic.
+// kernel computes it, is above the bound, by either code kernel's arithmetic.
 func TestBound(t *testing.T) {
 	for _, dim := range []int{1, 2, 17, 64, 128, 512, 5000} {
 		t.Run(fmt.Sprint("dim=", dim), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(81, uint64(dim)))
-			width := codeStride(dim)
+			width := roundTo(dim, kernel.CodeAlign)
 			for range max(200, 200_000/dim) {
 				query := adversarial(rng, dim)
 				var q codedQuery
 				q.encode(query)
-				codes := make([]int8, rowGroup*width)
-				scales, errs := make([]float32, rowGroup), make([]float32, rowGroup)
-				rows := make([][]float32, rowGroup)
+				codes := make([]int8, kernel.RowGroup*width)
+				scales, errs := make([]float32, kernel.RowGroup), make([]float32, kernel.RowGroup)
+				rows := make([][]float32, kernel.RowGroup)
 				for i := range rows {
 					rows[i] = adversarial(rng, dim)
 					if rng.IntN(4) == 0 {
@@ -66,13 +68,15 @@ func TestBound(t *testing.T) {
 					}
 					scales[i], errs[i] = encodeRow(rows[i], codes[i*width:])
 				}
-				fast, portable := make([]float32, rowGroup), make([]float32, rowGroup)
-				boundRows(q.d, codes, scales, errs, q.t, q.reach, fast)
-				boundRowsPortable(q.d, codes, scales, errs, q.t, q.reach, portable)
+				bounds, at, dots := make([]float32, kernel.RowGroup), make([]*int8, kernel.RowGroup), make([]int32, kernel.RowGroup)
+				for i := range at {
+					at[i] = &codes[i*width]
+				}
+				kernel.BoundRows(q.d, codes, scales, errs, q.t, q.reach, bounds)
+				kernel.DotCodesAt(q.d, at, dots)
 				for i, row := range rows {
-					single := q.bound(dotCodes(q.d, codes[i*width:(i+1)*width]), scales[i], errs[i])
-					got := dot(pad(query), pad(row))
-					for _, bound := range []float32{fast[i], portable[i], single} {
+					got := kernel.Dot(pad(query), pad(row))
+					for _, bound := range []float32{bounds[i], q.bound(dots[i], scales[i], errs[i])} {
 						if !(bound+q.slack >= got) {
 							t.Fatalf("similarity %g is above the bound %g with slack %g", got, bound, q.slack)
 						}
@@ -88,7 +92,7 @@ func TestEncodeRow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(83, 84))
 	for range 2000 {
 		v := adversarial(rng, 1+rng.IntN(200))
-		codes := make([]int8, codeStride(len(v)))
+		codes := make([]int8, roundTo(len(v), kernel.CodeAlign))
 		scale, err := encodeRow(v, codes)
 		var squares float64
 		for i, x := range v {

@@ -5,80 +5,72 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/coder/hnsw"
+	coderhnsw "github.com/coder/hnsw"
 )
+
+// coderOf returns the graph of an engine.
+func coderOf(e *engine) *coder { return e.core.Load().graph.(*coder) }
 
 // TestCoderSurvivesPanics breaks the graph beneath the engine, while adding and
 // while searching: the engine must answer exactly, and get a new graph in time.
 func TestCoderSurvivesPanics(t *testing.T) {
 	const dim, n = 16, 100
 	rng := rand.New(rand.NewPCG(71, 72))
-	c, m := newCoder(dim), model{}
-	upsert := func(id ID) {
+	e, m := mustNew(t, coderName, dim).(*engine), model{}
+	replace := func(id ID) {
 		t.Helper()
 		m[id] = randomUnit(rng, dim)
-		if err := c.Upsert(id, m[id]); err != nil {
-			t.Fatal(err)
-		}
+		put(t, e, id, m[id])
 	}
 	for id := range ID(n) {
-		upsert(id)
+		replace(id)
 	}
-	broken := func(a, b hnsw.Vector) float32 { panic("broken") }
+	broken := func(a, b coderhnsw.Vector) float32 { panic("broken") }
 	exactly := func() {
 		t.Helper()
 		q := Query{Vector: randomUnit(rng, dim), K: 5}
-		if result, err := c.Search(q); err != nil || !result.Exact {
+		if result, err := e.Search(q); err != nil || !result.Exact {
 			t.Fatalf("with a broken graph: exact %v, %v", result.Exact, err)
 		}
-		m.checkSearch(t, c, q)
+		m.checkSearch(t, e, q)
 	}
 
-	c.graph.graph.Distance = broken
+	coderOf(e).graph.Distance = broken
 	exactly()
-	upsert(3)
-	if c.graph != nil {
+	replace(3)
+	if coderOf(e).graph != nil {
 		t.Fatal("a graph that panicked is still in use")
 	}
 	exactly()
 	for range minDead {
-		upsert(ID(rng.IntN(n)))
+		replace(ID(rng.IntN(n)))
 	}
-	if c.graph == nil || c.graph.live != n {
-		t.Fatal("the graph was not rebuilt")
+	settle(t, e)
+	if coderOf(e).graph == nil {
+		t.Fatal("the graph was not made anew")
 	}
-	m.checkState(t, c)
-	m.checkSearch(t, c, Query{Vector: m[3], K: 1})
+	m.checkState(t, e)
+	m.checkSearch(t, e, Query{Vector: m[3], K: 1})
+	if r, err := e.Search(Query{Vector: m[3], K: 1}); err != nil || r.Exact {
+		t.Errorf("the new graph does not answer: exact %v, %v", r.Exact, err)
+	}
 }
 
 // The dead nodes of a graph must stay within their share, whatever is replaced
-// or deleted, and live nodes must be the stored ones.
-func TestCoderBuriesTheDead(t *testing.T) {
+// or deleted, and the nodes must be those of the slots.
+func TestCoderKeepsItsNodes(t *testing.T) {
 	const dim, ids = 4, 150
 	rng := rand.New(rand.NewPCG(73, 74))
-	c, stored := newCoder(dim), map[ID]bool{}
+	e := mustNew(t, coderName, dim).(*engine)
 	approximate := 0
 	for range 900 {
 		id := ID(rng.IntN(ids))
 		if rng.IntN(3) == 0 {
-			c.Delete(id)
-			delete(stored, id)
+			e.Delete(id)
 		} else {
-			if err := c.Upsert(id, randomUnit(rng, dim)); err != nil {
-				t.Fatal(err)
-			}
-			stored[id] = true
+			put(t, e, id, randomUnit(rng, dim))
 		}
-		if c.graph.live != len(stored) {
-			t.Fatalf("%d live nodes, want %d", c.graph.live, len(stored))
-		}
-		if dead := c.graph.dead(); dead >= minDead && dead*deadShare >= c.graph.nodes() {
-			t.Fatalf("%d of %d nodes are dead", dead, c.graph.nodes())
-		}
-		if nodes := c.graph.graph.Len(); nodes != c.graph.nodes() {
-			t.Fatalf("the graph has %d nodes, want %d", nodes, c.graph.nodes())
-		}
-		result, err := c.Search(Query{Vector: randomUnit(rng, dim), K: 1})
+		result, err := e.Search(Query{Vector: randomUnit(rng, dim), K: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,11 +81,16 @@ func TestCoderBuriesTheDead(t *testing.T) {
 	if approximate < 450 { // else the suite would only have tested the exact scan
 		t.Errorf("only %d of 900 searches were answered by the graph", approximate)
 	}
+	settle(t, e)
+	checkCore(t, e.core.Load())
+	s := e.core.Load().now.Load()
+	if nodes := coderOf(e).graph.Len(); nodes != int(s.used) {
+		t.Fatalf("the graph has %d nodes of %d slots", nodes, s.used)
+	}
 	// The arena moves its rows; the graph must have kept its own.
-	for id, v := range c.Vectors() {
-		key, _ := c.graph.keys.get(id)
-		if got, ok := c.graph.graph.Lookup(key); !ok || !slices.Equal(got[:dim], v) {
-			t.Errorf("the live node of %d has another vector", id)
+	for slot := range s.used {
+		if got, ok := coderOf(e).graph.Lookup(slot); !ok || !slices.Equal(got, s.row(slot)) {
+			t.Errorf("the node of slot %d has another vector", slot)
 		}
 	}
 }

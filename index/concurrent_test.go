@@ -1,6 +1,7 @@
 package index
 
 import (
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -17,9 +18,7 @@ func TestConcurrent(t *testing.T) {
 		rng := rand.New(rand.NewPCG(61, 62))
 		for id := range ID(fixed) {
 			m[id] = randomUnit(rng, dim)
-			if err := e.Upsert(id, m[id]); err != nil {
-				t.Fatal(err)
-			}
+			put(t, e, id, m[id])
 		}
 		fixedVectors := maps.Clone(m)
 
@@ -71,9 +70,7 @@ func change(t *testing.T, e Engine, m model, rng *rand.Rand, first ID, n int) {
 			continue
 		}
 		v := hardUnit(rng, e.Dim(), m)
-		if err := e.Upsert(id, v); err != nil {
-			t.Error(err)
-		}
+		put(t, e, id, v)
 		m[id] = v
 	}
 }
@@ -122,4 +119,38 @@ func searchMeanwhile(t *testing.T, e Engine, fixed model, rng *rand.Rand, ids in
 	if met != len(fixed) || e.Len() < len(fixed) || e.Bytes() <= 0 {
 		t.Errorf("%d of %d fixed vectors; Len %d, Bytes %d", met, len(fixed), e.Len(), e.Bytes())
 	}
+}
+
+// Of several bulks of the same IDs one is stored, whole, and the others are refused.
+func TestAddOnce(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, name string) {
+		const dim, n, adders = 8, insertBatch + 50, 4
+		rng := rand.New(rand.NewPCG(65, 66))
+		e := mustNew(t, name, dim)
+		stored := make([]model, adders)
+		var adding sync.WaitGroup
+		for a := range adders {
+			m := model{}
+			var ids []ID
+			var vectors [][]float32
+			for id := range ID(n) {
+				m[id] = randomUnit(rng, dim)
+				ids, vectors = append(ids, id), append(vectors, m[id])
+			}
+			adding.Go(func() {
+				err := e.Add(ids, vectors)
+				if err == nil {
+					stored[a] = m
+				} else if !errors.Is(err, ErrExists) {
+					t.Error(err)
+				}
+			})
+		}
+		adding.Wait()
+		stored = slices.DeleteFunc(stored, func(m model) bool { return m == nil })
+		if len(stored) != 1 {
+			t.Fatalf("%d bulks were stored", len(stored))
+		}
+		stored[0].checkState(t, e)
+	})
 }

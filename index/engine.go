@@ -3,76 +3,125 @@ package index
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// mode is when an engine has a graph.
-type mode int
-
-const (
-	never  mode = iota // exact
-	always             // hnsw
-	itPays             // auto: once a search of it is cheaper than an exact one
-)
-
-// engine is the engine "exact", "hnsw" and "auto".
-//
-// Searches take no lock and wait for no change: they read one core beside its
-// writer. What is slow about changes (the repair of the graph after deletions, a
-// new graph, compaction) happens in goroutines that run only while there is such
-// work, and serves nobody worse meanwhile.
+// engine is every engine: vectors that are searched exactly and, for the
+// approximate ones, a graph over them.
 type engine struct {
-	name   string
-	dim    int
-	mode   mode
-	source Source
-	core   atomic.Pointer[core]
+	name     string
+	newGraph func() graph // nil: exact searches alone
+	core     atomic.Pointer[core]
+	guard    guard
+	searches atomic.Int64 // how many there were
 
-	worth int // with how many vectors "auto" gets a graph
-	costs costs
-	guard guard
-
+	adding sync.Mutex // held by Add throughout; taken before writer
 	writer struct {
 		sync.Mutex // makes its holder the one writer of the core; guards the fields that follow
 
-		tending bool            // a goroutine repairs and reclaims
+		wiping  bool            // a goroutine clears deleted vectors
 		touched map[ID]struct{} // changed since a rebuild began; nil while there is none
+		seen    int64           // searches until the last look at them
 	}
+}
+
+// core is what a rebuild makes anew: the vectors and the graph over them.
+type core struct {
+	*arena
+	graph graph    // nil for exact searches alone
+	dead  []uint32 // slots to be wiped; the writer's
+}
+
+// A graph proposes the nearest vectors of an arena without looking at most of them.
+// Searches are safe beside each other and beside one insertion.
+type graph interface {
+	// insert adds the slots from s.used to before s.written, on some processors.
+	insert(s *state, workers int)
+
+	// nearest returns the best k hits for query, [dim]float32, that the graph finds,
+	// perhaps fewer than there are; false if an exact search is the better choice.
+	nearest(s *state, query []float32, k int, allow *Set) (hits []Hit, ok bool)
+
+	// strive makes searches find more and take longer, or less; false if they
+	// cannot.
+	strive(more bool) bool
+
+	// broken reports whether the graph has to be made anew.
+	broken() bool
+
+	bytes() int64
 }
 
 var _ Engine = (*engine)(nil)
 
-func newEngine(name string, dim int, m mode, source Source) *engine {
-	e := &engine{name: name, dim: dim, mode: m, source: source, worth: worthGraph}
-	e.core.Store(newCore(dim, m == always, source))
+func newEngine(name string, dim int, newGraph func() graph) *engine {
+	e := &engine{name: name, newGraph: newGraph}
+	e.core.Store(e.newCore(dim))
 	return e
+}
+
+func (e *engine) newCore(dim int) *core {
+	c := &core{arena: newArena(dim)}
+	if e.newGraph != nil {
+		c.graph = e.newGraph()
+	}
+	return c
 }
 
 func (e *engine) Name() string { return e.name }
 
-func (e *engine) Dim() int { return e.dim }
+func (e *engine) Dim() int { return e.core.Load().dim }
 
-func (e *engine) Len() int { return int(e.core.Load().live.Load()) }
+func (e *engine) Len() int { return e.core.Load().now.Load().live() }
 
-func (e *engine) Upsert(id ID, vector []float32) error {
-	return e.UpsertAll([]ID{id}, [][]float32{vector})
-}
+// insertBatch is how many vectors are added under one hold of the lock, and
+// inserted into a graph side by side: see hnsw.insert.
+const insertBatch = 512
 
-func (e *engine) UpsertAll(ids []ID, vectors [][]float32) error {
-	if err := checkAll(e.dim, ids, vectors); err != nil {
-		return err
+func (e *engine) Add(ids []ID, vectors [][]float32) error {
+	if err := checkAll(e.Dim(), ids, vectors); err != nil {
+		return fmt.Errorf("add: %w", err)
 	}
-	ids, vectors = lastOfEach(ids, vectors)
+	e.adding.Lock()
+	defer e.adding.Unlock()
+	for _, id := range ids {
+		if _, there := e.core.Load().now.Load().find(id); there {
+			return fmt.Errorf("add ID %d: %w", id, ErrExists)
+		}
+	}
 	for len(ids) > 0 {
 		n := min(len(ids), insertBatch)
 		e.writer.Lock()
-		e.core.Load().put(ids[:n], vectors[:n])
+		e.core.Load().put(ids[:n], vectors[:n], e.workers())
 		e.changed(ids[:n]...)
 		e.writer.Unlock()
 		ids, vectors = ids[n:], vectors[n:]
 	}
 	return nil
+}
+
+// workers returns on how many processors to insert into a graph: all, but for one
+// if there were searches lately.
+// REQUIRES: e.writer is held.
+func (e *engine) workers() int {
+	n := processors()
+	if searches := e.searches.Load(); searches != e.writer.seen {
+		e.writer.seen = searches
+		n--
+	}
+	return max(1, n)
+}
+
+// put stores vectors, [dim]float32 each, under ids, under which nothing is stored.
+// REQUIRES: the caller is the writer.
+func (c *core) put(ids []ID, vectors [][]float32, workers int) {
+	c.write(ids, vectors)
+	if c.graph != nil {
+		c.graph.insert(c.now.Load(), workers)
+	}
+	c.publish()
 }
 
 func (e *engine) Delete(id ID) bool {
@@ -82,6 +131,20 @@ func (e *engine) Delete(id ID) bool {
 		return false
 	}
 	e.changed(id)
+	return true
+}
+
+// remove deletes the vector of id and reports whether there was one.
+// REQUIRES: the caller is the writer.
+func (c *core) remove(id ID) bool {
+	slot, ok := c.now.Load().find(id)
+	if !ok {
+		return false
+	}
+	c.bury(slot)
+	if c.graph == nil { // searches of a graph go through dead rows
+		c.dead = append(c.dead, slot)
+	}
 	return true
 }
 
@@ -95,143 +158,73 @@ func (e *engine) changed(ids ...ID) {
 		}
 	}
 	c := e.core.Load()
-	if !e.writer.tending && len(c.dead)+len(c.retired) > 0 {
-		e.writer.tending = true
-		go e.tend()
+	if len(c.dead) > 0 && !e.writer.wiping {
+		e.writer.wiping = true
+		go e.wipe()
 	}
-	if c.graph != nil && (repairable*c.buried > int(c.live.Load()) || c.graph.lost.Load()) {
-		e.startRebuild(true)
-	}
-	if e.mode == itPays && c.graph == nil && int(c.live.Load()) > e.worth {
-		e.startRebuild(true)
+	if s := c.now.Load(); s.deaths >= minDead && int(s.deaths)*deadShare >= s.live() || c.graph != nil && c.graph.broken() {
+		e.startRebuild()
 	}
 }
-
-// searchTries is how often a search begins again because a vector was replaced
-// beside it, before it keeps replacements out.
-const searchTries = 3
 
 func (e *engine) Search(q Query) (Result, error) {
-	if err := q.check(e.dim); err != nil {
+	if err := q.check(e.Dim()); err != nil {
 		return Result{}, err
 	}
-	for range searchTries {
-		if r, ok, err := e.search(&q); ok || err != nil {
-			return r, err
-		}
-	}
-	e.writer.Lock()
-	defer e.writer.Unlock()
-	r, _, err := e.search(&q)
-	return r, err
-}
-
-// search answers q, or reports false if a vector was replaced meanwhile.
-func (e *engine) search(q *Query) (Result, bool, error) {
+	e.searches.Add(1)
 	c := e.core.Load()
-	epoch := c.epochs.enter()
-	defer c.epochs.leave(epoch)
-	c.searches.Add(1)
-	before := c.replacing.Load()
-	r, err := e.answer(c, q)
-	return r, before%2 == 0 && before == c.replacing.Load(), err
-}
-
-// answer searches the graph if it may and should, and everything otherwise.
-// REQUIRES: the caller is inside an epoch of c.
-func (e *engine) answer(c *core, q *Query) (Result, error) {
-	live := int(c.live.Load())
-	k := min(q.K, live)
-	if !q.Exact && k > 0 && c.graph != nil && e.prefersGraph(c, k, live, q) {
-		e.watch()
-		if hits, ok := c.graph.nearest(q.Vector, k, q.Allow, q.Effort); ok && len(hits) == k {
-			// A list of everything that is stored is exact after all.
-			return Result{Hits: hits, Exact: q.Allow == nil && k == live && int64(k) == c.live.Load()}, nil
+	s := c.now.Load()
+	k := min(q.K, s.live())
+	if q.Allow != nil {
+		k = min(k, q.Allow.Len())
+	}
+	if k == 0 {
+		return Result{Exact: true}, nil
+	}
+	if c.graph != nil && !q.Exact {
+		e.watch(c, s, q, k)
+		if e.guard.trusts() {
+			if hits, ok := c.graph.nearest(s, q.Vector, k, q.Allow); ok && len(hits) == k {
+				return Result{Hits: hits, Exact: k == s.live()}, nil
+			}
 		}
 	}
-	hits, err := c.exactly(q.Vector, q.K, q.Allow)
-	if err != nil {
-		return Result{}, fmt.Errorf("search: %w", err)
-	}
-	return Result{Hits: hits, Exact: true}, nil
+	return Result{Hits: s.nearest(q.Vector, k, q.Allow), Exact: true}, nil
 }
 
-// prefersGraph decides between the graph and an exact search.
-func (e *engine) prefersGraph(c *core, k, live int, q *Query) bool {
-	if !e.guard.trusts() {
-		e.watch() // it may be good again
-		return false
+func (e *engine) Vector(id ID, into []float32) bool {
+	s := e.core.Load().now.Load()
+	slot, ok := s.find(id)
+	if ok {
+		copy(into, s.row(slot)[:s.dim])
 	}
-	scan, search := live, e.costs.graphRows(c.graph.effort(k))
-	if allow := q.Allow; allow != nil {
-		scan = min(live, gatherCost*allow.Len())
-		if allow.Len() < 2*k {
-			return false
-		}
-		// To find as many allowed nodes, so many more are looked at.
-		search *= live / max(1, min(live, allow.Len()))
-	} else if e.mode == always {
-		return true
-	}
-	return search < scan
+	return ok
 }
 
 func (e *engine) Vectors() iter.Seq2[ID, []float32] {
 	return func(yield func(ID, []float32) bool) {
-		var from uint64
-		for {
-			e.writer.Lock() // also keeps the core
-			ids, rows := e.core.Load().copyFrom(from, vectorsBatch)
-			e.writer.Unlock()
-			if len(ids) == 0 {
+		s := e.core.Load().now.Load()
+		for id, slot := range s.slots.all() {
+			if s.lives(slot) && !yield(id, slices.Clone(s.row(slot)[:s.dim])) {
 				return
 			}
-			for i, id := range ids {
-				if !yield(id, rows[i]) {
-					return
-				}
-			}
-			from = uint64(ids[len(ids)-1]) + 1
 		}
 	}
 }
 
-func (e *engine) Bytes() int64 { return e.core.Load().bytes() }
-
-func (e *engine) Recall() (float64, bool) {
-	e.guard.mu.Lock()
-	defer e.guard.mu.Unlock()
-	return e.guard.recall, e.guard.known
+func (e *engine) Reserve(n int) {
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	e.core.Load().reserved = n
 }
 
-// checkAll returns an error unless the vectors can be stored under the ids.
-func checkAll(dim int, ids []ID, vectors [][]float32) error {
-	if len(ids) != len(vectors) {
-		return fmt.Errorf("upsert: %d IDs for %d vectors: %w", len(ids), len(vectors), ErrDimension)
-	}
-	for _, v := range vectors {
-		if err := checkVector(dim, v); err != nil {
-			return fmt.Errorf("upsert: %w", err)
-		}
-	}
-	return nil
-}
+func (e *engine) Recall() (float64, bool) { return e.guard.lately() }
 
-// lastOfEach returns ids without repetitions, each with its last vector.
-func lastOfEach(ids []ID, vectors [][]float32) ([]ID, [][]float32) {
-	at := make(map[ID]int, len(ids))
-	for i, id := range ids {
-		at[id] = i
+func (e *engine) Bytes() int64 {
+	c := e.core.Load()
+	n := c.bytes()
+	if c.graph != nil {
+		n += c.graph.bytes()
 	}
-	if len(at) == len(ids) {
-		return ids, vectors
-	}
-	var lastIDs []ID
-	var last [][]float32
-	for i, id := range ids {
-		if at[id] == i {
-			lastIDs, last = append(lastIDs, id), append(last, vectors[i])
-		}
-	}
-	return lastIDs, last
+	return n
 }

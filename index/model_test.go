@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"rollcall/index/kernel"
 )
 
 // model is the oracle: a plain map, searched by brute force.
@@ -18,18 +20,22 @@ func (m model) similarities(query []float32, allow *Set) map[ID]float64 {
 		if allow != nil && !allow.Has(id) {
 			continue
 		}
-		var sum float64
-		for i := range v {
-			sum += float64(v[i]) * float64(query[i])
-		}
-		out[id] = max(-1, min(1, sum))
+		out[id] = similarity(v, query)
 	}
 	return out
 }
 
-// tolerance is the error that kernel.go promises, for vectors whose length is as
+func similarity(a, b []float32) float64 {
+	var sum float64
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return max(-1, min(1, sum))
+}
+
+// tolerance is the error that kernel.Dot promises, for vectors whose length is as
 // far from 1 as a vector's may be, and for the rounding of the clamp.
-func tolerance(dim int) float64 { return (float64(dim)/rowAlign + 6) * 0x1p-24 * 1.001 }
+func tolerance(dim int) float64 { return (float64(dim)/kernel.RowAlign + 6) * 0x1p-24 * 1.001 }
 
 // checkHits checks what every answer promises, exact or not.
 func (m model) checkHits(t *testing.T, q Query, hits []Hit) {
@@ -39,14 +45,14 @@ func (m model) checkHits(t *testing.T, q Query, hits []Hit) {
 		t.Fatalf("%d hits, want %d", len(hits), min(q.K, len(want)))
 	}
 	for i, hit := range hits {
-		similarity, ok := want[hit.ID]
+		cosine, ok := want[hit.ID]
 		if !ok {
 			t.Fatalf("hit %d is not stored or not allowed", hit.ID)
 		}
-		if diff := math.Abs(float64(hit.Similarity) - similarity); !(diff <= tolerance(len(q.Vector))) {
-			t.Fatalf("similarity of %d is %g, want %g", hit.ID, hit.Similarity, similarity)
+		if diff := math.Abs(float64(hit.Similarity) - cosine); !(diff <= tolerance(len(q.Vector))) {
+			t.Fatalf("similarity of %d is %g, want %g", hit.ID, hit.Similarity, cosine)
 		}
-		alone := max(-1, min(1, dot(pad(q.Vector), pad(m[hit.ID]))))
+		alone := max(-1, min(1, kernel.Dot(pad(q.Vector), pad(m[hit.ID]))))
 		if math.Float32bits(alone) != math.Float32bits(hit.Similarity) {
 			t.Fatalf("similarity of %d is %g, alone it is %g", hit.ID, hit.Similarity, alone)
 		}
@@ -73,11 +79,11 @@ func (m model) checkExact(t *testing.T, q Query, hits []Hit) {
 		isHit[hit.ID] = true
 	}
 	var all []Hit
-	for id, similarity := range m.similarities(q.Vector, q.Allow) {
-		if !isHit[id] && similarity > worst+tolerance(len(q.Vector)) {
-			t.Fatalf("%d with %g was missed; the worst hit has %g", id, similarity, worst)
+	for id, cosine := range m.similarities(q.Vector, q.Allow) {
+		if !isHit[id] && cosine > worst+tolerance(len(q.Vector)) {
+			t.Fatalf("%d with %g was missed; the worst hit has %g", id, cosine, worst)
 		}
-		all = append(all, Hit{id, max(-1, min(1, dot(pad(q.Vector), pad(m[id]))))})
+		all = append(all, Hit{id, max(-1, min(1, kernel.Dot(pad(q.Vector), pad(m[id]))))})
 	}
 	slices.SortFunc(all, compareHits)
 	if !slices.Equal(hits, all[:len(hits)]) {
@@ -94,17 +100,15 @@ func (m model) checkState(t *testing.T, e Engine) {
 	var ids []ID
 	for id, v := range e.Vectors() {
 		ids = append(ids, id)
-		if !slices.Equal(v, m[id]) {
+		into := make([]float32, e.Dim())
+		if !slices.Equal(v, m[id]) || !e.Vector(id, into) || !slices.Equal(into, v) {
 			t.Fatalf("vector of %d is not what was stored", id)
 		}
 	}
 	if want := slices.Sorted(maps.Keys(m)); !slices.Equal(ids, want) {
 		t.Fatalf("Vectors has %v, want %v", ids, want)
 	}
-	least := int64(len(m)) * int64(e.Dim())
-	if _, over := e.(*sourced); !over {
-		least *= 5 // float32 and int8
-	}
+	least := 5 * int64(len(m)) * int64(e.Dim()) // float32 and int8
 	if e.Bytes() < least {
 		t.Fatalf("Bytes is %d, the vectors alone are %d", e.Bytes(), least)
 	}

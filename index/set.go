@@ -11,7 +11,7 @@ import (
 const setPageWords = pageIDs / 64
 
 // A Set is a set of IDs, kept as a bitmap in pages. The zero Set is empty and
-// ready to use. Reading it is safe from several goroutines; adding to it is not
+// ready to use. Reading it is safe from several goroutines; changing it is not
 // safe beside any other use, a search that it restricts included.
 type Set struct {
 	pages []*setPage // by ID / pageIDs; nil where there is nothing
@@ -43,6 +43,41 @@ func (s *Set) Add(id ID) {
 		*word |= bit
 		s.n++
 	}
+}
+
+// Remove takes id out of the set, if it is there.
+func (s *Set) Remove(id ID) {
+	if s.Has(id) {
+		s.pages[id/pageIDs][id%pageIDs/64] &^= 1 << (id % 64)
+		s.n--
+	}
+}
+
+// Or adds all IDs of another set, 64 at a time.
+func (s *Set) Or(other *Set) {
+	if n := len(other.pages) - len(s.pages); n > 0 {
+		s.pages = append(s.pages, make([]*setPage, n)...)
+	}
+	for p, from := range other.pages {
+		if from == nil {
+			continue
+		}
+		if s.pages[p] == nil {
+			s.pages[p] = new(setPage)
+		}
+		to := s.pages[p]
+		for w, word := range from {
+			s.n += bits.OnesCount64(word &^ to[w])
+			to[w] |= word
+		}
+	}
+}
+
+// Clone returns a copy of the set, which changes by itself.
+func (s *Set) Clone() *Set {
+	c := new(Set)
+	c.Or(s)
+	return c
 }
 
 // Has reports whether id is in the set.

@@ -8,80 +8,32 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
-// The suite is what every engine must do; each test runs for each of them, and for
-// those that can do without their own vectors over a source.
+// The suite is what every engine must do; each test runs for each of them.
 func forEachEngine(t *testing.T, test func(t *testing.T, name string)) {
-	names := slices.Clone(Engines)
-	for _, name := range []string{exactName, hnswName} {
-		names = append(names, name+overSource)
-	}
-	forEach(t, names, test)
-}
-
-func forEach(t *testing.T, names []string, test func(t *testing.T, name string)) {
-	for _, name := range names {
+	for _, name := range Engines {
 		t.Run(name, func(t *testing.T) { test(t, name) })
 	}
 }
 
-const overSource = " over a source"
-
-func mustNew(t *testing.T, name string, dim int) Engine {
+func mustNew(t testing.TB, name string, dim int) Engine {
 	t.Helper()
-	var opts Options
-	s := &sourced{vectors: map[ID][]float32{}}
-	kind, over := strings.CutSuffix(name, overSource)
-	if over {
-		opts.Source = s.get
-	}
-	e, err := New(kind, dim, opts)
+	e, err := New(name, dim)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if over {
-		s.Engine = e
-		return s
 	}
 	return e
 }
 
-// sourced is an engine over a source, which changes before the engine does, as
-// storage changes before an index.
-type sourced struct {
-	Engine
-	mu      sync.Mutex
-	vectors map[ID][]float32
-}
-
-func (s *sourced) get(id ID, vector []float32) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	copy(vector, s.vectors[id])
-	return s.vectors[id] != nil, nil
-}
-
-func (s *sourced) Upsert(id ID, vector []float32) error {
-	if err := checkVector(s.Dim(), vector); err != nil {
-		return err
+// put stores v under id, in place of what was there.
+func put(t testing.TB, e Engine, id ID, v []float32) {
+	t.Helper()
+	e.Delete(id)
+	if err := e.Add([]ID{id}, [][]float32{v}); err != nil {
+		t.Fatal(err)
 	}
-	s.mu.Lock()
-	s.vectors[id] = slices.Clone(vector)
-	s.mu.Unlock()
-	return s.Engine.Upsert(id, vector)
-}
-
-// Delete reports what the source had: a rebuild may find the vector gone from there
-// and remove it before the engine is asked to.
-func (s *sourced) Delete(id ID) bool {
-	s.mu.Lock()
-	had := s.vectors[id] != nil
-	delete(s.vectors, id)
-	s.mu.Unlock()
-	return s.Engine.Delete(id) || had
 }
 
 // hardUnit returns a unit vector, often one that ties or nearly ties with a
@@ -149,9 +101,7 @@ func TestSequences(t *testing.T) {
 					switch rng.IntN(5) {
 					case 0, 1:
 						v := hardUnit(rng, dim, m)
-						if err := e.Upsert(id, v); err != nil {
-							t.Fatal(err)
-						}
+						put(t, e, id, v)
 						m[id] = slices.Clone(v)
 						clear(v) // the engine must have copied
 					case 2:
@@ -173,9 +123,7 @@ func TestSequences(t *testing.T) {
 				model{}.checkState(t, e)
 				model{}.checkSearch(t, e, randomQuery(rng, dim, ids, nil))
 				m = model{7: randomUnit(rng, dim)}
-				if err := e.Upsert(7, m[7]); err != nil {
-					t.Fatal(err)
-				}
+				put(t, e, 7, m[7])
 				m.checkState(t, e)
 				m.checkSearch(t, e, Query{Vector: m[7], K: 3})
 			})
@@ -183,17 +131,15 @@ func TestSequences(t *testing.T) {
 	})
 }
 
-// TestManyRows crosses the seams of blocks and chunks, in a dimension of 512
-// rows per chunk, with scopes on both sides of the cut between gather and scan.
+// TestManyRows crosses the seams of blocks and chunks, in a dimension of
+// 1,024 rows per chunk, with scopes on both sides of the cut between gather and scan.
 func TestManyRows(t *testing.T) {
 	const dim, n = 500, 1300
 	rng := rand.New(rand.NewPCG(53, 54))
 	e, m := mustNew(t, exactName, dim), model{}
 	for id := range ID(n) {
 		m[id] = randomUnit(rng, dim)
-		if err := e.Upsert(id, m[id]); err != nil {
-			t.Fatal(err)
-		}
+		put(t, e, id, m[id])
 	}
 	for len(m) > 200 {
 		for range 12 {
@@ -216,9 +162,7 @@ func TestHugeIDGaps(t *testing.T) {
 		e, m := mustNew(t, name, dim), model{}
 		for _, id := range []ID{0, 1 << 20, 1 << 31, math.MaxUint32 - 1, math.MaxUint32} {
 			m[id] = randomUnit(rng, dim)
-			if err := e.Upsert(id, m[id]); err != nil {
-				t.Fatal(err)
-			}
+			put(t, e, id, m[id])
 		}
 		m.checkState(t, e)
 		m.checkSearch(t, e, Query{Vector: m[math.MaxUint32], K: 2, Exact: true})
@@ -232,21 +176,17 @@ func TestHugeIDGaps(t *testing.T) {
 // Vectors lends no lock: the caller may change the engine between two vectors.
 func TestChangeDuringVectors(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, name string) {
-		const dim, n = 8, 2*vectorsBatch + 10
+		const dim, n = 8, 140
 		rng := rand.New(rand.NewPCG(57, 58))
 		e := mustNew(t, name, dim)
 		for id := range ID(n) {
-			if err := e.Upsert(id, randomUnit(rng, dim)); err != nil {
-				t.Fatal(err)
-			}
+			put(t, e, id, randomUnit(rng, dim))
 		}
 		met := map[ID]int{}
 		for id := range e.Vectors() {
 			met[id]++
 			e.Delete(ID(rng.IntN(n/2)) * 2) // even IDs go; the odd ones stay
-			if err := e.Upsert(n+id, randomUnit(rng, dim)); err != nil {
-				t.Fatal(err)
-			}
+			put(t, e, n+id, randomUnit(rng, dim))
 			if id >= 2*n {
 				break
 			}
@@ -268,9 +208,7 @@ func TestRefusals(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, name string) {
 		e, m := mustNew(t, name, 2), model{1: {1, 0}, 2: {0.6, 0.8}}
 		for id, v := range m {
-			if err := e.Upsert(id, v); err != nil {
-				t.Fatal(err)
-			}
+			put(t, e, id, v)
 		}
 		unit := []float32{0, 1}
 		for _, c := range []struct {
@@ -282,13 +220,24 @@ func TestRefusals(t *testing.T) {
 			{[]float32{float32(math.NaN()), 1}, ErrNotUnit}, {[]float32{float32(math.Inf(-1)), 0}, ErrNotUnit},
 		} {
 			for _, id := range []ID{1, 3} {
-				if err := e.Upsert(id, c.v); !errors.Is(err, c.want) {
-					t.Errorf("Upsert of %v: %v, want %v", c.v, err, c.want)
+				if err := e.Add([]ID{4, id}, [][]float32{{1, 0}, c.v}); !errors.Is(err, c.want) && !errors.Is(err, ErrExists) {
+					t.Errorf("Add of %v: %v, want %v", c.v, err, c.want)
 				}
 			}
 			if _, err := e.Search(Query{Vector: c.v, K: 1}); !errors.Is(err, c.want) {
 				t.Errorf("Search for %v: %v, want %v", c.v, err, c.want)
 			}
+		}
+		for _, ids := range [][]ID{{3, 1}, {3, 4, 3}} {
+			if err := e.Add(ids, slices.Repeat([][]float32{unit}, len(ids))); !errors.Is(err, ErrExists) {
+				t.Errorf("Add under %v: %v, want %v", ids, err, ErrExists)
+			}
+		}
+		if err := e.Add([]ID{3, 4}, [][]float32{unit}); !errors.Is(err, ErrDimension) {
+			t.Errorf("Add of one vector under two IDs: %v, want %v", err, ErrDimension)
+		}
+		if e.Vector(3, make([]float32, 2)) {
+			t.Error("there is a vector under an ID that was refused")
 		}
 		for _, k := range []int{0, -1, math.MinInt} {
 			if _, err := e.Search(Query{Vector: unit, K: k}); !errors.Is(err, ErrK) {
@@ -307,12 +256,12 @@ func TestNew(t *testing.T) {
 			t.Errorf("New(%q, 5) is %q of dimension %d with %d vectors", name, e.Name(), e.Dim(), e.Len())
 		}
 		for _, dim := range []int{0, -3, maxDim + 1} {
-			if _, err := New(name, dim, Options{}); !errors.Is(err, ErrDimension) {
+			if _, err := New(name, dim); !errors.Is(err, ErrDimension) {
 				t.Errorf("New(%q, %d): %v", name, dim, err)
 			}
 		}
 	}
-	_, err := New("no-such-engine", 5, Options{})
+	_, err := New("no-such-engine", 5)
 	if err == nil {
 		t.Fatal("an unknown engine was made")
 	}

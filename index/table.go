@@ -59,28 +59,18 @@ func (t *idTable) addPage(id ID) *idPage {
 	return pages[n]
 }
 
-// remove forgets id. Its page stays: IDs are reused.
-// REQUIRES: the caller is the one writer.
-func (t *idTable) remove(id ID) {
-	if page := t.page(id); page != nil {
-		page[id%pageIDs].Store(0)
-	}
-}
-
-// ascend iterates over the entries with an ID of at least from, in ascending
-// order of ID. From is wider than an ID, so that it can be one after the last.
-func (t *idTable) ascend(from uint64) iter.Seq2[ID, uint32] {
+// all iterates over the entries in ascending order of ID.
+func (t *idTable) all() iter.Seq2[ID, uint32] {
 	return func(yield func(ID, uint32) bool) {
 		pages := t.pages.Load()
 		if pages == nil {
 			return
 		}
-		for p := from / pageIDs; p < uint64(len(*pages)); p++ {
-			page := (*pages)[p]
+		for p, page := range *pages {
 			if page == nil {
 				continue
 			}
-			for i := max(from, p*pageIDs) % pageIDs; i < pageIDs; i++ {
+			for i := range page {
 				if v := page[i].Load(); v != 0 && !yield(ID(p*pageIDs+i), v-1) {
 					return
 				}

@@ -3,6 +3,8 @@ package index
 import (
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 )
 
 // unitTolerance is how far a vector's length may be from 1. Normalising in
@@ -38,16 +40,26 @@ func (q Query) check(dim int) error {
 	return nil
 }
 
-// scaleTo makes v as long as length and returns it.
-// REQUIRES: v is not zero.
-func scaleTo(v []float32, length float64) []float32 {
-	var squares float64
-	for _, x := range v {
-		squares += float64(x) * float64(x)
+// checkAll returns an error unless vectors can be stored under ids, as far as that
+// can be told without what is stored.
+func checkAll(dim int, ids []ID, vectors [][]float32) error {
+	if len(ids) != len(vectors) {
+		return fmt.Errorf("%d IDs for %d vectors: %w", len(ids), len(vectors), ErrDimension)
 	}
-	factor := float32(length / math.Sqrt(squares))
-	for i := range v {
-		v[i] *= factor
+	if sorted := slices.Sorted(slices.Values(ids)); len(slices.Compact(sorted)) < len(ids) {
+		return fmt.Errorf("an ID occurs twice: %w", ErrExists)
 	}
-	return v
+	var mu sync.Mutex
+	var first error
+	inParallel(len(vectors), processors(), func(from, to int) {
+		for _, v := range vectors[from:to] {
+			if err := checkVector(dim, v); err != nil {
+				mu.Lock()
+				first = err
+				mu.Unlock()
+				return
+			}
+		}
+	})
+	return first
 }

@@ -27,6 +27,25 @@ func randomUnit(rng *rand.Rand, dim int) []float32 {
 	return normalise(v)
 }
 
+// scaleTo makes v as long as length and returns it.
+func scaleTo(v []float32, length float64) []float32 {
+	normalise(v)
+	for i := range v {
+		v[i] *= float32(length)
+	}
+	return v
+}
+
+// noisy returns a unit vector near v: at a similarity of about 0.78, as two pictures
+// of one person have.
+func noisy(v []float32, rng *rand.Rand) []float32 {
+	noise := scaleTo(randomUnit(rng, len(v)), 0.8)
+	for i := range noise {
+		noise[i] += v[i]
+	}
+	return normalise(noise)
+}
+
 func TestCheckVector(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for name, c := range map[string]struct {

@@ -27,16 +27,13 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 	if err != nil {
 		return nil, err
 	}
-	if probe.Model, err = s.galleryModel(res.Model, res.Digest); err != nil {
-		return nil, err
-	}
 	resp := &pb.IdentifyResponse{Model: res.Model, Dimension: int32(res.Dimension), Quality: qualityPB(res.Quality)}
 	if len(res.Quality.Reasons) > 0 {
 		resp.Verdict = pb.Verdict_VERDICT_UNUSABLE
 		resp.Reasons = resp.GetQuality().GetReasons()
 	} else {
-		probe.Vector = res.Embedding
-		found, err := s.Gallery.Identify(ctx, probe)
+		probe.Embedding = embeddingOf(res)
+		found, err := galleryOf(ctx).Identify(ctx, probe)
 		if err != nil {
 			return nil, err
 		}
@@ -48,18 +45,16 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 
 // identifyStored judges a crop that is in the gallery already.
 func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyRequest, probe gallery.Probe) (*pb.IdentifyResponse, error) {
-	name, err := s.modelName(req.GetModel())
+	name, err := s.modelName(ctx, req.GetModel())
 	if err != nil {
 		return nil, err
 	}
-	if probe.Model, err = s.galleryModel(name, ""); err != nil {
-		return nil, err
-	}
-	found, err := s.Gallery.IdentifyCrop(ctx, req.GetCropId(), probe)
+	probe.Embedding.Model = name
+	found, err := galleryOf(ctx).IdentifyCrop(ctx, req.GetCropId(), probe)
 	if err != nil {
 		return nil, err
 	}
-	resp := &pb.IdentifyResponse{Model: name, Dimension: int32(probe.Model.Dimension)}
+	resp := &pb.IdentifyResponse{Model: name, Dimension: int32(found.Dimension)}
 	fillIdentification(resp, found)
 	s.server.opts.Metrics.verdict(resp.GetVerdict())
 	return resp, nil
@@ -73,4 +68,6 @@ func fillIdentification(resp *pb.IdentifyResponse, found gallery.Identification)
 	resp.Candidates = candidatesPB(found.Candidates)
 	resp.Reasons = reasonsPB(found.Reasons)
 	resp.StudentsInScope = int32(found.Students)
+	resp.Exact = &found.Exact
+	resp.Warnings = warningsPB(found.Warnings)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rollcall/embedder/onnxtest"
+	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/rpc"
 )
@@ -147,7 +148,7 @@ func TestLandmarksOfTheRequest(t *testing.T) {
 
 // Two models at once: each has its own index, and digests are kept apart.
 func TestTwoModels(t *testing.T) {
-	w := newWorld(t, setup{models: []onnxtest.Model{onnxtest.ArcFace(1), onnxtest.FaceNet(2), onnxtest.Points()}, options: rpc.Options{Model: "test-arcface"}})
+	w := newWorld(t, setup{models: []onnxtest.Model{onnxtest.ArcFace(1), onnxtest.FaceNet(2), onnxtest.Points()}, gallery: gallery.Options{New: gallery.Settings{Model: "test-arcface"}}})
 	ctx := context.Background()
 	enroll(t, w, 1, 0, "ada/1", "ada")
 	_, err := w.attendance().Embed(ctx, &pb.EmbedRequest{Image: onnxtest.Face(1, 0), CropId: "ada/1", Model: "test-facenet"})

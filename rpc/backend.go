@@ -2,48 +2,63 @@ package rpc
 
 import (
 	"context"
+	"sync"
+
+	"connectrpc.com/connect"
 
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/models"
 )
 
-// Backend is what the handlers call. All of it must be safe for concurrent use.
+// Backend is what the handlers call.
 type Backend struct {
-	Embedder Embedder
-	Gallery  Gallery
-	Models   Catalogue
+	Embedder  Embedder
+	Galleries *gallery.Galleries
+	Models    *models.Library
 }
 
-// Embedder turns crops into embeddings and finds the faces of photos; *embedder.Embedder is one.
+// Embedder turns crops into embeddings and finds the faces of photos;
+// *embedder.Embedder is one. It must be safe for concurrent use.
 type Embedder interface {
 	Embed(ctx context.Context, req embedder.Request) (*embedder.Result, error)
 	Faces(ctx context.Context, req embedder.PhotoRequest) (*embedder.Photo, error)
+	Recipe(model string) (string, error)
 	Stats() embedder.Stats
 }
 
-// Gallery is the meaning behind the services; *gallery.Gallery is one. It is an
-// interface because a distributed gallery is to come.
-type Gallery interface {
-	Enroll(ctx context.Context, e gallery.Enrolment) (gallery.Enrolled, error)
-	Identify(ctx context.Context, p gallery.Probe) (gallery.Identification, error)
-	IdentifyCrop(ctx context.Context, cropID string, p gallery.Probe) (gallery.Identification, error)
-	RollCall(ctx context.Context, probes [][]float32, model gallery.Model, scope gallery.Scope, fpir float64) (gallery.Roll, error)
-	Student(ctx context.Context, id string) (gallery.StudentInfo, error)
-	Students(ctx context.Context, after string, limit int, group string) ([]gallery.StudentInfo, string, error)
-	CountStudents(group string) int
-	UpdateStudent(ctx context.Context, id string, groups []string) (gallery.StudentInfo, error)
-	DeleteStudent(ctx context.Context, id string) (int, error)
-	Crop(ctx context.Context, id string) (gallery.CropInfo, error)
-	AssignCrop(ctx context.Context, cropID, studentID string) (gallery.CropInfo, error)
-	DeleteCrop(ctx context.Context, id string) error
-	CheckConsistency(ctx context.Context) (gallery.Report, error)
-	Stats() gallery.Stats
+// Facts returns what galleries need to know of the installed models, for
+// [gallery.Options.Models]. A contract is read once: a file that is replaced while
+// the server runs is not taken up.
+func Facts(library *models.Library, e Embedder) func(name string) (gallery.Model, error) {
+	var known sync.Map // name -> gallery.Model
+	return func(name string) (gallery.Model, error) {
+		recipe, err := e.Recipe(name)
+		if err != nil {
+			return gallery.Model{}, err
+		}
+		facts, ok := known.Load(name)
+		if !ok {
+			m, err := library.Model(name)
+			if err != nil {
+				return gallery.Model{}, err
+			}
+			if m.Contract.Kind != models.Embedder {
+				return gallery.Model{}, newError(connect.CodeFailedPrecondition, "UNKNOWN_MODEL",
+					"model "+name+" is a "+string(m.Contract.Kind)+": it makes no embeddings", nil)
+			}
+			facts, _ = known.LoadOrStore(name, factsOf(m.Contract))
+		}
+		m := facts.(gallery.Model)
+		m.Recipe = recipe
+		return m, nil
+	}
 }
 
-// Catalogue says which models there are; *models.Library is one.
-type Catalogue interface {
-	List() ([]models.Model, error)
-	Model(name string) (models.Model, error)
-	Default(kind models.Kind) (models.Model, error)
+func factsOf(c models.Contract) gallery.Model {
+	m := gallery.Model{Name: c.Name, Digest: c.SHA256, Dimension: c.Output.Dimension, Threshold: c.Threshold}
+	for _, p := range c.Calibration {
+		m.Calibration = append(m.Calibration, gallery.Calibration{FMR: p.FMR, Similarity: p.Similarity})
+	}
+	return m
 }

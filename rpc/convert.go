@@ -84,6 +84,21 @@ func storedQuality(q embedder.Quality) gallery.Quality {
 	}
 }
 
+// embeddingOf is what the gallery takes of an embedder's result.
+func embeddingOf(r *embedder.Result) gallery.Embedding {
+	return gallery.Embedding{Model: r.Model, Digest: r.Digest, Recipe: r.Recipe, Vector: r.Embedding}
+}
+
+// warningsPB turns the gallery's warnings into the contract's, which have the same
+// names.
+func warningsPB(warnings []string) []pb.Warning {
+	out := make([]pb.Warning, len(warnings))
+	for i, w := range warnings {
+		out[i] = pb.Warning(pb.Warning_value["WARNING_"+w])
+	}
+	return out
+}
+
 func scopeOf(s *pb.Scope) gallery.Scope {
 	return gallery.Scope{Groups: s.GetGroups(), StudentIDs: s.GetStudentIds()}
 }
@@ -122,6 +137,7 @@ func cropPB(c gallery.CropInfo) *pb.Crop {
 		out.Embeddings = append(out.Embeddings, &pb.Embedding{
 			Model:   e.Model,
 			Digest:  e.Digest,
+			Recipe:  e.Recipe,
 			Quality: qualityPB(embedder.Quality{LocatorScore: e.Quality.LocatorScore, EyeDistance: e.Quality.EyeDistance, Brightness: e.Quality.Brightness, Sharpness: e.Quality.Sharpness, Width: e.Quality.Width, Height: e.Quality.Height}),
 			Created: timePB(e.Created),
 		})

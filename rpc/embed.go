@@ -2,10 +2,10 @@ package rpc
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -21,73 +21,38 @@ type api struct {
 	server *Server
 	logger *slog.Logger
 
-	// facts remembers what the verdicts need of a model, by name and digest,
-	// so that a call need not read its contract.
-	facts sync.Map // factsKey -> gallery.Model
-
 	mu struct {
 		sync.Mutex
-		defaultModel string // "" until one is installed
+		preferred string // embedder; "" until one is installed
 	}
 }
 
-type factsKey struct{ name, digest string }
-
-// modelName returns the name asked for, or the default's.
-func (a *api) modelName(asked string) (string, error) {
+// modelName returns the embedder that a call uses: the one that it asks for, or
+// that of the gallery's settings, or, while those name none, the preferred one.
+func (a *api) modelName(ctx context.Context, asked string) (string, error) {
 	if asked != "" {
 		return asked, nil
 	}
-	if a.server.opts.Model != "" {
-		return a.server.opts.Model, nil
+	settings, err := galleryOf(ctx).Settings(ctx)
+	if err != nil || settings.Model != "" {
+		return settings.Model, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.mu.defaultModel == "" {
+	if a.mu.preferred == "" {
 		m, err := a.Models.Default(models.Embedder)
 		if err != nil {
 			return "", err
 		}
-		// Kept from now on: installing a better model must not change what
-		// running clients compare with.
-		a.mu.defaultModel = m.Contract.Name
+		// Kept from now on, as the embedder keeps it.
+		a.mu.preferred = m.Contract.Name
 	}
-	return a.mu.defaultModel, nil
-}
-
-// galleryModel returns the facts of the model with this digest; digest "" is
-// the installed file's.
-func (a *api) galleryModel(name, digest string) (gallery.Model, error) {
-	if facts, ok := a.facts.Load(factsKey{name, digest}); ok {
-		return facts.(gallery.Model), nil
-	}
-	m, err := a.Models.Model(name)
-	if err != nil {
-		return gallery.Model{}, err
-	}
-	c := m.Contract
-	if c.Kind != models.Embedder {
-		return gallery.Model{}, notAnEmbedder(name, c.Kind)
-	}
-	facts := gallery.Model{Name: c.Name, Digest: c.SHA256, Dimension: c.Output.Dimension, Threshold: c.Threshold}
-	for _, p := range c.Calibration {
-		facts.Calibration = append(facts.Calibration, gallery.Calibration{FMR: p.FMR, Similarity: p.Similarity})
-	}
-	if digest != "" && digest != c.SHA256 {
-		return gallery.Model{}, fmt.Errorf("%w: model %s was replaced while the server ran: restart it", models.ErrDigestMismatch, name)
-	}
-	a.facts.Store(factsKey{name, c.SHA256}, facts)
-	return facts, nil
-}
-
-func notAnEmbedder(name string, kind models.Kind) error {
-	return newError(connect.CodeFailedPrecondition, "UNKNOWN_MODEL",
-		fmt.Sprintf("model %s is a %s: it makes no embeddings", name, kind), nil)
+	return a.mu.preferred, nil
 }
 
 // embed runs the embedder on a crop of a request, that is to be stored or is a probe.
 func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model string, enrol bool) (*embedder.Result, error) {
-	name, err := a.modelName(model)
+	name, err := a.modelName(ctx, model)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +74,7 @@ func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.Embe
 		Dimension:      int32(res.Dimension),
 		Model:          res.Model,
 		Digest:         res.Digest,
+		Recipe:         res.Recipe,
 		Landmarks:      pointsPB(res.Landmarks),
 		LandmarkSource: landmarkSources[res.LandmarksFrom],
 	}
@@ -128,19 +94,16 @@ func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Res
 	if len(res.Quality.Reasons) > 0 {
 		return unusable(res.Quality.Reasons)
 	}
-	model, err := a.galleryModel(res.Model, res.Digest)
-	if err != nil {
-		return err
-	}
-	enrolled, err := a.Gallery.Enroll(ctx, gallery.Enrolment{
+	start := time.Now()
+	enrolled, err := galleryOf(ctx).Enroll(ctx, gallery.Enrolment{
 		CropID:         req.GetCropId(),
 		StudentID:      req.GetStudentId(),
 		Groups:         req.GetGroups(),
-		Model:          model,
-		Vector:         res.Embedding,
+		Embedding:      embeddingOf(res),
 		Quality:        storedQuality(res.Quality),
 		AllowDuplicate: req.GetAllowDuplicate(),
 	})
+	a.server.opts.Metrics.enrolled(time.Since(start))
 	if err != nil {
 		return err
 	}
@@ -150,6 +113,7 @@ func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Res
 	resp.Enrolled = enrolled.Crop.StudentID != ""
 	resp.Replaced = enrolled.Replaced
 	resp.Corrected = enrolled.Corrected
+	resp.Warnings = warningsPB(enrolled.Warnings)
 	return nil
 }
 

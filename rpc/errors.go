@@ -109,6 +109,8 @@ var rules = []rule{
 	{embedder.ErrLandmarks, connect.CodeInvalidArgument, "BAD_LANDMARKS", "landmarks"},
 	{embedder.ErrWrongKind, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{gallery.ErrInvalidFPIR, connect.CodeInvalidArgument, "INVALID_FPIR", "fpir"},
+	{gallery.ErrInvalidSettings, connect.CodeInvalidArgument, "INVALID_SETTINGS", ""},
+	{gallery.ErrGalleryNotFound, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
 	{gallery.ErrInvalidID, connect.CodeInvalidArgument, "INVALID_ID", ""},
 	{models.ErrUnknownModel, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{models.ErrNoneInstalled, connect.CodeFailedPrecondition, "MODEL_NOT_INSTALLED", "model"},
@@ -120,6 +122,7 @@ var rules = []rule{
 	{gallery.ErrEmptyScope, connect.CodeNotFound, "EMPTY_SCOPE", "scope"},
 	{gallery.ErrNoEmbedding, connect.CodeFailedPrecondition, "NO_EMBEDDING", "crop_id"},
 	{gallery.ErrReadOnly, connect.CodeUnavailable, "READ_ONLY", ""},
+	{gallery.ErrUnavailable, connect.CodeUnavailable, "GALLERY_UNAVAILABLE", ""},
 	{gallery.ErrClosed, connect.CodeUnavailable, "DRAINING", ""},
 	{embedder.ErrClosed, connect.CodeUnavailable, "DRAINING", ""},
 }

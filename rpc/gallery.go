@@ -12,7 +12,7 @@ import (
 type galleryService struct{ *api }
 
 func (s galleryService) GetStudent(ctx context.Context, req *pb.GetStudentRequest) (*pb.GetStudentResponse, error) {
-	student, err := s.Gallery.Student(ctx, req.GetStudentId())
+	student, err := galleryOf(ctx).Student(ctx, req.GetStudentId())
 	if err != nil {
 		return nil, err
 	}
@@ -26,13 +26,13 @@ func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRe
 	if err != nil {
 		return nil, fieldError("BAD_PAGE_TOKEN", "page_token", "page_token is not a next_page_token of this server: start again without one")
 	}
-	page, next, err := s.Gallery.Students(ctx, string(after), int(req.GetPageSize()), req.GetGroup())
+	page, next, total, err := galleryOf(ctx).Students(ctx, string(after), int(req.GetPageSize()), req.GetGroup())
 	if err != nil {
 		return nil, err
 	}
 	resp := &pb.ListStudentsResponse{
 		NextPageToken: base64.RawURLEncoding.EncodeToString([]byte(next)),
-		Total:         int32(s.Gallery.CountStudents(req.GetGroup())),
+		Total:         int32(total),
 	}
 	for _, student := range page {
 		resp.Students = append(resp.Students, studentPB(student))
@@ -41,7 +41,7 @@ func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRe
 }
 
 func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudentRequest) (*pb.UpdateStudentResponse, error) {
-	student, err := s.Gallery.UpdateStudent(ctx, req.GetStudentId(), req.GetGroups())
+	student, err := galleryOf(ctx).UpdateStudent(ctx, req.GetStudentId(), req.GetGroups())
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudent
 }
 
 func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudentRequest) (*pb.DeleteStudentResponse, error) {
-	crops, err := s.Gallery.DeleteStudent(ctx, req.GetStudentId())
+	crops, err := galleryOf(ctx).DeleteStudent(ctx, req.GetStudentId())
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudent
 }
 
 func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*pb.GetCropResponse, error) {
-	crop, err := s.Gallery.Crop(ctx, req.GetCropId())
+	crop, err := galleryOf(ctx).Crop(ctx, req.GetCropId())
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*p
 }
 
 func (s galleryService) AssignCrop(ctx context.Context, req *pb.AssignCropRequest) (*pb.AssignCropResponse, error) {
-	crop, err := s.Gallery.AssignCrop(ctx, req.GetCropId(), req.GetStudentId())
+	crop, err := galleryOf(ctx).AssignCrop(ctx, req.GetCropId(), req.GetStudentId())
 	if err != nil {
 		return nil, err
 	}
@@ -73,21 +73,23 @@ func (s galleryService) AssignCrop(ctx context.Context, req *pb.AssignCropReques
 }
 
 func (s galleryService) DeleteCrop(ctx context.Context, req *pb.DeleteCropRequest) (*pb.DeleteCropResponse, error) {
-	if err := s.Gallery.DeleteCrop(ctx, req.GetCropId()); err != nil {
+	if err := galleryOf(ctx).DeleteCrop(ctx, req.GetCropId()); err != nil {
 		return nil, err
 	}
 	return &pb.DeleteCropResponse{}, nil
 }
 
 func (s galleryService) CheckConsistency(ctx context.Context, _ *pb.CheckConsistencyRequest) (*pb.CheckConsistencyResponse, error) {
-	report, err := s.Gallery.CheckConsistency(ctx)
+	report, err := galleryOf(ctx).CheckConsistency(ctx)
 	if err != nil {
 		return nil, err
 	}
 	resp := &pb.CheckConsistencyResponse{
-		Consistent: len(report.Differences) == 0,
+		Consistent: report.Total == 0,
 		Stored:     int32(report.Stored),
 		Indexed:    int32(report.Indexed),
+		Total:      int32(report.Total),
+		Coverage:   s.coveragePB(report.Coverage),
 	}
 	for _, d := range report.Differences {
 		resp.Differences = append(resp.Differences, &pb.Difference{Kind: d.Kind, Model: d.Model, CropId: d.CropID, StudentId: d.StudentID})

@@ -50,7 +50,8 @@ type setup struct {
 	models  []onnxtest.Model
 	embed   embedder.Options
 	options rpc.Options
-	data    string // of an earlier world
+	gallery gallery.Options // but for Models
+	data    string          // of an earlier world
 	library *models.Library
 	wrap    func(rpc.Backend) rpc.Backend
 }
@@ -80,11 +81,13 @@ func newWorld(t *testing.T, s setup) *world {
 
 	store, err := storage.Open(w.data, storage.Options{})
 	must(t, err)
-	g, err := gallery.Open(ctx, store, gallery.Options{})
-	must(t, err)
 	e, err := embedder.New(w.library, s.embed)
 	must(t, err)
-	backend := rpc.Backend{Embedder: e, Gallery: g, Models: w.library}
+	opts := s.gallery
+	opts.Models = rpc.Facts(w.library, e)
+	galleries, err := gallery.OpenGalleries(ctx, store, opts, 0)
+	must(t, err)
+	backend := rpc.Backend{Embedder: e, Galleries: galleries, Models: w.library}
 	if s.wrap != nil {
 		backend = s.wrap(backend)
 	}
@@ -94,7 +97,7 @@ func newWorld(t *testing.T, s setup) *world {
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		done <- <-served
-		must(t, g.Close())
+		must(t, galleries.Close())
 		must(t, e.Close())
 		must(t, store.Close())
 	})

@@ -10,11 +10,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"rollcall/embedder"
+	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 )
 
 // Metrics are the counts and gauges behind /metrics. They tell how the server
-// fares and nothing about anybody: no label holds an id. Safe for concurrent
+// fares and nothing about anybody: no label holds the id of a student or a crop. Safe for concurrent
 // use.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -23,6 +24,7 @@ type Metrics struct {
 	stages   *prometheus.HistogramVec
 	verdicts *prometheus.CounterVec
 	faces    prometheus.Counter
+	enrols   prometheus.Histogram
 }
 
 // latencyBuckets go from a gallery read to a queue that is too long, in seconds.
@@ -45,8 +47,10 @@ func NewMetrics() *Metrics {
 			Name: "rollcall_verdicts_total", Help: "Verdicts given, by kind."}, []string{"verdict"}),
 		faces: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_detected_faces_total", Help: "Faces found on photos."}),
+		enrols: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "rollcall_enrol_seconds", Help: "Time of an enrolment in the gallery: the search for duplicates, the disk, the index.", Buckets: latencyBuckets}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.stages, m.verdicts, m.faces,
+	m.registry.MustRegister(m.requests, m.duration, m.stages, m.verdicts, m.faces, m.enrols,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -69,6 +73,8 @@ func (m *Metrics) verdict(v pb.Verdict) {
 	m.verdicts.WithLabelValues(strings.ToLower(strings.TrimPrefix(v.String(), "VERDICT_"))).Inc()
 }
 
+func (m *Metrics) enrolled(took time.Duration) { m.enrols.Observe(took.Seconds()) }
+
 func (m *Metrics) facesFound(n int) { m.faces.Add(float64(n)) }
 
 // watch adds the gauges of a backend.
@@ -87,12 +93,16 @@ var (
 	memoryDesc   = prometheus.NewDesc("rollcall_model_bytes", "Estimated memory of a loaded model.", modelLabel, nil)
 	loadsDesc    = prometheus.NewDesc("rollcall_model_loads_total", "Models loaded since the start.", nil, nil)
 	unloadsDesc  = prometheus.NewDesc("rollcall_model_unloads_total", "Models unloaded since the start.", nil, nil)
-	vectorsDesc  = prometheus.NewDesc("rollcall_index_vectors", "Enrolled embeddings in the index of a model.", modelLabel, nil)
-	recallDesc   = prometheus.NewDesc("rollcall_index_recall", "Share of samples in which the approximate search of a model's index found the nearest embedding; absent where every search is exact.", modelLabel, nil)
-	indexDesc    = prometheus.NewDesc("rollcall_index_bytes", "Memory of the index of a model.", modelLabel, nil)
-	studentsDesc = prometheus.NewDesc("rollcall_students", "Students in the gallery.", nil, nil)
-	cropsDesc    = prometheus.NewDesc("rollcall_crops", "Crops in the gallery.", nil, nil)
-	sequenceDesc = prometheus.NewDesc("rollcall_storage_sequence", "Number of the gallery's last change.", nil, nil)
+
+	// Of the galleries that are in memory.
+	galleryLabel = []string{"gallery"}
+	indexLabels  = []string{"gallery", "model"}
+	vectorsDesc  = prometheus.NewDesc("rollcall_index_vectors", "Enrolled embeddings in the index of a model.", indexLabels, nil)
+	recallDesc   = prometheus.NewDesc("rollcall_index_recall", "Share of sampled searches in which the approximate search of a model's index decided as an exact one; absent where every search is exact.", indexLabels, nil)
+	indexDesc    = prometheus.NewDesc("rollcall_index_bytes", "Memory of the index of a model.", indexLabels, nil)
+	studentsDesc = prometheus.NewDesc("rollcall_students", "Students in a gallery.", galleryLabel, nil)
+	cropsDesc    = prometheus.NewDesc("rollcall_crops", "Crops in a gallery.", galleryLabel, nil)
+	sequenceDesc = prometheus.NewDesc("rollcall_storage_sequence", "Number of a gallery's last change.", galleryLabel, nil)
 )
 
 func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -120,7 +130,16 @@ func (c backendCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(queueDesc, float64(e.Queue))
 	counter(loadsDesc, e.Loads)
 	counter(unloadsDesc, e.Unloads)
-	g := c.Gallery.Stats()
+	for id, g := range c.Galleries.Stats() {
+		collectGallery(ch, id, g)
+	}
+}
+
+// collectGallery sends the figures of one gallery.
+func collectGallery(ch chan<- prometheus.Metric, id string, g gallery.Stats) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{id}, labels...)...)
+	}
 	for _, m := range g.Models {
 		gauge(vectorsDesc, float64(m.Vectors), m.Name)
 		gauge(indexDesc, float64(m.Bytes), m.Name)

@@ -15,13 +15,13 @@ import (
 // modelService answers the calls about models.
 type modelService struct{ *api }
 
-func (s modelService) ListModels(_ context.Context, req *pb.ListModelsRequest) (*pb.ListModelsResponse, error) {
+func (s modelService) ListModels(ctx context.Context, req *pb.ListModelsRequest) (*pb.ListModelsResponse, error) {
 	list, err := s.Models.List()
 	if err != nil {
 		return nil, err
 	}
 	resp := new(pb.ListModelsResponse)
-	describe := s.describer()
+	describe := s.describer(ctx)
 	for _, m := range list {
 		if m.Installed || !req.GetInstalledOnly() {
 			resp.Models = append(resp.Models, describe(m))
@@ -33,8 +33,8 @@ func (s modelService) ListModels(_ context.Context, req *pb.ListModelsRequest) (
 	return resp, nil
 }
 
-func (s modelService) GetModel(_ context.Context, req *pb.GetModelRequest) (*pb.GetModelResponse, error) {
-	name, err := s.modelName(req.GetModel())
+func (s modelService) GetModel(ctx context.Context, req *pb.GetModelRequest) (*pb.GetModelResponse, error) {
+	name, err := s.modelName(ctx, req.GetModel())
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (s modelService) GetModel(_ context.Context, req *pb.GetModelRequest) (*pb.
 		}
 		return nil, err
 	}
-	return &pb.GetModelResponse{Model: s.describer()(m)}, nil
+	return &pb.GetModelResponse{Model: s.describer(ctx)(m)}, nil
 }
 
 var kinds = map[models.Kind]pb.ModelKind{
@@ -55,16 +55,16 @@ var kinds = map[models.Kind]pb.ModelKind{
 }
 
 // describer returns a function that describes models as things stand now.
-func (s modelService) describer() func(models.Model) *pb.Model {
+func (s modelService) describer(ctx context.Context) func(models.Model) *pb.Model {
 	loaded := make(map[string]bool)
 	for _, m := range s.Embedder.Stats().Models {
 		loaded[m.Name] = true
 	}
 	embeddings := make(map[string]int32)
-	for _, m := range s.Gallery.Stats().Models {
+	for _, m := range galleryOf(ctx).Stats().Models {
 		embeddings[m.Name] = int32(m.Vectors)
 	}
-	used, err := s.modelName("")
+	used, err := s.modelName(ctx, "")
 	if err != nil {
 		used = "" // none is installed: none is the default
 	}

@@ -17,7 +17,6 @@ import (
 
 	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
-	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 	"rollcall/rpc"
@@ -115,33 +114,16 @@ func TestHealthReflectionMetrics(t *testing.T) {
 	for _, line := range []string{
 		`rollcall_requests_total{code="ok",procedure="/rollcall.v1.AttendanceService/Embed"} 1`,
 		`rollcall_verdicts_total{verdict="match"} 1`,
-		`rollcall_index_vectors{model="test-arcface"} 1`,
+		`rollcall_index_vectors{gallery="default",model="test-arcface"} 1`,
 		`rollcall_embed_stage_seconds_count{stage="run"} 2`,
 		`rollcall_sessions{model="test-arcface"}`,
-		`rollcall_students 1`,
+		`rollcall_students{gallery="default"} 1`,
+		`rollcall_enrol_seconds_count 1`,
 		`process_resident_memory_bytes`,
 	} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("/metrics has no line %s", line)
 		}
-	}
-}
-
-// withRecall is a gallery that has sampled the recall of one of its indexes.
-type withRecall struct{ rpc.Gallery }
-
-func (withRecall) Stats() gallery.Stats {
-	return gallery.Stats{Models: []gallery.ModelStats{{Name: "exact"}, {Name: "graph", Recall: 0.75, RecallKnown: true}}}
-}
-
-func TestRecallMetric(t *testing.T) {
-	w := newWorld(t, setup{wrap: func(b rpc.Backend) rpc.Backend {
-		b.Gallery = withRecall{b.Gallery}
-		return b
-	}})
-	metrics := get(t, w.url+"/metrics")
-	if !strings.Contains(metrics, `rollcall_index_recall{model="graph"} 0.75`) || strings.Contains(metrics, `rollcall_index_recall{model="exact"}`) {
-		t.Errorf("recall is not told, or told where there is none:\n%s", metrics)
 	}
 }
 

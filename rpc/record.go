@@ -46,11 +46,9 @@ func (r *callRecord) end(err error) {
 	}
 }
 
-// interceptor validates unary requests, bounds their time, and translates the
-// errors of unary and streaming handlers alike.
-type interceptor struct{ server *Server }
-
-func (s *Server) unaryInterceptor() connect.Interceptor { return interceptor{s} }
+// interceptor validates unary requests, bounds their time, and for unary and
+// streaming handlers alike pins the gallery and translates the errors.
+type interceptor struct{ *api }
 
 func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
@@ -60,7 +58,7 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		err := validate(req.Any())
 		var resp connect.AnyResponse
 		if err == nil {
-			resp, err = next(ctx, req)
+			resp, err = i.pinned(ctx, req, next)
 		}
 		if err != nil {
 			err = translate(ctx, err)
@@ -70,10 +68,24 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
+// pinned lets the handler answer, with its gallery.
+func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (connect.AnyResponse, error) {
+	ctx, release, err := i.pin(ctx, req.Header())
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return next(ctx, req)
+}
+
 func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		record := recordOf(ctx)
-		err := next(ctx, conn)
+		pinned, release, err := i.pin(ctx, conn.RequestHeader())
+		if err == nil {
+			defer release()
+			err = next(pinned, conn)
+		}
 		if err != nil {
 			err = translate(ctx, err)
 		}

@@ -21,13 +21,9 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	if err != nil {
 		return nil, err
 	}
-	model, err := s.galleryModel(results[0].Model, results[0].Digest)
-	if err != nil {
-		return nil, err
-	}
-	resp := &pb.RollCallResponse{Model: model.Name, Dimension: int32(model.Dimension)}
-	var vectors [][]float32
-	var usable []int // place among the vectors -> place among the probes
+	resp := &pb.RollCallResponse{Model: results[0].Model, Dimension: int32(results[0].Dimension)}
+	var probes []gallery.Embedding
+	var usable []int // place among those that can be judged -> place among all
 	for i, res := range results {
 		seat := &pb.Seat{Quality: qualityPB(res.Quality)}
 		resp.Seats = append(resp.Seats, seat)
@@ -37,15 +33,16 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 			resp.Unknown = append(resp.Unknown, int32(i))
 			continue
 		}
-		vectors = append(vectors, res.Embedding)
+		probes = append(probes, embeddingOf(res))
 		usable = append(usable, i)
 	}
-	roll, err := s.Gallery.RollCall(ctx, vectors, model, scopeOf(req.GetScope()), req.GetFpir())
+	roll, err := galleryOf(ctx).RollCall(ctx, resp.GetModel(), probes, scopeOf(req.GetScope()), req.GetFpir())
 	if err != nil {
 		return nil, err
 	}
 	resp.Absent = roll.Absent
 	resp.Threshold = roll.Threshold
+	resp.Warnings = warningsPB(roll.Warnings)
 	for j, seat := range roll.Seats {
 		fillSeat(resp.GetSeats()[usable[j]], seat)
 		if seat.StudentID == "" {
@@ -60,7 +57,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 
 // embedProbes embeds all probes, as many at once as an EnrollStream would.
 func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequest) ([]*embedder.Result, error) {
-	name, err := s.modelName(req.GetModel())
+	name, err := s.modelName(ctx, req.GetModel())
 	if err != nil {
 		return nil, err
 	}

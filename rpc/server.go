@@ -50,8 +50,6 @@ const (
 
 // Options configures a [Server].
 type Options struct {
-	// Model is used where a request names none. Empty: the best one installed.
-	Model string
 	// AllowEmbeddings lets Embed return the embedding to a client that asks.
 	// Default false: a face can be rebuilt from it.
 	AllowEmbeddings bool
@@ -121,7 +119,7 @@ func (s *Server) Ready(b Backend) {
 
 	common := []connect.HandlerOption{
 		connect.WithCodec(jsonCodec{}),
-		connect.WithInterceptors(s.unaryInterceptor()),
+		connect.WithInterceptors(interceptor{api}),
 		connect.WithRecover(s.recovered),
 		connect.WithCompressMinBytes(compressFrom),
 	}
@@ -153,7 +151,7 @@ func (s *Server) compileRules() {
 		&pb.EmbedRequest{}, &pb.IdentifyRequest{}, &pb.RollCallRequest{}, &pb.DetectRequest{}, &pb.EnrollStreamRequest{},
 		&pb.GetStudentRequest{}, &pb.ListStudentsRequest{}, &pb.UpdateStudentRequest{}, &pb.DeleteStudentRequest{},
 		&pb.GetCropRequest{}, &pb.AssignCropRequest{}, &pb.DeleteCropRequest{}, &pb.CheckConsistencyRequest{},
-		&pb.ListModelsRequest{}, &pb.GetModelRequest{},
+		&pb.GetSettingsRequest{}, &pb.UpdateSettingsRequest{}, &pb.ListModelsRequest{}, &pb.GetModelRequest{},
 	} {
 		// That an empty request is invalid is what the rules are for.
 		if err := validate(m); err != nil && connect.CodeOf(err) != connect.CodeInvalidArgument {

@@ -1,59 +1,34 @@
 package storage
 
-// Change is a set of puts and deletes that is applied whole or not at all.
-// The zero value is ready to use. It is built by one goroutine and given to
-// [Store.Apply] once.
-//
-// Its puts and deletes take effect in the order they were called in, so the
-// last one for a record wins. A put replaces; deleting what is not there does
-// nothing. What is wrong with one (an invalid id) is reported by Apply. Slices
-// within the records are read by Apply: leave them alone until it returns.
+import "time"
+
+// Change is what was done at once: it is stored whole or not at all, and it is
+// one line of the log.
 type Change struct {
-	steps   []func(*writer) error
-	applied bool
+	// Sequence is the change's number in its partition, from 1 without a gap.
+	// [Partition.Commit] gives it and does not look at what is here.
+	Sequence uint64
+
+	Time  time.Time // when it was made; what the log is trimmed by
+	Cause string    // what was done: "enrol", …; valid UTF-8; stays in the log for good
+	By    string    // who did it; empty: not known, or erased from the log since
+
+	// Writes hold each Ref once.
+	Writes []Write
 }
 
-// PutStudent stores a student.
-func (c *Change) PutStudent(student Student) {
-	c.add(func(w *writer) error { return w.putStudent(student) })
-}
+// Write is what a change did to one record.
+type Write struct {
+	// Ref names the record. In a change that was read from the log it is the zero
+	// Ref where the content of the line was erased since.
+	Ref Ref
 
-// DeleteStudent deletes a student's record, and nothing else: delete its crops
-// in the same change, or they keep naming a student that is gone.
-func (c *Change) DeleteStudent(id string) {
-	c.add(func(w *writer) error { return w.delete(kindStudent, id) })
-}
+	// Put is the record as it is from now on; nil: the record is deleted, and one
+	// that is not there may be. In a change that was read from the log it is
+	// always nil: [Partition.Fetch] says what is there now.
+	Put Record
 
-// PutCrop stores a crop. It changes which student the crop is listed under.
-func (c *Change) PutCrop(crop Crop) {
-	c.add(func(w *writer) error { return w.putCrop(crop) })
-}
-
-// DeleteCrop deletes a crop with its embeddings under every model.
-func (c *Change) DeleteCrop(id string) {
-	c.add(func(w *writer) error { return w.deleteCrop(id) })
-}
-
-// PutEmbedding stores an embedding. Its Seq is set by Apply.
-func (c *Change) PutEmbedding(embedding Embedding) {
-	c.add(func(w *writer) error { return w.putEmbedding(embedding) })
-}
-
-// DeleteEmbedding deletes the embedding of a crop under one model.
-func (c *Change) DeleteEmbedding(cropID, model string) {
-	c.add(func(w *writer) error { return w.deleteEmbedding(cropID, model) })
-}
-
-// PutModel stores a model.
-func (c *Change) PutModel(model Model) {
-	c.add(func(w *writer) error { return w.putModel(model) })
-}
-
-// DeleteModel deletes a model's record; embeddings under it stay.
-func (c *Change) DeleteModel(name string) {
-	c.add(func(w *writer) error { return w.delete(kindModel, name) })
-}
-
-func (c *Change) add(step func(*writer) error) {
-	c.steps = append(c.steps, step)
+	// Before is what the record was before the change, for the log; nil where
+	// there was none. It is never an Embedding: the log holds no vectors.
+	Before Record
 }

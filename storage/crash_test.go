@@ -1,8 +1,12 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,76 +15,124 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// TestCrash cuts the power at random moments of a random history. Whatever
-// part of the unsynced data reached the disk, the store that opens afterwards
-// must be the one after some change of the history, whole, and no earlier than
-// the last change that was waited for. Numbers go on from there.
+// TestCrash cuts the power before every sync of a random history, and after the
+// last one, one crash after another on what the last one left. Whatever part of
+// the unsynced data reached the disk, the store that opens afterwards must be the
+// one after some commit of the history, whole, and no earlier than the last one
+// that was acknowledged. No crash is taken for a loss.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(12) {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
 			fs := vfs.NewCrashableMem()
-			history := []*oracle{newOracle()} // by sequence number
-			for range 3 {                     // one crash after another, on what the last one left
+			history := []*model{newModel()} // after each commit
+			for range 3 {
+				clones := crashes(t, fs, &history, rng)
+				for _, c := range clones {
+					s := openMem(t, c.fs)
+					c.survived(t, partition(t, s, "school"), history, rng)
+					closeNow(t, s)
+				}
+				last := pick(rng, clones)
+				fs = last.fs
 				s := openMem(t, fs)
-				synced := s.Sequence()
-				for range rng.IntN(40) {
-					o := history[len(history)-1].clone()
-					commit, err := s.Apply(o.change(rng))
-					if err != nil {
-						t.Fatal(err)
-					}
-					history = append(history, o)
-					if rng.IntN(3) == 0 {
-						if err := commit.Wait(); err != nil {
-							t.Fatal(err)
-						}
-						synced = commit.Seq
-					}
-					if rng.IntN(15) == 0 {
-						if _, err := s.db.AsyncFlush(); err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
-				fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
-				if err := s.Close(); err != nil {
-					t.Fatal(err)
-				}
-
-				s = openMem(t, fs)
-				survived := s.Sequence()
-				if survived < synced || survived >= uint64(len(history)) {
-					t.Fatalf("crash left change %d; %d was on disk and %d was the last", survived, synced, len(history)-1)
-				}
-				history = history[:survived+1]
-				history[survived].compare(t, s)
-				if err := s.Close(); err != nil {
-					t.Fatal(err)
-				}
+				history = history[:last.survived(t, partition(t, s, "school"), history, rng)+1]
+				closeNow(t, s)
 			}
 		})
 	}
 }
 
-// TestCrashWithWriters crashes under concurrent writers: what Wait returned for
-// before the crash is there after it, and of no change there is a half.
+// crash is what a crash left.
+type crash struct {
+	fs           *vfs.MemFS
+	acknowledged int // commits that had returned
+	begun        int // commits that had begun
+}
+
+// crashes commits to the store on fs, adds to the history, and returns what a
+// crash before each sync of a file would leave, and after the last.
+func crashes(t *testing.T, fs *vfs.MemFS, history *[]*model, rng *rand.Rand) (clones []crash) {
+	t.Helper()
+	var acknowledged, begun atomic.Int64
+	acknowledged.Store(int64(len(*history) - 1))
+	begun.Store(acknowledged.Load())
+	var mu sync.Mutex
+	rngOfClones := rand.New(rand.NewPCG(rng.Uint64(), 1))
+	cut := func(string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		c := crash{acknowledged: int(acknowledged.Load())}
+		c.fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rngOfClones.IntN(101), RNG: rngOfClones})
+		c.begun = int(begun.Load())
+		clones = append(clones, c)
+		return nil
+	}
+	s := openMem(t, syncFS{fs, cut})
+	p := partition(t, s, "school")
+	for range 8 {
+		m := (*history)[len(*history)-1].clone()
+		after := m.sequence()
+		changes := m.next(rng)
+		*history = append(*history, m)
+		begun.Add(1)
+		if err := p.Commit(t.Context(), after, changes); err != nil {
+			t.Fatal(err)
+		}
+		acknowledged.Add(1)
+		if rng.IntN(4) == 0 {
+			if err := onPebble(s).db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cut("")
+	closeNow(t, s)
+	if len(clones) < 8 {
+		t.Fatalf("only %d syncs were seen: the test does not reach the files", len(clones))
+	}
+	return clones
+}
+
+// survived returns which commit of the history is the last one in the partition,
+// and fails the test unless there is one that may be.
+func (c crash) survived(t *testing.T, p *Partition, history []*model, rng *rand.Rand) int {
+	t.Helper()
+	sequence, err := p.Sequence(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range history {
+		if m.sequence() == sequence {
+			if i < c.acknowledged || i > c.begun {
+				t.Fatalf("the crash left commit %d; %d were acknowledged and %d begun", i, c.acknowledged, c.begun)
+			}
+			m.compare(t, p, rng)
+			return i
+		}
+	}
+	t.Fatalf("the crash left half a commit: change %d", sequence)
+	return 0
+}
+
+// TestCrashWithWriters crashes under writers of several partitions: what was
+// acknowledged before the crash is there after it, and of no commit there is a
+// half.
 func TestCrashWithWriters(t *testing.T) {
 	const writers, rounds = 8, 6
 	fs := vfs.NewCrashableMem()
-	s := closeAtEnd(t, openMem(t, fs))
+	s := openMem(t, fs)
 	rng := rand.New(rand.NewPCG(5, 5))
 	var stop atomic.Bool
-	var acknowledged [writers]atomic.Int64 // the last round that was waited for
+	var acknowledged [writers]atomic.Uint64
 	var running sync.WaitGroup
 	for w := range writers {
+		p := partition(t, s, fmt.Sprint(w))
 		running.Go(func() {
-			for i := int64(1); !stop.Load(); i++ {
-				commit, err := s.Apply(pairChange(w, i))
-				if err == nil {
-					err = commit.Wait()
-				}
-				if err != nil {
+			for i := uint64(1); !stop.Load(); i++ {
+				text := fmt.Sprint(i)
+				c := change(Crop{ID: "crop", StudentID: text}, Embedding{CropID: "crop", Model: "m", Digest: text, Vector: []float32{1}})
+				if err := p.Commit(t.Context(), i-1, []Change{c}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -88,57 +140,112 @@ func TestCrashWithWriters(t *testing.T) {
 			}
 		})
 	}
-	for range rounds {
-		for w := range writers { // let every writer get on before the next crash
-			for before := acknowledged[w].Load(); acknowledged[w].Load() == before && !t.Failed(); {
+	for round := range uint64(rounds) {
+		var before [writers]uint64
+		for w := range writers { // every writer gets on before the next crash
+			for before[w] = 0; before[w] <= round && !t.Failed(); before[w] = acknowledged[w].Load() {
 				time.Sleep(time.Millisecond)
 			}
 		}
-		var before [writers]int64
-		for w := range writers {
-			before[w] = acknowledged[w].Load()
-		}
 		after := openMem(t, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
 		for w := range writers {
-			checkPair(t, after, w, before[w])
+			p := partition(t, after, fmt.Sprint(w))
+			sequence, err := p.Sequence(t.Context())
+			if err != nil || sequence < before[w] {
+				t.Errorf("writer %d: change %d is there, %d was acknowledged (%v)", w, sequence, before[w], err)
+			}
+			text := fmt.Sprint(sequence)
+			equal(t, "records", load(t, p), []Record{
+				Crop{ID: "crop", StudentID: text}, Embedding{CropID: "crop", Model: "m", Digest: text, Vector: []float32{1}},
+			})
+			equal(t, "changes", len(collect(t, p.Changes(t.Context(), 0))), int(sequence))
 		}
-		if err := after.Close(); err != nil {
-			t.Fatal(err)
-		}
+		closeNow(t, after)
 	}
 	stop.Store(true)
 	running.Wait()
 }
 
-// pairChange is the i-th change of a writer: a crop that moves between two
-// students, and an embedding, which all tell i.
-func pairChange(w int, i int64) *Change {
-	crop, student := fmt.Sprintf("crop-%d", w), fmt.Sprintf("student-%d-%d", w, i%2)
-	var c Change
-	c.PutCrop(Crop{ID: crop, StudentID: student})
-	c.PutEmbedding(Embedding{CropID: crop, Model: "m", Digest: fmt.Sprint(i), Vector: []float32{float32(i)}})
-	return &c
+// TestGroupCommit holds the log's first sync back while 50 partitions commit. No
+// commit may return before it, and after it the rest must share a sync.
+func TestGroupCommit(t *testing.T) {
+	const commits = 50
+	gate := make(chan struct{})
+	var armed, open atomic.Bool
+	var syncs atomic.Int64
+	s := openMem(t, syncFS{vfs.NewMem(), func(name string) error {
+		if armed.Load() && isLog(name) {
+			syncs.Add(1)
+			<-gate
+		}
+		return nil
+	}})
+	armed.Store(true)
+	var running sync.WaitGroup
+	for i := range commits {
+		p := partition(t, s, fmt.Sprint(i))
+		running.Go(func() {
+			put(t, p, Student{ID: "ann"})
+			if !open.Load() {
+				t.Error("a commit returned before the sync")
+			}
+		})
+	}
+	for n := 0; n < commits; { // every commit is in Pebble's log
+		n = 0
+		for range s.backend.scan(t.Context(), span{[]byte{keyVersion}, []byte{keyVersion + 1}}) {
+			n++
+		}
+		n /= 3 // head, line and record
+	}
+	open.Store(true)
+	close(gate)
+	running.Wait()
+	// One that began with the first commit and one for all that came after it;
+	// the first can be of an empty log.
+	if got := syncs.Load(); got > 3 {
+		t.Errorf("%d commits took %d syncs", commits, got)
+	}
 }
 
-// checkPair fails the test unless the writer's last change is there as a whole
-// and is at least the given one.
-func checkPair(t *testing.T, s *Store, w int, atLeast int64) {
-	t.Helper()
-	e, err := s.Embedding(fmt.Sprintf("crop-%d", w), "m")
+// TestFailStop fails the log's sync under several writers. The process must end
+// before it acknowledges a change, also when a server recovers panics.
+func TestFailStop(t *testing.T) {
+	const acknowledged, stopped = "ACKNOWLEDGED", "ending the process"
+	if os.Getenv(childEnv) == "" {
+		output, status := runChild(t, "commit")
+		if status != 1 || strings.Contains(output, acknowledged) || !strings.Contains(output, stopped) {
+			t.Errorf("exit status %d and output:\n%s", status, output)
+		}
+		return
+	}
+	var armed atomic.Bool
+	s, err := Open("gallery", Options{
+		Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+		FS: syncFS{vfs.NewMem(), func(name string) error {
+			if armed.Load() && isLog(name) {
+				return errors.New("injected: the disk is gone")
+			}
+			return nil
+		}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := int64(e.Vector[0])
-	if i < atLeast {
-		t.Errorf("writer %d: change %d is lost; %d is there", w, atLeast, i)
+	armed.Store(true)
+	var running sync.WaitGroup
+	for i := range 100 {
+		p := partition(t, s, fmt.Sprint(i))
+		running.Go(func() {
+			defer func() {
+				if failure := recover(); failure != nil {
+					fmt.Println("recovered", failure)
+				}
+			}()
+			if p.Commit(t.Context(), 0, []Change{change(Student{ID: "ann"})}) == nil {
+				fmt.Println(acknowledged)
+			}
+		})
 	}
-	crop, err := s.Crop(e.CropID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := fmt.Sprintf("student-%d-%d", w, i%2); e.Digest != fmt.Sprint(i) || crop.StudentID != want {
-		t.Errorf("writer %d: half a change: embedding %d with digest %s, crop of %s", w, i, e.Digest, crop.StudentID)
-	}
-	equal(t, "crops of the student", collect(t, s.CropsOf(crop.StudentID)), []string{e.CropID})
-	equal(t, "crops of the other", collect(t, s.CropsOf(fmt.Sprintf("student-%d-%d", w, (i+1)%2))), []string(nil))
+	running.Wait()
 }

@@ -1,48 +1,60 @@
-// Package storage keeps the gallery on disk: students, crops, embeddings and
-// models, in one folder that one process owns.
+// Package storage keeps galleries: their settings, models, students, crops and
+// embeddings, each gallery in a partition of its own, with a log of what was
+// done to it.
 //
-// Start with [Open]. Read with the methods of [Store]; write by filling a
-// [Change] and giving it to [Store.Apply], which makes it visible at once, and
-// then [Commit.Wait], which returns once it is on disk:
+// Start with [Open], for a folder that one process owns, or with [OpenMemory],
+// for tests, and take a [Partition] by its id. At the start, [Partition.Load]
+// everything; from then on decide on what you hold in memory, [Partition.Commit]
+// what changes, and only then acknowledge it:
 //
-//	var change storage.Change
-//	change.PutStudent(student)
-//	change.PutCrop(crop)
-//	change.PutEmbedding(embedding)
-//	commit, err := store.Apply(&change)
-//	if err != nil { ... }
-//	err = commit.Wait()
+//	school, err := store.Partition("elm-street")
+//	...
+//	err = school.Commit(ctx, newest, []storage.Change{{
+//		Time: time.Now(), Cause: "enrol", By: caller,
+//		Writes: []storage.Write{{Ref: crop.Ref(), Put: crop}, {Ref: embedding.Ref(), Put: embedding}},
+//	}})
 //
-// A Change is applied whole or not at all, also across a crash. Writers that
-// wait at the same time share one fsync, so release any lock of your own
-// before Wait.
+// A commit is stored whole or not at all, also across a crash, and is on disk
+// when Commit returns. It names the change that it goes on from: when another
+// commit was first, it is ErrConflict and nothing is stored. Partitions that
+// commit at the same time share one fsync; give the changes of one partition
+// that come together to one Commit.
 //
-// # On disk
-//
-// The folder is a Pebble store. A key is a version byte, a byte for its kind,
-// and one or two ids, or a number (key.go); a value is a protobuf message of
-// rollcall.storage.v1 (record.go), or nothing, or one number (schema.go):
-//
-//	meta       name               -> schema version, last sequence number
-//	student    student id         -> Student
-//	crop       crop id            -> Crop
-//	embedding  crop id, model     -> Embedding
-//	model      model name         -> Model
-//	enrolled   student id, crop id -> (empty)
-//	logged     sequence number -> LoggedChange
-//
-// The last two kinds Apply maintains by itself. The enrolled keys answer which
-// crops a student has. The logged changes say which crops each of the last
-// changes touched, so that something made of the records (an index) need not be
-// made again from all of them: see [Store.LoggedChanges].
-//
-// A sequence number is eight bytes, big-endian, so that the changes sort by it.
-// Ids are ended by an escape sequence and not led by their length: a length in
-// front would sort "b" before "aa", while this encoding keeps the order of the
-// ids' bytes, which is the order that [Store.Students] and [Store.Crops] serve
-// and that pages of a list rely on.
+// Whoever has seen the changes up to some number, and not those since, reads
+// [Partition.Changes] after it, and then [Partition.Fetch] of what they wrote.
 //
 // This package checks what it needs to keep its own records apart, and no
 // more: whether a crop's student exists, or a vector is of unit length, is for
 // the package above to know.
+//
+// # On disk
+//
+// The folder is a Pebble store, with a file beside it that counts what was
+// acknowledged (acknowledged.go). A key is a version byte, the partition's id, a
+// byte for the kind, and the ids, or a number (key.go); a value is a protobuf
+// message of rollcall.storage.v1 (codec.go):
+//
+//	partition, head                       -> Head: the ends of the log
+//	partition, settings                   -> Settings
+//	partition, model, name                -> Model
+//	partition, student, id                -> Student
+//	partition, crop, id                   -> Crop
+//	partition, embedding, crop id, model  -> Embedding
+//	partition, gallery, id                -> Gallery, in the server's partition
+//	partition, line, sequence number      -> Line of the log
+//
+// Ids are ended by an escape sequence and not led by their length: a length in
+// front would sort "b" before "aa", while this encoding keeps the order of the
+// ids' bytes, which is the order of Load. A sequence number is eight bytes,
+// big-endian.
+//
+// # The log
+//
+// A line says what a change did, when, who did it, and what each small record
+// was before. It never holds a vector. The lines of a partition are
+// chained by hashes, and reading verifies the chain, so that a line cannot be
+// altered, left out or put in unnoticed, unless everything after it is written
+// anew. Who, which record and what it was are chained by salted digests: they can
+// be blanked when somebody has to be erased, and the chain still verifies. Lines
+// leave the log by their age alone ([Options.KeepLog]).
 package storage

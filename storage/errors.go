@@ -3,33 +3,36 @@ package storage
 import (
 	"errors"
 	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 var (
-	// ErrNotFound is returned for a record that is not stored.
-	ErrNotFound = errors.New("storage: not found")
+	// ErrConflict is returned by [Partition.Commit] when the newest change is
+	// not the one that the caller has seen. Nothing was stored: read
+	// [Partition.Changes], decide anew, and commit again.
+	ErrConflict = errors.New("storage: somebody else committed first")
 
-	// ErrInvalidID is returned for an id, or a model's name, that is not 1 to
-	// [MaxIDBytes] bytes long. Nothing was written.
-	ErrInvalidID = errors.New("storage: invalid id")
-
-	// ErrReadOnly is returned by [Store.Apply] while the disk is nearly full.
-	// Nothing was written, reads go on, and the same change can be applied
-	// again once there is space.
+	// ErrReadOnly is returned by [Partition.Commit] while the disk is nearly
+	// full. Nothing was stored, reads go on, and the same changes can be
+	// committed again once there is space.
 	ErrReadOnly = errors.New("storage: read-only: the disk is nearly full")
 
-	// ErrCorrupt is returned for a record, or a part of a file, that does not
-	// parse. The folder should be restored from a backup.
+	// ErrTrimmed is returned by [Partition.Changes] when the log does not reach
+	// back so far, or its newest change is an earlier one: [Partition.Load]
+	// everything again.
+	ErrTrimmed = errors.New("storage: the log does not hold the changes after this number")
+
+	// ErrInvalidID is returned for an id, or a model's name, that is not 1 to
+	// [MaxIDBytes] bytes long, and for a [Ref] that names no record. Nothing was
+	// stored.
+	ErrInvalidID = errors.New("storage: invalid id")
+
+	// ErrCorrupt is returned for a record, a line of the log, or a part of a
+	// file that is not what was written. Restore a backup.
 	ErrCorrupt = errors.New("storage: corrupt")
 
-	// ErrClosed is returned by every method of a [Store] that was closed.
+	// ErrClosed is returned by the methods of a [Store] that was closed, and of
+	// its partitions.
 	ErrClosed = errors.New("storage: closed")
-
-	// ErrApplied is returned by [Store.Apply] for a [Change] that was given to
-	// it before.
-	ErrApplied = errors.New("storage: change was applied before")
 
 	// ErrLocked is returned by [Open] when the folder is already open, in
 	// another process or in this one.
@@ -39,22 +42,34 @@ var (
 	// of some other program. The store was not changed.
 	ErrForeign = errors.New("storage: folder holds the store of another program")
 
+	// ErrOldSchema is returned by [Open] for a folder of an older release, which
+	// this one does not read. Start with an empty folder and enrol again.
+	ErrOldSchema = errors.New("storage: folder was written by an older release")
+
 	// ErrNewerSchema is returned by [Open] for a folder that a newer release
 	// wrote to. Run that release, or restore a backup made before it.
 	ErrNewerSchema = errors.New("storage: folder was written by a newer release")
+
+	// ErrLost is returned by [Open] when changes that were acknowledged are not
+	// there. Restore a backup, or go on with what is there:
+	// [Options.AcceptLoss].
+	ErrLost = errors.New("storage: acknowledged changes are missing")
 )
+
+// A TrimmedError is an ErrTrimmed that says where the log begins.
+type TrimmedError struct {
+	After uint64 // Changes can be read after this number
+}
+
+func (e *TrimmedError) Error() string {
+	return fmt.Sprintf("%v: it begins after change %d", ErrTrimmed, e.After)
+}
+
+// Unwrap returns ErrTrimmed.
+func (e *TrimmedError) Unwrap() error { return ErrTrimmed }
 
 // corrupt returns ErrCorrupt for a record of kind k. The content of the record
 // is personal data and stays out of the message.
-func corrupt(k kind) error {
-	return fmt.Errorf("%w: %s record does not parse", ErrCorrupt, k)
-}
-
-// readError says what was being read when Pebble failed, and marks damage that
-// Pebble's checksums found as the same ErrCorrupt as our own.
-func readError(k kind, err error) error {
-	if pebble.IsCorruptionError(err) {
-		return fmt.Errorf("%w: reading %s records: %w", ErrCorrupt, k, err)
-	}
-	return fmt.Errorf("storage: reading %s records: %w", k, err)
+func corrupt(k Kind) error {
+	return fmt.Errorf("%w: %s record does not parse; restore a backup", ErrCorrupt, k)
 }

@@ -1,43 +1,52 @@
 package storage_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"time"
 
 	"rollcall/storage"
 )
 
-// Enrol a crop, and read it back.
+// Enrol a crop, and read everything back.
 func Example() {
-	store, err := storage.Open("gallery", storage.Options{FS: vfs.NewMem()})
+	ctx := context.Background()
+	store := storage.OpenMemory(storage.Faults{}) // or Open, for a folder
+	school, err := store.Partition("elm-street")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	var change storage.Change
-	change.PutStudent(storage.Student{ID: "ann", Groups: []string{"1a"}})
-	change.PutCrop(storage.Crop{ID: "ann/1", StudentID: "ann"})
-	change.PutEmbedding(storage.Embedding{CropID: "ann/1", Model: "sface", Vector: []float32{0.6, 0.8}})
-	commit, err := store.Apply(&change)
+	records := []storage.Record{
+		storage.Student{ID: "ann", Groups: []string{"1a"}},
+		storage.Crop{ID: "ann/1", StudentID: "ann"},
+		storage.Embedding{CropID: "ann/1", Model: "sface", Vector: []float32{0.6, 0.8}},
+	}
+	change := storage.Change{Time: time.Now(), Cause: "enrol", By: "the office"}
+	for _, r := range records {
+		change.Writes = append(change.Writes, storage.Write{Ref: r.Ref(), Put: r})
+	}
+	newest, err := school.Sequence(ctx)
 	if err == nil {
-		err = commit.Wait() // now it may be acknowledged
+		err = school.Commit(ctx, newest, []storage.Change{change}) // now it may be acknowledged
 	}
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	for crop, err := range store.CropsOf("ann") {
-		fmt.Println(crop, err)
+	for record, err := range school.Load(ctx) {
+		fmt.Println(record.Ref(), err)
 	}
-	_, err = store.Student("bob")
-	fmt.Println(errors.Is(err, storage.ErrNotFound))
+	for change, err := range school.Changes(ctx, newest) {
+		fmt.Println(change.Sequence, change.Cause, change.By, len(change.Writes), err)
+	}
 	fmt.Println(store.Close())
 	// Output:
-	// ann/1 <nil>
-	// true
+	// {student ann } <nil>
+	// {crop ann/1 } <nil>
+	// {embedding ann/1 sface} <nil>
+	// 1 enrol the office 3 <nil>
 	// <nil>
 }

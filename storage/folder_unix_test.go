@@ -23,14 +23,12 @@ func TestModes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 6 { // enough logs for Pebble to reuse some
-			var c Change
-			c.PutStudent(Student{ID: fmt.Sprint(i)})
-			apply(t, s, &c)
-			if err := s.db.Flush(); err != nil {
+			put(t, partition(t, s, "school"), Student{ID: fmt.Sprint(i)})
+			if err := onPebble(s).db.Flush(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false); err != nil {
+		if err := onPebble(s).db.Compact(context.Background(), []byte{0}, []byte{0xff}, false); err != nil {
 			t.Fatal(err)
 		}
 		checkModes(t, dir)

@@ -2,53 +2,26 @@ package storage
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 )
 
 // MaxIDBytes is the length of the longest id. It bounds the keys, and with
-// them what one request can make Pebble hold; no system that hands out ids
+// them what one request can make the store hold; no system that hands out ids
 // comes near it.
 const MaxIDBytes = 128
 
-// keyVersion leads every key, so that a later layout can live beside this one
-// while a migration runs. The meta keys keep version 1 for ever: any release
-// must be able to read the schema version.
-const keyVersion = 1
+// keyVersion leads the keys of all partitions, so that a later layout can live
+// beside this one. The store's own keys (schema.go) are led by another byte.
+const keyVersion = 2
 
-// kind is the second byte of a key: what the record is. The values are on disk.
-type kind byte
-
+// After the partition a key has the byte of its record's [Kind], or one of
+// these: where the log begins and ends, and the lines of the log.
 const (
-	kindMeta      kind = 0
-	kindStudent   kind = 1
-	kindCrop      kind = 2
-	kindEmbedding kind = 3
-	kindModel     kind = 4
-	kindEnrolled  kind = 5
-	kindLogged    kind = 6
+	kindHead Kind = 0
+	kindLine Kind = 0x80
 )
-
-// String returns the word for k in errors.
-func (k kind) String() string {
-	switch k {
-	case kindMeta:
-		return "meta"
-	case kindStudent:
-		return "student"
-	case kindCrop:
-		return "crop"
-	case kindEmbedding:
-		return "embedding"
-	case kindModel:
-		return "model"
-	case kindEnrolled:
-		return "enrolled"
-	case kindLogged:
-		return "logged change"
-	}
-	return fmt.Sprintf("unknown(%d)", byte(k))
-}
 
 // An id ends with 0x00 0x01, and a 0x00 within it is written 0x00 0xff. So an
 // encoded id is never a prefix of another one, and encoded ids sort as the ids
@@ -60,57 +33,104 @@ const (
 	terminator = 0x01
 )
 
-// makeKey returns the key of kind k with the given ids, or ErrInvalidID.
-func makeKey(k kind, ids ...string) ([]byte, error) {
-	size := 2
-	for _, id := range ids {
-		if len(id) < 1 || len(id) > MaxIDBytes {
-			return nil, fmt.Errorf("%w: %d bytes long; must be 1 to %d (%s)", ErrInvalidID, len(id), MaxIDBytes, k)
-		}
-		size += len(id) + 2
+// keys makes and parses the keys of one partition. It is what they start with.
+type keys []byte
+
+// keysOf returns the keys of the partition with this id, or ErrInvalidID.
+func keysOf(partition string) (keys, error) {
+	k, err := appendID([]byte{keyVersion}, partition)
+	if err != nil {
+		return nil, fmt.Errorf("partition: %w", err)
 	}
-	key := append(make([]byte, 0, size), keyVersion, byte(k))
-	for _, id := range ids {
-		for {
-			plain, rest, found := strings.Cut(id, "\x00")
-			key = append(key, plain...)
-			if !found {
-				break
-			}
-			key = append(key, escape, escapedNUL)
-			id = rest
+	return k, nil
+}
+
+// head returns the key of the partition's [storagev1.Head].
+func (k keys) head() []byte { return k.of(kindHead) }
+
+// line returns the key of a line of the log.
+func (k keys) line(sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64(k.of(kindLine), sequence)
+}
+
+// sequence returns the number in the key of a line of the log.
+func (k keys) sequence(key []byte) (uint64, bool) {
+	rest, ok := bytes.CutPrefix(key, k.of(kindLine))
+	if !ok || len(rest) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(rest), true
+}
+
+// record returns the key of a record, or ErrInvalidID.
+func (k keys) record(ref Ref) (key []byte, err error) {
+	key = append(make([]byte, 0, len(k)+len(ref.ID)+len(ref.Model)+5), k...)
+	key = append(key, byte(ref.Kind))
+	ids, valid := idsOf(ref.Kind)
+	if !valid || (ids < 1 && ref.ID != "") || (ids < 2 && ref.Model != "") {
+		return nil, fmt.Errorf("%w: a ref that names no record (%s)", ErrInvalidID, ref.Kind)
+	}
+	for _, id := range []string{ref.ID, ref.Model}[:ids] {
+		if key, err = appendID(key, id); err != nil {
+			return nil, fmt.Errorf("%s: %w", ref.Kind, err)
 		}
-		key = append(key, escape, terminator)
 	}
 	return key, nil
 }
 
-// parseKey reads the ids of a key of kind k into ids. A key that makeKey would
-// not have made is ErrCorrupt.
-func parseKey(k kind, key []byte, ids ...*string) error {
-	if len(key) < 2 || key[0] != keyVersion || key[1] != byte(k) {
-		return corrupt(k)
-	}
-	rest := key[2:]
-	for _, id := range ids {
-		var ok bool
-		if *id, rest, ok = cutID(rest); !ok {
-			return corrupt(k)
-		}
-	}
-	if len(rest) != 0 {
-		return corrupt(k)
-	}
-	return nil
+// records is the span of every record.
+func (k keys) records() span {
+	return span{k.of(KindSettings), k.of(KindGallery + 1)}
 }
 
-// cutID reads the encoded id at the start of b and returns it with what follows.
-func cutID(b []byte) (id string, rest []byte, ok bool) {
+// headOnly is the span of the key of the head.
+func (k keys) headOnly() span { return span{k.head(), k.of(KindSettings)} }
+
+// linesFrom is the span of the lines of the log from the one with this number.
+func (k keys) linesFrom(sequence uint64) span {
+	return span{k.line(sequence), k.of(kindLine + 1)}
+}
+
+func (k keys) of(kind Kind) []byte { return append(bytes.Clone(k), byte(kind)) }
+
+// idsOf returns how many ids are in the key of a record, and whether there are
+// records of this kind.
+func idsOf(kind Kind) (n int, valid bool) {
+	switch kind {
+	case KindSettings:
+		return 0, true
+	case KindModel, KindStudent, KindCrop, KindGallery:
+		return 1, true
+	case KindEmbedding:
+		return 2, true
+	}
+	return 0, false
+}
+
+// appendID appends an encoded id to a key, or returns ErrInvalidID.
+func appendID(key []byte, id string) ([]byte, error) {
+	if len(id) < 1 || len(id) > MaxIDBytes {
+		return nil, fmt.Errorf("%w: %d bytes long; must be 1 to %d", ErrInvalidID, len(id), MaxIDBytes)
+	}
+	for {
+		plain, rest, found := strings.Cut(id, "\x00")
+		key = append(key, plain...)
+		if !found {
+			return append(key, escape, terminator), nil
+		}
+		key = append(key, escape, escapedNUL)
+		id = rest
+	}
+}
+
+// cutID reads the encoded id at the start of b, and returns it with what
+// follows. The id may be a part of b.
+func cutID(b []byte) (id, rest []byte, ok bool) {
 	var plain []byte // what came before, once an escaped 0x00 was seen
 	for {
 		i := bytes.IndexByte(b, escape)
 		if i < 0 || i+1 == len(b) {
-			return "", nil, false
+			return nil, nil, false
 		}
 		part, mark := b[:i], b[i+1]
 		b = b[i+2:]
@@ -121,47 +141,12 @@ func cutID(b []byte) (id string, rest []byte, ok bool) {
 			if plain != nil {
 				part = append(plain, part...)
 			}
-			return string(part), b, len(part) >= 1 && len(part) <= MaxIDBytes
+			return part, b, len(part) >= 1 && len(part) <= MaxIDBytes
 		default:
-			return "", nil, false
+			return nil, nil, false
 		}
 	}
 }
 
 // span is a range of keys: lower is within it, upper is not.
-type span struct {
-	kind         kind
-	lower, upper []byte
-}
-
-// kindSpan holds every key of kind k whose first id sorts strictly after the
-// given one; an empty after means all of them.
-func kindSpan(k kind, after string) (span, error) {
-	s := span{kind: k, lower: []byte{keyVersion, byte(k)}, upper: []byte{keyVersion, byte(k) + 1}}
-	if after == "" {
-		return s, nil
-	}
-	key, err := makeKey(k, after)
-	if err != nil {
-		return span{}, err
-	}
-	s.lower = next(key)
-	return s, nil
-}
-
-// idSpan holds every key of kind k whose first id is the given one.
-func idSpan(k kind, id string) (span, error) {
-	prefix, err := makeKey(k, id)
-	if err != nil {
-		return span{}, err
-	}
-	return span{kind: k, lower: prefix, upper: next(prefix)}, nil
-}
-
-// next returns the first key after every key that starts with the given one.
-// The last byte is a terminator, so adding one to it cannot overflow.
-func next(key []byte) []byte {
-	end := bytes.Clone(key)
-	end[len(end)-1]++
-	return end
-}
+type span struct{ lower, upper []byte }

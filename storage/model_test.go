@@ -1,160 +1,185 @@
 package storage
 
 import (
-	"context"
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
-
-	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"time"
 )
 
-// TestRandomChanges compares the store with plain maps over random changes,
-// with flushes, compactions and reopenings between them.
-func TestRandomChanges(t *testing.T) {
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 1))
-			fs := vfs.NewMem()
-			s := openMem(t, fs)
-			o := newOracle()
-			for range 100 {
-				if seq := apply(t, s, o.change(rng)); seq != o.seq {
-					t.Fatalf("Seq = %d, want %d", seq, o.seq)
-				}
-				switch rng.IntN(12) {
-				case 0:
-					if err := s.db.Flush(); err != nil {
-						t.Fatal(err)
-					}
-				case 1:
-					if err := s.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false); err != nil {
-						t.Fatal(err)
-					}
-				case 2:
-					if err := s.Close(); err != nil {
-						t.Fatal(err)
-					}
-					s = openMem(t, fs)
-				case 3:
-					before := rng.Uint64N(o.seq + 3)
-					if err := s.TrimChanges(before); err != nil {
-						t.Fatal(err)
-					}
-					o.trim(before)
-				}
-				if rng.IntN(5) == 0 {
-					o.compare(t, s)
-				}
-				if t.Failed() {
-					t.FailNow()
-				}
-			}
-			o.compare(t, s)
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
+// model is what a partition must hold: plain values.
+type model struct {
+	records map[Ref]Record
+	changes []Change // as they are read: the one with the number n at n-1
 }
 
-// TestFailedChangeWritesNothing gives a change whose last step fails after
-// good ones.
-func TestFailedChangeWritesNothing(t *testing.T) {
-	s := closeAtEnd(t, openMem(t, vfs.NewMem()))
-	o := newOracle()
-	apply(t, s, o.change(rand.New(rand.NewPCG(1, 2))))
+func newModel() *model { return &model{records: map[Ref]Record{}} }
 
-	var c Change
-	c.PutStudent(Student{ID: "ann"})
-	c.PutCrop(Crop{ID: "c1", StudentID: "ann"})
-	c.PutEmbedding(Embedding{CropID: "c1", Model: ""})
-	_, err := s.Apply(&c)
-	wantError(t, "Apply", err, ErrInvalidID)
-	o.compare(t, s)
+func (m *model) clone() *model {
+	return &model{maps.Clone(m.records), slices.Clone(m.changes)}
 }
 
-func TestChangeIsAppliedOnce(t *testing.T) {
-	s := closeAtEnd(t, openMem(t, vfs.NewMem()))
-	var c Change
-	c.PutStudent(Student{ID: "ann"})
-	apply(t, s, &c)
-	_, err := s.Apply(&c)
-	wantError(t, "second Apply", err, ErrApplied)
-	if s.Sequence() != 1 {
-		t.Errorf("Sequence() = %d, want 1", s.Sequence())
-	}
+func (m *model) sequence() uint64 { return uint64(len(m.changes)) }
+
+// ids that are easy to confuse: prefixes of one another, and every special byte.
+var trickyIDs = []string{
+	"a", "aa", "ab", "b", "a\x00", "a\x00\x01", "a\x00\xff", "a\x01", "a\xff", "\x00", "\x00\x00", "\x00\x01",
+	"\x00\xff", "\x01", "\xff", "\xff\xff", "\xff\x00", "é", "student/7", "student/71",
 }
 
-// TestLargeChange takes Pebble's path for batches that do not fit a memtable.
-func TestLargeChange(t *testing.T) {
-	fs := vfs.NewCrashableMem()
-	s := closeAtEnd(t, openMem(t, fs))
-	const crops, dim = 100, 16384 // 6.5 MB, over half a memtable
-	var c Change
-	vector := randomVector(rand.New(rand.NewPCG(3, 3)), dim)
-	for i := range crops {
-		c.PutEmbedding(Embedding{CropID: fmt.Sprintf("crop-%04d", i), Model: "m", Vector: vector})
+func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
+
+func randomTime(rng *rand.Rand) time.Time {
+	return time.Unix(rng.Int64N(4e9)-1e9, rng.Int64N(1e9)).UTC()
+}
+
+func randomRef(rng *rand.Rand) Ref {
+	r := Ref{Kind: pick(rng, []Kind{KindSettings, KindModel, KindStudent, KindCrop, KindCrop, KindEmbedding, KindEmbedding, KindGallery})}
+	if r.Kind != KindSettings {
+		r.ID = pick(rng, trickyIDs)
 	}
-	apply(t, s, &c)
-	for _, open := range []*Store{s, closeAtEnd(t, openMem(t, fs.CrashClone(vfs.CrashCloneCfg{})))} {
-		n := 0
-		for e, err := range open.Embeddings() {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := fmt.Sprintf("crop-%04d", n); e.CropID != want || len(e.Vector) != dim || e.Seq != 1 {
-				t.Fatalf("embedding %d is of %q, %d-D, change %d", n, e.CropID, len(e.Vector), e.Seq)
-			}
-			n++
+	if r.Kind == KindEmbedding {
+		r.Model = pick(rng, []string{"sface", "sf", "arcface", "\x00m"})
+	}
+	return r
+}
+
+func randomRecord(rng *rand.Rand, ref Ref) Record {
+	created, updated := randomTime(rng), randomTime(rng)
+	digest := fmt.Sprintf("%064x", rng.Uint64())
+	switch ref.Kind {
+	case KindSettings:
+		return Settings{pick(rng, []string{"", "sface"}), rng.Float64(), rng.Float32(), updated}
+	case KindModel:
+		return Model{ref.ID, digest, 1 + rng.IntN(512), "recipe", created}
+	case KindStudent:
+		s := Student{ID: ref.ID, Created: created, Updated: updated}
+		for range rng.IntN(4) {
+			s.Groups = append(s.Groups, pick(rng, []string{"1a", "1b", "2a", "chess"}))
 		}
-		if n != crops {
-			t.Errorf("%d embeddings, want %d", n, crops)
+		slices.Sort(s.Groups)
+		s.Groups = slices.Compact(s.Groups)
+		return s
+	case KindCrop:
+		return Crop{ref.ID, pick(rng, append(trickyIDs, "")), rng.IntN(2) == 0, created, updated}
+	case KindEmbedding:
+		return Embedding{
+			ref.ID, ref.Model, digest, pick(rng, []string{"", "recipe 1", "recipe 2"}), randomVector(rng, 1+rng.IntN(64)),
+			Quality{rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.IntN(5000), rng.IntN(5000)}, created,
 		}
 	}
+	return Gallery{ref.ID, created}
 }
 
-// TestOnlyOurKeys asserts that the store holds no key that a scan of the
-// package could not meet: what a delete forgets stays on disk for ever.
-func TestOnlyOurKeys(t *testing.T) {
-	s := closeAtEnd(t, openMem(t, vfs.NewMem()))
-	rng := rand.New(rand.NewPCG(4, 4))
-	o := newOracle()
-	for range 200 {
-		apply(t, s, o.change(rng))
+// next makes random changes that go on from m, and carries them out on it.
+func (m *model) next(rng *rand.Rand) (changes []Change) {
+	for range 1 + rng.IntN(4) {
+		c := Change{
+			Sequence: rng.Uint64(), Time: noon.Add(time.Duration(rng.Int64N(int64(300 * 24 * time.Hour)))), // not trimmed
+			Cause: pick(rng, []string{"", "enrol", "é"}), By: pick(rng, []string{"", "ann", "\xff"}),
+		}
+		writes := map[Ref]Write{}
+		for range rng.IntN(7) {
+			ref := randomRef(rng)
+			w := Write{Ref: ref, Before: m.records[ref]}
+			if rng.IntN(3) > 0 {
+				w.Put = randomRecord(rng, ref)
+			}
+			if ref.Kind == KindEmbedding {
+				w.Before = nil
+			}
+			writes[ref] = w
+		}
+		for _, ref := range slices.SortedFunc(maps.Keys(writes), byKey) {
+			c.Writes = append(c.Writes, writes[ref])
+		}
+		changes = append(changes, c)
+		m.apply(c)
 	}
-	var c Change
-	o.seq++
-	for _, id := range trickyIDs {
-		c.DeleteStudent(id)
-		c.DeleteCrop(id)
-		for _, model := range []string{"sface", "sf", "arcface", "\x00m"} {
-			c.DeleteEmbedding(id, model)
-			c.DeleteModel(model)
+	return changes
+}
+
+func (m *model) apply(c Change) {
+	read := c
+	read.Sequence, read.Writes = m.sequence()+1, nil
+	for _, w := range c.Writes {
+		delete(m.records, w.Ref)
+		if w.Put != nil {
+			m.records[w.Ref] = w.Put
+		}
+		w.Put = nil
+		read.Writes = append(read.Writes, w)
+	}
+	m.changes = append(m.changes, read)
+}
+
+// byKey is the order that Load promises.
+func byKey(a, b Ref) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Model, b.Model))
+}
+
+// sorted returns the records as Load yields them.
+func (m *model) sorted() (records []Record) {
+	for _, ref := range slices.SortedFunc(maps.Keys(m.records), byKey) {
+		records = append(records, m.records[ref])
+	}
+	return records
+}
+
+// compare fails the test unless the partition holds exactly what m does, by
+// every way of reading.
+func (m *model) compare(t *testing.T, p *Partition, rng *rand.Rand) {
+	t.Helper()
+	sequence, err := p.Sequence(t.Context())
+	if err != nil || sequence != m.sequence() {
+		t.Errorf("Sequence = %d, %v; want %d", sequence, err, m.sequence())
+	}
+	equal(t, "Load", load(t, p), m.sorted())
+	after := rng.Uint64N(m.sequence() + 1)
+	equal(t, "Changes", collect(t, p.Changes(t.Context(), after)), slices.Clone(m.changes[after:]))
+	var refs []Ref
+	var want []Record
+	for range rng.IntN(20) {
+		ref := randomRef(rng)
+		refs = append(refs, ref)
+		if r := m.records[ref]; r != nil {
+			want = append(want, r)
 		}
 	}
-	apply(t, s, &c)
-	if err := s.TrimChanges(o.seq + 1); err != nil {
-		t.Fatal(err)
-	}
-	newOracleAt(o.seq).compare(t, s)
-	it, err := s.db.NewIter(&pebble.IterOptions{})
+	got, err := p.Fetch(t.Context(), refs...)
 	if err != nil {
-		t.Fatal(err)
+		t.Errorf("Fetch: %v", err)
 	}
-	var kinds []kind
-	for valid := it.First(); valid; valid = it.Next() {
-		kinds = append(kinds, kind(it.Key()[1]))
-	}
-	if err := it.Close(); err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "kinds of the keys left", kinds, []kind{kindMeta, kindMeta})
+	equal(t, "Fetch", got, want)
 }
 
-func newOracleAt(seq uint64) *oracle {
-	o := newOracle()
-	o.seq = seq
-	return o
+// load returns what Load yields, with the vectors copied.
+func load(t *testing.T, p *Partition) (records []Record) {
+	t.Helper()
+	for r, err := range p.Load(t.Context()) {
+		if err != nil {
+			t.Errorf("Load: %v", err)
+			break
+		}
+		if e, ok := r.(Embedding); ok {
+			e.Vector = slices.Clone(e.Vector)
+			r = e
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+func equal(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if g := reflect.ValueOf(got); g.Kind() == reflect.Slice && g.Len() == 0 && reflect.ValueOf(want).Len() == 0 {
+		return
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\ngot  %+v\nwant %+v", what, got, want)
+	}
 }

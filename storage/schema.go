@@ -2,49 +2,37 @@ package storage
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// The meta records: a name in the key, one big-endian uint64 as the value.
+// schema is the version of keys and values that this release reads and writes.
+// Versions 1 and 2 were never released.
+const schema = 3
+
+// The store's own keys: one big-endian uint64 each. Any release must be able to
+// read the schema of any folder, so they stay as they are for ever.
 const (
-	metaSchema   = "schema"   // the version of keys and values, from 1
-	metaSequence = "sequence" // of the last applied change, in every batch
+	metaSchema = "\x01\x00schema\x00\x01" // the version of keys and values
+	metaNumber = "\x01\x00number\x00\x01" // how many changes were ever committed
 )
 
-// A migration rewrites the records of one schema version for the next one. It
-// reads from db and writes to batch, which is then committed, synced, together
-// with the new version: a crash leaves the one version or the other.
-type migration func(db *pebble.DB, batch *pebble.Batch) error
-
-// migrations holds the steps from schema 1 on: the first leads from 1 to 2.
-// Entries are only ever appended.
-var migrations = []migration{beginLog}
-
-// prepareSchema makes a new store ours, migrates an older one, and refuses any
-// other: ErrForeign, ErrNewerSchema.
-func prepareSchema(db *pebble.DB, steps []migration) error {
-	current := uint64(len(steps)) + 1
-	version, err := meta(db, metaSchema)
-	if errors.Is(err, ErrNotFound) {
-		return initSchema(db, current)
-	}
-	if err != nil {
+// prepareSchema makes a store that holds nothing ours, and refuses any that this
+// release does not read: ErrForeign, ErrOldSchema, ErrNewerSchema.
+func prepareSchema(db *pebble.DB) error {
+	version, found, err := meta(db, metaSchema)
+	switch {
+	case err != nil:
 		return err
-	}
-	if version > current {
+	case !found:
+		return initSchema(db)
+	case version > schema:
 		return fmt.Errorf("%w: its schema is %d and this release knows up to %d; "+
-			"run the newer release, or restore a backup made before it", ErrNewerSchema, version, current)
-	}
-	if version < 1 {
-		return corrupt(kindMeta)
-	}
-	for ; version < current; version++ {
-		if err := migrate(db, steps[version-1], version+1); err != nil {
-			return fmt.Errorf("storage: migrating from schema %d to %d: %w", version, version+1, err)
-		}
+			"run the newer release, or restore a backup made before it", ErrNewerSchema, version, schema)
+	case version < schema:
+		return fmt.Errorf("%w: its schema is %d and this release reads %d only; "+
+			"start with an empty folder and enrol again", ErrOldSchema, version, schema)
 	}
 	return nil
 }
@@ -52,49 +40,34 @@ func prepareSchema(db *pebble.DB, steps []migration) error {
 // initSchema writes the schema version into a store that holds nothing. A
 // crash between Pebble's creation of the folder and this write leaves an empty
 // store, so an empty one is new; one that holds anything is somebody else's.
-func initSchema(db *pebble.DB, version uint64) error {
+func initSchema(db *pebble.DB) error {
 	it, err := db.NewIter(nil)
 	if err != nil {
-		return readError(kindMeta, err)
+		return readError(err)
 	}
 	occupied := it.First()
 	if err := it.Close(); err != nil {
-		return readError(kindMeta, err)
+		return readError(err)
 	}
 	if occupied {
-		return ErrForeign
+		return fmt.Errorf("%w: choose another folder", ErrForeign)
 	}
-	return migrate(db, func(_ *pebble.DB, batch *pebble.Batch) error {
-		return setMeta(batch, metaSequence, 0)
-	}, version)
+	if err := db.Set([]byte(metaSchema), bigEndian(schema), pebble.Sync); err != nil {
+		return fmt.Errorf("storage: writing the schema: %w", err)
+	}
+	return nil
 }
 
-// migrate commits one step and the version that it leads to.
-func migrate(db *pebble.DB, step migration, version uint64) error {
-	batch := db.NewBatch()
-	err := step(db, batch)
-	if err == nil {
-		err = setMeta(batch, metaSchema, version)
+// meta returns one of the store's own numbers.
+func meta(db *pebble.DB, key string) (n uint64, found bool, err error) {
+	value, err := get(db, []byte(key))
+	if err != nil || value == nil {
+		return 0, false, err
 	}
-	if err == nil {
-		err = batch.Commit(pebble.Sync)
-	}
-	return errors.Join(err, batch.Close())
-}
-
-// meta returns a meta record, or ErrNotFound.
-func meta(r pebble.Reader, name string) (uint64, error) {
-	return get(r, decodeMeta, kindMeta, name)
-}
-
-func decodeMeta(_, value []byte) (uint64, error) {
 	if len(value) != 8 {
-		return 0, corrupt(kindMeta)
+		return 0, false, fmt.Errorf("%w: the store's own record does not parse; restore a backup", ErrCorrupt)
 	}
-	return binary.BigEndian.Uint64(value), nil
+	return binary.BigEndian.Uint64(value), true, nil
 }
 
-func setMeta(batch *pebble.Batch, name string, value uint64) error {
-	w := writer{batch: batch}
-	return w.set(binary.BigEndian.AppendUint64(nil, value), kindMeta, name)
-}
+func bigEndian(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

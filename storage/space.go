@@ -44,7 +44,7 @@ func (g *spaceGuard) check() error {
 	}
 	g.checked = time.Now()
 	before := g.refusal
-	g.refusal = g.look(g.min)
+	g.refusal = g.look()
 	switch {
 	case before == nil && g.refusal != nil:
 		g.log.Error("disk nearly full: changes are refused until there is space", "reason", g.refusal)
@@ -56,7 +56,7 @@ func (g *spaceGuard) check() error {
 
 // look asks the file system. One that cannot tell does not stop the writers:
 // Pebble still ends the process when a write fails.
-func (g *spaceGuard) look(min int64) error {
+func (g *spaceGuard) look() error {
 	usage, err := g.usage()
 	if errors.Is(err, vfs.ErrUnsupported) {
 		return nil
@@ -65,19 +65,11 @@ func (g *spaceGuard) look(min int64) error {
 		g.log.Warn("free space of the disk is unknown", "error", err)
 		return nil
 	}
-	if usage.AvailBytes >= uint64(min) {
+	if usage.AvailBytes >= uint64(g.min) {
 		return nil
 	}
 	const mib = 1 << 20
-	return fmt.Errorf("%w: %d MiB free, %d MiB needed", ErrReadOnly, usage.AvailBytes/mib, min/mib)
-}
-
-// room returns ErrReadOnly if there would be too little space with n bytes less.
-func (g *spaceGuard) room(n int64) error {
-	if g.min < 0 {
-		return nil
-	}
-	return g.look(g.min + n)
+	return fmt.Errorf("%w: %d MiB free, %d MiB needed; free some space", ErrReadOnly, usage.AvailBytes/mib, g.min/mib)
 }
 
 // listener makes the guard look again whenever Pebble has just used or missed

@@ -21,37 +21,21 @@ func TestReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeAtEnd(t, s)
-	student := func(id string) *Change {
-		var c Change
-		c.PutStudent(Student{ID: id})
-		return &c
-	}
-	apply(t, s, student("ann"))
+	p := partition(t, closeAtEnd(t, s), "school")
+	put(t, p, Student{ID: "ann"})
 
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 999, TotalBytes: 5000})
-	if err := s.db.Flush(); err != nil { // an event of Pebble's: the guard looks again
+	if err := onPebble(s).db.Flush(); err != nil { // an event of Pebble's: the guard looks again
 		t.Fatal(err)
 	}
-	refused := student("bob")
-	_, err = s.Apply(refused)
-	wantError(t, "Apply", err, ErrReadOnly)
-	if _, err := s.Student("ann"); err != nil {
-		t.Errorf("read while read-only: %v", err)
-	}
-	_, err = s.Student("bob")
-	wantError(t, "Student", err, ErrNotFound)
-	if s.Sequence() != 1 {
-		t.Errorf("Sequence() = %d, want 1", s.Sequence())
-	}
+	refused := []Change{change(Student{ID: "bob"})}
+	wantError(t, "Commit", p.Commit(t.Context(), 1, refused), ErrReadOnly)
+	equal(t, "Load while read-only", load(t, p), []Record{Student{ID: "ann"}})
 
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1000, TotalBytes: 5000})
-	wantError(t, "Room for nothing", s.Room(0), nil)
-	wantError(t, "Room for a byte", s.Room(1), ErrReadOnly)
-	s.space.expired.Store(true)
-	if seq := apply(t, s, refused); seq != 2 {
-		t.Errorf("Seq = %d, want 2", seq)
-	}
+	onPebble(s).space.expired.Store(true)
+	wantError(t, "Commit with space", p.Commit(t.Context(), 1, refused), nil)
+	equal(t, "Load", load(t, p), []Record{Student{ID: "ann"}, Student{ID: "bob"}})
 }
 
 // TestSpaceGuard counts how often the guard asks the file system.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/terminal"
 )
 
 func checkCommand() command {
@@ -47,6 +47,7 @@ func runCheck(ctx context.Context, c console, o clientOptions) error {
 func printCheck(c console, report *pb.CheckConsistencyResponse) error {
 	if report.GetConsistent() {
 		_, err := fmt.Fprintf(c.out, "consistent: %d enrolled embeddings on disk, %d searched\n", report.GetStored(), report.GetIndexed())
+		printCoverage(c.out, "the gallery's model", report.GetCoverage())
 		return err
 	}
 	var rows [][]string

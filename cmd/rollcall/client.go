@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"rollcall/cmd/terminal"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
-	"rollcall/terminal"
 )
 
 // clientOptions is what every command that calls a server has.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/terminal"
 )
 
 // detectOptions are the flags of detect.

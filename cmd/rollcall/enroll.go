@@ -14,8 +14,8 @@ import (
 	"connectrpc.com/connect"
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/terminal"
 )
 
 // enrollOptions are the flags of enroll.

@@ -28,6 +28,7 @@ func root() command {
 			studentsCommand(),
 			cropsCommand(),
 			modelsCommand(),
+			settingsCommand(),
 			runtimeCommand(),
 			checkCommand(),
 			benchCommand(),

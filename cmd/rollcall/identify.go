@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/terminal"
 )
 
 // identifyOptions are the flags of identify.
@@ -97,6 +97,9 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 		fmt.Fprintf(out, "  (%s)", reasonsText(resp.GetReasons()))
 	}
 	fmt.Fprintln(out)
+	for _, w := range resp.GetWarnings() {
+		fmt.Fprintf(out, "    warning: %s\n", warningTexts[w])
+	}
 	var rows [][]string
 	for _, candidate := range resp.GetCandidates() {
 		rows = append(rows, []string{
@@ -107,6 +110,12 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 		return nil
 	}
 	return terminal.PrintTable(out, []string{"    CANDIDATE", "SIMILARITY", "CROP"}, rows)
+}
+
+// warningTexts say what is wrong and what to do.
+var warningTexts = map[pb.Warning]string{
+	pb.Warning_WARNING_OTHER_MODEL:  "not the gallery's model: only the crops that this one embedded are compared (\"rollcall settings show\")",
+	pb.Warning_WARNING_OTHER_RECIPE: "the gallery's embeddings were made with another locator or alignment, and compare less well (\"rollcall settings show\")",
 }
 
 // reasonsText writes reasons as words: "no face, too dark".

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	"rollcall/models"
-	"rollcall/terminal"
 )
 
 // libraryOptions says where the installed models are.
@@ -33,7 +33,7 @@ func modelsCommand() command {
 catalogue holds the contracts of well-known models; their files are downloaded
 from their makers (pull) or supplied by you (add). An embedder is needed to
 enrol and identify; one that aligns faces needs a locator beside it.`,
-		children: []command{modelsList(), modelsShow(), modelsPull(), modelsAdd(), modelsVerify(), modelsRemove()},
+		children: []command{modelsList(), modelsShow(), modelsPull(), modelsAdd(), modelsVerify(), modelsRemove(), modelsUse()},
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder/ortlib"
 	"rollcall/models"
-	"rollcall/terminal"
 )
 
 func modelsPull() command {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
-	"rollcall/terminal"
 )
 
 // startRuntime finds or installs ONNX Runtime and loads it into this process.

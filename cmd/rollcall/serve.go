@@ -7,16 +7,15 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"time"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
 	"rollcall/gallery"
 	"rollcall/models"
 	"rollcall/rpc"
 	"rollcall/storage"
-	"rollcall/terminal"
 )
 
 func serveCommand() command {
@@ -63,8 +62,11 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		return errors.Join(err, <-served)
 	}
 	defer func() { err = errors.Join(err, parts.close()) }()
-	server.Ready(rpc.Backend{Embedder: parts.embedder, Gallery: parts.gallery, Models: parts.library})
-	config.announce(ctx, c.out, ln, parts)
+	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Models: parts.library})
+	if err := config.announce(ctx, c.out, ln, parts); err != nil {
+		stop()
+		return errors.Join(err, <-served)
+	}
 	return <-served
 }
 
@@ -74,11 +76,11 @@ const worthProgress = 100_000
 
 // serveParts is what serve has opened, in the order of opening.
 type serveParts struct {
-	runtime  ortlib.Library
-	store    *storage.Store
-	gallery  *gallery.Gallery
-	library  *models.Library
-	embedder *embedder.Embedder
+	runtime   ortlib.Library
+	store     *storage.Store
+	galleries *gallery.Galleries
+	library   *models.Library
+	embedder  *embedder.Embedder
 }
 
 // open opens everything below rpc. On an error nothing stays open.
@@ -91,7 +93,7 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 		}
 	}()
 	// The store first: a second server of the same folder fails at once.
-	if p.store, err = storage.Open(config.data, storage.Options{Logger: logger}); err != nil {
+	if p.store, err = storage.Open(config.data, storage.Options{Logger: logger, AcceptLoss: config.acceptLoss}); err != nil {
 		return p, fmt.Errorf("open the gallery in %s: %w", config.data, err)
 	}
 	if p.library, err = config.library.open(); err != nil {
@@ -103,24 +105,37 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	if p.embedder, err = embedder.New(p.library, config.embedderOptions(logger, metrics)); err != nil {
 		return p, err
 	}
-	rebuild := terminal.NewMeter(c.err, "reading the gallery", "crops")
+	return p, p.openGalleries(ctx, c, config, logger)
+}
+
+// openGalleries opens the galleries, and loads the one that calls without a name
+// are about.
+func (p *serveParts) openGalleries(ctx context.Context, c console, config *serveConfig, logger *slog.Logger) (err error) {
+	reading := terminal.NewMeter(c.err, "reading the gallery", "crops")
+	defer reading.End()
 	opts := config.galleryOptions(logger)
-	opts.SnapshotDir = filepath.Join(config.data, "snapshots")
+	opts.Models = rpc.Facts(p.library, p.embedder)
 	opts.Progress = func(done, total int) {
 		if total >= worthProgress {
-			rebuild.Step(int64(done), int64(total))
+			reading.Step(int64(done), int64(total))
 		}
 	}
-	p.gallery, err = gallery.Open(ctx, p.store, opts)
-	rebuild.End()
-	return p, err
+	if p.galleries, err = gallery.OpenGalleries(ctx, p.store, opts, config.galleryMemoryMiB<<20); err != nil {
+		return err
+	}
+	_, release, err := p.galleries.Use(ctx, gallery.DefaultGallery)
+	if err != nil {
+		return err
+	}
+	release()
+	return nil
 }
 
 // close closes what is open, last first.
 func (p *serveParts) close() error {
 	var errs []error
-	if p.gallery != nil {
-		errs = append(errs, p.gallery.Close())
+	if p.galleries != nil {
+		errs = append(errs, p.galleries.Close())
 	}
 	if p.embedder != nil {
 		errs = append(errs, p.embedder.Close())
@@ -132,20 +147,34 @@ func (p *serveParts) close() error {
 }
 
 // announce says where the server answers, with what, and what to try.
-func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.Listener, p *serveParts) {
+func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.Listener, p *serveParts) error {
+	list, err := p.galleries.Overview(ctx)
+	if err != nil {
+		return err
+	}
 	url := "http://" + ln.Addr().String()
-	stats := p.gallery.Stats()
 	fmt.Fprintf(out, "Rollcall %s answers at %s\n", version, url)
-	fmt.Fprintf(out, "  gallery  %d students, %d crops in %s\n", stats.Students, stats.Crops, config.data)
+	for id, stats := range p.galleries.Stats() {
+		fmt.Fprintf(out, "  gallery  %s: %s, %s in %s\n", id, count(stats.Students, "student"), count(stats.Crops, "crop"), config.data)
+	}
 	fmt.Fprintf(out, "  runtime  ONNX Runtime %s (%s)\n", p.runtime.Version, p.runtime.Origin)
-	config.announceModel(ctx, out, p)
+	for _, o := range list {
+		if o.ID == gallery.DefaultGallery {
+			announceModel(ctx, out, p, o.Settings.Model)
+		}
+	}
+	for _, o := range list {
+		config.announceDifferences(out, p.embedder, o)
+	}
 	fmt.Fprintf(out, "Try it:\n  printf '{\"image\":\"%%s\"}' \"$(base64 < probe.jpg | tr -d '\\n')\" |\n    curl -s --json @- %s/rollcall.v1.AttendanceService/Identify\n", url)
+	return nil
 }
 
-// announceModel loads the model that is used by default and says which it is,
-// or what to do where there is none: the server takes it up without a restart.
-func (config *serveConfig) announceModel(ctx context.Context, out io.Writer, p *serveParts) {
-	loaded, err := p.embedder.Load(ctx, config.model)
+// announceModel loads the model of the gallery, or the preferred one where it has
+// chosen none, and says which it is, or what to do where there is none: the server
+// takes it up without a restart.
+func announceModel(ctx context.Context, out io.Writer, p *serveParts, name string) {
+	loaded, err := p.embedder.Load(ctx, name)
 	if err == nil {
 		fmt.Fprintf(out, "  model    %s, %d-D, sha256 %.12s…, %d sessions, loaded in %s\n",
 			loaded.Contract.Name, loaded.Contract.Output.Dimension, loaded.Contract.SHA256, loaded.Sessions, loaded.Took.Round(time.Millisecond))
@@ -160,5 +189,35 @@ func (config *serveConfig) announceModel(ctx context.Context, out io.Writer, p *
 		if _, err := p.library.Default(kind); err != nil {
 			fmt.Fprintf(out, "           %v\n", err)
 		}
+	}
+}
+
+// announceDifferences names what a gallery keeps of its own against the flags that
+// were given, and where this server would embed crops otherwise than it was done.
+func (config *serveConfig) announceDifferences(out io.Writer, e *embedder.Embedder, o gallery.Overview) {
+	note := func(format string, args ...any) {
+		fmt.Fprintf(out, "  note     gallery %s: %s\n", o.ID, fmt.Sprintf(format, args...))
+	}
+	for _, flag := range []struct {
+		name       string
+		told, kept any
+	}{
+		{"model", config.model, o.Settings.Model},
+		{"fpir", config.fpir, o.Settings.FPIR},
+		{"margin", config.margin, o.Settings.Margin},
+	} {
+		if config.set.Changed(flag.name) && flag.told != flag.kept {
+			note("--%s is for new galleries; this one keeps %v (\"rollcall settings set %s=%v\" changes it)", flag.name, flag.kept, flag.name, flag.told)
+		}
+	}
+	if o.Settings.Model == "" {
+		return
+	}
+	recipe, err := e.Recipe(o.Settings.Model)
+	switch {
+	case err != nil:
+		note("its model %s cannot be used, and nobody is recognised without it: %v", o.Settings.Model, err)
+	case o.Recipe != "" && o.Recipe != recipe:
+		note("its embeddings were made otherwise (%s) than this server makes them (%s), and compare less well: use the same locator, or \"rollcall models use %s\" and enrol the crops again", o.Recipe, recipe, o.Settings.Model)
 	}
 }

@@ -36,19 +36,23 @@ type serveConfig struct {
 	engine                             string
 	fpir                               float64
 	margin                             float32
+	galleryMemoryMiB                   int64
+	acceptLoss                         bool
 	allowEmbeddings                    bool
 	requestTimeout, drainTimeout       time.Duration
 	logFormat, logLevel                string
 
-	address *net.TCPAddr // what listen says; set by validate
+	address *net.TCPAddr   // what listen says; set by validate
+	set     *pflag.FlagSet // says which flags were given
 }
 
 func (config *serveConfig) addFlags(set *pflag.FlagSet) {
+	config.set = set
 	set.StringVar(&config.listen, "listen", "127.0.0.1:8787", "address to answer on; port 0 takes a free one")
 	set.BoolVar(&config.expose, "expose", false, "allow --listen on more than this machine, though nobody has to log in")
 	set.StringVar(&config.data, "data", "rollcall-data", "folder of the gallery; made when missing")
 	config.library.addFlags(set)
-	set.StringVar(&config.model, "model", "", "embedder for requests that name none; empty: the best one installed")
+	set.StringVar(&config.model, "model", "", "embedder that a new gallery starts with; empty: the one of its first crop, and until then the best one installed")
 	set.StringVar(&config.locator, "locator", "", "locator that finds landmarks; none: embed without alignment; empty: the best one installed")
 	set.StringVar(&config.detector, "detector", "", "detector that finds the faces of photos; empty: the best one installed")
 	config.install.addFlags(set)
@@ -58,8 +62,10 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	set.DurationVar(&config.modelTTL, "model-ttl", 0, "unload a model that was idle this long; 0: never")
 	set.Int64Var(&config.modelMemoryMiB, "model-memory", 0, "MiB that loaded models may take; 0: no limit")
 	set.StringVar(&config.engine, "index-engine", "exact", "how vectors are searched: "+oneOf(index.Engines))
-	set.Float64Var(&config.fpir, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")
-	set.Float32Var(&config.margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next")
+	set.Float64Var(&config.fpir, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, that a new gallery starts with")
+	set.Float32Var(&config.margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next, that a new gallery starts with")
+	set.Int64Var(&config.galleryMemoryMiB, "gallery-memory", 0, "MiB that galleries may take before those not in use leave memory; 0: no limit")
+	set.BoolVar(&config.acceptLoss, "accept-loss", false, "start although changes that were acknowledged are missing on disk, and go on with what is there")
 	set.BoolVar(&config.allowEmbeddings, "allow-embeddings", false, "give embeddings to clients that ask; a face can be rebuilt from one")
 	set.DurationVar(&config.requestTimeout, "request-timeout", 30*time.Second, "end a call that takes longer")
 	set.DurationVar(&config.drainTimeout, "drain-timeout", 20*time.Second, "wait this long for calls in flight when stopping")
@@ -78,8 +84,8 @@ const (
 	maxSessions = 1024
 	// maxQueue callers, each with a crop of up to 8 MiB in memory.
 	maxQueue = 10_000
-	// maxModelMemoryMiB is a tebibyte.
-	maxModelMemoryMiB = 1 << 20
+	// maxMemoryMiB is a tebibyte.
+	maxMemoryMiB = 1 << 20
 )
 
 // validate returns a usage error that names the first flag whose value cannot be, and
@@ -96,9 +102,10 @@ func (config *serveConfig) validate() error {
 		{"threads-per-session", config.threadsPerSession, within(config.threadsPerSession, 1, maxSessions), fmt.Sprintf("1 to %d", maxSessions)},
 		{"queue", config.queue, within(config.queue, 0, maxQueue), fmt.Sprintf("0 (4 x sessions) to %d", maxQueue)},
 		{"model-ttl", config.modelTTL, config.modelTTL >= 0, "0 (never) or a time such as 10m"},
-		{"model-memory", config.modelMemoryMiB, within(config.modelMemoryMiB, 0, maxModelMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxModelMemoryMiB)},
+		{"model-memory", config.modelMemoryMiB, within(config.modelMemoryMiB, 0, maxMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxMemoryMiB)},
+		{"gallery-memory", config.galleryMemoryMiB, within(config.galleryMemoryMiB, 0, maxMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxMemoryMiB)},
 		{"index-engine", config.engine, slices.Contains(index.Engines, config.engine), oneOf(index.Engines)},
-		{"fpir", config.fpir, config.fpir > 0 && config.fpir < 1, "more than 0 and less than 1"},
+		{"fpir", config.fpir, config.fpir >= gallery.MinFPIR && config.fpir < 1, fmt.Sprintf("at least %v and less than 1", gallery.MinFPIR)},
 		{"margin", config.margin, within(config.margin, 0, 2), "0 to 2"},
 		{"request-timeout", config.requestTimeout, config.requestTimeout > 0, "a time of more than 0, such as 30s"},
 		{"drain-timeout", config.drainTimeout, config.drainTimeout > 0, "a time of more than 0, such as 20s"},
@@ -151,7 +158,6 @@ func (config *serveConfig) logger(w io.Writer) *slog.Logger {
 
 func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics) rpc.Options {
 	return rpc.Options{
-		Model:           config.model,
 		AllowEmbeddings: config.allowEmbeddings,
 		LocalOnly:       !config.expose,
 		// One session's worth of crops in flight for each core keeps a stream fed.
@@ -178,9 +184,14 @@ func (config *serveConfig) embedderOptions(logger *slog.Logger, metrics *rpc.Met
 }
 
 func (config *serveConfig) galleryOptions(logger *slog.Logger) gallery.Options {
-	o := gallery.Options{Engine: config.engine, FPIR: config.fpir, Margin: config.margin, Logger: logger}
-	if config.margin == 0 {
-		o.Margin = -1 // none: 0 would be the default
+	return gallery.Options{Engine: config.engine, New: config.newSettings(), Logger: logger}
+}
+
+// newSettings are those that a new gallery starts with.
+func (config *serveConfig) newSettings() gallery.Settings {
+	s := gallery.Settings{Model: config.model, FPIR: config.fpir, Margin: config.margin}
+	if s.Margin == 0 {
+		s.Margin = -1 // none: 0 would be the default
 	}
-	return o
+	return s
 }

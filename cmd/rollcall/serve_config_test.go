@@ -42,11 +42,11 @@ func TestServeRefusesWhatCannotBe(t *testing.T) {
 		{"model-memory", "9223372036854775807", "MiB"},
 		{"index-engine", "foo", "exact"},
 		{"index-engine", "", "exact"},
-		{"fpir", "0", "more than 0 and less than 1"},
-		{"fpir", "1", "more than 0 and less than 1"},
-		{"fpir", "-0.5", "more than 0 and less than 1"},
-		{"fpir", "NaN", "more than 0 and less than 1"},
-		{"fpir", "+Inf", "more than 0 and less than 1"},
+		{"fpir", "0", "at least 1e-09 and less than 1"},
+		{"fpir", "1", "at least 1e-09 and less than 1"},
+		{"fpir", "-0.5", "at least 1e-09 and less than 1"},
+		{"fpir", "NaN", "at least 1e-09 and less than 1"},
+		{"fpir", "+Inf", "at least 1e-09 and less than 1"},
 		{"margin", "-0.1", "0 to 2"},
 		{"margin", "2.5", "0 to 2"},
 		{"margin", "NaN", "0 to 2"},
@@ -135,13 +135,13 @@ func TestServeTakesWhatIsAllowed(t *testing.T) {
 func TestMarginOfNothing(t *testing.T) {
 	var config serveConfig
 	set := newFlags(&config)
-	if got := config.galleryOptions(nil).Margin; got != gallery.DefaultMargin {
+	if got := config.galleryOptions(nil).New.Margin; got != gallery.DefaultMargin {
 		t.Errorf("margin %v where none is named", got)
 	}
 	if err := set.Set("margin", "0"); err != nil {
 		t.Fatal(err)
 	}
-	if got := config.galleryOptions(nil).Margin; !(got < 0) || math.IsNaN(float64(got)) {
+	if got := config.galleryOptions(nil).New.Margin; !(got < 0) || math.IsNaN(float64(got)) {
 		t.Errorf("--margin=0 asks the gallery for %v; a negative one is none", got)
 	}
 }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/models"
-	"rollcall/terminal"
 )
 
 // installOptions says what serve does about a model that it is told to use and

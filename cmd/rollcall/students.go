@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/proto"
 
+	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/terminal"
 )
 
 func studentsCommand() command {

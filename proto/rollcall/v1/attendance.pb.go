@@ -34,7 +34,7 @@ type EmbedRequest struct {
 	StudentId string `protobuf:"bytes,3,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// Groups to add the student to.
 	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
-	// The model; empty: the server's default.
+	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
 	// The five landmarks, where the client knows them, in the order in which
 	// they are seen in the image: left eye, right eye, nose, left and right
@@ -166,7 +166,12 @@ type EmbedResponse struct {
 	// Where they came from.
 	LandmarkSource LandmarkSource `protobuf:"varint,12,opt,name=landmark_source,json=landmarkSource,proto3,enum=rollcall.v1.LandmarkSource" json:"landmark_source,omitempty"`
 	// The embedding, of unit length, only where the request asked for it.
-	Embedding     []float32 `protobuf:"fixed32,13,rep,packed,name=embedding,proto3" json:"embedding,omitempty"`
+	Embedding []float32 `protobuf:"fixed32,13,rep,packed,name=embedding,proto3" json:"embedding,omitempty"`
+	// How it was made: the model, the locator and the version of decoding and
+	// alignment, to be compared as a whole.
+	Recipe string `protobuf:"bytes,14,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	// What somebody should look at.
+	Warnings      []Warning `protobuf:"varint,15,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +297,20 @@ func (x *EmbedResponse) GetEmbedding() []float32 {
 	return nil
 }
 
+func (x *EmbedResponse) GetRecipe() string {
+	if x != nil {
+		return x.Recipe
+	}
+	return ""
+}
+
+func (x *EmbedResponse) GetWarnings() []Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 // IdentifyRequest is a probe, and who it may be.
 type IdentifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -301,12 +320,13 @@ type IdentifyRequest struct {
 	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
 	// Who the probe may be; empty: everybody.
 	Scope *Scope `protobuf:"bytes,3,opt,name=scope,proto3" json:"scope,omitempty"`
-	// The model; empty: the server's default.
+	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
 	// As in EmbedRequest.
 	Landmarks []*Point `protobuf:"bytes,5,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	// The wanted false positive identification rate: how many of the probes of
-	// strangers may get a MATCH. 0: the server's, one in 1,000 unless configured.
+	// strangers may get a MATCH. 0: the gallery's, one in 1,000 unless its
+	// settings say otherwise.
 	// It has an effect where the model is calibrated.
 	Fpir float64 `protobuf:"fixed64,6,opt,name=fpir,proto3" json:"fpir,omitempty"`
 	// How many candidates to return; 0: five.
@@ -417,8 +437,13 @@ type IdentifyResponse struct {
 	Quality *Quality `protobuf:"bytes,9,opt,name=quality,proto3" json:"quality,omitempty"`
 	// How many enrolled students the probe was compared with.
 	StudentsInScope int32 `protobuf:"varint,10,opt,name=students_in_scope,json=studentsInScope,proto3" json:"students_in_scope,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// False: the answer rests on an approximate search, which may have missed
+	// somebody. Only with the index engines hnsw and coder-hnsw.
+	Exact *bool `protobuf:"varint,11,opt,name=exact,proto3,oneof" json:"exact,omitempty"`
+	// What somebody should look at.
+	Warnings      []Warning `protobuf:"varint,12,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *IdentifyResponse) Reset() {
@@ -521,6 +546,20 @@ func (x *IdentifyResponse) GetStudentsInScope() int32 {
 	return 0
 }
 
+func (x *IdentifyResponse) GetExact() bool {
+	if x != nil && x.Exact != nil {
+		return *x.Exact
+	}
+	return false
+}
+
+func (x *IdentifyResponse) GetWarnings() []Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 // RollCallRequest is the crops of one picture.
 type RollCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -528,7 +567,7 @@ type RollCallRequest struct {
 	Probes []*RollCallProbe `protobuf:"bytes,1,rep,name=probes,proto3" json:"probes,omitempty"`
 	// Who should be there; empty: everybody.
 	Scope *Scope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
-	// The model; empty: the server's default.
+	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	// As in IdentifyRequest, for each crop.
 	Fpir          float64 `protobuf:"fixed64,4,opt,name=fpir,proto3" json:"fpir,omitempty"`
@@ -663,7 +702,9 @@ type RollCallResponse struct {
 	// Number of components of its embedding.
 	Dimension int32 `protobuf:"varint,5,opt,name=dimension,proto3" json:"dimension,omitempty"`
 	// The similarity that a match needs here.
-	Threshold     float32 `protobuf:"fixed32,6,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	Threshold float32 `protobuf:"fixed32,6,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// What somebody should look at.
+	Warnings      []Warning `protobuf:"varint,7,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,6 +779,13 @@ func (x *RollCallResponse) GetThreshold() float32 {
 		return x.Threshold
 	}
 	return 0
+}
+
+func (x *RollCallResponse) GetWarnings() []Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // A Seat is one crop of a roll call and who sits there.
@@ -1151,7 +1199,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x0fallow_duplicate\x18\a \x01(\bR\x0eallowDuplicate\x12)\n" +
 	"\x10return_embedding\x18\b \x01(\bR\x0freturnEmbedding:\xa6\x02\xbaH\xa2\x02\x1a\x90\x01\n" +
 	"\x18embed.student_needs_crop\x12Gstudent_id needs a crop_id: the crop is what the student is enrolled by\x1a+this.student_id == '' || this.crop_id != ''\x1a\x8c\x01\n" +
-	"\x19embed.groups_need_student\x12=groups need a student_id: it is the student who is in a group\x1a0this.groups.size() == 0 || this.student_id != ''\"\xc7\x03\n" +
+	"\x19embed.groups_need_student\x12=groups need a student_id: it is the student who is in a group\x1a0this.groups.size() == 0 || this.student_id != ''\"\x91\x04\n" +
 	"\rEmbedResponse\x12.\n" +
 	"\aquality\x18\x01 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\x05R\tdimension\x12\x14\n" +
@@ -1167,7 +1215,9 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	" \x01(\bR\tcorrected\x120\n" +
 	"\tlandmarks\x18\v \x03(\v2\x12.rollcall.v1.PointR\tlandmarks\x12D\n" +
 	"\x0flandmark_source\x18\f \x01(\x0e2\x1b.rollcall.v1.LandmarkSourceR\x0elandmarkSource\x12\x1c\n" +
-	"\tembedding\x18\r \x03(\x02R\tembedding\"\x89\x05\n" +
+	"\tembedding\x18\r \x03(\x02R\tembedding\x12\x16\n" +
+	"\x06recipe\x18\x0e \x01(\tR\x06recipe\x120\n" +
+	"\bwarnings\x18\x0f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\x89\x05\n" +
 	"\x0fIdentifyRequest\x12 \n" +
 	"\x05image\x18\x01 \x01(\fB\n" +
 	"\xbaH\az\x05\x18\x80\x80\x80\x04R\x05image\x12/\n" +
@@ -1178,7 +1228,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5R\tlandmarks\x12+\n" +
 	"\x04fpir\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x120\n" +
 	"\x0emax_candidates\x18\a \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates:\x82\x01\xbaH\x7f\x1a}\n" +
-	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\"\x96\x03\n" +
+	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\"\xed\x03\n" +
 	"\x10IdentifyResponse\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -1195,7 +1245,10 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\tdimension\x18\b \x01(\x05R\tdimension\x12.\n" +
 	"\aquality\x18\t \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12*\n" +
 	"\x11students_in_scope\x18\n" +
-	" \x01(\x05R\x0fstudentsInScope\"\xd6\x01\n" +
+	" \x01(\x05R\x0fstudentsInScope\x12\x19\n" +
+	"\x05exact\x18\v \x01(\bH\x00R\x05exact\x88\x01\x01\x120\n" +
+	"\bwarnings\x18\f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarningsB\b\n" +
+	"\x06_exact\"\xd6\x01\n" +
 	"\x0fRollCallRequest\x12?\n" +
 	"\x06probes\x18\x01 \x03(\v2\x1a.rollcall.v1.RollCallProbeB\v\xbaH\b\x92\x01\x05\b\x01\x10\xc8\x01R\x06probes\x12(\n" +
 	"\x05scope\x18\x02 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
@@ -1205,14 +1258,15 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
 	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12\xe7\x01\n" +
 	"\tlandmarks\x18\x02 \x03(\v2\x12.rollcall.v1.PointB\xb4\x01\xbaH\xb0\x01\xba\x01\xac\x01\n" +
-	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5R\tlandmarks\"\xbf\x01\n" +
+	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5R\tlandmarks\"\xf1\x01\n" +
 	"\x10RollCallResponse\x12'\n" +
 	"\x05seats\x18\x01 \x03(\v2\x11.rollcall.v1.SeatR\x05seats\x12\x16\n" +
 	"\x06absent\x18\x02 \x03(\tR\x06absent\x12\x18\n" +
 	"\aunknown\x18\x03 \x03(\x05R\aunknown\x12\x14\n" +
 	"\x05model\x18\x04 \x01(\tR\x05model\x12\x1c\n" +
 	"\tdimension\x18\x05 \x01(\x05R\tdimension\x12\x1c\n" +
-	"\tthreshold\x18\x06 \x01(\x02R\tthreshold\"\x8c\x02\n" +
+	"\tthreshold\x18\x06 \x01(\x02R\tthreshold\x120\n" +
+	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\x8c\x02\n" +
 	"\x04Seat\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -1283,48 +1337,52 @@ var file_rollcall_v1_attendance_proto_goTypes = []any{
 	(*Point)(nil),            // 12: rollcall.v1.Point
 	(*Quality)(nil),          // 13: rollcall.v1.Quality
 	(LandmarkSource)(0),      // 14: rollcall.v1.LandmarkSource
-	(*Scope)(nil),            // 15: rollcall.v1.Scope
-	(Verdict)(0),             // 16: rollcall.v1.Verdict
-	(*Candidate)(nil),        // 17: rollcall.v1.Candidate
-	(Reason)(0),              // 18: rollcall.v1.Reason
+	(Warning)(0),             // 15: rollcall.v1.Warning
+	(*Scope)(nil),            // 16: rollcall.v1.Scope
+	(Verdict)(0),             // 17: rollcall.v1.Verdict
+	(*Candidate)(nil),        // 18: rollcall.v1.Candidate
+	(Reason)(0),              // 19: rollcall.v1.Reason
 }
 var file_rollcall_v1_attendance_proto_depIdxs = []int32{
 	12, // 0: rollcall.v1.EmbedRequest.landmarks:type_name -> rollcall.v1.Point
 	13, // 1: rollcall.v1.EmbedResponse.quality:type_name -> rollcall.v1.Quality
 	12, // 2: rollcall.v1.EmbedResponse.landmarks:type_name -> rollcall.v1.Point
 	14, // 3: rollcall.v1.EmbedResponse.landmark_source:type_name -> rollcall.v1.LandmarkSource
-	15, // 4: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
-	12, // 5: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
-	16, // 6: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
-	17, // 7: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
-	18, // 8: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
-	13, // 9: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
-	5,  // 10: rollcall.v1.RollCallRequest.probes:type_name -> rollcall.v1.RollCallProbe
-	15, // 11: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
-	12, // 12: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
-	7,  // 13: rollcall.v1.RollCallResponse.seats:type_name -> rollcall.v1.Seat
-	16, // 14: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
-	17, // 15: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
-	18, // 16: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
-	13, // 17: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
-	10, // 18: rollcall.v1.DetectResponse.faces:type_name -> rollcall.v1.Face
-	11, // 19: rollcall.v1.Face.box:type_name -> rollcall.v1.Box
-	12, // 20: rollcall.v1.Face.landmarks:type_name -> rollcall.v1.Point
-	13, // 21: rollcall.v1.Face.quality:type_name -> rollcall.v1.Quality
-	18, // 22: rollcall.v1.Face.reasons:type_name -> rollcall.v1.Reason
-	0,  // 23: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
-	2,  // 24: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
-	4,  // 25: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
-	8,  // 26: rollcall.v1.AttendanceService.Detect:input_type -> rollcall.v1.DetectRequest
-	1,  // 27: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
-	3,  // 28: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
-	6,  // 29: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
-	9,  // 30: rollcall.v1.AttendanceService.Detect:output_type -> rollcall.v1.DetectResponse
-	27, // [27:31] is the sub-list for method output_type
-	23, // [23:27] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	15, // 4: rollcall.v1.EmbedResponse.warnings:type_name -> rollcall.v1.Warning
+	16, // 5: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
+	12, // 6: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
+	17, // 7: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
+	18, // 8: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
+	19, // 9: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
+	13, // 10: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
+	15, // 11: rollcall.v1.IdentifyResponse.warnings:type_name -> rollcall.v1.Warning
+	5,  // 12: rollcall.v1.RollCallRequest.probes:type_name -> rollcall.v1.RollCallProbe
+	16, // 13: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
+	12, // 14: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
+	7,  // 15: rollcall.v1.RollCallResponse.seats:type_name -> rollcall.v1.Seat
+	15, // 16: rollcall.v1.RollCallResponse.warnings:type_name -> rollcall.v1.Warning
+	17, // 17: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
+	18, // 18: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
+	19, // 19: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
+	13, // 20: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
+	10, // 21: rollcall.v1.DetectResponse.faces:type_name -> rollcall.v1.Face
+	11, // 22: rollcall.v1.Face.box:type_name -> rollcall.v1.Box
+	12, // 23: rollcall.v1.Face.landmarks:type_name -> rollcall.v1.Point
+	13, // 24: rollcall.v1.Face.quality:type_name -> rollcall.v1.Quality
+	19, // 25: rollcall.v1.Face.reasons:type_name -> rollcall.v1.Reason
+	0,  // 26: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
+	2,  // 27: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
+	4,  // 28: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
+	8,  // 29: rollcall.v1.AttendanceService.Detect:input_type -> rollcall.v1.DetectRequest
+	1,  // 30: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
+	3,  // 31: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
+	6,  // 32: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
+	9,  // 33: rollcall.v1.AttendanceService.Detect:output_type -> rollcall.v1.DetectResponse
+	30, // [30:34] is the sub-list for method output_type
+	26, // [26:30] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_attendance_proto_init() }
@@ -1333,6 +1391,7 @@ func file_rollcall_v1_attendance_proto_init() {
 		return
 	}
 	file_rollcall_v1_common_proto_init()
+	file_rollcall_v1_attendance_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -178,6 +178,64 @@ func (Reason) EnumDescriptor() ([]byte, []int) {
 	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{1}
 }
 
+// Warning says that an answer stands, but that somebody should look at the
+// server: people may go unrecognised.
+type Warning int32
+
+const (
+	// Never sent.
+	Warning_WARNING_UNSPECIFIED Warning = 0
+	// The model is not the one of the gallery's settings: only the crops that it
+	// embedded are compared.
+	Warning_WARNING_OTHER_MODEL Warning = 1
+	// The gallery's embeddings under the model were made by another recipe (another
+	// locator, another version of the alignment) and compare less well. Embed the
+	// crops again; where the new recipe is meant, choose the model again
+	// (UpdateSettings).
+	Warning_WARNING_OTHER_RECIPE Warning = 2
+)
+
+// Enum value maps for Warning.
+var (
+	Warning_name = map[int32]string{
+		0: "WARNING_UNSPECIFIED",
+		1: "WARNING_OTHER_MODEL",
+		2: "WARNING_OTHER_RECIPE",
+	}
+	Warning_value = map[string]int32{
+		"WARNING_UNSPECIFIED":  0,
+		"WARNING_OTHER_MODEL":  1,
+		"WARNING_OTHER_RECIPE": 2,
+	}
+)
+
+func (x Warning) Enum() *Warning {
+	p := new(Warning)
+	*p = x
+	return p
+}
+
+func (x Warning) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Warning) Descriptor() protoreflect.EnumDescriptor {
+	return file_rollcall_v1_common_proto_enumTypes[2].Descriptor()
+}
+
+func (Warning) Type() protoreflect.EnumType {
+	return &file_rollcall_v1_common_proto_enumTypes[2]
+}
+
+func (x Warning) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Warning.Descriptor instead.
+func (Warning) EnumDescriptor() ([]byte, []int) {
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{2}
+}
+
 // LandmarkSource says where the landmarks that aligned a crop came from.
 type LandmarkSource int32
 
@@ -219,11 +277,11 @@ func (x LandmarkSource) String() string {
 }
 
 func (LandmarkSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_rollcall_v1_common_proto_enumTypes[2].Descriptor()
+	return file_rollcall_v1_common_proto_enumTypes[3].Descriptor()
 }
 
 func (LandmarkSource) Type() protoreflect.EnumType {
-	return &file_rollcall_v1_common_proto_enumTypes[2]
+	return &file_rollcall_v1_common_proto_enumTypes[3]
 }
 
 func (x LandmarkSource) Number() protoreflect.EnumNumber {
@@ -232,7 +290,7 @@ func (x LandmarkSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LandmarkSource.Descriptor instead.
 func (LandmarkSource) EnumDescriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{2}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{3}
 }
 
 // A Point is a place in a crop, in pixels from its upper left corner, after
@@ -727,7 +785,10 @@ type Embedding struct {
 	// What was measured on the crop.
 	Quality *Quality `protobuf:"bytes,3,opt,name=quality,proto3" json:"quality,omitempty"`
 	// When it was made.
-	Created       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
+	Created *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
+	// How it was made: the model, the locator and the version of decoding and
+	// alignment, to be compared as a whole.
+	Recipe        string `protobuf:"bytes,5,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -790,6 +851,13 @@ func (x *Embedding) GetCreated() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Embedding) GetRecipe() string {
+	if x != nil {
+		return x.Recipe
+	}
+	return ""
+}
+
 var File_rollcall_v1_common_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_common_proto_rawDesc = "" +
@@ -841,12 +909,13 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"embeddings\x18\x04 \x03(\v2\x16.rollcall.v1.EmbeddingR\n" +
 	"embeddings\x124\n" +
 	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\x9f\x01\n" +
+	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xb7\x01\n" +
 	"\tEmbedding\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12.\n" +
 	"\aquality\x18\x03 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x124\n" +
-	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated*w\n" +
+	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x16\n" +
+	"\x06recipe\x18\x05 \x01(\tR\x06recipe*w\n" +
 	"\aVerdict\x12\x17\n" +
 	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rVERDICT_MATCH\x10\x01\x12\x15\n" +
@@ -867,7 +936,11 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x16REASON_BELOW_THRESHOLD\x10\x06\x12\x1d\n" +
 	"\x19REASON_TWO_STUDENTS_CLOSE\x10\a\x12\x1a\n" +
 	"\x16REASON_NOBODY_ENROLLED\x10\b\x12 \n" +
-	"\x1cREASON_TAKEN_BY_ANOTHER_CROP\x10\t*\x85\x01\n" +
+	"\x1cREASON_TAKEN_BY_ANOTHER_CROP\x10\t*U\n" +
+	"\aWarning\x12\x17\n" +
+	"\x13WARNING_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13WARNING_OTHER_MODEL\x10\x01\x12\x18\n" +
+	"\x14WARNING_OTHER_RECIPE\x10\x02*\x85\x01\n" +
 	"\x0eLandmarkSource\x12\x1f\n" +
 	"\x1bLANDMARK_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14LANDMARK_SOURCE_NONE\x10\x01\x12\x1b\n" +
@@ -886,31 +959,32 @@ func file_rollcall_v1_common_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_common_proto_rawDescData
 }
 
-var file_rollcall_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_rollcall_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_rollcall_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_rollcall_v1_common_proto_goTypes = []any{
 	(Verdict)(0),                  // 0: rollcall.v1.Verdict
 	(Reason)(0),                   // 1: rollcall.v1.Reason
-	(LandmarkSource)(0),           // 2: rollcall.v1.LandmarkSource
-	(*Point)(nil),                 // 3: rollcall.v1.Point
-	(*Scope)(nil),                 // 4: rollcall.v1.Scope
-	(*Quality)(nil),               // 5: rollcall.v1.Quality
-	(*Candidate)(nil),             // 6: rollcall.v1.Candidate
-	(*Student)(nil),               // 7: rollcall.v1.Student
-	(*Crop)(nil),                  // 8: rollcall.v1.Crop
-	(*Embedding)(nil),             // 9: rollcall.v1.Embedding
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(Warning)(0),                  // 2: rollcall.v1.Warning
+	(LandmarkSource)(0),           // 3: rollcall.v1.LandmarkSource
+	(*Point)(nil),                 // 4: rollcall.v1.Point
+	(*Scope)(nil),                 // 5: rollcall.v1.Scope
+	(*Quality)(nil),               // 6: rollcall.v1.Quality
+	(*Candidate)(nil),             // 7: rollcall.v1.Candidate
+	(*Student)(nil),               // 8: rollcall.v1.Student
+	(*Crop)(nil),                  // 9: rollcall.v1.Crop
+	(*Embedding)(nil),             // 10: rollcall.v1.Embedding
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_rollcall_v1_common_proto_depIdxs = []int32{
 	1,  // 0: rollcall.v1.Quality.reasons:type_name -> rollcall.v1.Reason
-	8,  // 1: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
-	10, // 2: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
-	10, // 3: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	9,  // 4: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
-	10, // 5: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	10, // 6: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	5,  // 7: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
-	10, // 8: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	9,  // 1: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
+	11, // 2: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
+	11, // 3: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	10, // 4: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
+	11, // 5: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	11, // 6: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	6,  // 7: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
+	11, // 8: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
 	9,  // [9:9] is the sub-list for method output_type
 	9,  // [9:9] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
@@ -928,7 +1002,7 @@ func file_rollcall_v1_common_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_common_proto_rawDesc), len(file_rollcall_v1_common_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -974,7 +974,11 @@ type CheckConsistencyResponse struct {
 	// How many are in the indexes.
 	Indexed int32 `protobuf:"varint,3,opt,name=indexed,proto3" json:"indexed,omitempty"`
 	// The differences, at most 1,000 of them.
-	Differences   []*Difference `protobuf:"bytes,4,rep,name=differences,proto3" json:"differences,omitempty"`
+	Differences []*Difference `protobuf:"bytes,4,rep,name=differences,proto3" json:"differences,omitempty"`
+	// How many differences there are, or at least.
+	Total int32 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	// What of the gallery can be recognised under its model.
+	Coverage      *Coverage `protobuf:"bytes,6,opt,name=coverage,proto3" json:"coverage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1033,6 +1037,20 @@ func (x *CheckConsistencyResponse) GetIndexed() int32 {
 func (x *CheckConsistencyResponse) GetDifferences() []*Difference {
 	if x != nil {
 		return x.Differences
+	}
+	return nil
+}
+
+func (x *CheckConsistencyResponse) GetTotal() int32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *CheckConsistencyResponse) GetCoverage() *Coverage {
+	if x != nil {
+		return x.Coverage
 	}
 	return nil
 }
@@ -1110,6 +1128,378 @@ func (x *Difference) GetStudentId() string {
 	return ""
 }
 
+// Settings are the configuration of a gallery. They are stored with it; the flags
+// of the server say only what a new gallery starts with.
+type Settings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The embedder for calls that name none; empty: none was chosen yet, the first
+	// crop that is stored chooses its own.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The wanted false positive identification rate of a search that does not ask
+	// for another.
+	Fpir float64 `protobuf:"fixed64,2,opt,name=fpir,proto3" json:"fpir,omitempty"`
+	// The similarity by which the best student must be ahead of the next one for a
+	// match.
+	Margin        float32 `protobuf:"fixed32,3,opt,name=margin,proto3" json:"margin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settings) Reset() {
+	*x = Settings{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settings) ProtoMessage() {}
+
+func (x *Settings) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settings.ProtoReflect.Descriptor instead.
+func (*Settings) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Settings) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Settings) GetFpir() float64 {
+	if x != nil {
+		return x.Fpir
+	}
+	return 0
+}
+
+func (x *Settings) GetMargin() float32 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+// Coverage is what of a gallery can be recognised under its model.
+type Coverage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Enrolled crops.
+	Crops int32 `protobuf:"varint,1,opt,name=crops,proto3" json:"crops,omitempty"`
+	// Of these, how many have no embedding under the model: nobody is recognised
+	// by them.
+	Without int32 `protobuf:"varint,2,opt,name=without,proto3" json:"without,omitempty"`
+	// Of these, how many have one that was made by another recipe than is expected.
+	Otherwise int32 `protobuf:"varint,3,opt,name=otherwise,proto3" json:"otherwise,omitempty"`
+	// The recipe that the gallery's embeddings under the model are expected to be
+	// made by; empty: there are none yet.
+	Recipe string `protobuf:"bytes,4,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	// The recipe by which this server uses the model; empty: it cannot.
+	ServerRecipe string `protobuf:"bytes,5,opt,name=server_recipe,json=serverRecipe,proto3" json:"server_recipe,omitempty"`
+	// Why the server cannot use the model; empty: it can.
+	ModelProblem  string `protobuf:"bytes,6,opt,name=model_problem,json=modelProblem,proto3" json:"model_problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Coverage) Reset() {
+	*x = Coverage{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Coverage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Coverage) ProtoMessage() {}
+
+func (x *Coverage) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
+func (*Coverage) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Coverage) GetCrops() int32 {
+	if x != nil {
+		return x.Crops
+	}
+	return 0
+}
+
+func (x *Coverage) GetWithout() int32 {
+	if x != nil {
+		return x.Without
+	}
+	return 0
+}
+
+func (x *Coverage) GetOtherwise() int32 {
+	if x != nil {
+		return x.Otherwise
+	}
+	return 0
+}
+
+func (x *Coverage) GetRecipe() string {
+	if x != nil {
+		return x.Recipe
+	}
+	return ""
+}
+
+func (x *Coverage) GetServerRecipe() string {
+	if x != nil {
+		return x.ServerRecipe
+	}
+	return ""
+}
+
+func (x *Coverage) GetModelProblem() string {
+	if x != nil {
+		return x.ModelProblem
+	}
+	return ""
+}
+
+// GetSettingsRequest asks for the settings.
+type GetSettingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSettingsRequest) Reset() {
+	*x = GetSettingsRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSettingsRequest) ProtoMessage() {}
+
+func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
+func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+}
+
+// GetSettingsResponse is the settings.
+type GetSettingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The settings.
+	Settings *Settings `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	// What they come to.
+	Coverage      *Coverage `protobuf:"bytes,2,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSettingsResponse) Reset() {
+	*x = GetSettingsResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSettingsResponse) ProtoMessage() {}
+
+func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
+func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GetSettingsResponse) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *GetSettingsResponse) GetCoverage() *Coverage {
+	if x != nil {
+		return x.Coverage
+	}
+	return nil
+}
+
+// UpdateSettingsRequest is what to change; what is left out stays.
+type UpdateSettingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The embedder for calls that name none; it must be installed.
+	Model *string `protobuf:"bytes,1,opt,name=model,proto3,oneof" json:"model,omitempty"`
+	// The wanted false positive identification rate, at least 1e-9.
+	Fpir *float64 `protobuf:"fixed64,2,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	// The similarity by which the best student must be ahead of the next one.
+	Margin        *float32 `protobuf:"fixed32,3,opt,name=margin,proto3,oneof" json:"margin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSettingsRequest) Reset() {
+	*x = UpdateSettingsRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSettingsRequest) ProtoMessage() {}
+
+func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
+func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *UpdateSettingsRequest) GetModel() string {
+	if x != nil && x.Model != nil {
+		return *x.Model
+	}
+	return ""
+}
+
+func (x *UpdateSettingsRequest) GetFpir() float64 {
+	if x != nil && x.Fpir != nil {
+		return *x.Fpir
+	}
+	return 0
+}
+
+func (x *UpdateSettingsRequest) GetMargin() float32 {
+	if x != nil && x.Margin != nil {
+		return *x.Margin
+	}
+	return 0
+}
+
+// UpdateSettingsResponse is the settings as they are now.
+type UpdateSettingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The settings.
+	Settings *Settings `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	// What they come to.
+	Coverage      *Coverage `protobuf:"bytes,2,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSettingsResponse) Reset() {
+	*x = UpdateSettingsResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSettingsResponse) ProtoMessage() {}
+
+func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
+func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *UpdateSettingsResponse) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *UpdateSettingsResponse) GetCoverage() *Coverage {
+	if x != nil {
+		return x.Coverage
+	}
+	return nil
+}
+
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_gallery_proto_rawDesc = "" +
@@ -1166,21 +1556,50 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x11DeleteCropRequest\x121\n" +
 	"\acrop_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\"\x14\n" +
 	"\x12DeleteCropResponse\"\x19\n" +
-	"\x17CheckConsistencyRequest\"\xa7\x01\n" +
+	"\x17CheckConsistencyRequest\"\xf0\x01\n" +
 	"\x18CheckConsistencyResponse\x12\x1e\n" +
 	"\n" +
 	"consistent\x18\x01 \x01(\bR\n" +
 	"consistent\x12\x16\n" +
 	"\x06stored\x18\x02 \x01(\x05R\x06stored\x12\x18\n" +
 	"\aindexed\x18\x03 \x01(\x05R\aindexed\x129\n" +
-	"\vdifferences\x18\x04 \x03(\v2\x17.rollcall.v1.DifferenceR\vdifferences\"n\n" +
+	"\vdifferences\x18\x04 \x03(\v2\x17.rollcall.v1.DifferenceR\vdifferences\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\x121\n" +
+	"\bcoverage\x18\x06 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"n\n" +
 	"\n" +
 	"Difference\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x17\n" +
 	"\acrop_id\x18\x03 \x01(\tR\x06cropId\x12\x1d\n" +
 	"\n" +
-	"student_id\x18\x04 \x01(\tR\tstudentId2\xa0\x06\n" +
+	"student_id\x18\x04 \x01(\tR\tstudentId\"L\n" +
+	"\bSettings\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
+	"\x04fpir\x18\x02 \x01(\x01R\x04fpir\x12\x16\n" +
+	"\x06margin\x18\x03 \x01(\x02R\x06margin\"\xba\x01\n" +
+	"\bCoverage\x12\x14\n" +
+	"\x05crops\x18\x01 \x01(\x05R\x05crops\x12\x18\n" +
+	"\awithout\x18\x02 \x01(\x05R\awithout\x12\x1c\n" +
+	"\totherwise\x18\x03 \x01(\x05R\totherwise\x12\x16\n" +
+	"\x06recipe\x18\x04 \x01(\tR\x06recipe\x12#\n" +
+	"\rserver_recipe\x18\x05 \x01(\tR\fserverRecipe\x12#\n" +
+	"\rmodel_problem\x18\x06 \x01(\tR\fmodelProblem\"\x14\n" +
+	"\x12GetSettingsRequest\"{\n" +
+	"\x13GetSettingsResponse\x121\n" +
+	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
+	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\xc9\x01\n" +
+	"\x15UpdateSettingsRequest\x122\n" +
+	"\x05model\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(@2\f^[a-z0-9-]*$H\x00R\x05model\x88\x01\x01\x120\n" +
+	"\x04fpir\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x95\xd6&\xe8\v.\x11>H\x01R\x04fpir\x88\x01\x01\x12,\n" +
+	"\x06margin\x18\x03 \x01(\x02B\x0f\xbaH\f\n" +
+	"\n" +
+	"\x1d\x00\x00\x00@-\x00\x00\x00\x00H\x02R\x06margin\x88\x01\x01B\b\n" +
+	"\x06_modelB\a\n" +
+	"\x05_fpirB\t\n" +
+	"\a_margin\"~\n" +
+	"\x16UpdateSettingsResponse\x121\n" +
+	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
+	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage2\xd7\a\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
@@ -1192,7 +1611,9 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
 	"AssignCrop\x12\x1e.rollcall.v1.AssignCropRequest\x1a\x1f.rollcall.v1.AssignCropResponse\"\x03\x90\x02\x02\x12M\n" +
 	"\n" +
-	"DeleteCrop\x12\x1e.rollcall.v1.DeleteCropRequest\x1a\x1f.rollcall.v1.DeleteCropResponse\x12d\n" +
+	"DeleteCrop\x12\x1e.rollcall.v1.DeleteCropRequest\x1a\x1f.rollcall.v1.DeleteCropResponse\x12U\n" +
+	"\vGetSettings\x12\x1f.rollcall.v1.GetSettingsRequest\x1a .rollcall.v1.GetSettingsResponse\"\x03\x90\x02\x01\x12^\n" +
+	"\x0eUpdateSettings\x12\".rollcall.v1.UpdateSettingsRequest\x1a#.rollcall.v1.UpdateSettingsResponse\"\x03\x90\x02\x02\x12d\n" +
 	"\x10CheckConsistency\x12$.rollcall.v1.CheckConsistencyRequest\x1a%.rollcall.v1.CheckConsistencyResponse\"\x03\x90\x02\x01B'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
 
 var (
@@ -1207,7 +1628,7 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_gallery_proto_rawDescData
 }
 
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(*EnrollStreamRequest)(nil),      // 0: rollcall.v1.EnrollStreamRequest
 	(*EnrollStreamResponse)(nil),     // 1: rollcall.v1.EnrollStreamResponse
@@ -1229,44 +1650,59 @@ var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(*CheckConsistencyRequest)(nil),  // 17: rollcall.v1.CheckConsistencyRequest
 	(*CheckConsistencyResponse)(nil), // 18: rollcall.v1.CheckConsistencyResponse
 	(*Difference)(nil),               // 19: rollcall.v1.Difference
-	(*EmbedRequest)(nil),             // 20: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),            // 21: rollcall.v1.EmbedResponse
-	(*Student)(nil),                  // 22: rollcall.v1.Student
-	(*Crop)(nil),                     // 23: rollcall.v1.Crop
+	(*Settings)(nil),                 // 20: rollcall.v1.Settings
+	(*Coverage)(nil),                 // 21: rollcall.v1.Coverage
+	(*GetSettingsRequest)(nil),       // 22: rollcall.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),      // 23: rollcall.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),    // 24: rollcall.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),   // 25: rollcall.v1.UpdateSettingsResponse
+	(*EmbedRequest)(nil),             // 26: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),            // 27: rollcall.v1.EmbedResponse
+	(*Student)(nil),                  // 28: rollcall.v1.Student
+	(*Crop)(nil),                     // 29: rollcall.v1.Crop
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	20, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	21, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	26, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	27, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
 	2,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	22, // 3: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	22, // 4: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
-	22, // 5: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	23, // 6: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	23, // 7: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	28, // 3: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	28, // 4: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	28, // 5: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	29, // 6: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	29, // 7: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
 	19, // 8: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	0,  // 9: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	3,  // 10: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	5,  // 11: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	7,  // 12: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	9,  // 13: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	11, // 14: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	13, // 15: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	15, // 16: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	17, // 17: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	1,  // 18: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	4,  // 19: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	6,  // 20: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	8,  // 21: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	10, // 22: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	12, // 23: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	14, // 24: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	16, // 25: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	18, // 26: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	18, // [18:27] is the sub-list for method output_type
-	9,  // [9:18] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	21, // 9: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	20, // 10: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	21, // 11: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	20, // 12: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	21, // 13: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	0,  // 14: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	3,  // 15: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	5,  // 16: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	7,  // 17: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	9,  // 18: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	11, // 19: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	13, // 20: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	15, // 21: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	22, // 22: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	24, // 23: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	17, // 24: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	1,  // 25: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	4,  // 26: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	6,  // 27: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	8,  // 28: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	10, // 29: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	12, // 30: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	14, // 31: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	16, // 32: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	23, // 33: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	25, // 34: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	18, // 35: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	25, // [25:36] is the sub-list for method output_type
+	14, // [14:25] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -1280,13 +1716,14 @@ func file_rollcall_v1_gallery_proto_init() {
 		(*EnrollStreamResponse_Embedded)(nil),
 		(*EnrollStreamResponse_Problem)(nil),
 	}
+	file_rollcall_v1_gallery_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -90,7 +90,7 @@ type Model struct {
 	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
 	// True when its file is on this server.
 	Installed bool `protobuf:"varint,4,opt,name=installed,proto3" json:"installed,omitempty"`
-	// True when the server uses it where a request names none.
+	// True when the gallery uses it where a request names none.
 	Default bool `protobuf:"varint,5,opt,name=default,proto3" json:"default,omitempty"`
 	// True when it is in memory, ready to run.
 	Loaded bool `protobuf:"varint,6,opt,name=loaded,proto3" json:"loaded,omitempty"`
@@ -348,7 +348,7 @@ func (x *ListModelsResponse) GetModels() []*Model {
 // GetModelRequest names a model.
 type GetModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The model; empty: the server's default.
+	// The model; empty: the gallery's.
 	Model         string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

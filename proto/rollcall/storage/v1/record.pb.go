@@ -4,7 +4,8 @@
 // 	protoc        (unknown)
 // source: rollcall/storage/v1/record.proto
 
-// The records that Rollcall keeps on disk: one message per kind of key.
+// The values that Rollcall keeps on disk: here the records, and in log.proto
+// the log of changes.
 //
 // A record never repeats what its key already says (the ids and the name of
 // the model), so the two cannot disagree. Field numbers are never reused: a
@@ -28,6 +29,153 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Settings is what a gallery is configured with.
+type Settings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the model that the gallery answers with; empty: not chosen yet.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The rate of false matches of a search that the gallery aims at, 0 to 1.
+	Fpir float64 `protobuf:"fixed64,2,opt,name=fpir,proto3" json:"fpir,omitempty"`
+	// How far the best student must be above the next one, in similarity.
+	Margin float32 `protobuf:"fixed32,3,opt,name=margin,proto3" json:"margin,omitempty"`
+	// When the settings were last changed.
+	Updated       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settings) Reset() {
+	*x = Settings{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settings) ProtoMessage() {}
+
+func (x *Settings) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settings.ProtoReflect.Descriptor instead.
+func (*Settings) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Settings) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Settings) GetFpir() float64 {
+	if x != nil {
+		return x.Fpir
+	}
+	return 0
+}
+
+func (x *Settings) GetMargin() float32 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+func (x *Settings) GetUpdated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+// Model is the value under a model's name: what the vectors of this name were
+// made with.
+type Model struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The SHA-256 of the model file, in hexadecimal.
+	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The number of elements of the model's vectors.
+	Dimension int64 `protobuf:"varint,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	// What made the vectors: embedder, locator, version of the alignment.
+	Recipe string `protobuf:"bytes,3,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	// When the model was first used.
+	Created       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Model) Reset() {
+	*x = Model{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Model) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Model) ProtoMessage() {}
+
+func (x *Model) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Model.ProtoReflect.Descriptor instead.
+func (*Model) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Model) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Model) GetDimension() int64 {
+	if x != nil {
+		return x.Dimension
+	}
+	return 0
+}
+
+func (x *Model) GetRecipe() string {
+	if x != nil {
+		return x.Recipe
+	}
+	return ""
+}
+
+func (x *Model) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
 // Student is the value under a student's id.
 type Student struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -43,7 +191,7 @@ type Student struct {
 
 func (x *Student) Reset() {
 	*x = Student{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[0]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -55,7 +203,7 @@ func (x *Student) String() string {
 func (*Student) ProtoMessage() {}
 
 func (x *Student) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[0]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -68,7 +216,7 @@ func (x *Student) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Student.ProtoReflect.Descriptor instead.
 func (*Student) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{0}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Student) GetGroups() []string {
@@ -96,7 +244,7 @@ func (x *Student) GetUpdated() *timestamppb.Timestamp {
 type Crop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id of the student that the crop is enrolled under; empty means stored,
-	// but not enrolled. Bytes, as ids are opaque: the key codec takes any.
+	// but not enrolled. Bytes, as ids are opaque: the keys take any.
 	StudentId []byte `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// True when a person assigned the crop by hand; later enrolments keep it so.
 	Corrected bool `protobuf:"varint,2,opt,name=corrected,proto3" json:"corrected,omitempty"`
@@ -110,7 +258,7 @@ type Crop struct {
 
 func (x *Crop) Reset() {
 	*x = Crop{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[1]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -122,7 +270,7 @@ func (x *Crop) String() string {
 func (*Crop) ProtoMessage() {}
 
 func (x *Crop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[1]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -135,7 +283,7 @@ func (x *Crop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crop.ProtoReflect.Descriptor instead.
 func (*Crop) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Crop) GetStudentId() []byte {
@@ -169,23 +317,23 @@ func (x *Crop) GetUpdated() *timestamppb.Timestamp {
 // Embedding is the value under a crop's id and a model's name.
 type Embedding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// The vector: one float32, little-endian, for each dimension of the model.
+	Vector []byte `protobuf:"bytes,1,opt,name=vector,proto3" json:"vector,omitempty"`
 	// The SHA-256 of the model file that the vector came from, in hexadecimal.
-	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
-	// The vector, one element per dimension of the model.
-	Vector []float32 `protobuf:"fixed32,2,rep,packed,name=vector,proto3" json:"vector,omitempty"`
+	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// What made the vector: embedder, locator, version of the alignment.
+	Recipe string `protobuf:"bytes,3,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	// What was measured of the crop when it was embedded.
-	Quality *Quality `protobuf:"bytes,3,opt,name=quality,proto3" json:"quality,omitempty"`
+	Quality *Quality `protobuf:"bytes,4,opt,name=quality,proto3" json:"quality,omitempty"`
 	// When the embedding was made.
-	Created *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
-	// The sequence number of the change that wrote this record.
-	Seq           uint64 `protobuf:"varint,5,opt,name=seq,proto3" json:"seq,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created,proto3" json:"created,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -197,7 +345,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -210,7 +358,14 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Embedding) GetVector() []byte {
+	if x != nil {
+		return x.Vector
+	}
+	return nil
 }
 
 func (x *Embedding) GetDigest() string {
@@ -220,11 +375,11 @@ func (x *Embedding) GetDigest() string {
 	return ""
 }
 
-func (x *Embedding) GetVector() []float32 {
+func (x *Embedding) GetRecipe() string {
 	if x != nil {
-		return x.Vector
+		return x.Recipe
 	}
-	return nil
+	return ""
 }
 
 func (x *Embedding) GetQuality() *Quality {
@@ -239,13 +394,6 @@ func (x *Embedding) GetCreated() *timestamppb.Timestamp {
 		return x.Created
 	}
 	return nil
-}
-
-func (x *Embedding) GetSeq() uint64 {
-	if x != nil {
-		return x.Seq
-	}
-	return 0
 }
 
 // Quality is what was measured of a crop.
@@ -269,7 +417,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +429,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +442,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Quality) GetLocatorScore() float32 {
@@ -339,35 +487,30 @@ func (x *Quality) GetHeight() int64 {
 	return 0
 }
 
-// Model is the value under a model's name: the file that the gallery's vectors
-// of this name were made with.
-type Model struct {
+// Gallery is the value under a gallery's id, in the partition of the server.
+type Gallery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The SHA-256 of the model file, in hexadecimal.
-	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
-	// The number of elements of the model's vectors.
-	Dimension int64 `protobuf:"varint,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
-	// When the model was first used.
-	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	// When the gallery was made.
+	Created       *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=created,proto3" json:"created,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Model) Reset() {
-	*x = Model{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
+func (x *Gallery) Reset() {
+	*x = Gallery{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Model) String() string {
+func (x *Gallery) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Model) ProtoMessage() {}
+func (*Gallery) ProtoMessage() {}
 
-func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
+func (x *Gallery) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,88 +521,14 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Model.ProtoReflect.Descriptor instead.
-func (*Model) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{4}
+// Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
+func (*Gallery) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *Model) GetDigest() string {
-	if x != nil {
-		return x.Digest
-	}
-	return ""
-}
-
-func (x *Model) GetDimension() int64 {
-	if x != nil {
-		return x.Dimension
-	}
-	return 0
-}
-
-func (x *Model) GetCreated() *timestamppb.Timestamp {
+func (x *Gallery) GetCreated() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Created
-	}
-	return nil
-}
-
-// LoggedChange is the value under the sequence number of a change: what was
-// touched, for whoever keeps something made of the records and brings it up to
-// date. It holds ids, and nothing that was stored under them.
-type LoggedChange struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// A number drawn at random when the folder was opened to make this change. It
-	// tells apart two histories that gave the same number to different changes,
-	// such as those of a folder and of its backup that both went on.
-	Origin uint64 `protobuf:"fixed64,1,opt,name=origin,proto3" json:"origin,omitempty"`
-	// The ids of the crops whose record or embeddings the change put or deleted:
-	// each once, in the order of their first mention.
-	CropIds       [][]byte `protobuf:"bytes,2,rep,name=crop_ids,json=cropIds,proto3" json:"crop_ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LoggedChange) Reset() {
-	*x = LoggedChange{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LoggedChange) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LoggedChange) ProtoMessage() {}
-
-func (x *LoggedChange) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LoggedChange.ProtoReflect.Descriptor instead.
-func (*LoggedChange) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *LoggedChange) GetOrigin() uint64 {
-	if x != nil {
-		return x.Origin
-	}
-	return 0
-}
-
-func (x *LoggedChange) GetCropIds() [][]byte {
-	if x != nil {
-		return x.CropIds
 	}
 	return nil
 }
@@ -468,7 +537,17 @@ var File_rollcall_storage_v1_record_proto protoreflect.FileDescriptor
 
 const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\n" +
-	" rollcall/storage/v1/record.proto\x12\x13rollcall.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n" +
+	" rollcall/storage/v1/record.proto\x12\x13rollcall.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x01\n" +
+	"\bSettings\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
+	"\x04fpir\x18\x02 \x01(\x01R\x04fpir\x12\x16\n" +
+	"\x06margin\x18\x03 \x01(\x02R\x06margin\x124\n" +
+	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\x8b\x01\n" +
+	"\x05Model\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x1c\n" +
+	"\tdimension\x18\x02 \x01(\x03R\tdimension\x12\x16\n" +
+	"\x06recipe\x18\x03 \x01(\tR\x06recipe\x124\n" +
+	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\x8d\x01\n" +
 	"\aStudent\x12\x16\n" +
 	"\x06groups\x18\x01 \x03(\tR\x06groups\x124\n" +
 	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
@@ -478,13 +557,13 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"student_id\x18\x01 \x01(\fR\tstudentId\x12\x1c\n" +
 	"\tcorrected\x18\x02 \x01(\bR\tcorrected\x124\n" +
 	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xbb\x01\n" +
+	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xc1\x01\n" +
 	"\tEmbedding\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
-	"\x06vector\x18\x02 \x03(\x02R\x06vector\x126\n" +
-	"\aquality\x18\x03 \x01(\v2\x1c.rollcall.storage.v1.QualityR\aquality\x124\n" +
-	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x10\n" +
-	"\x03seq\x18\x05 \x01(\x04R\x03seq\"\xbd\x01\n" +
+	"\x06vector\x18\x01 \x01(\fR\x06vector\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x16\n" +
+	"\x06recipe\x18\x03 \x01(\tR\x06recipe\x126\n" +
+	"\aquality\x18\x04 \x01(\v2\x1c.rollcall.storage.v1.QualityR\aquality\x124\n" +
+	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\xbd\x01\n" +
 	"\aQuality\x12#\n" +
 	"\rlocator_score\x18\x01 \x01(\x02R\flocatorScore\x12!\n" +
 	"\feye_distance\x18\x02 \x01(\x02R\veyeDistance\x12\x1e\n" +
@@ -493,14 +572,9 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"brightness\x12\x1c\n" +
 	"\tsharpness\x18\x04 \x01(\x02R\tsharpness\x12\x14\n" +
 	"\x05width\x18\x05 \x01(\x03R\x05width\x12\x16\n" +
-	"\x06height\x18\x06 \x01(\x03R\x06height\"s\n" +
-	"\x05Model\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x1c\n" +
-	"\tdimension\x18\x02 \x01(\x03R\tdimension\x124\n" +
-	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"A\n" +
-	"\fLoggedChange\x12\x16\n" +
-	"\x06origin\x18\x01 \x01(\x06R\x06origin\x12\x19\n" +
-	"\bcrop_ids\x18\x02 \x03(\fR\acropIdsB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
+	"\x06height\x18\x06 \x01(\x03R\x06height\"?\n" +
+	"\aGallery\x124\n" +
+	"\acreated\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\acreatedB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_rollcall_storage_v1_record_proto_rawDescOnce sync.Once
@@ -514,29 +588,32 @@ func file_rollcall_storage_v1_record_proto_rawDescGZIP() []byte {
 	return file_rollcall_storage_v1_record_proto_rawDescData
 }
 
-var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_rollcall_storage_v1_record_proto_goTypes = []any{
-	(*Student)(nil),               // 0: rollcall.storage.v1.Student
-	(*Crop)(nil),                  // 1: rollcall.storage.v1.Crop
-	(*Embedding)(nil),             // 2: rollcall.storage.v1.Embedding
-	(*Quality)(nil),               // 3: rollcall.storage.v1.Quality
-	(*Model)(nil),                 // 4: rollcall.storage.v1.Model
-	(*LoggedChange)(nil),          // 5: rollcall.storage.v1.LoggedChange
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*Settings)(nil),              // 0: rollcall.storage.v1.Settings
+	(*Model)(nil),                 // 1: rollcall.storage.v1.Model
+	(*Student)(nil),               // 2: rollcall.storage.v1.Student
+	(*Crop)(nil),                  // 3: rollcall.storage.v1.Crop
+	(*Embedding)(nil),             // 4: rollcall.storage.v1.Embedding
+	(*Quality)(nil),               // 5: rollcall.storage.v1.Quality
+	(*Gallery)(nil),               // 6: rollcall.storage.v1.Gallery
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
 }
 var file_rollcall_storage_v1_record_proto_depIdxs = []int32{
-	6, // 0: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
-	6, // 1: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	6, // 2: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	6, // 3: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	3, // 4: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
-	6, // 5: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	6, // 6: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	7, // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
+	7, // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
+	7, // 2: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
+	7, // 3: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	7, // 4: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	7, // 5: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	5, // 6: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
+	7, // 7: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	7, // 8: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_storage_v1_record_proto_init() }
@@ -550,7 +627,7 @@ func file_rollcall_storage_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_storage_v1_record_proto_rawDesc), len(file_rollcall_storage_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -56,6 +56,12 @@ const (
 	// GalleryServiceDeleteCropProcedure is the fully-qualified name of the GalleryService's DeleteCrop
 	// RPC.
 	GalleryServiceDeleteCropProcedure = "/rollcall.v1.GalleryService/DeleteCrop"
+	// GalleryServiceGetSettingsProcedure is the fully-qualified name of the GalleryService's
+	// GetSettings RPC.
+	GalleryServiceGetSettingsProcedure = "/rollcall.v1.GalleryService/GetSettings"
+	// GalleryServiceUpdateSettingsProcedure is the fully-qualified name of the GalleryService's
+	// UpdateSettings RPC.
+	GalleryServiceUpdateSettingsProcedure = "/rollcall.v1.GalleryService/UpdateSettings"
 	// GalleryServiceCheckConsistencyProcedure is the fully-qualified name of the GalleryService's
 	// CheckConsistency RPC.
 	GalleryServiceCheckConsistencyProcedure = "/rollcall.v1.GalleryService/CheckConsistency"
@@ -83,6 +89,13 @@ type GalleryServiceClient interface {
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
 	// DeleteCrop erases a crop and its embeddings.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
+	// GetSettings returns the settings, and what of the gallery can be recognised
+	// under its model.
+	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
+	// UpdateSettings changes settings, for all calls that come after it. Choosing a
+	// model also takes over how this server uses it (the recipe) as what the
+	// gallery's embeddings are expected to be made by.
+	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
 	// each difference. There should be none.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
@@ -152,6 +165,20 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(galleryServiceMethods.ByName("DeleteCrop")),
 			connect.WithClientOptions(opts...),
 		),
+		getSettings: connect.NewClient[v1.GetSettingsRequest, v1.GetSettingsResponse](
+			httpClient,
+			baseURL+GalleryServiceGetSettingsProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("GetSettings")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateSettings: connect.NewClient[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse](
+			httpClient,
+			baseURL+GalleryServiceUpdateSettingsProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("UpdateSettings")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 		checkConsistency: connect.NewClient[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse](
 			httpClient,
 			baseURL+GalleryServiceCheckConsistencyProcedure,
@@ -172,6 +199,8 @@ type galleryServiceClient struct {
 	getCrop          *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
 	assignCrop       *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
 	deleteCrop       *connect.Client[v1.DeleteCropRequest, v1.DeleteCropResponse]
+	getSettings      *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
+	updateSettings   *connect.Client[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse]
 	checkConsistency *connect.Client[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse]
 }
 
@@ -243,6 +272,24 @@ func (c *galleryServiceClient) DeleteCrop(ctx context.Context, req *v1.DeleteCro
 	return nil, err
 }
 
+// GetSettings calls rollcall.v1.GalleryService.GetSettings.
+func (c *galleryServiceClient) GetSettings(ctx context.Context, req *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error) {
+	response, err := c.getSettings.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateSettings calls rollcall.v1.GalleryService.UpdateSettings.
+func (c *galleryServiceClient) UpdateSettings(ctx context.Context, req *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error) {
+	response, err := c.updateSettings.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // CheckConsistency calls rollcall.v1.GalleryService.CheckConsistency.
 func (c *galleryServiceClient) CheckConsistency(ctx context.Context, req *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error) {
 	response, err := c.checkConsistency.CallUnary(ctx, connect.NewRequest(req))
@@ -274,6 +321,13 @@ type GalleryServiceHandler interface {
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
 	// DeleteCrop erases a crop and its embeddings.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
+	// GetSettings returns the settings, and what of the gallery can be recognised
+	// under its model.
+	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
+	// UpdateSettings changes settings, for all calls that come after it. Choosing a
+	// model also takes over how this server uses it (the recipe) as what the
+	// gallery's embeddings are expected to be made by.
+	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
 	// each difference. There should be none.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
@@ -339,6 +393,20 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		connect.WithSchema(galleryServiceMethods.ByName("DeleteCrop")),
 		connect.WithHandlerOptions(opts...),
 	)
+	galleryServiceGetSettingsHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceGetSettingsProcedure,
+		svc.GetSettings,
+		connect.WithSchema(galleryServiceMethods.ByName("GetSettings")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceUpdateSettingsHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceUpdateSettingsProcedure,
+		svc.UpdateSettings,
+		connect.WithSchema(galleryServiceMethods.ByName("UpdateSettings")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	galleryServiceCheckConsistencyHandler := connect.NewUnaryHandlerSimple(
 		GalleryServiceCheckConsistencyProcedure,
 		svc.CheckConsistency,
@@ -364,6 +432,10 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceAssignCropHandler.ServeHTTP(w, r)
 		case GalleryServiceDeleteCropProcedure:
 			galleryServiceDeleteCropHandler.ServeHTTP(w, r)
+		case GalleryServiceGetSettingsProcedure:
+			galleryServiceGetSettingsHandler.ServeHTTP(w, r)
+		case GalleryServiceUpdateSettingsProcedure:
+			galleryServiceUpdateSettingsHandler.ServeHTTP(w, r)
 		case GalleryServiceCheckConsistencyProcedure:
 			galleryServiceCheckConsistencyHandler.ServeHTTP(w, r)
 		default:
@@ -405,6 +477,14 @@ func (UnimplementedGalleryServiceHandler) AssignCrop(context.Context, *v1.Assign
 
 func (UnimplementedGalleryServiceHandler) DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.DeleteCrop is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.GetSettings is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.UpdateSettings is not implemented"))
 }
 
 func (UnimplementedGalleryServiceHandler) CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error) {

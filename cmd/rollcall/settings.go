@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "rollcall/proto/rollcall/v1"
+)
+
+func settingsCommand() command {
+	return command{
+		name:  "settings",
+		short: "show and change the settings of the gallery",
+		long: `The settings are stored with the gallery: the model that embeds crops where a
+call names none, the wanted false positive identification rate (fpir), and the
+margin by which the best student must be ahead of the next one. The flags of
+serve with the same names say only what a new gallery starts with.`,
+		children: []command{settingsShow(), settingsSet()},
+	}
+}
+
+func settingsShow() command {
+	var o clientOptions
+	return command{
+		name:  "show",
+		short: "show the settings, and what can be recognised under them",
+		flags: o.addFlags,
+		run: func(ctx context.Context, c console, args []string) error {
+			if len(args) > 0 {
+				return usageError("settings show takes no arguments")
+			}
+			if err := o.validate(); err != nil {
+				return err
+			}
+			resp, err := o.gallery().GetSettings(ctx, &pb.GetSettingsRequest{})
+			if err != nil {
+				return callError(o.server, err)
+			}
+			return o.printSettings(c, resp, resp.GetSettings(), resp.GetCoverage())
+		},
+	}
+}
+
+func settingsSet() command {
+	var o clientOptions
+	return command{
+		name:  "set",
+		args:  "NAME=VALUE...",
+		short: "change settings: model=NAME, fpir=RATE, margin=SIMILARITY",
+		long: `Changes settings for all calls that come after it, for example:
+
+  rollcall settings set fpir=0.01 margin=0.04`,
+		flags: o.addFlags,
+		run: func(ctx context.Context, c console, args []string) error {
+			change, err := settingsChange(args)
+			if err != nil {
+				return err
+			}
+			return o.updateSettings(ctx, c, change)
+		},
+	}
+}
+
+// settingsChange reads what is to be changed. These are no flags, which the
+// environment could set.
+func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
+	if len(args) == 0 {
+		return nil, usageError("settings set needs what to change: model=NAME, fpir=RATE or margin=SIMILARITY")
+	}
+	change := new(pb.UpdateSettingsRequest)
+	for _, arg := range args {
+		name, value, found := strings.Cut(arg, "=")
+		var err error
+		switch {
+		case !found || value == "":
+			return nil, usageError("%q is no NAME=VALUE, such as fpir=0.01", arg)
+		case name == "model":
+			change.Model = proto.String(value)
+		case name == "fpir":
+			change.Fpir = new(float64)
+			*change.Fpir, err = strconv.ParseFloat(value, 64)
+		case name == "margin":
+			var margin float64
+			margin, err = strconv.ParseFloat(value, 32)
+			change.Margin = proto.Float32(float32(margin))
+		default:
+			return nil, usageError("there is no setting %q; there are model, fpir and margin", name)
+		}
+		if err != nil {
+			return nil, usageError("%s is %q; it is a number, such as 0.01", name, value)
+		}
+	}
+	return change, nil
+}
+
+func modelsUse() command {
+	var o clientOptions
+	return command{
+		name:  "use",
+		args:  "MODEL",
+		short: "make a model the one of the gallery",
+		long: `Makes an installed model the one that the gallery's crops are embedded by where a
+call names none, as "rollcall settings set model=MODEL" does. Nobody is recognised
+by a crop that was not embedded under it: enrol the crops again. It also takes over
+how the server uses the model now (the locator, the alignment) as what is expected.`,
+		flags: o.addFlags,
+		run: func(ctx context.Context, c console, args []string) error {
+			if len(args) != 1 {
+				return usageError("models use needs one model")
+			}
+			return o.updateSettings(ctx, c, &pb.UpdateSettingsRequest{Model: proto.String(args[0])})
+		},
+	}
+}
+
+func (o *clientOptions) updateSettings(ctx context.Context, c console, change *pb.UpdateSettingsRequest) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	resp, err := o.gallery().UpdateSettings(ctx, change)
+	if err != nil {
+		return callError(o.server, err)
+	}
+	return o.printSettings(c, resp, resp.GetSettings(), resp.GetCoverage())
+}
+
+func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Settings, coverage *pb.Coverage) error {
+	if o.output.JSON() {
+		return printMessage(c.out, message)
+	}
+	model := s.GetModel()
+	if model == "" {
+		model = "none yet: the first crop that is stored chooses"
+	}
+	fmt.Fprintf(c.out, "model   %s\nfpir    %v\nmargin  %v\n", model, s.GetFpir(), s.GetMargin())
+	printCoverage(c.out, s.GetModel(), coverage)
+	return nil
+}
+
+// printCoverage says what keeps people from being recognised, if anything does.
+func printCoverage(out io.Writer, model string, c *pb.Coverage) {
+	if problem := c.GetModelProblem(); problem != "" {
+		fmt.Fprintf(out, "The server cannot use %s: %s\n", model, problem)
+	}
+	if c.GetWithout() > 0 {
+		fmt.Fprintf(out, "%d of %s have no embedding under %s: nobody is recognised by them until they are enrolled again.\n",
+			c.GetWithout(), count(int(c.GetCrops()), "enrolled crop"), model)
+	}
+	if c.GetOtherwise() > 0 {
+		fmt.Fprintf(out, "%d of %s were embedded in another way than expected (%s) and compare less well: enrol them again.\n",
+			c.GetOtherwise(), count(int(c.GetCrops()), "enrolled crop"), c.GetRecipe())
+	}
+	if c.GetRecipe() != "" && c.GetServerRecipe() != "" && c.GetRecipe() != c.GetServerRecipe() {
+		fmt.Fprintf(out, "The server makes embeddings in another way (%s) than the gallery's were made (%s): use the same locator, or \"rollcall models use %s\" and enrol the crops again.\n",
+			c.GetServerRecipe(), c.GetRecipe(), model)
+	}
+}

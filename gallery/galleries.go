@@ -1,0 +1,332 @@
+package gallery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"rollcall/storage"
+)
+
+// DefaultGallery is the gallery of calls that name none.
+const DefaultGallery = "default"
+
+// Galleries are the galleries of a server. One is loaded when it is first used, and
+// may leave memory when it is not in use and others need the room. It is safe for
+// concurrent use.
+type Galleries struct {
+	store  *storage.Store
+	own    *storage.Partition // the server's: the list of galleries
+	opts   Options
+	budget int64
+
+	mu     sync.Mutex // guards the fields that follow
+	known  map[string]*entry
+	clock  uint64 // counts uses, for the least recent one
+	bytes  int64  // of memory, as last measured
+	closed bool
+}
+
+// entry is a gallery of the list.
+type entry struct {
+	id    string
+	users int      // calls that hold it, and its load
+	used  uint64   // when it was last taken or given back
+	load  *loading // nil: not in memory
+	bytes int64    // of memory, when it was last given back; 0 without a budget
+}
+
+// loading is a gallery that is, or is being, loaded.
+type loading struct {
+	done    chan struct{} // closed when gallery and err are set
+	gallery *Gallery
+	err     error
+}
+
+// OpenGalleries opens the galleries of a store, which nobody else must write to.
+// It makes the default one if there is none, and loads none. Budget is how many
+// bytes of memory the galleries may take before those that nobody uses leave it; 0:
+// no limit.
+func OpenGalleries(ctx context.Context, store *storage.Store, opts Options, budget int64) (*Galleries, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("open galleries: %w", err)
+	}
+	own, err := store.Partition(storage.ServerPartition)
+	if err != nil {
+		return nil, err
+	}
+	s := &Galleries{store: store, own: own, opts: opts, budget: budget, known: make(map[string]*entry)}
+	if _, err := s.readList(ctx); err != nil {
+		return nil, err
+	}
+	if s.known[DefaultGallery] == nil {
+		if err := s.Create(ctx, DefaultGallery); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// readList takes over the list of galleries as it is on disk, and returns the number
+// of its last change.
+// REQUIRES: mu is held, or nobody else has s yet.
+func (s *Galleries) readList(ctx context.Context) (seq uint64, err error) {
+	if seq, err = s.own.Sequence(ctx); err != nil {
+		return 0, fmt.Errorf("read the list of galleries: %w", err)
+	}
+	for r, err := range s.own.Load(ctx) {
+		if err != nil {
+			return 0, fmt.Errorf("read the list of galleries: %w", err)
+		}
+		if r, ok := r.(storage.Gallery); ok && s.known[r.ID] == nil {
+			s.known[r.ID] = &entry{id: r.ID}
+		}
+	}
+	return seq, nil
+}
+
+// Create makes an empty gallery with the settings [Options.New]. The errors are
+// ErrInvalidID, ErrGalleryExists, ErrReadOnly, ErrUnavailable (it may have been made
+// or not: ask again) and ErrClosed.
+func (s *Galleries) Create(ctx context.Context, id string) error {
+	if err := checkID("gallery", id); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	// Anew, since nobody knows what the last one has stored if it failed.
+	seq, err := s.readList(ctx)
+	if err != nil {
+		return err
+	}
+	if s.known[id] != nil {
+		return fmt.Errorf("%w: %q", ErrGalleryExists, id)
+	}
+	now := time.Now().UTC()
+	record := storage.Gallery{ID: id, Created: now}
+	err = s.own.Commit(ctx, seq, []storage.Change{{
+		Time: now, Cause: "make gallery", Writes: []storage.Write{{Ref: record.Ref(), Put: record}},
+	}})
+	switch {
+	case errors.Is(err, storage.ErrReadOnly):
+		return fmt.Errorf("make gallery %q: %w", id, err)
+	case err != nil:
+		s.opts.Logger.Error("making a gallery failed", "gallery", id, "error", err)
+		return fmt.Errorf("make gallery %q: %w: it may have been made or not: ask again", id, ErrUnavailable)
+	}
+	s.known[id] = &entry{id: id}
+	return nil
+}
+
+// List returns the ids of the galleries, sorted.
+func (s *Galleries) List() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.known))
+}
+
+// Overview is what of a gallery can be told without loading it.
+type Overview struct {
+	ID       string
+	Settings Settings
+	Recipe   string // that its embeddings under the model of the settings are expected to be made by; "": there are none
+}
+
+// Overview returns all galleries, by id.
+func (s *Galleries) Overview(ctx context.Context) ([]Overview, error) {
+	var list []Overview
+	for _, id := range s.List() {
+		o, err := s.overview(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("read the settings of gallery %q: %w", id, err)
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+func (s *Galleries) overview(ctx context.Context, id string) (Overview, error) {
+	o := Overview{ID: id, Settings: s.opts.New} // of one that was never loaded
+	partition, err := s.store.Partition(id)
+	if err != nil {
+		return o, err
+	}
+	records, err := partition.Fetch(ctx, settingsRef)
+	if err != nil || len(records) == 0 {
+		return o, err
+	}
+	o.Settings = settingsOf(records[0].(storage.Settings))
+	if o.Settings.Model == "" {
+		return o, nil
+	}
+	if records, err = partition.Fetch(ctx, modelRef(o.Settings.Model)); err == nil && len(records) > 0 {
+		o.Recipe = records[0].(storage.Model).Recipe
+	}
+	return o, err
+}
+
+// Use returns a gallery, which stays in memory until release is called, once. The
+// first use loads it, and others wait for that. The errors are ErrGalleryNotFound,
+// ErrClosed, those of [Open] and ctx's.
+func (s *Galleries) Use(ctx context.Context, id string) (g *Gallery, release func(), err error) {
+	e, l, err := s.take(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	release = func() { s.giveBack(e) }
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		release()
+		return nil, nil, ctx.Err()
+	}
+	if l.err != nil {
+		release()
+		return nil, nil, fmt.Errorf("load gallery %q: %w", id, l.err)
+	}
+	return l.gallery, release, nil
+}
+
+// take makes the caller a user of the gallery, and has it loaded.
+func (s *Galleries) take(id string) (*entry, *loading, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, ErrClosed
+	}
+	e := s.known[id]
+	if e == nil {
+		return nil, nil, fmt.Errorf("%w: %q", ErrGalleryNotFound, id)
+	}
+	e.users++
+	s.touch(e)
+	if e.load == nil {
+		e.load = &loading{done: make(chan struct{})}
+		e.users++ // the load itself: nobody evicts what is being loaded
+		go s.load(e, e.load)
+	}
+	return e, e.load, nil
+}
+
+func (s *Galleries) touch(e *entry) {
+	s.clock++
+	e.used = s.clock
+}
+
+// load loads a gallery. Those who wait for it may give up; it goes on for the next.
+func (s *Galleries) load(e *entry, l *loading) {
+	defer s.giveBack(e)
+	defer close(l.done)
+	partition, err := s.store.Partition(e.id)
+	if err == nil {
+		l.gallery, err = Open(context.Background(), partition, s.opts)
+	}
+	if l.err = err; err != nil {
+		s.mu.Lock()
+		e.load = nil // the next use tries again
+		s.mu.Unlock()
+	}
+}
+
+// giveBack ends a use, and makes room where the budget asks for it.
+func (s *Galleries) giveBack(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.users--
+	s.touch(e)
+	if s.budget <= 0 || e.load == nil || !e.load.ready() || s.closed {
+		return
+	}
+	now := e.load.gallery.Stats().Bytes()
+	s.bytes += now - e.bytes
+	e.bytes = now
+	for s.bytes > s.budget {
+		e := s.idle()
+		if e == nil {
+			return
+		}
+		s.evict(e)
+	}
+}
+
+// idle returns the gallery that nobody has used for longest, or nil.
+func (s *Galleries) idle() *entry {
+	var oldest *entry
+	for _, e := range s.known {
+		if e.users == 0 && e.load != nil && e.load.gallery.writer.memory.Load() != nil && (oldest == nil || e.used < oldest.used) {
+			oldest = e
+		}
+	}
+	return oldest
+}
+
+// evict takes a gallery that nobody uses out of memory. Its writer is idle, so that
+// closing takes no time, and the gallery cannot be loaded again before it is closed.
+func (s *Galleries) evict(e *entry) {
+	if err := e.load.gallery.Close(); err != nil {
+		s.opts.Logger.Error("a gallery was closed twice", "error", err)
+	}
+	s.bytes -= e.bytes
+	e.load, e.bytes = nil, 0
+}
+
+// Stats returns the sizes of the galleries that are in memory, by id.
+func (s *Galleries) Stats() map[string]Stats {
+	loaded := make(map[string]*Gallery)
+	s.mu.Lock()
+	for id, e := range s.known {
+		if e.load != nil && e.load.ready() {
+			loaded[id] = e.load.gallery
+		}
+	}
+	s.mu.Unlock()
+	stats := make(map[string]Stats, len(loaded))
+	for id, g := range loaded {
+		stats[id] = g.Stats()
+	}
+	return stats
+}
+
+// ready reports whether the gallery was loaded.
+func (l *loading) ready() bool {
+	select {
+	case <-l.done:
+		return l.err == nil
+	default:
+		return false
+	}
+}
+
+// Close lets no further call in, waits for the edits that are under way, and closes
+// the galleries; not the store. A second Close returns ErrClosed.
+func (s *Galleries) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	var loads []*loading
+	for _, e := range s.known {
+		if e.load != nil {
+			loads = append(loads, e.load)
+		}
+	}
+	s.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	var errs []error
+	for _, l := range loads {
+		<-l.done
+		if l.err == nil {
+			errs = append(errs, l.gallery.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

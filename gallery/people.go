@@ -1,0 +1,198 @@
+package gallery
+
+import (
+	"iter"
+	"slices"
+	"strings"
+	"unique"
+
+	"rollcall/index"
+	"rollcall/storage"
+)
+
+// student is a student in memory.
+type student struct {
+	storage.Student
+	groups []*group // of the record's names
+	crops  []*crop  // that are enrolled under it, in no order
+}
+
+// crop is a crop in memory, enrolled or not.
+type crop struct {
+	storage.Crop
+	student    *student // nil: not enrolled
+	embeddings []place  // one for each model that embedded it: rarely more than two
+}
+
+// place is where the vector of a crop under one model lies. That of a crop without
+// a student lies nowhere: it is on disk alone.
+type place struct {
+	space   *space
+	id      index.ID
+	indexed bool
+	recipe  unique.Handle[string]
+}
+
+// place returns the crop's place in a space, or nil.
+func (c *crop) place(sp *space) *place {
+	for i := range c.embeddings {
+		if c.embeddings[i].space == sp {
+			return &c.embeddings[i]
+		}
+	}
+	return nil
+}
+
+// vacate takes the vector from the index, once the writer releases it.
+func (p *place) vacate() {
+	if p.indexed {
+		p.space.owners[p.id] = nil
+		p.space.left = append(p.space.left, p.id)
+		p.indexed = false
+	}
+}
+
+// group is the students of a class or course.
+type group struct {
+	name    string
+	members []*student       // in the order of their ids
+	parts   map[*space]*part // what of each space is theirs
+}
+
+// part is what of a space belongs to a group, kept up to date so that a search of
+// the group need not gather it.
+type part struct {
+	ids      *index.Set
+	students int // with a vector
+}
+
+// part returns the group's part of the space.
+func (g *group) part(sp *space) *part {
+	p := g.parts[sp]
+	if p == nil {
+		p = &part{ids: index.NewSet()}
+		g.parts[sp] = p
+	}
+	return p
+}
+
+// places iterates over the places of the student's vectors.
+func (st *student) places() iter.Seq[*place] {
+	return func(yield func(*place) bool) {
+		for _, c := range st.crops {
+			for i := range c.embeddings {
+				if p := &c.embeddings[i]; p.indexed && !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// enrol makes the crop the student's. Vectors that are in the indexes move with it;
+// others come with their own records.
+func (c *crop) enrol(st *student) {
+	if c.student == st {
+		return
+	}
+	if c.student != nil {
+		c.part()
+	}
+	c.student = st
+	st.crops = append(st.crops, c)
+	for i := range c.embeddings {
+		if p := &c.embeddings[i]; p.indexed {
+			p.count(st)
+		}
+	}
+}
+
+// part takes the crop from its student, leaving its vectors where they are.
+func (c *crop) part() {
+	st := c.student
+	for i := range c.embeddings {
+		if p := &c.embeddings[i]; p.indexed {
+			p.discount(st)
+		}
+	}
+	i := slices.Index(st.crops, c)
+	st.crops = slices.Delete(st.crops, i, i+1)
+	c.student = nil
+}
+
+// unenrol takes the crop from its student, if it has one, and out of the indexes.
+func (c *crop) unenrol() {
+	if c.student == nil {
+		return
+	}
+	c.part()
+	for i := range c.embeddings {
+		c.embeddings[i].vacate()
+	}
+}
+
+// forget takes the embedding in the space from the crop, if it has one.
+func (c *crop) forget(sp *space) {
+	i := slices.IndexFunc(c.embeddings, func(p place) bool { return p.space == sp })
+	if i < 0 {
+		return
+	}
+	if p := &c.embeddings[i]; p.indexed {
+		p.discount(c.student)
+		p.vacate()
+	}
+	c.embeddings = slices.Delete(c.embeddings, i, i+1)
+}
+
+// count takes the vector up among those of its student and of the student's groups.
+func (p *place) count(st *student) {
+	p.space.owned++
+	p.space.students[st]++
+	for _, g := range st.groups {
+		part := g.part(p.space)
+		part.ids.Add(p.id)
+		if p.space.students[st] == 1 {
+			part.students++
+		}
+	}
+}
+
+// discount undoes count.
+func (p *place) discount(st *student) {
+	p.space.owned--
+	p.space.students[st]--
+	last := p.space.students[st] == 0
+	if last {
+		delete(p.space.students, st)
+	}
+	for _, g := range st.groups {
+		part := g.part(p.space)
+		part.ids.Remove(p.id)
+		if last {
+			part.students--
+		}
+	}
+}
+
+// insertStudent puts the student into a list in the order of ids.
+func insertStudent(list []*student, st *student) []*student {
+	i, _ := searchStudent(list, st.ID)
+	return slices.Insert(list, i, st)
+}
+
+func removeStudent(list []*student, st *student) []*student {
+	i, found := searchStudent(list, st.ID)
+	if !found {
+		return list
+	}
+	return slices.Delete(list, i, i+1)
+}
+
+// searchStudent returns where the student with this id is in a list in the order of
+// ids, or would be.
+func searchStudent(list []*student, id string) (int, bool) {
+	if n := len(list); n > 0 && list[n-1].ID < id { // as they come at the start
+		return n, false
+	}
+	return slices.BinarySearchFunc(list, id, func(st *student, id string) int { return strings.Compare(st.ID, id) })
+}

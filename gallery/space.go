@@ -1,0 +1,84 @@
+package gallery
+
+import (
+	"rollcall/index"
+	"rollcall/storage"
+)
+
+// space is the vectors of one model. One in the engine that has no owner is either
+// on its way in or on its way out, and not part of the picture: that is how a
+// change of several vectors appears at once.
+type space struct {
+	storage.Model
+	engine   index.Engine
+	owners   []*crop          // by ID; nil where the ID is free
+	students map[*student]int // how many vectors of the student are here; never 0
+	owned    int              // vectors with an owner: the engine may hold more
+
+	// The writer's.
+	next index.ID   // the first that was never used
+	free []index.ID // that can be used again
+	left []index.ID // of vectors that lost their owner and wait to be taken out
+}
+
+func newSpace(record storage.Model, engine string) (*space, error) {
+	e, err := index.New(engine, record.Dimension)
+	if err != nil {
+		return nil, err
+	}
+	return &space{Model: record, engine: e, students: make(map[*student]int)}, nil
+}
+
+// insert puts vectors into the engine, under IDs that nobody owns. Where one cannot
+// be stored, errs says why, by its place; nil where all are.
+func (s *space) insert(vectors [][]float32) (ids []index.ID, errs []error) {
+	ids = make([]index.ID, len(vectors))
+	for i := range ids {
+		ids[i] = s.take()
+	}
+	if s.engine.Add(ids, vectors) == nil {
+		return ids, nil
+	}
+	errs = make([]error, len(vectors)) // none is in: find those that can be
+	for i := range vectors {
+		if errs[i] = s.engine.Add(ids[i:i+1], vectors[i:i+1]); errs[i] != nil {
+			s.free = append(s.free, ids[i])
+		}
+	}
+	return ids, errs
+}
+
+func (s *space) take() index.ID {
+	if n := len(s.free); n > 0 {
+		id := s.free[n-1]
+		s.free = s.free[:n-1]
+		return id
+	}
+	s.next++
+	return s.next - 1
+}
+
+// makeRoom grows the table of owners to the IDs that were handed out.
+// REQUIRES: the memory's lock is held for writing.
+func (s *space) makeRoom() {
+	if n := int(s.next); n > len(s.owners) {
+		s.owners = append(s.owners, make([]*crop, n-len(s.owners))...)
+	}
+}
+
+// release takes the vectors that lost their owner out of the engine.
+func (s *space) release() {
+	for _, id := range s.left {
+		s.engine.Delete(id)
+	}
+	s.free = append(s.free, s.left...)
+	s.left = s.left[:0]
+}
+
+// owner returns the crop whose vector lies at id, or nil.
+func (s *space) owner(id index.ID) *crop {
+	if int(id) >= len(s.owners) {
+		return nil
+	}
+	return s.owners[id]
+}

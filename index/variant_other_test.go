@@ -1,5 +1,0 @@
-//go:build !amd64
-
-package index
-
-var archVariants []variant

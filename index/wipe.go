@@ -1,0 +1,67 @@
+package index
+
+import (
+	"slices"
+	"time"
+)
+
+// wipePause is what a wipe waits for more deletions, so that a chunk is copied once
+// for many.
+const wipePause = 100 * time.Millisecond
+
+// wipe clears deleted vectors from memory, until there are none left.
+func (e *engine) wipe() {
+	for {
+		time.Sleep(wipePause)
+		for e.wipeChunk() {
+		}
+		e.writer.Lock()
+		done := len(e.core.Load().dead) == 0
+		e.writer.wiping = !done
+		e.writer.Unlock()
+		if done {
+			return
+		}
+	}
+}
+
+// wipeChunk wipes what is dead in one chunk, and reports false if there is none, or
+// if all chunks are about to be left behind.
+func (e *engine) wipeChunk() bool {
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	c := e.core.Load()
+	if len(c.dead) == 0 || e.writer.touched != nil {
+		return false
+	}
+	chunk := c.dead[0] >> c.shift
+	var here []uint32
+	c.dead = slices.DeleteFunc(c.dead, func(slot uint32) bool {
+		if slot>>c.shift != chunk {
+			return false
+		}
+		here = append(here, slot)
+		return true
+	})
+	c.clear(here)
+	return true
+}
+
+// clear puts a copy of their chunk, without the rows at slots, in its place. Who is
+// searching goes on with the old one, which then is garbage: so no search needs a
+// lock, and none meets a row that is half there.
+// REQUIRES: the caller is the writer; the slots are dead, and of one chunk.
+func (a *arena) clear(slots []uint32) {
+	next := *a.now.Load()
+	next.chunks = slices.Clone(next.chunks)
+	c, _ := next.at(slots[0])
+	rows, codes := aligned[float32](len(c.rows)), aligned[int8](len(c.codes))
+	copy(rows, c.rows)
+	copy(codes, c.codes)
+	c.rows, c.codes = rows, codes
+	for _, slot := range slots {
+		clear(next.row(slot))
+		clear(next.code(slot))
+	}
+	a.now.Store(&next)
+}

@@ -1,0 +1,107 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// acknowledgedFile lies beside Pebble's files and says how many changes were
+// acknowledged. Pebble holds the same number, in the batch of every commit: when
+// it says less than the file, its log lost its end, which Pebble alone cannot
+// tell from a log that ended there.
+//
+// The file is written without a sync, once a commit is on disk: what it says
+// after a loss of power is true, and perhaps less than could be said.
+const acknowledgedFile = "acknowledged"
+
+// acknowledgedSize is the size of the file in bytes: the number in decimal
+// digits and its checksum, in one line that a person can read.
+const acknowledgedSize = 20 + 1 + 8 + 1
+
+func acknowledgedLine(n uint64) string {
+	digits := fmt.Sprintf("%020d", n)
+	return fmt.Sprintf("%s %08x\n", digits, crc32.ChecksumIEEE([]byte(digits)))
+}
+
+// acknowledged is the open file. It is safe for concurrent use.
+type acknowledged struct {
+	log *slog.Logger
+
+	mu      sync.Mutex // guards what follows
+	file    vfs.File
+	written uint64
+	failed  bool // the last write did: it is logged once
+}
+
+// openAcknowledged opens the file in dir, and creates it when it is missing, and
+// writes into it that number changes are on disk. It is ErrLost when the file says
+// more, unless that is accepted.
+func openAcknowledged(fsys vfs.FS, dir string, number uint64, accept bool, log *slog.Logger) (*acknowledged, error) {
+	file, err := fsys.OpenReadWrite(fsys.PathJoin(dir, acknowledgedFile), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, fmt.Errorf("storage: opening the file that counts the changes: %w", err)
+	}
+	said, err := readAcknowledged(file)
+	switch {
+	case errors.Is(err, io.EOF) && number == 0: // a new store
+	case err != nil:
+		log.Warn("whether acknowledged changes are missing is not known: the file that counts them is not readable",
+			"file", acknowledgedFile, "error", err)
+	case said > number && !accept:
+		return nil, errors.Join(fmt.Errorf("%w: %s, as Pebble's log was lost or damaged; "+
+			"restore a backup, or go on with what is there: serve --accept-loss", ErrLost, missing(number+1, said)), file.Close())
+	case said > number:
+		log.Error("going on without changes that were acknowledged", "reason", missing(number+1, said))
+	}
+	if _, err = file.WriteAt([]byte(acknowledgedLine(number)), 0); err == nil {
+		err = file.Sync() // so that a later write in place changes one sector, and no length
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("storage: writing the file that counts the changes: %w", err), file.Close())
+	}
+	return &acknowledged{log: log, file: file, written: number}, nil
+}
+
+func readAcknowledged(file vfs.File) (n uint64, err error) {
+	line := make([]byte, acknowledgedSize)
+	if _, err := file.ReadAt(line, 0); err != nil {
+		return 0, err
+	}
+	if _, err := fmt.Sscanf(string(line), "%d", &n); err != nil || acknowledgedLine(n) != string(line) {
+		return 0, errors.New("it is not what was written")
+	}
+	return n, nil
+}
+
+func missing(first, last uint64) string {
+	if first == last {
+		return fmt.Sprintf("change %d was acknowledged and is missing", first)
+	}
+	return fmt.Sprintf("changes %d to %d were acknowledged and are missing", first, last)
+}
+
+// raise writes that the changes up to number are on disk. A write that fails is
+// logged and no more: the changes are safe, only their loss would not be found.
+func (a *acknowledged) raise(number uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if number <= a.written {
+		return
+	}
+	_, err := a.file.WriteAt([]byte(acknowledgedLine(number)), 0)
+	if err != nil && !a.failed {
+		a.log.Error("the file that counts the changes is not written", "file", acknowledgedFile, "error", err)
+	}
+	a.failed = err != nil
+	if err == nil {
+		a.written = number
+	}
+}
+
+func (a *acknowledged) close() error { return a.file.Close() }

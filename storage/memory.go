@@ -1,0 +1,106 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"slices"
+	"sync"
+)
+
+// Faults are what a store in memory does wrong, for tests and simulation. They
+// are called outside its lock, by the goroutine that commits, and may block: a
+// slow disk. nil: never.
+type Faults struct {
+	// BeforeCommit is called before anything is stored; nothing is when it returns
+	// an error, which Commit returns.
+	BeforeCommit func() error
+
+	// AfterCommit is called once everything is stored; an error from it is what
+	// Commit returns all the same, as if the answer was lost.
+	AfterCommit func() error
+}
+
+// OpenMemory returns a new, empty store in memory, for tests and simulation. It
+// keeps nothing when it is closed.
+func OpenMemory(f Faults) *Store {
+	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, keepLog: DefaultKeepLog}
+}
+
+// memory is the backend that a map is.
+type memory struct {
+	faults Faults
+
+	mu     sync.RWMutex
+	values map[string][]byte // guarded by mu; a value is replaced, never changed
+}
+
+func (m *memory) get(key []byte) ([]byte, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.values[string(key)], nil
+}
+
+func (m *memory) scan(ctx context.Context, spans ...span) iter.Seq2[pair, error] {
+	return func(yield func(pair, error) bool) {
+		for _, p := range m.view(spans) {
+			if err := ctx.Err(); err != nil {
+				yield(pair{}, err)
+				return
+			}
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// view returns what is in the spans, in order.
+func (m *memory) view(spans []span) (view []pair) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, s := range spans {
+		lower, upper, begin := string(s.lower), string(s.upper), len(view)
+		for key, value := range m.values {
+			if lower <= key && key < upper {
+				view = append(view, pair{[]byte(key), value})
+			}
+		}
+		slices.SortFunc(view[begin:], func(a, b pair) int { return bytes.Compare(a.key, b.key) })
+	}
+	return view
+}
+
+func (m *memory) commit(b *batch) error {
+	if m.faults.BeforeCommit != nil {
+		if err := m.faults.BeforeCommit(); err != nil {
+			return err
+		}
+	}
+	if !m.store(b) {
+		return ErrConflict
+	}
+	if m.faults.AfterCommit != nil {
+		return m.faults.AfterCommit()
+	}
+	return nil
+}
+
+// store stores the batch, and reports whether its head was the newest.
+func (m *memory) store(b *batch) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !bytes.Equal(m.values[string(b.head.key)], b.head.value) {
+		return false
+	}
+	for _, w := range b.writes {
+		if w.value == nil {
+			delete(m.values, string(w.key))
+			continue
+		}
+		m.values[string(w.key)] = w.value
+	}
+	return true
+}
+
+func (m *memory) close() error { return nil }

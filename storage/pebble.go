@@ -1,0 +1,167 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// pebbleBackend keeps everything in one Pebble store: the partitions' keys lie
+// one after another.
+type pebbleBackend struct {
+	db           *pebble.DB
+	log          pebbleLogger
+	space        *spaceGuard
+	acknowledged *acknowledged
+
+	// mu lets one commit at a time compare its head, take its numbers and enter
+	// Pebble's log. Nothing waits for the disk under it.
+	mu     sync.Mutex
+	number uint64 // guarded by mu: how many changes were ever committed, in all partitions
+}
+
+func (p *pebbleBackend) get(key []byte) ([]byte, error) { return get(p.db, key) }
+
+// get returns a copy of the value under key; nil: there is none.
+func get(db *pebble.DB, key []byte) ([]byte, error) {
+	value, closer, err := db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	value = bytes.Clone(value)
+	if err := closer.Close(); err != nil {
+		return nil, readError(err)
+	}
+	return value, nil
+}
+
+func (p *pebbleBackend) scan(ctx context.Context, spans ...span) iter.Seq2[pair, error] {
+	return func(yield func(pair, error) bool) {
+		if err := p.walk(ctx, spans, yield); err != nil {
+			yield(pair{}, err)
+		}
+	}
+}
+
+func (p *pebbleBackend) walk(ctx context.Context, spans []span, yield func(pair, error) bool) error {
+	it, err := p.db.NewIter(nil)
+	if err != nil {
+		return readError(err)
+	}
+	// Close returns again what Error says below, and has nothing to add.
+	defer func() { _ = it.Close() }()
+	for _, s := range spans {
+		it.SetBounds(s.lower, s.upper)
+		for valid := it.First(); valid; valid = it.Next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			value, err := it.ValueAndErr()
+			if err != nil {
+				return readError(err)
+			}
+			if !yield(pair{it.Key(), value}, nil) {
+				return nil
+			}
+		}
+		if err := it.Error(); err != nil {
+			return readError(err)
+		}
+	}
+	return nil
+}
+
+// readError marks damage that Pebble's checksums found as the same ErrCorrupt
+// as our own.
+func readError(err error) error {
+	if pebble.IsCorruptionError(err) {
+		return fmt.Errorf("%w: %w; restore a backup", ErrCorrupt, err)
+	}
+	return fmt.Errorf("storage: reading: %w", err)
+}
+
+// commit brings the batch to disk. Commits that wait at the same time share one
+// fsync. A disk that does not take it ends the process: after a failed fsync
+// nobody knows what is on the disk, so no answer from this process could be
+// trusted.
+func (p *pebbleBackend) commit(b *batch) error {
+	if err := p.space.check(); err != nil {
+		return err
+	}
+	pb := p.db.NewBatch()
+	for _, w := range b.writes {
+		var err error
+		if w.value == nil {
+			err = pb.Delete(w.key, nil)
+		} else {
+			err = pb.Set(w.key, w.value, nil)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("storage: preparing a commit: %w", err), pb.Close())
+		}
+	}
+	number, err := p.submit(pb, b)
+	if err != nil {
+		return errors.Join(err, pb.Close())
+	}
+	// Pebble itself ends the process only when a commit fails that it waits for.
+	if err := pb.SyncWait(); err != nil {
+		p.log.Fatalf("change %d did not reach the disk: %v", number, err)
+		return fmt.Errorf("storage: change %d did not reach the disk: %w", number, err)
+	}
+	if err := pb.Close(); err != nil {
+		return fmt.Errorf("storage: releasing a commit: %w", err)
+	}
+	p.acknowledged.raise(number)
+	return nil
+}
+
+// submit gives the batch its numbers and gives it to Pebble, which orders it in
+// its log without waiting for the disk. It returns the number of the last change.
+func (p *pebbleBackend) submit(pb *pebble.Batch, b *batch) (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stored, err := get(p.db, b.head.key)
+	if err != nil {
+		return 0, err
+	}
+	if !bytes.Equal(stored, b.head.value) {
+		return 0, ErrConflict
+	}
+	last := p.number + b.changes
+	if err := pb.Set([]byte(metaNumber), bigEndian(last), nil); err != nil {
+		return 0, fmt.Errorf("storage: preparing a commit: %w", err)
+	}
+	defer p.stopOnPanic("change %d was not committed", last)
+	if err := p.db.ApplyNoSyncWait(pb, pebble.Sync); err != nil {
+		return 0, fmt.Errorf("storage: committing: %w", err)
+	}
+	p.number = last
+	return last, nil
+}
+
+// stopOnPanic, deferred, ends the process when Pebble panics: it does when its
+// log has failed, with its locks held, and a server that recovers panics, as
+// net/http does, would live on and hang.
+func (p *pebbleBackend) stopOnPanic(format string, args ...any) {
+	if failure := recover(); failure != nil {
+		p.log.Fatalf(format+": %v", append(args, failure)...)
+	}
+}
+
+// close flushes, so that what is left of Pebble's log holds nothing that could
+// be lost with it.
+func (p *pebbleBackend) close() error {
+	if err := errors.Join(p.db.Flush(), p.db.Close(), p.acknowledged.close()); err != nil {
+		return fmt.Errorf("storage: closing: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/record"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/wal"
+)
+
+// salvage cuts the newest of Pebble's logs that is damaged off where the damage
+// begins, and removes the logs after it, so that what is left is a history without
+// gaps. It reports false when it finds no damage.
+//
+// It begins with the newest, so that an old log which Pebble does not need any more
+// costs nothing: the caller tries to open the store again after each cut.
+func salvage(fsys vfs.FS, dir string) (cut bool, err error) {
+	logs, err := wal.Scan(wal.Dir{FS: fsys, Dirname: dir})
+	if err != nil {
+		return false, fmt.Errorf("storage: looking for Pebble's logs: %w", err)
+	}
+	for i, log := range slices.Backward(logs) {
+		damage, damaged, err := findDamage(log)
+		if err != nil {
+			return false, err
+		}
+		// The newest log may end anywhere: nobody waited for what is missing there.
+		if !damaged || i == len(logs)-1 && damage.onlyShort {
+			continue
+		}
+		if err := cutFile(fsys, damage.file, damage.at); err != nil {
+			return false, err
+		}
+		for _, later := range logs[i+1:] {
+			for j := range later.NumSegments() {
+				_, name := later.SegmentLocation(j)
+				if err := fsys.Remove(name); err != nil {
+					return false, fmt.Errorf("storage: removing a log after a damaged one: %w", err)
+				}
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// damage is where a log stops to be readable.
+type damage struct {
+	file      string
+	at        int64 // bytes before it that are sound
+	onlyShort bool  // the file ends in the middle of a record
+}
+
+// findDamage reads a log; false: it is sound.
+func findDamage(log wal.LogicalLog) (d damage, damaged bool, err error) {
+	r := log.OpenForRead()
+	for {
+		_, at, err := r.NextRecord()
+		if err == nil {
+			continue
+		}
+		d = damage{at.PhysicalFile, at.Physical, errors.Is(err, record.ErrUnexpectedEOF)}
+		return d, !errors.Is(err, io.EOF), r.Close()
+	}
+}
+
+// cutFile leaves the first bytes of a file.
+func cutFile(fsys vfs.FS, name string, bytes int64) error {
+	file, err := fsys.Open(name)
+	if err != nil {
+		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+	}
+	content := make([]byte, bytes)
+	_, err = io.ReadFull(file, content)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+	}
+	if file, err = fsys.Create(name, vfs.WriteCategoryUnspecified); err != nil {
+		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+	}
+	_, err = file.Write(content)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+	}
+	return nil
+}
