@@ -44,7 +44,7 @@ func (r *roster) rank(vector []float32, want int, floor, turn float32, demand bo
 			}
 		}
 		k = min(k, all)
-		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: demand, Floor: turn})
+		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: demand, Threshold: turn})
 		if err != nil {
 			return nil, false, err
 		}

@@ -101,7 +101,7 @@ func BenchmarkCutover(b *testing.B) {
 			if err := e.Add(ids, vectors); err != nil {
 				b.Fatal(err)
 			}
-			c := e.core.Load()
+			c := e.generation.Load()
 			s := c.now.Load()
 			var graph, scan time.Duration
 			for i := 0; b.Loop(); i++ {

@@ -9,7 +9,7 @@ import (
 )
 
 // coderOf returns the graph of an engine.
-func coderOf(e *engine) *coder { return e.core.Load().graph.(*coder) }
+func coderOf(e *engine) *coder { return e.generation.Load().graph.(*coder) }
 
 // TestCoderSurvivesPanics breaks the graph beneath the engine, while adding and
 // while searching: the engine must answer exactly, and get a new graph in time.
@@ -82,8 +82,8 @@ func TestCoderKeepsItsNodes(t *testing.T) {
 		t.Errorf("only %d of 900 searches were answered by the graph", approximate)
 	}
 	settle(t, e)
-	checkCore(t, e.core.Load())
-	s := e.core.Load().now.Load()
+	checkGeneration(t, e.generation.Load())
+	s := e.generation.Load().now.Load()
 	if nodes := coderOf(e).graph.Len(); nodes != int(s.used) {
 		t.Fatalf("the graph has %d nodes of %d slots", nodes, s.used)
 	}

@@ -11,15 +11,15 @@ import (
 // engine is every engine: vectors that are searched exactly and, for the
 // approximate ones, a graph over them.
 type engine struct {
-	name     string
-	newGraph func() graph // nil: exact searches alone
-	core     atomic.Pointer[core]
-	guard    guard
-	searches atomic.Int64 // how many there were
+	name       string
+	newGraph   func() graph // nil: exact searches alone
+	generation atomic.Pointer[generation]
+	guard      guard
+	searches   atomic.Int64 // how many there were
 
 	adding sync.Mutex // held by Add throughout; taken before writer
 	writer struct {
-		sync.Mutex // makes its holder the one writer of the core; guards the fields that follow
+		sync.Mutex // makes its holder the one writer of the generation, and guards the fields that follow
 
 		wiping  bool            // a goroutine clears deleted vectors
 		touched map[ID]struct{} // changed since a rebuild began; nil while there is none
@@ -27,8 +27,8 @@ type engine struct {
 	}
 }
 
-// core is what a rebuild makes anew: the vectors and the graph over them.
-type core struct {
+// generation is what a rebuild makes anew: the vectors and the graph over them.
+type generation struct {
 	*arena
 	graph graph    // nil for exact searches alone
 	dead  []uint32 // slots to be wiped; the writer's
@@ -58,23 +58,23 @@ var _ Engine = (*engine)(nil)
 
 func newEngine(name string, dim int, newGraph func() graph) *engine {
 	e := &engine{name: name, newGraph: newGraph}
-	e.core.Store(e.newCore(dim))
+	e.generation.Store(e.newGeneration(dim))
 	return e
 }
 
-func (e *engine) newCore(dim int) *core {
-	c := &core{arena: newArena(dim)}
+func (e *engine) newGeneration(dim int) *generation {
+	gen := &generation{arena: newArena(dim)}
 	if e.newGraph != nil {
-		c.graph = e.newGraph()
+		gen.graph = e.newGraph()
 	}
-	return c
+	return gen
 }
 
 func (e *engine) Name() string { return e.name }
 
-func (e *engine) Dim() int { return e.core.Load().dim }
+func (e *engine) Dim() int { return e.generation.Load().dim }
 
-func (e *engine) Len() int { return e.core.Load().now.Load().live() }
+func (e *engine) Len() int { return e.generation.Load().now.Load().live() }
 
 // insertBatch is how many vectors are added under one hold of the lock, and
 // inserted into a graph side by side: see hnsw.insert.
@@ -87,14 +87,14 @@ func (e *engine) Add(ids []ID, vectors [][]float32) error {
 	e.adding.Lock()
 	defer e.adding.Unlock()
 	for _, id := range ids {
-		if _, there := e.core.Load().now.Load().find(id); there {
+		if _, there := e.generation.Load().now.Load().find(id); there {
 			return fmt.Errorf("add ID %d: %w", id, ErrExists)
 		}
 	}
 	for len(ids) > 0 {
 		n := min(len(ids), insertBatch)
 		e.writer.Lock()
-		e.core.Load().put(ids[:n], vectors[:n], e.workers())
+		e.generation.Load().put(ids[:n], vectors[:n], e.workers())
 		e.changed(ids[:n]...)
 		e.writer.Unlock()
 		ids, vectors = ids[n:], vectors[n:]
@@ -116,18 +116,18 @@ func (e *engine) workers() int {
 
 // put stores vectors, [dim]float32 each, under ids, under which nothing is stored.
 // REQUIRES: the caller is the writer.
-func (c *core) put(ids []ID, vectors [][]float32, workers int) {
-	c.write(ids, vectors)
-	if c.graph != nil {
-		c.graph.insert(c.now.Load(), workers)
+func (gen *generation) put(ids []ID, vectors [][]float32, workers int) {
+	gen.write(ids, vectors)
+	if gen.graph != nil {
+		gen.graph.insert(gen.now.Load(), workers)
 	}
-	c.publish()
+	gen.publish()
 }
 
 func (e *engine) Delete(id ID) bool {
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	if !e.core.Load().remove(id) {
+	if !e.generation.Load().remove(id) {
 		return false
 	}
 	e.changed(id)
@@ -136,14 +136,14 @@ func (e *engine) Delete(id ID) bool {
 
 // remove deletes the vector of id and reports whether there was one.
 // REQUIRES: the caller is the writer.
-func (c *core) remove(id ID) bool {
-	slot, ok := c.now.Load().find(id)
+func (gen *generation) remove(id ID) bool {
+	slot, ok := gen.now.Load().find(id)
 	if !ok {
 		return false
 	}
-	c.bury(slot)
-	if c.graph == nil { // searches of a graph go through dead rows
-		c.dead = append(c.dead, slot)
+	gen.bury(slot)
+	if gen.graph == nil { // searches of a graph go through dead rows
+		gen.dead = append(gen.dead, slot)
 	}
 	return true
 }
@@ -157,12 +157,12 @@ func (e *engine) changed(ids ...ID) {
 			e.writer.touched[id] = struct{}{}
 		}
 	}
-	c := e.core.Load()
-	if len(c.dead) > 0 && !e.writer.wiping {
+	gen := e.generation.Load()
+	if len(gen.dead) > 0 && !e.writer.wiping {
 		e.writer.wiping = true
 		go e.wipe()
 	}
-	if s := c.now.Load(); s.deaths >= minDead && int(s.deaths)*deadShare >= s.live() || c.graph != nil && c.graph.broken() {
+	if s := gen.now.Load(); s.deaths >= minDead && int(s.deaths)*deadShare >= s.live() || gen.graph != nil && gen.graph.broken() {
 		e.startRebuild()
 	}
 }
@@ -172,8 +172,8 @@ func (e *engine) Search(q Query) (Result, error) {
 		return Result{}, err
 	}
 	e.searches.Add(1)
-	c := e.core.Load()
-	s := c.now.Load()
+	gen := e.generation.Load()
+	s := gen.now.Load()
 	k := min(q.K, s.live())
 	if q.Allow != nil {
 		k = min(k, q.Allow.Len())
@@ -181,10 +181,10 @@ func (e *engine) Search(q Query) (Result, error) {
 	if k == 0 {
 		return Result{Exact: true}, nil
 	}
-	if c.graph != nil && !q.Exact {
-		e.watch(c, s, q, k)
+	if gen.graph != nil && !q.Exact {
+		e.watch(gen, s, q, k)
 		if e.guard.trusts() {
-			if hits, ok := c.graph.nearest(s, q.Vector, k, q.Allow); ok && len(hits) == k {
+			if hits, ok := gen.graph.nearest(s, q.Vector, k, q.Allow); ok && len(hits) == k {
 				return Result{Hits: hits, Exact: k == s.live()}, nil
 			}
 		}
@@ -193,7 +193,7 @@ func (e *engine) Search(q Query) (Result, error) {
 }
 
 func (e *engine) Vector(id ID, into []float32) bool {
-	s := e.core.Load().now.Load()
+	s := e.generation.Load().now.Load()
 	slot, ok := s.find(id)
 	if ok {
 		copy(into, s.row(slot)[:s.dim])
@@ -203,7 +203,7 @@ func (e *engine) Vector(id ID, into []float32) bool {
 
 func (e *engine) Vectors() iter.Seq2[ID, []float32] {
 	return func(yield func(ID, []float32) bool) {
-		s := e.core.Load().now.Load()
+		s := e.generation.Load().now.Load()
 		for id, slot := range s.slots.all() {
 			if s.lives(slot) && !yield(id, slices.Clone(s.row(slot)[:s.dim])) {
 				return
@@ -215,16 +215,16 @@ func (e *engine) Vectors() iter.Seq2[ID, []float32] {
 func (e *engine) Reserve(n int) {
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	e.core.Load().reserved = n
+	e.generation.Load().reserved = n
 }
 
 func (e *engine) Recall() (float64, bool) { return e.guard.lately() }
 
 func (e *engine) Bytes() int64 {
-	c := e.core.Load()
-	n := c.bytes()
-	if c.graph != nil {
-		n += c.graph.bytes()
+	gen := e.generation.Load()
+	n := gen.bytes()
+	if gen.graph != nil {
+		n += gen.graph.bytes()
 	}
 	return n
 }

@@ -19,7 +19,7 @@ const (
 	guardTarget = 0.98
 	guardAim    = 0.99
 
-	// guardBand is how far under the floor of a query answers are compared: what
+	// guardBand is how far under the threshold of a query answers are compared: what
 	// decides is not only what reaches a threshold, but how far from it the next one
 	// is.
 	guardBand = 0.05
@@ -95,10 +95,10 @@ func (g *guard) note(graph graph, agreed bool) (rebuild bool) {
 	return false
 }
 
-// watch takes a sample of a query, if it is time to and the query has a floor.
-func (e *engine) watch(c *core, s *state, q Query, k int) {
+// watch takes a sample of a query, if it is time to and the query has a threshold.
+func (e *engine) watch(gen *generation, s *state, q Query, k int) {
 	g := &e.guard
-	if q.Floor == 0 || time.Now().UnixNano() < g.next.Load() || !g.sampling.CompareAndSwap(false, true) {
+	if q.Threshold == 0 || time.Now().UnixNano() < g.next.Load() || !g.sampling.CompareAndSwap(false, true) {
 		return
 	}
 	q.Vector = slices.Clone(q.Vector)
@@ -108,30 +108,30 @@ func (e *engine) watch(c *core, s *state, q Query, k int) {
 	go func() {
 		defer g.sampling.Store(false)
 		start := time.Now()
-		e.sample(c, s, q, k)
+		e.sample(gen, s, q, k)
 		g.next.Store(time.Now().Add(time.Since(start) * guardShare).UnixNano())
 	}()
 }
 
 // sample compares the graph's answer to a query with the exact one.
-func (e *engine) sample(c *core, s *state, q Query, k int) {
-	hits, ok := c.graph.nearest(s, q.Vector, k, q.Allow)
+func (e *engine) sample(gen *generation, s *state, q Query, k int) {
+	hits, ok := gen.graph.nearest(s, q.Vector, k, q.Allow)
 	if !ok && q.Allow != nil {
 		return // such searches are exact in any case
 	}
 	agreed := len(hits) == k && slices.Equal(q.decisive(hits), q.decisive(s.nearest(q.Vector, k, q.Allow)))
-	e.writer.Lock() // keeps the core
+	e.writer.Lock() // keeps the generation
 	defer e.writer.Unlock()
-	if e.core.Load() == c && e.guard.note(c.graph, agreed) {
+	if e.generation.Load() == gen && e.guard.note(gen.graph, agreed) {
 		e.startRebuild()
 	}
 }
 
-// decisive returns the hits, best first, that a decision by the query's floor may
-// turn on.
+// decisive returns the hits, best first, that a decision by the query's threshold may
+// rest on.
 func (q *Query) decisive(hits []Hit) []Hit {
 	for i, hit := range hits {
-		if hit.Similarity < q.Floor-guardBand {
+		if hit.Similarity < q.Threshold-guardBand {
 			return hits[:i]
 		}
 	}

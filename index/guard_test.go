@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// testFloor is a threshold that the queries of these tests have.
-const testFloor = 0.6
+// testThreshold is the threshold that the queries of these tests have.
+const testThreshold = 0.6
 
 // poisoned returns an engine of n vectors with a graph whose links lead nowhere
 // useful.
@@ -25,7 +25,7 @@ func poisoned(t *testing.T, n, dim int) (*engine, model) {
 	if err := e.Add(ids, vectors); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range *e.core.Load().graph.(*hnsw).nodes.Load() {
+	for _, c := range *e.generation.Load().graph.(*hnsw).nodes.Load() {
 		for i := range c.links {
 			if c.links[i].Load() != noSlot {
 				c.links[i].Store(rng.Uint32N(8))
@@ -38,9 +38,9 @@ func poisoned(t *testing.T, n, dim int) (*engine, model) {
 // sampleAll takes a sample of a query near each of n stored vectors.
 func sampleAll(e *engine, m model, rng *rand.Rand, n int) {
 	for range n {
-		c := e.core.Load()
+		c := e.generation.Load()
 		v := noisy(m[ID(rng.IntN(len(m)))], rng)
-		e.sample(c, c.now.Load(), Query{Vector: v, K: 3, Floor: testFloor}, 3)
+		e.sample(c, c.now.Load(), Query{Vector: v, K: 3, Threshold: testThreshold}, 3)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestGuard(t *testing.T) {
 	const n, dim = 1500, 16
 	e, m := poisoned(t, n, dim)
 	rng := rand.New(rand.NewPCG(73, 74))
-	bad := e.core.Load()
+	bad := e.generation.Load()
 	if recall, ok := e.Recall(); ok {
 		t.Fatalf("recall is %g before there are samples", recall)
 	}
@@ -72,10 +72,10 @@ func TestGuard(t *testing.T) {
 	}
 	sampleAll(e, m, rng, 6*guardLeast)
 	settle(t, e)
-	if e.core.Load() == bad {
+	if e.generation.Load() == bad {
 		t.Fatal("the graph was not made anew")
 	}
-	checkCore(t, e.core.Load())
+	checkGeneration(t, e.generation.Load())
 	sampleAll(e, m, rng, guardLeast)
 	if recall, ok := e.Recall(); !ok || recall < guardTarget || !e.guard.trusts() {
 		t.Fatalf("recall of the new graph is %g, %v", recall, ok)
@@ -85,13 +85,13 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// Searches alone must set the guard to work, if they have a floor.
+// Searches alone must set the guard to work, if they have a threshold.
 func TestGuardWatches(t *testing.T) {
 	const n, dim = 1000, 16
 	e, m := poisoned(t, n, dim)
-	bad := e.core.Load()
-	search := func(i int, floor float32) {
-		if _, err := e.Search(Query{Vector: m[ID(i%n)], K: 1, Floor: floor}); err != nil {
+	bad := e.generation.Load()
+	search := func(i int, threshold float32) {
+		if _, err := e.Search(Query{Vector: m[ID(i%n)], K: 1, Threshold: threshold}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,20 +100,20 @@ func TestGuardWatches(t *testing.T) {
 	}
 	settle(t, e)
 	if e.guard.next.Load() != 0 {
-		t.Error("a sample was taken of a query without a floor")
+		t.Error("a sample was taken of a query without a threshold")
 	}
 	start := time.Now()
-	search(0, testFloor)
+	search(0, testThreshold)
 	settle(t, e)
 	if pause := e.guard.next.Load() - start.UnixNano(); pause < guardShare*int64(time.Microsecond) {
 		t.Errorf("the next sample may be taken after %d ns", pause)
 	}
-	for i := 0; e.core.Load() == bad; i++ {
+	for i := 0; e.generation.Load() == bad; i++ {
 		if i == 5_000_000 {
 			t.Fatal("searches of a poisoned graph went on")
 		}
 		e.guard.next.Store(0) // rather than waiting for a hundred times as long
-		search(i, testFloor)
+		search(i, testThreshold)
 	}
 	settle(t, e)
 }
@@ -139,13 +139,13 @@ func TestGuardReset(t *testing.T) {
 // A sample of a graph that was left behind says nothing of the one that serves.
 func TestGuardForgetsTheOldGraph(t *testing.T) {
 	e, m := poisoned(t, 1000, 16)
-	old := e.core.Load()
+	old := e.generation.Load()
 	e.writer.Lock()
 	e.startRebuild()
 	e.writer.Unlock()
 	settle(t, e)
 	for range guardLeast {
-		e.sample(old, old.now.Load(), Query{Vector: m[7], K: 3, Floor: testFloor}, 3)
+		e.sample(old, old.now.Load(), Query{Vector: m[7], K: 3, Threshold: testThreshold}, 3)
 	}
 	if recall, ok := e.Recall(); ok {
 		t.Errorf("recall is %g", recall)
@@ -178,16 +178,16 @@ func TestGuardEffort(t *testing.T) {
 	}
 }
 
-// What is far below the floor does not count: no decision turns on it.
+// What is far below the threshold does not count: no decision rests on it.
 func TestDecisive(t *testing.T) {
 	hits := []Hit{{3, 0.9}, {1, 0.62}, {7, 0.56}, {2, 0.54}, {5, -0.1}}
 	for _, c := range []struct {
-		floor float32
-		want  int
+		threshold float32
+		want      int
 	}{{0.6, 3}, {0.68, 1}, {0.96, 0}, {0.1, 4}, {-0.9, 5}} {
-		q := Query{Floor: c.floor}
+		q := Query{Threshold: c.threshold}
 		if got := q.decisive(hits); !slices.Equal(got, hits[:c.want]) {
-			t.Errorf("floor %g: %v", c.floor, got)
+			t.Errorf("threshold %g: %v", c.threshold, got)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func TestCoderIsNotTrusted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range ask {
-		q := Query{Vector: v, K: 10, Floor: testFloor}
+		q := Query{Vector: v, K: 10, Threshold: testThreshold}
 		if _, err := e.Search(q); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +211,7 @@ func TestCoderIsNotTrusted(t *testing.T) {
 		e.guard.next.Store(0) // rather than waiting for a hundred times as long
 	}
 	recall, ok := e.Recall()
-	r, err := e.Search(Query{Vector: ask[0], K: 10, Floor: testFloor})
+	r, err := e.Search(Query{Vector: ask[0], K: 10, Threshold: testThreshold})
 	if err != nil || !ok {
 		t.Fatalf("recall %g, %v; %v", recall, ok, err)
 	}

@@ -141,15 +141,6 @@ func (v *view) prefetch(slot uint32) {
 	kernel.Prefetch(unsafe.Pointer(&c.links[i*graphM0]))
 }
 
-// level returns the highest layer of the node at slot.
-func (v *view) level(slot uint32) int {
-	c, i := v.node(slot)
-	if upper := c.upper[i].Load(); upper != nil {
-		return len(*upper) / graphM
-	}
-	return 0
-}
-
 // nextLevel draws the level of the next node: each layer has one in graphM of the
 // nodes of the layer below, which is the paper's choice of mL (section 4.1).
 func (g *hnsw) nextLevel() int {

@@ -66,7 +66,7 @@ func TestGraphRecall(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		settle(t, e)
-		checkCore(t, e.core.Load())
+		checkGeneration(t, e.generation.Load())
 		scopes := map[string]*Set{"everybody": nil, "every second student": NewSet(), "half of the crops": NewSet()}
 		for _, id := range ids {
 			if id/crops%2 == 0 {
@@ -115,7 +115,7 @@ func TestReplaceAll(t *testing.T) {
 			put(t, e, id, vectors[i])
 		}
 		settle(t, e)
-		checkCore(t, e.core.Load())
+		checkGeneration(t, e.generation.Load())
 		if recall, approximate := recallOf(t, e, ask, nil); recall < 0.99 || approximate < queries*9/10 {
 			t.Errorf("recall %g; %d of %d answers by the graph", recall, approximate, queries)
 		}
@@ -131,7 +131,7 @@ func TestSearchAllowed(t *testing.T) {
 	if err := e.Add(ids, vectors); err != nil {
 		t.Fatal(err)
 	}
-	g, state := e.core.Load().graph.(*hnsw), e.core.Load().now.Load()
+	g, state := e.generation.Load().graph.(*hnsw), e.generation.Load().now.Load()
 	v := g.view(state)
 	s := g.scratch.get(v)
 	node, _, _ := g.top()
@@ -178,10 +178,10 @@ func TestGraphIsDeterministic(t *testing.T) {
 		for id := range ID(50) {
 			put(t, e, id+1e6, vectors[id])
 		}
-		g := e.core.Load().graph.(*hnsw)
-		v := g.view(e.core.Load().now.Load())
+		g := e.generation.Load().graph.(*hnsw)
+		v := g.view(e.generation.Load().now.Load())
 		for slot := range v.used {
-			for layer := range v.level(slot) + 1 {
+			for layer := range levelOf(v, slot) + 1 {
 				links = append(links, linked(v.neighbours(slot, layer))...)
 			}
 		}

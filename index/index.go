@@ -63,10 +63,10 @@ type Query struct {
 	Allow  *Set      // only these IDs may be hits; nil allows every stored one
 	Exact  bool      // demand an exact answer, also from an approximate engine
 
-	// Floor is the similarity that the caller's decision turns on, a threshold: the
-	// guard of an approximate engine compares answers as far as they reach it.
+	// Threshold is the similarity from which on the caller takes a hit for right: the
+	// guard of an approximate engine compares answers near it and above.
 	// Default: none, and the guard learns nothing from this query.
-	Floor float32
+	Threshold float32
 }
 
 // A Result answers a [Query].
@@ -123,7 +123,7 @@ type Engine interface {
 	Reserve(n int)
 
 	// Recall returns the share, 0 to 1, of the last samples in which the approximate
-	// search and an exact one agreed about what reaches [Query.Floor]; false while
+	// search and an exact one agreed about what is near [Query.Threshold] and above; false while
 	// there is no approximate search or too little is known.
 	Recall() (recall float64, ok bool)
 

@@ -9,10 +9,10 @@ import (
 	"unsafe"
 )
 
-// checkCore checks what holds for a core that nobody uses: rows aligned and where
+// checkGeneration checks what holds for a generation that nobody uses: rows aligned and where
 // the tables say, codes that say what the rows say, nothing left of deleted
 // vectors, links that lead somewhere, and none twice.
-func checkCore(t *testing.T, c *core) {
+func checkGeneration(t *testing.T, c *generation) {
 	t.Helper()
 	s := c.now.Load()
 	if s.used != s.written || len(c.dead) != 0 {
@@ -67,17 +67,17 @@ func checkGraph(t *testing.T, g *hnsw, s *state) {
 	if !ok && s.live() > 0 {
 		t.Fatalf("there is no entry to %d nodes", s.live())
 	}
-	if ok && v.level(top) != level {
-		t.Fatalf("the entry's level is %d, it says %d", v.level(top), level)
+	if ok && levelOf(v, top) != level {
+		t.Fatalf("the entry's level is %d, it says %d", levelOf(v, top), level)
 	}
 	for slot := range s.used {
-		if s.lives(slot) && v.level(slot) > level {
+		if s.lives(slot) && levelOf(v, slot) > level {
 			t.Fatalf("slot %d reaches above the entry", slot)
 		}
-		for layer := range v.level(slot) + 1 {
+		for layer := range levelOf(v, slot) + 1 {
 			links := linked(v.neighbours(slot, layer))
 			for i, to := range links {
-				if to >= s.used || to == slot || slices.Contains(links[:i], to) || v.level(to) < layer {
+				if to >= s.used || to == slot || slices.Contains(links[:i], to) || levelOf(v, to) < layer {
 					t.Fatalf("link %d of slot %d on layer %d leads to slot %d", i, slot, layer, to)
 				}
 			}
@@ -138,7 +138,7 @@ func TestInsides(t *testing.T) {
 			}
 			if step%3 == 0 {
 				settle(t, e)
-				checkCore(t, e.core.Load())
+				checkGeneration(t, e.generation.Load())
 			}
 			model.checkState(t, e)
 			for range 5 {
@@ -160,7 +160,7 @@ func TestReserve(t *testing.T) {
 			for id := range ID(n) {
 				m[id] = randomUnit(rng, dim)
 				put(t, e, id, m[id])
-				for _, c := range e.core.Load().now.Load().chunks {
+				for _, c := range e.generation.Load().now.Load().chunks {
 					sizes[&c.rows[0]] = len(c.ids)
 				}
 			}
@@ -170,4 +170,13 @@ func TestReserve(t *testing.T) {
 			}
 		})
 	}
+}
+
+// levelOf returns the highest layer of the node at slot.
+func levelOf(v *view, slot uint32) int {
+	c, i := v.node(slot)
+	if upper := c.upper[i].Load(); upper != nil {
+		return len(*upper) / graphM
+	}
+	return 0
 }

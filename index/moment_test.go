@@ -26,7 +26,7 @@ type edit struct {
 
 // newHistory returns n changes of some IDs, which are deleted and, mostly at once,
 // added again with another vector. All vectors lie on the query's side. The IDs are
-// some way apart: a new core has them among others.
+// some way apart: a new generation has them among others.
 func newHistory(rng *rand.Rand, dim, ids, apart, n int) *history {
 	h := &history{query: randomUnit(rng, dim), moments: [][]Hit{nil}}
 	stored := model{}
@@ -154,7 +154,7 @@ func TestStateStays(t *testing.T) {
 		m[id] = randomUnit(rng, dim)
 		put(t, e, id, m[id])
 	}
-	s := e.core.Load().now.Load()
+	s := e.generation.Load().now.Load()
 	few := NewSet()
 	for range n / 10 {
 		few.Add(ID(rng.IntN(n)))
@@ -176,7 +176,7 @@ func TestStateStays(t *testing.T) {
 		if i%6 == 0 {
 			put(t, e, ID(i), randomUnit(rng, dim))
 		}
-		if i == n/6 { // no new core yet
+		if i == n/6 { // no new generation yet
 			settle(t, e)
 			check()
 		}

@@ -6,19 +6,19 @@ import (
 )
 
 const (
-	// A core is made anew when, for deadShare living slots, one is dead: that costs a
+	// A generation is made anew when, for deadShare living slots, one is dead: that costs a
 	// deletion four additions on average, and a scan reads no more than a quarter in
 	// vain. Below minDead it is not worth its while.
 	deadShare = 4
 	minDead   = 64
 
-	// catchUp is with how few changes left a new core takes the old one's place:
+	// catchUp is with how few changes left a new generation takes the old one's place:
 	// changes wait while they are made, tens of milliseconds at most.
 	catchUp = 64
 )
 
-// startRebuild begins to make a new core of the present vectors, without dead slots
-// and with a new graph, unless that is under way. The old core serves until the new
+// startRebuild begins to make a new generation of the present vectors, without dead slots
+// and with a new graph, unless that is under way. The old generation serves until the new
 // one takes its place; changes go on meanwhile, and are made to the new one as
 // well.
 // REQUIRES: e.writer is held.
@@ -31,8 +31,8 @@ func (e *engine) startRebuild() {
 }
 
 func (e *engine) rebuild() {
-	old := e.core.Load()
-	fresh := e.newCore(old.dim)
+	old := e.generation.Load()
+	fresh := e.newGeneration(old.dim)
 	fresh.reserved = old.now.Load().live()
 	var todo []ID
 	for id := range old.slots.all() {
@@ -54,25 +54,25 @@ func (e *engine) rebuild() {
 	fresh.take(old, todo)
 	fresh.reserved = old.reserved
 	e.writer.touched = nil
-	e.core.Store(fresh)
+	e.generation.Store(fresh)
 	e.guard.reset()
 	e.changed()
 }
 
-// take makes c have under the ids what the other core has.
-// REQUIRES: the caller is the writer of c.
-func (c *core) take(other *core, ids []ID) {
+// take makes gen have under the ids what the other generation has.
+// REQUIRES: the caller is the writer of gen.
+func (gen *generation) take(other *generation, ids []ID) {
 	s := other.now.Load()
 	var present []ID
 	var vectors [][]float32
 	for _, id := range ids {
-		c.remove(id)
+		gen.remove(id)
 		if slot, ok := s.find(id); ok {
 			present = append(present, id)
 			vectors = append(vectors, s.row(slot)[:s.dim])
 		}
 	}
 	if len(present) > 0 {
-		c.put(present, vectors, max(1, processors()/2)) // the others are for who asks
+		gen.put(present, vectors, max(1, processors()/2)) // the others are for who asks
 	}
 }

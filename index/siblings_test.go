@@ -42,7 +42,7 @@ func TestSiblings(t *testing.T) {
 			if i == 100*probes {
 				t.Fatalf("only %d probes lie about the threshold", near)
 			}
-			q := Query{Vector: towards(rng, people[rng.IntN(len(people))], 0.6), K: 2 + rng.IntN(8), Floor: threshold, Exact: i%3 == 0}
+			q := Query{Vector: towards(rng, people[rng.IntN(len(people))], 0.6), K: 2 + rng.IntN(8), Threshold: threshold, Exact: i%3 == 0}
 			if i%2 == 0 { // classes, of which siblings are in different ones
 				q.Allow = NewSet()
 				for other := range m {

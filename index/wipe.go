@@ -16,7 +16,7 @@ func (e *engine) wipe() {
 		for e.wipeChunk() {
 		}
 		e.writer.Lock()
-		done := len(e.core.Load().dead) == 0
+		done := len(e.generation.Load().dead) == 0
 		e.writer.wiping = !done
 		e.writer.Unlock()
 		if done {
@@ -30,20 +30,20 @@ func (e *engine) wipe() {
 func (e *engine) wipeChunk() bool {
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	c := e.core.Load()
-	if len(c.dead) == 0 || e.writer.touched != nil {
+	gen := e.generation.Load()
+	if len(gen.dead) == 0 || e.writer.touched != nil {
 		return false
 	}
-	chunk := c.dead[0] >> c.shift
+	chunk := gen.dead[0] >> gen.shift
 	var here []uint32
-	c.dead = slices.DeleteFunc(c.dead, func(slot uint32) bool {
-		if slot>>c.shift != chunk {
+	gen.dead = slices.DeleteFunc(gen.dead, func(slot uint32) bool {
+		if slot>>gen.shift != chunk {
 			return false
 		}
 		here = append(here, slot)
 		return true
 	})
-	c.clear(here)
+	gen.clear(here)
 	return true
 }
 
