@@ -10,7 +10,7 @@ import "math"
 // It is the shortest augmenting path algorithm (Kuhn 1955, Munkres 1957, in the
 // form of Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense
 // and Sparse Linear Assignment Problems", 1987, without its heuristics), in
-// O(rows^2 * (rows+columns)): one picture has some dozens of rows. Rows may stay
+// O(rows^2 * (rows+columns)): one photo has some dozens of rows. Rows may stay
 // without a column because each may also take one of as many idle columns.
 func assign(gain [][]float64) []int {
 	if len(gain) == 0 {

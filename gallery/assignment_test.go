@@ -78,7 +78,7 @@ func TestAssignPrefersSeats(t *testing.T) {
 	}
 }
 
-// BenchmarkAssign is a picture of a large class in a school: 40 faces, each near
+// BenchmarkAssign is a photo of a large class in a school: 40 faces, each near
 // some of 200 students.
 func BenchmarkAssign(b *testing.B) {
 	gain := randomGain(rand.New(rand.NewPCG(1, 1)), 40, 200)

@@ -304,7 +304,7 @@ func studentDiffers(m *memory, r storage.Student) string {
 			return diffGroups
 		}
 		for p := range st.places() {
-			if part := g.parts[p.space]; part == nil || !part.ids.Has(p.id) {
+			if v := g.vectors[p.space]; v == nil || !v.ids.Has(p.id) {
 				return diffGroups
 			}
 		}

@@ -99,13 +99,13 @@ func TestConsistencyFindsDifferences(t *testing.T) {
 			p.id, q.id = q.id, p.id
 			p.space.owners[p.id], q.space.owners[q.id] = m.crops["a1"], m.crops["b1"]
 			for _, st := range []string{"a", "b"} { // so that the groups still agree
-				part := m.groups["g"+st].part(p.space)
+				v := m.groups["g"+st].vectorsIn(p.space)
 				for id := range p.space.owners {
-					part.ids.Remove(index.ID(id))
+					v.ids.Remove(index.ID(id))
 				}
 				for place := range m.students[st].places() {
 					if place.space == p.space {
-						part.ids.Add(place.id)
+						v.ids.Add(place.id)
 					}
 				}
 			}
@@ -148,7 +148,7 @@ func TestConsistencyFindsDifferences(t *testing.T) {
 		}, []Difference{{diffGroups, "", "", "b"}}},
 		{"a group's vector lost in memory", func(_ *testing.T, _ *Gallery, m *memory) {
 			p := placeOf(m, "b1", "plain")
-			m.groups["g"].parts[p.space].ids.Remove(p.id)
+			m.groups["g"].vectors[p.space].ids.Remove(p.id)
 		}, []Difference{{diffGroups, "", "", "b"}}},
 		{"settings in memory", func(_ *testing.T, _ *Gallery, m *memory) { m.settings.Margin = 0.5 },
 			[]Difference{{diffSettings, "", "", ""}}},

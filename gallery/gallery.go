@@ -5,7 +5,7 @@
 // [Galleries.Use]; [Open] opens one alone. [Gallery.Enroll] stores a crop's
 // embedding under a student; [Gallery.Identify] and [Gallery.IdentifyCrop] ask
 // whose face an embedding comes from; [Gallery.RollCall] asks it for all crops of
-// one picture at once. The other methods look after students, crops and settings,
+// one photo at once. The other methods look after students, crops and settings,
 // and [Gallery.CheckConsistency] compares what is on disk with what is searched.
 //
 // # How one enrolment travels

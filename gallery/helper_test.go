@@ -259,14 +259,14 @@ func asStored(g *Gallery) error {
 			return err
 		}
 	}
-	if got, want := picture(m), picture(fresh); !maps.Equal(got, want) {
+	if got, want := stateOf(m), stateOf(fresh); !maps.Equal(got, want) {
 		return fmt.Errorf("memory:\n%v\nfrom storage:\n%v", got, want)
 	}
 	return nil
 }
 
-// picture is what memory says, in a form that two galleries can be compared by.
-func picture(m *memory) map[string]string {
+// stateOf returns what memory says, in a form that two galleries can be compared by.
+func stateOf(m *memory) map[string]string {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	out := map[string]string{"settings": fmt.Sprint(m.settings), "seq": fmt.Sprint(m.seq)}

@@ -83,7 +83,7 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 		Warnings:  m.warnings(model.Name, p.Embedding.Recipe),
 	}
 	// Two at least: the verdict needs a runner-up.
-	ranked, exact, err := r.rank(p.Embedding.Vector, max(wanted, 2), anything, id.Threshold, false)
+	ranked, exact, err := r.rank(p.Embedding.Vector, max(wanted, 2), nothing, id.Threshold, false)
 	if err != nil {
 		return Identification{}, fmt.Errorf("identify: %w", err)
 	}

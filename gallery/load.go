@@ -35,7 +35,7 @@ func load(ctx context.Context, partition *storage.Partition, opts *Options) (*me
 	if l.failed != nil {
 		return nil, l.failed
 	}
-	// Applied once more, with nothing: from now on the picture is that of seq.
+	// Applied once more, with nothing: from now on the state is that of seq.
 	if err := m.apply(seq, nil); err != nil {
 		return nil, err
 	}

@@ -16,14 +16,14 @@ import (
 // the vectors of the enrolled crops in the indexes. It changes in [memory.apply]
 // alone: at the start, after a commit, and in a replay.
 //
-// Whoever holds mu for reading sees one picture throughout: each commit is there
+// Whoever holds mu for reading sees one state throughout: each commit is there
 // whole or not at all. The gallery's writer, which alone applies, may read without
 // the lock.
 type memory struct {
 	engine string // name of the index engine
 
 	mu       sync.RWMutex
-	seq      uint64 // of the last change that is in the picture
+	seq      uint64 // of the last change that is in the state
 	broken   bool   // a change panicked halfway: nothing here can be trusted
 	settings storage.Settings
 	students map[string]*student
@@ -43,11 +43,11 @@ func newMemory(engine string) *memory {
 	}
 }
 
-// apply makes written records part of the picture, all at once, with the number of
+// apply takes written records into the state, all at once, with the number of
 // the change that wrote them. Each record is there once at most; apply sorts them.
 //
 // Vectors first go into the indexes, where nobody owns them yet; then, under the
-// lock, the picture moves on; then the vectors that nobody owns any more leave. So
+// lock, the state moves on; then the vectors that nobody owns any more leave. So
 // the lock is held for microseconds, however long an index takes to insert.
 //
 // A record that does not fit (an embedding under a model of another file, a crop
@@ -59,7 +59,7 @@ func (m *memory) apply(seq uint64, writes []storage.Write) error {
 	arrivals, refused := m.admit(writes)
 	misfits = append(misfits, refused...)
 
-	misfits = append(misfits, m.turn(seq, writes, arrivals)...)
+	misfits = append(misfits, m.advance(seq, writes, arrivals)...)
 	for i := range arrivals {
 		if a := &arrivals[i]; a.space != nil && !a.owned {
 			a.space.left = append(a.space.left, a.id)
@@ -136,8 +136,8 @@ func (m *memory) admit(writes []storage.Write) ([]arrival, []error) {
 	return arrivals, misfits
 }
 
-// turn moves the picture on. A panic leaves it broken, and unlocked.
-func (m *memory) turn(seq uint64, writes []storage.Write, arrivals []arrival) (misfits []error) {
+// advance moves the state on. A panic leaves it broken, and unlocked.
+func (m *memory) advance(seq uint64, writes []storage.Write, arrivals []arrival) (misfits []error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.broken = true
@@ -247,18 +247,18 @@ func (m *memory) dropStudent(id string) {
 func (m *memory) join(st *student, name string) {
 	g := m.groups[name]
 	if g == nil {
-		g = &group{name: name, parts: make(map[*space]*part)}
+		g = &group{name: name, vectors: make(map[*space]*groupVectors)}
 		m.groups[name] = g
 	}
 	g.members = insertStudent(g.members, st)
 	st.groups = append(st.groups, g)
 	for _, sp := range m.spaces {
 		if sp.students[st] > 0 {
-			g.part(sp).students++
+			g.vectorsIn(sp).students++
 		}
 	}
 	for p := range st.places() {
-		g.part(p.space).ids.Add(p.id)
+		g.vectorsIn(p.space).ids.Add(p.id)
 	}
 }
 
@@ -268,11 +268,11 @@ func (m *memory) leave(st *student, g *group) {
 	st.groups = slices.DeleteFunc(st.groups, func(of *group) bool { return of == g })
 	for _, sp := range m.spaces {
 		if sp.students[st] > 0 {
-			g.part(sp).students--
+			g.vectorsIn(sp).students--
 		}
 	}
 	for p := range st.places() {
-		g.part(p.space).ids.Remove(p.id)
+		g.vectorsIn(p.space).ids.Remove(p.id)
 	}
 	if len(g.members) == 0 {
 		delete(m.groups, g.name)

@@ -117,16 +117,16 @@ func (c *memoryCheck) groups() {
 		}
 		c.want(slices.Equal(g.members, want), "group %q has other members", name)
 		for _, sp := range c.m.spaces {
-			c.part(name, sp, g.parts[sp], want)
+			c.vectorsOf(name, sp, g.vectors[sp], want)
 		}
 	}
 }
 
-// part checks what of a space belongs to a group. One that never had a vector may
+// vectorsOf checks a group's vectors in a space. One that never had a vector may
 // have none.
-func (c *memoryCheck) part(name string, sp *space, got *part, members []*student) {
+func (c *memoryCheck) vectorsOf(name string, sp *space, got *groupVectors, members []*student) {
 	if got == nil {
-		got = &part{ids: index.NewSet()}
+		got = &groupVectors{ids: index.NewSet()}
 	}
 	students, vectors := 0, 0
 	for _, st := range members {

@@ -55,25 +55,25 @@ func (p *place) vacate() {
 // group is the students of a class or course.
 type group struct {
 	name    string
-	members []*student       // in the order of their ids
-	parts   map[*space]*part // what of each space is theirs
+	members []*student // in the order of their ids
+	vectors map[*space]*groupVectors
 }
 
-// part is what of a space belongs to a group, kept up to date so that a search of
-// the group need not gather it.
-type part struct {
+// groupVectors are the vectors in one space that belong to a group, kept up to date
+// so that a search of the group need not gather them.
+type groupVectors struct {
 	ids      *index.Set
 	students int // with a vector
 }
 
-// part returns the group's part of the space.
-func (g *group) part(sp *space) *part {
-	p := g.parts[sp]
-	if p == nil {
-		p = &part{ids: index.NewSet()}
-		g.parts[sp] = p
+// vectorsIn returns the group's vectors in the space.
+func (g *group) vectorsIn(sp *space) *groupVectors {
+	v := g.vectors[sp]
+	if v == nil {
+		v = &groupVectors{ids: index.NewSet()}
+		g.vectors[sp] = v
 	}
-	return p
+	return v
 }
 
 // places iterates over the places of the student's vectors.
@@ -96,7 +96,7 @@ func (c *crop) enrol(st *student) {
 		return
 	}
 	if c.student != nil {
-		c.part()
+		c.detach()
 	}
 	c.student = st
 	st.crops = append(st.crops, c)
@@ -107,8 +107,8 @@ func (c *crop) enrol(st *student) {
 	}
 }
 
-// part takes the crop from its student, leaving its vectors where they are.
-func (c *crop) part() {
+// detach takes the crop from its student, leaving its vectors where they are.
+func (c *crop) detach() {
 	st := c.student
 	for i := range c.embeddings {
 		if p := &c.embeddings[i]; p.indexed {
@@ -125,7 +125,7 @@ func (c *crop) unenrol() {
 	if c.student == nil {
 		return
 	}
-	c.part()
+	c.detach()
 	for i := range c.embeddings {
 		c.embeddings[i].vacate()
 	}
@@ -149,10 +149,10 @@ func (p *place) count(st *student) {
 	p.space.owned++
 	p.space.students[st]++
 	for _, g := range st.groups {
-		part := g.part(p.space)
-		part.ids.Add(p.id)
+		v := g.vectorsIn(p.space)
+		v.ids.Add(p.id)
 		if p.space.students[st] == 1 {
-			part.students++
+			v.students++
 		}
 	}
 }
@@ -166,10 +166,10 @@ func (p *place) discount(st *student) {
 		delete(p.space.students, st)
 	}
 	for _, g := range st.groups {
-		part := g.part(p.space)
-		part.ids.Remove(p.id)
+		v := g.vectorsIn(p.space)
+		v.ids.Remove(p.id)
 		if last {
-			part.students--
+			v.students--
 		}
 	}
 }

@@ -32,7 +32,7 @@ type Seat struct {
 	near []Candidate // who is above the threshold less the margin, best first
 }
 
-// RollCall says who is on the crops of one picture, on which everybody is once:
+// RollCall says who is on the crops of one photo, on which everybody is once:
 // each student is assigned to at most one probe and each probe to at most one
 // student. Of all such assignments of students who reach the threshold it takes
 // the one with the greatest sum of similarity above the threshold. (The sum of

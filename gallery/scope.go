@@ -106,11 +106,11 @@ func (m *memory) roster(model Model, sc Scope, excludeCrop string) (roster, erro
 }
 
 // restrict makes the roster that of some groups and students. One group alone costs
-// nothing: its part of the space is at hand.
+// nothing: its vectors are at hand as a set.
 func (r *roster) restrict(m *memory, sc Scope) {
 	groups := make([]*group, 0, len(sc.Groups))
 	for _, name := range sc.Groups {
-		if g := m.groups[name]; g != nil && g.parts[r.space] != nil && !slices.Contains(groups, g) {
+		if g := m.groups[name]; g != nil && g.vectors[r.space] != nil && !slices.Contains(groups, g) {
 			groups = append(groups, g)
 		}
 	}
@@ -120,8 +120,8 @@ func (r *roster) restrict(m *memory, sc Scope) {
 	r.allow = index.NewSet()
 	if len(groups) > 0 {
 		first, groups = groups[0], groups[1:]
-		part := first.parts[r.space]
-		r.allow, r.students = part.ids, part.students
+		v := first.vectors[r.space]
+		r.allow, r.students = v.ids, v.students
 	}
 	if len(groups)+len(sc.StudentIDs) > 0 {
 		r.allow = r.allow.Clone()
@@ -133,7 +133,7 @@ func (r *roster) restrict(m *memory, sc Scope) {
 			}
 		}
 		for _, g := range groups {
-			r.allow.Or(g.parts[r.space].ids)
+			r.allow.Or(g.vectors[r.space].ids)
 			for _, st := range g.members {
 				count(st)
 			}

@@ -19,24 +19,25 @@ const (
 	moreHits = 4
 )
 
-// anything is a floor that no similarity is under.
-var anything = float32(math.Inf(1))
+// nothing is a floor that no similarity reaches.
+var nothing = float32(math.Inf(1))
 
 // rank returns the students of the roster by their best crop's similarity to the
 // vector, best first; of equal similarity the lower student id first. They are
 // at least want students, and at least all who reach the floor, or all there are.
 // Exact says whether that is proved; an approximate engine proves it only when
-// that is demanded. Turn is the similarity that the verdict turns on.
+// that is demanded. Threshold is the similarity that a match needs.
 //
 // Vectors that nobody owns, and the excluded crop's, are passed over.
 // REQUIRES: the lock is held, as when the roster was made.
-func (r *roster) rank(vector []float32, want int, floor, turn float32, demand bool) (ranked []Candidate, exact bool, err error) {
+func (r *roster) rank(vector []float32, want int, floor, threshold float32, demand bool) (ranked []Candidate, exact bool, err error) {
 	if r.space == nil {
 		return nil, true, nil
 	}
 	for k := max(firstHits, want); ; k *= moreHits {
-		// Of everybody, what the engine holds may change during the search: there are no more hits when it
-		// gives fewer than it was asked for, whatever their number was before.
+		// Of everybody, what the engine holds may change during the search: there are
+		// no more hits when it gives fewer than it was asked for, whatever their number
+		// was before.
 		all := math.MaxInt
 		if r.allow != nil {
 			if all = r.allow.Len(); all == 0 {
@@ -44,7 +45,7 @@ func (r *roster) rank(vector []float32, want int, floor, turn float32, demand bo
 			}
 		}
 		k = min(k, all)
-		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: demand, Threshold: turn})
+		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: demand, Threshold: threshold})
 		if err != nil {
 			return nil, false, err
 		}

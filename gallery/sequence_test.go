@@ -72,12 +72,12 @@ func (w *walk) open() {
 }
 
 func (w *walk) reopen() {
-	before := picture(w.g.writer.memory.Load())
+	before := stateOf(w.g.writer.memory.Load())
 	if err := w.g.Close(); err != nil {
 		w.t.Error(err)
 	}
 	w.open()
-	if after := picture(w.g.writer.memory.Load()); !maps.Equal(before, after) {
+	if after := stateOf(w.g.writer.memory.Load()); !maps.Equal(before, after) {
 		w.fatalf("opened again, the gallery differs:\n%v\n%v", before, after)
 	}
 }

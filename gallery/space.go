@@ -6,7 +6,7 @@ import (
 )
 
 // space is the vectors of one model. One in the engine that has no owner is either
-// on its way in or on its way out, and not part of the picture: that is how a
+// on its way in or on its way out, and not part of the state: that is how a
 // change of several vectors appears at once.
 type space struct {
 	storage.Model
