@@ -45,8 +45,8 @@ What the figures mean:
   read_gb_s                   what one core of this machine can read in a second
   build_s, build_2_s          insertion of all vectors with one thread and with two
 
-The truth is a plain comparison of every query with every vector, in float64. A hit
-is right if it is as similar as the truth's, whichever of equals it is.`,
+Right is what a plain comparison of every query with every vector, in float64, finds. A hit
+is right if it is as similar, whichever of equals it is.`,
 		new(indexOptions))
 }
 

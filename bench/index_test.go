@@ -225,8 +225,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// TestTruth sorts all similarities, the simple way to know the best.
-func TestTruth(t *testing.T) {
+// TestRightAnswers sorts all similarities, the simple way to know the best.
+func TestRightAnswers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 0))
 	for range 30 {
 		n, dim := 1+rng.IntN(40), 1+rng.IntN(20)
@@ -234,7 +234,7 @@ func TestTruth(t *testing.T) {
 		for i := range n / 3 { // equal ones
 			copy(gallery.at(rng.IntN(n)), gallery.at(i))
 		}
-		truth, err := newTruth(t.Context(), gallery, gallery, queries)
+		right, err := newRightAnswers(t.Context(), gallery, gallery, queries)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,36 +262,36 @@ func TestTruth(t *testing.T) {
 						wrong++
 					}
 				}
-				if got, gotOf := truth.recall(q, hits, k); got != good || gotOf != of {
+				if got, gotOf := right.recall(q, hits, k); got != good || gotOf != of {
 					t.Fatalf("%d of %d vectors: %d right and %d wrong hits count as %d of %d", k, n, good, wrong, got, gotOf)
 				}
 				if good > 0 { // one hit many times is one hit
 					twice := slices.Repeat(hits[:1], k)
-					if got, _ := truth.recall(q, twice, k); got != 1 {
+					if got, _ := right.recall(q, twice, k); got != 1 {
 						t.Fatalf("the same hit %d times counts as %d", k, got)
 					}
 				}
 			}
-			if got, _ := truth.recall(q, []index.Hit{{ID: index.ID(n)}}, 1); got != 0 {
+			if got, _ := right.recall(q, []index.Hit{{ID: index.ID(n)}}, 1); got != 0 {
 				t.Fatal("a vector that does not exist is right")
 			}
 		}
 	}
 }
 
-// TestTruthInside takes only vectors of a scope for right.
-func TestTruthInside(t *testing.T) {
+// TestRightAnswersInside takes only vectors of a scope for right.
+func TestRightAnswersInside(t *testing.T) {
 	gallery := vectors{2, []float32{1, 0, 0.6, 0.8, 0, 1}}
 	query := vectors{2, []float32{1, 0}}
 	inside := vectors{2, gallery.data[2:]}
-	truth, err := newTruth(t.Context(), gallery, inside, query)
+	right, err := newRightAnswers(t.Context(), gallery, inside, query)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if right, of := truth.recall(0, []index.Hit{{ID: 1}}, 1); right != 1 || of != 1 {
+	if right, of := right.recall(0, []index.Hit{{ID: 1}}, 1); right != 1 || of != 1 {
 		t.Errorf("the nearest in the scope: %d of %d", right, of)
 	}
-	if right, _ := truth.recall(0, []index.Hit{{ID: 2}}, 1); right != 0 {
+	if right, _ := right.recall(0, []index.Hit{{ID: 2}}, 1); right != 0 {
 		t.Error("the second is taken for the nearest")
 	}
 }

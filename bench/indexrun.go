@@ -21,9 +21,9 @@ type indexRun struct {
 
 	ids    []index.ID  // of the gallery's vectors, in the order of insertion
 	rows   [][]float32 // the vectors, in that order
-	truth  truth
-	scope  *index.Set // nil: none is searched
-	inside truth      // in the scope
+	right  rightAnswers
+	scope  *index.Set   // nil: none is searched
+	inside rightAnswers // in the scope
 	memory *memoryReader
 	reads  []float64 // bytes per second, by round
 }
@@ -84,7 +84,7 @@ func (r *indexRun) measure(ctx context.Context) ([]indexRow, error) {
 	return rows, nil
 }
 
-// prepare finds out the truth and draws what is random.
+// prepare finds out the right answers and draws what is random.
 func (r *indexRun) prepare(ctx context.Context) (err error) {
 	n := r.gallery.len()
 	order := make([]int, n)
@@ -100,7 +100,7 @@ func (r *indexRun) prepare(ctx context.Context) (err error) {
 		r.ids, r.rows = append(r.ids, index.ID(i)), append(r.rows, r.gallery.at(i))
 	}
 	fmt.Fprintf(r.progress, "comparing %d queries with %d vectors …\n", r.queries.len(), n)
-	if r.truth, err = newTruth(ctx, r.gallery, r.gallery, r.queries); err != nil {
+	if r.right, err = newRightAnswers(ctx, r.gallery, r.gallery, r.queries); err != nil {
 		return err
 	}
 	if size := min(r.options.scope, n); size > 0 {
@@ -110,7 +110,7 @@ func (r *indexRun) prepare(ctx context.Context) (err error) {
 			r.scope.Add(index.ID(i))
 			copy(among.at(k), r.gallery.at(i))
 		}
-		if r.inside, err = newTruth(ctx, r.gallery, among, r.queries); err != nil {
+		if r.inside, err = newRightAnswers(ctx, r.gallery, among, r.queries); err != nil {
 			return err
 		}
 	}
@@ -164,9 +164,9 @@ func (c *rival) fill(name string, threads int, r *indexRun) (float64, error) {
 	return time.Since(start).Seconds(), nil
 }
 
-// judge compares the engine's answers with the truth.
+// judge compares the engine's answers with the right ones.
 func (r *indexRun) judge(ctx context.Context, c *rival) error {
-	fmt.Fprintf(r.progress, "%s: comparing its answers with the truth …\n", c.row.Engine)
+	fmt.Fprintf(r.progress, "%s: comparing its answers with the right ones …\n", c.row.Engine)
 	var own1, own10, exact10, scope1 hitCount
 	exact := 0
 	for q := range r.queries.len() {
@@ -178,8 +178,8 @@ func (r *indexRun) judge(ctx context.Context, c *rival) error {
 		if err != nil {
 			return err
 		}
-		own1.add(r.truth.recall(q, own.Hits, 1))
-		own10.add(r.truth.recall(q, own.Hits, searchK))
+		own1.add(r.right.recall(q, own.Hits, 1))
+		own10.add(r.right.recall(q, own.Hits, searchK))
 		if own.Exact {
 			exact++
 		}
@@ -191,7 +191,7 @@ func (r *indexRun) judge(ctx context.Context, c *rival) error {
 		if !demanded.Exact {
 			return fmt.Errorf("%s: an exact answer was demanded, and it says that its answer is not", c.row.Engine)
 		}
-		exact10.add(r.truth.recall(q, demanded.Hits, searchK))
+		exact10.add(r.right.recall(q, demanded.Hits, searchK))
 		if r.scope == nil {
 			continue
 		}

@@ -25,18 +25,18 @@ const (
 	queryBlock = 4
 )
 
-// A truth knows the right answers to queries: from which similarity on a hit is one
+// rightAnswers knows those to queries: from which similarity on a hit is one
 // of the best.
-type truth struct {
+type rightAnswers struct {
 	gallery, queries vectors
 	best             [][]float64 // by query: the similarities of the best searchK, best first
 }
 
-// newTruth compares every query with every vector of among, which are all vectors
+// newRightAnswers compares every query with every vector of among, which are all vectors
 // of the gallery or those of a scope, in float64. It is the plain way, to judge the
 // quick ones by.
-func newTruth(ctx context.Context, gallery, among, queries vectors) (truth, error) {
-	t := truth{gallery: gallery, queries: queries, best: make([][]float64, queries.len())}
+func newRightAnswers(ctx context.Context, gallery, among, queries vectors) (rightAnswers, error) {
+	t := rightAnswers{gallery: gallery, queries: queries, best: make([][]float64, queries.len())}
 	blocks := (queries.len() + queryBlock - 1) / queryBlock
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -52,13 +52,13 @@ func newTruth(ctx context.Context, gallery, among, queries vectors) (truth, erro
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return truth{}, err
+		return rightAnswers{}, err
 	}
 	return t, nil
 }
 
 // compare finds the best of a block of queries, from the first on.
-func (t *truth) compare(among vectors, first int) {
+func (t *rightAnswers) compare(among vectors, first int) {
 	n := min(queryBlock, t.queries.len()-first)
 	var block [queryBlock][]float64
 	for i := range block {
@@ -113,7 +113,7 @@ func keepBest(best []float64, similarity float64) []float64 {
 
 // recall counts, for query q, how many of the best k there are and how many of them
 // the first k hits have. Any of equally similar vectors is right, but none twice.
-func (t *truth) recall(q int, hits []index.Hit, k int) (right, of int) {
+func (t *rightAnswers) recall(q int, hits []index.Hit, k int) (right, of int) {
 	of = min(k, len(t.best[q]))
 	floor := t.best[q][of-1] - equalSimilarity
 	seen := make(map[index.ID]bool, k)
