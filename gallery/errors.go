@@ -37,7 +37,7 @@ var (
 	ErrInvalidModel = errors.New("invalid model")
 
 	// ErrInvalidFPIR says that the wanted false positive identification rate is
-	// not between [MinFPIR] and 1: the request is at fault.
+	// not between [MinFPIR] and [MaxFPIR]: the request is at fault.
 	ErrInvalidFPIR = errors.New("invalid false positive identification rate")
 
 	// ErrInvalidSettings says that settings contradict themselves, such as a negative

@@ -227,7 +227,9 @@ func (s *Galleries) load(e *entry, l *loading) {
 	defer close(l.done)
 	partition, err := s.store.Partition(e.id)
 	if err == nil {
-		l.gallery, err = Open(context.Background(), partition, s.opts)
+		opts := s.opts
+		opts.Logger = opts.Logger.With("gallery", e.id)
+		l.gallery, err = Open(context.Background(), partition, opts)
 	}
 	if l.err = err; err != nil {
 		s.mu.Lock()

@@ -5,17 +5,13 @@ import (
 	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"rollcall/storage"
 )
 
-const (
-	// maxIDBytes bounds an id: room for a UUID, an e-mail address or a URN, and
-	// for a dozen of them in one key.
-	maxIDBytes = 128
-
-	// MaxGroups is how many groups a student may be in: far above a timetable,
-	// and a bound on what repeated enrolments can heap onto one record.
-	MaxGroups = 1000
-)
+// MaxGroups is how many groups a student may be in: far above a timetable, and a
+// bound on what repeated enrolments can heap onto one record.
+const MaxGroups = 1000
 
 // checkID returns ErrInvalidID unless id is well formed. What names the kind of
 // id. The id itself is not repeated: it may be anything.
@@ -23,8 +19,8 @@ func checkID(what, id string) error {
 	switch {
 	case id == "":
 		return fmt.Errorf("%w: empty %s id", ErrInvalidID, what)
-	case len(id) > maxIDBytes:
-		return fmt.Errorf("%w: %s id is longer than %d bytes", ErrInvalidID, what, maxIDBytes)
+	case len(id) > storage.MaxIDBytes:
+		return fmt.Errorf("%w: %s id is longer than %d bytes", ErrInvalidID, what, storage.MaxIDBytes)
 	case !utf8.ValidString(id):
 		return fmt.Errorf("%w: %s id is not UTF-8", ErrInvalidID, what)
 	}

@@ -20,7 +20,7 @@ const (
 type Probe struct {
 	Embedding  Embedding
 	Scope      Scope   // who it may be
-	FPIR       float64 // wanted false positive identification rate, [MinFPIR, 1); 0: the gallery's
+	FPIR       float64 // wanted false positive identification rate, [MinFPIR, MaxFPIR]; 0: the gallery's
 	Candidates int     // how many students to list at most; 0: [DefaultCandidates], at most [MaxCandidates]
 }
 

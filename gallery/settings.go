@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"rollcall/storage"
 )
@@ -24,6 +23,9 @@ const (
 	// MinFPIR is the smallest rate that can be asked for: far below what any
 	// calibration says something about.
 	MinFPIR = 1e-9
+
+	// MaxFPIR is the largest: every second stranger gets a name.
+	MaxFPIR = 0.5
 )
 
 // Settings are the configuration of a gallery. They are stored with it.
@@ -32,7 +34,7 @@ type Settings struct {
 	// chosen yet; the first enrolment chooses its own.
 	Model string
 
-	// FPIR is the wanted false positive identification rate, [MinFPIR, 1), of a
+	// FPIR is the wanted false positive identification rate, [MinFPIR, MaxFPIR], of a
 	// search that does not ask for another.
 	FPIR float64
 
@@ -69,10 +71,10 @@ func (s Settings) Check() error {
 	return checkFPIR(s.FPIR)
 }
 
-// checkFPIR returns ErrInvalidFPIR unless MinFPIR <= fpir < 1.
+// checkFPIR returns ErrInvalidFPIR unless MinFPIR <= fpir <= MaxFPIR.
 func checkFPIR(fpir float64) error {
-	if !(fpir >= MinFPIR && fpir < 1) || math.IsNaN(fpir) {
-		return fmt.Errorf("%w: %v is not between %v and 1", ErrInvalidFPIR, fpir, MinFPIR)
+	if !(fpir >= MinFPIR && fpir <= MaxFPIR) { // or NaN
+		return fmt.Errorf("%w: %v is not between %v and %v", ErrInvalidFPIR, fpir, MinFPIR, MaxFPIR)
 	}
 	return nil
 }

@@ -219,7 +219,7 @@ func TestModelsErrors(t *testing.T) {
 func TestTinyRates(t *testing.T) {
 	g := openGallery(t, Options{})
 	mustEnroll(t, g, Enrolment{CropID: "a1", StudentID: "a", Embedding: made(small, base(small, 0))})
-	for _, fpir := range []float64{5e-324, 1e-300, 1e-16, MinFPIR / 2, -MinFPIR, 1, 2, math.NaN(), math.Inf(1), math.Inf(-1)} {
+	for _, fpir := range []float64{5e-324, 1e-300, 1e-16, MinFPIR / 2, -MinFPIR, math.Nextafter(MaxFPIR, 1), 1, 2, math.NaN(), math.Inf(1), math.Inf(-1)} {
 		if _, err := g.Identify(ctx, Probe{Embedding: made(small, base(small, 1)), FPIR: fpir}); !errors.Is(err, ErrInvalidFPIR) {
 			t.Errorf("identify at %v: %v", fpir, err)
 		}
@@ -233,7 +233,7 @@ func TestTinyRates(t *testing.T) {
 			t.Errorf("options with %v: %v", fpir, err)
 		}
 	}
-	for _, fpir := range []float64{MinFPIR, 1e-6, math.Nextafter(1, 0)} {
+	for _, fpir := range []float64{MinFPIR, 1e-6, MaxFPIR} {
 		got, err := g.Identify(ctx, Probe{Embedding: made(small, base(small, 1)), FPIR: fpir})
 		if err != nil || got.Verdict != Unknown || !isSimilarity(got.Threshold) {
 			t.Errorf("at %v: %+v, %v", fpir, got, err)

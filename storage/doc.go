@@ -56,5 +56,5 @@
 // altered, left out or put in unnoticed, unless everything after it is written
 // anew. Who, which record and what it was are chained by salted digests: they can
 // be blanked when somebody has to be erased, and the chain still verifies. Lines
-// leave the log by their age alone ([Options.KeepLog]).
+// leave the log by their age alone, after 400 days.
 package storage

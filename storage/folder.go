@@ -81,7 +81,7 @@ func (f folderFS) Lock(name string) (io.Closer, error) {
 	lock, err := f.FS.Lock(name)
 	var noFile *fs.PathError
 	if err != nil && !errors.As(err, &noFile) {
-		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+		return nil, fmt.Errorf("%w (%w): stop that one, or choose another folder", ErrLocked, err)
 	}
 	if err != nil {
 		return nil, err

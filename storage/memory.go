@@ -24,7 +24,7 @@ type Faults struct {
 // OpenMemory returns a new, empty store in memory, for tests and simulation. It
 // keeps nothing when it is closed.
 func OpenMemory(f Faults) *Store {
-	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, keepLog: DefaultKeepLog}
+	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}}
 }
 
 // memory is the backend that a map is.

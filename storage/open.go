@@ -20,16 +20,11 @@ const (
 	// disk.
 	DefaultMinFreeBytes = 384 << 20
 
-	// DefaultCacheBytes holds the blocks that single reads touch. Searches run
-	// on the index in memory, not here, so a small cache serves.
-	DefaultCacheBytes = 32 << 20
+	// keepLog is how long a line stays in the log of a partition: a school year, and
+	// a month to look back at it. Those that were older at the last change may be
+	// trimmed.
+	keepLog = 400 * 24 * time.Hour
 
-	// DefaultKeepLog is how long a line stays in the log: a school year, and a
-	// month to look back at it.
-	DefaultKeepLog = 400 * 24 * time.Hour
-)
-
-const (
 	// formatVersion pins Pebble's format: the lowest that has sync marks in
 	// the log, which tell a torn end from damage (FormatWALSyncChunks), and
 	// checksums over table footers. It cannot be taken back, so it is raised
@@ -41,6 +36,10 @@ const (
 	// dimensions.
 	memTableBytes = 8 << 20
 	memTables     = 4
+
+	// cacheBytes holds the blocks that single reads touch. Searches run on the index
+	// in memory, not here, so a small cache serves.
+	cacheBytes = 32 << 20
 
 	// maxOpenFiles is far above the files of a large gallery (a million
 	// embeddings are a few hundred tables), and far below the limit that a
@@ -62,10 +61,6 @@ type Options struct {
 	// ErrReadOnly. Default: DefaultMinFreeBytes. Negative: never.
 	MinFreeBytes int64
 
-	// CacheBytes is the size of the cache for blocks read from disk, in bytes.
-	// Default: DefaultCacheBytes.
-	CacheBytes int64
-
 	// FS is the file system that the folder is on. Default: the operating
 	// system's. For tests, such as those that crash: vfs.NewCrashableMem.
 	FS vfs.FS
@@ -75,11 +70,6 @@ type Options struct {
 	// which is ErrCorrupt otherwise, off where the damage begins. What is missing
 	// is logged. Copy the folder before: what was cut is gone.
 	AcceptLoss bool
-
-	// KeepLog is how long a line stays in the log of a partition: those that were
-	// older at the last change may be trimmed. Default: DefaultKeepLog.
-	// Negative: for ever.
-	KeepLog time.Duration
 }
 
 // Open opens the folder dir, and creates it, for its owner alone, when it is
@@ -91,12 +81,6 @@ func Open(dir string, opts Options) (*Store, error) {
 	}
 	if opts.MinFreeBytes == 0 {
 		opts.MinFreeBytes = DefaultMinFreeBytes
-	}
-	if opts.CacheBytes == 0 {
-		opts.CacheBytes = DefaultCacheBytes
-	}
-	if opts.KeepLog == 0 {
-		opts.KeepLog = DefaultKeepLog
 	}
 	if opts.FS == nil {
 		// Pebble knows its locks within one process by the name of the file.
@@ -124,7 +108,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	return &Store{backend: p, keepLog: opts.KeepLog}, nil
+	return &Store{backend: p}, nil
 }
 
 // openPebble opens the folder with every option set.
@@ -177,7 +161,7 @@ func (p *pebbleBackend) options(opts Options) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          newFolderFS(opts.FS),
 		FormatMajorVersion:          formatVersion,
-		CacheSize:                   opts.CacheBytes,
+		CacheSize:                   cacheBytes,
 		MemTableSize:                memTableBytes,
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                maxOpenFiles,

@@ -280,8 +280,8 @@ func named(r Record, ref Ref) bool { return r == nil || r.Ref() == ref }
 // trim puts the deletion of the oldest lines into the batch, when the newest
 // change finds them older than the log is kept, and moves the head's other end on.
 func (p *Partition) trim(ctx context.Context, b *batch, head *storagev1.Head, newest time.Time) error {
-	keep := newest.Add(-p.store.keepLog)
-	if p.store.keepLog < 0 || !head.Oldest.AsTime().Before(keep) {
+	keep := newest.Add(-keepLog)
+	if !head.Oldest.AsTime().Before(keep) {
 		return nil
 	}
 	limit := head.Trimmed + trimAtOnce*b.changes

@@ -3,13 +3,11 @@ package storage
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // Store holds partitions. It is safe for concurrent use.
 type Store struct {
 	backend backend
-	keepLog time.Duration // negative: for ever
 
 	// users keeps the backend open while it is in use.
 	users struct {

@@ -28,7 +28,7 @@ func (o *libraryOptions) open() (*models.Library, error) { return openLibrary(o.
 func modelsCommand() command {
 	return command{
 		name:  "models",
-		short: "list, show, install and verify models",
+		short: "list, show, install, verify and choose models",
 		long: `A model is an ONNX file with a contract, which says how a crop is fed to it. The
 catalogue holds the contracts of well-known models; their files are downloaded
 from their makers (pull) or supplied by you (add). An embedder is needed to

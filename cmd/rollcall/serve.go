@@ -94,7 +94,7 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	}()
 	// The store first: a second server of the same folder fails at once.
 	if p.store, err = storage.Open(config.data, storage.Options{Logger: logger, AcceptLoss: config.acceptLoss}); err != nil {
-		return p, fmt.Errorf("open the gallery in %s: %w", config.data, err)
+		return p, err
 	}
 	if p.library, err = config.library.open(); err != nil {
 		return p, err

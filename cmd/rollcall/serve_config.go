@@ -105,7 +105,7 @@ func (config *serveConfig) validate() error {
 		{"model-memory", config.modelMemoryMiB, within(config.modelMemoryMiB, 0, maxMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxMemoryMiB)},
 		{"gallery-memory", config.galleryMemoryMiB, within(config.galleryMemoryMiB, 0, maxMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxMemoryMiB)},
 		{"index-engine", config.engine, slices.Contains(index.Engines, config.engine), oneOf(index.Engines)},
-		{"fpir", config.fpir, config.fpir >= gallery.MinFPIR && config.fpir < 1, fmt.Sprintf("at least %v and less than 1", gallery.MinFPIR)},
+		{"fpir", config.fpir, within(config.fpir, gallery.MinFPIR, gallery.MaxFPIR), fmt.Sprintf("%v to %v", gallery.MinFPIR, gallery.MaxFPIR)},
 		{"margin", config.margin, within(config.margin, 0, 2), "0 to 2"},
 		{"request-timeout", config.requestTimeout, config.requestTimeout > 0, "a time of more than 0, such as 30s"},
 		{"drain-timeout", config.drainTimeout, config.drainTimeout > 0, "a time of more than 0, such as 20s"},
@@ -135,7 +135,7 @@ func (config *serveConfig) resolve() (err error) {
 }
 
 // within is false for NaN.
-func within[T int | int64 | float32](value, least, most T) bool {
+func within[T int | int64 | float32 | float64](value, least, most T) bool {
 	return value >= least && value <= most
 }
 

@@ -68,6 +68,8 @@ func (config *serveConfig) installNamed(ctx context.Context, c console, lib *mod
 			named.flag, named.name, m.Contract.Kind, named.kind)
 	}
 	switch {
+	case errors.Is(err, models.ErrUnknownModel):
+		return usageError("%s: %v", named.flag, err)
 	case missing:
 		return config.offer(ctx, c, lib, m.Contract, err)
 	case damaged:

@@ -137,7 +137,9 @@ func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Se
 	if model == "" {
 		model = "none yet: the first crop that is stored chooses"
 	}
-	fmt.Fprintf(c.out, "model   %s\nfpir    %v\nmargin  %v\n", model, s.GetFpir(), s.GetMargin())
+	fmt.Fprintf(c.out, "model   %s\n", model)
+	fmt.Fprintf(c.out, "fpir    %v  (about 1 of %.0f strangers may be taken for a student)\n", s.GetFpir(), 1/s.GetFpir())
+	fmt.Fprintf(c.out, "margin  %v  (the similarity by which the best student must be ahead of the next)\n", s.GetMargin())
 	printCoverage(c.out, s.GetModel(), coverage)
 	return nil
 }
