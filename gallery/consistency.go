@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 
 	"rollcall/storage"
@@ -19,17 +20,13 @@ type Difference struct {
 	StudentID string // "" where it is about no student
 }
 
-// The kinds of differences.
+// The kinds of differences. Before the first three stands the kind of record.
 const (
-	diffSettings          = "settings in memory differ"
-	diffModel             = "model in memory differs"
-	diffExtraModel        = "model in memory, but not on disk"
-	diffMissingStudent    = "student missing in memory"
-	diffExtraStudent      = "student in memory, but not on disk"
+	diffMissing           = " missing in memory"
+	diffExtra             = " in memory, but not on disk"
+	diffOther             = " not the same in memory"
 	diffGroups            = "groups in memory differ"
-	diffMissingCrop       = "crop missing in memory"
-	diffExtraCrop         = "crop in memory, but not on disk"
-	diffCrop              = "crop in memory differs"
+	diffOwner             = "crop is another student's in memory"
 	diffNoStudentRecord   = "student of the crop has no record"
 	diffMissingVector     = "missing in index"
 	diffExtraVector       = "in index, but not enrolled on disk"
@@ -268,33 +265,26 @@ func enrolled(m *memory, cropID string) bool {
 // differs returns what is wrong about a record on disk, as memory has it; "" if
 // nothing is.
 func (c *check) differs(m *memory, r storage.Record) string {
-	switch r := r.(type) {
-	case storage.Settings:
-		if m.settings != r {
-			return diffSettings
-		}
-	case storage.Model:
-		if sp := m.spaces[r.Name]; sp == nil || sp.Model != r || sp.engine.Dim() != r.Dimension {
-			return diffModel
-		}
-	case storage.Student:
-		return studentDiffers(m, r)
-	case storage.Crop:
-		return cropDiffers(m, r)
-	case storage.Embedding:
+	if r, ok := r.(storage.Embedding); ok {
 		return c.embeddingDiffers(m, r)
+	}
+	ref := r.Ref()
+	switch have := m.find(ref); {
+	case have == nil:
+		return ref.Kind.String() + diffMissing
+	case !reflect.DeepEqual(have, r):
+		return ref.Kind.String() + diffOther
+	}
+	switch r := r.(type) {
+	case storage.Student:
+		return groupsDiffer(m, r)
+	case storage.Crop:
+		return ownerDiffers(m, r)
 	}
 	return ""
 }
 
-func studentDiffers(m *memory, r storage.Student) string {
-	st := m.students[r.ID]
-	if st == nil {
-		return diffMissingStudent
-	}
-	if !slices.Equal(st.Groups, r.Groups) {
-		return diffGroups
-	}
+func groupsDiffer(m *memory, r storage.Student) string {
 	for _, name := range r.Groups { // what scopes go by
 		g := m.groups[name]
 		if g == nil {
@@ -303,7 +293,7 @@ func studentDiffers(m *memory, r storage.Student) string {
 		if _, in := searchStudent(g.members, r.ID); !in {
 			return diffGroups
 		}
-		for p := range st.places() {
+		for p := range m.students[r.ID].places() {
 			if v := g.vectors[p.space]; v == nil || !v.ids.Has(p.id) {
 				return diffGroups
 			}
@@ -312,17 +302,13 @@ func studentDiffers(m *memory, r storage.Student) string {
 	return ""
 }
 
-func cropDiffers(m *memory, r storage.Crop) string {
+func ownerDiffers(m *memory, r storage.Crop) string {
 	c := m.crops[r.ID]
 	switch {
-	case c == nil:
-		return diffMissingCrop
 	case r.StudentID != "" && m.students[r.StudentID] == nil:
 		return diffNoStudentRecord
-	case c.StudentID != r.StudentID || c.Corrected != r.Corrected || (c.student != nil) != (r.StudentID != ""):
-		return diffCrop
-	case c.student != nil && (c.student.ID != r.StudentID || !slices.Contains(c.student.crops, c)):
-		return diffCrop
+	case c.student != m.students[r.StudentID] || c.student != nil && !slices.Contains(c.student.crops, c):
+		return diffOwner
 	}
 	return ""
 }
@@ -366,14 +352,8 @@ func extra(m *memory, ref storage.Ref) string {
 	switch {
 	case ref.Kind == storage.KindEmbedding && slices.Contains(slices.Collect(m.embeddingsOf(ref.ID)), ref):
 		return diffExtraVector
-	case ref.Kind == storage.KindSettings && m.find(ref) != nil:
-		return diffSettings
-	case ref.Kind == storage.KindModel && m.spaces[ref.ID] != nil:
-		return diffExtraModel
-	case ref.Kind == storage.KindStudent && m.students[ref.ID] != nil:
-		return diffExtraStudent
-	case ref.Kind == storage.KindCrop && m.crops[ref.ID] != nil:
-		return diffExtraCrop
+	case ref.Kind != storage.KindEmbedding && m.find(ref) != nil:
+		return ref.Kind.String() + diffExtra
 	}
 	return ""
 }

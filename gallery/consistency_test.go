@@ -112,37 +112,37 @@ func TestConsistencyFindsDifferences(t *testing.T) {
 		}, []Difference{{diffVector, "plain", "a1", "a"}, {diffVector, "plain", "b1", "b"}}},
 		{"crop under another student in memory", func(_ *testing.T, _ *Gallery, m *memory) {
 			m.crops["a1"].enrol(m.students["b"])
-		}, []Difference{{diffCrop, "", "a1", "a"}}},
+		}, []Difference{{diffOwner, "", "a1", "a"}}},
 		{"crop gone from memory", func(_ *testing.T, _ *Gallery, m *memory) {
 			m.dropCrop("a2")
 			for _, sp := range m.spaces {
 				sp.release()
 			}
-		}, []Difference{{diffMissingCrop, "", "a2", ""}, {diffNoCropRecord, "plain", "a2", ""}, {diffNoCropRecord, "small", "a2", ""}}},
+		}, []Difference{{"crop" + diffMissing, "", "a2", ""}, {diffNoCropRecord, "plain", "a2", ""}, {diffNoCropRecord, "small", "a2", ""}}},
 		{"embedding gone from memory", func(_ *testing.T, _ *Gallery, m *memory) {
 			m.crops["a2"].forget(m.spaces["plain"])
 			m.spaces["plain"].release()
 		}, []Difference{{diffMissingVector, "plain", "a2", "a"}}},
 		{"correction in memory", func(_ *testing.T, _ *Gallery, m *memory) { m.crops["a2"].Corrected = true },
-			[]Difference{{diffCrop, "", "a2", "a"}}},
+			[]Difference{{"crop" + diffOther, "", "a2", "a"}}},
 		{"crop gone from disk", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, gone(cropRef("c2")))
-		}, []Difference{{diffExtraCrop, "", "c2", "c"}}},
+		}, []Difference{{"crop" + diffExtra, "", "c2", "c"}}},
 		{"crop gone from disk, with its embeddings", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, gone(cropRef("c2")), gone(embeddingRef("c2", "plain")), gone(embeddingRef("c2", "small")))
-		}, []Difference{{diffExtraCrop, "", "c2", "c"}, {diffExtraVector, "plain", "c2", "c"}, {diffExtraVector, "small", "c2", "c"}}},
+		}, []Difference{{"crop" + diffExtra, "", "c2", "c"}, {diffExtraVector, "plain", "c2", "c"}, {diffExtraVector, "small", "c2", "c"}}},
 		{"embedding gone from disk", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, gone(embeddingRef("c2", "small")))
 		}, []Difference{{diffExtraVector, "small", "c2", "c"}}},
 		{"crop nobody's on disk", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, put(storage.Crop{ID: "c2"}))
-		}, []Difference{{diffCrop, "", "c2", "c"}}},
+		}, []Difference{{"crop" + diffOther, "", "c2", "c"}}},
 		{"nobody's crop searched", func(_ *testing.T, _ *Gallery, m *memory) {
 			m.crops["loose"].embeddings[0].indexed = true
 		}, []Difference{{diffExtraVector, "plain", "loose", ""}}},
 		{"groups on disk", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, put(storage.Student{ID: "a", Groups: []string{"g"}}))
-		}, []Difference{{diffGroups, "", "", "a"}}},
+		}, []Difference{{"student" + diffOther, "", "", "a"}}},
 		{"member lost in memory", func(_ *testing.T, _ *Gallery, m *memory) {
 			m.groups["g"].members = removeStudent(m.groups["g"].members, m.students["b"])
 		}, []Difference{{diffGroups, "", "", "b"}}},
@@ -151,12 +151,12 @@ func TestConsistencyFindsDifferences(t *testing.T) {
 			m.groups["g"].vectors[p.space].ids.Remove(p.id)
 		}, []Difference{{diffGroups, "", "", "b"}}},
 		{"settings in memory", func(_ *testing.T, _ *Gallery, m *memory) { m.settings.Margin = 0.5 },
-			[]Difference{{diffSettings, "", "", ""}}},
+			[]Difference{{"settings" + diffOther, "", "", ""}}},
 		{"student only on disk", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, put(storage.Student{ID: "new"}))
-		}, []Difference{{diffMissingStudent, "", "", "new"}}},
+		}, []Difference{{"student" + diffMissing, "", "", "new"}}},
 		{"student only in memory", func(_ *testing.T, _ *Gallery, m *memory) { m.putStudent(storage.Student{ID: "ghost"}) },
-			[]Difference{{diffExtraStudent, "", "", "ghost"}}},
+			[]Difference{{"student" + diffExtra, "", "", "ghost"}}},
 		{"crop without a student record", func(t *testing.T, g *Gallery, m *memory) {
 			store(t, g, gone(studentRef("c")))
 			delete(m.students, "c")
@@ -173,18 +173,18 @@ func TestConsistencyFindsDifferences(t *testing.T) {
 		}, []Difference{{diffNoModelRecord, "mystery", "a1", "a"}}},
 		{"model record changed", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, put(storage.Model{Name: "plain", Digest: "other", Dimension: plain.Dimension}))
-		}, []Difference{{diffModel, "plain", "", ""}}},
+		}, []Difference{{"model" + diffOther, "plain", "", ""}}},
 		{"model record gone", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, gone(modelRef("plain")))
-		}, []Difference{{diffExtraModel, "plain", "", ""}}},
+		}, []Difference{{"model" + diffExtra, "plain", "", ""}}},
 		{"settings gone", func(t *testing.T, g *Gallery, _ *memory) {
 			store(t, g, gone(settingsRef))
-		}, []Difference{{diffSettings, "", "", ""}}},
+		}, []Difference{{"settings" + diffExtra, "", "", ""}}},
 		{"somebody else writes", func(t *testing.T, g *Gallery, m *memory) {
 			seq := m.seq
 			store(t, g, put(storage.Student{ID: "new"}))
 			m.seq = seq
-		}, []Difference{{diffMissingStudent, "", "", "new"}, {diffSequence, "", "", ""}}},
+		}, []Difference{{"student" + diffMissing, "", "", "new"}, {diffSequence, "", "", ""}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g := planted(t)
