@@ -43,10 +43,6 @@ func put(r storage.Record) storage.Write { return storage.Write{Ref: r.Ref(), Pu
 
 func gone(ref storage.Ref) storage.Write { return storage.Write{Ref: ref} }
 
-func embeddingRef(crop, model string) storage.Ref {
-	return storage.Ref{Kind: storage.KindEmbedding, ID: crop, Model: model}
-}
-
 func TestConsistencyFindsDifferences(t *testing.T) {
 	placeOf := func(m *memory, crop, model string) *place {
 		if p := m.crops[crop].place(m.spaces[model]); p != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"rollcall/storage"
@@ -24,20 +23,6 @@ type EmbeddingInfo struct {
 	Recipe  string // see [Embedding]
 	Quality Quality
 	Created time.Time
-}
-
-// cropRef names the record of a crop.
-func cropRef(id string) storage.Ref { return storage.Ref{Kind: storage.KindCrop, ID: id} }
-
-// compareRefs orders names by kind, id and model.
-func compareRefs(a, b storage.Ref) int {
-	if a.Kind != b.Kind {
-		return int(a.Kind) - int(b.Kind)
-	}
-	if c := strings.Compare(a.ID, b.ID); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Model, b.Model)
 }
 
 // Crop returns what the gallery keeps of a crop. The errors are ErrInvalidID,
@@ -95,10 +80,8 @@ func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (Cro
 	if err := checkID("crop", cropID); err != nil {
 		return CropInfo{}, err
 	}
-	if studentID != "" {
-		if err := checkID("student", studentID); err != nil {
-			return CropInfo{}, err
-		}
+	if err := checkIfAny("student", studentID); err != nil {
+		return CropInfo{}, err
 	}
 	var crop storage.Crop
 	_, err := g.writer.do(ctx, "assign", func(e *edit) error {

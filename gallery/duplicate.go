@@ -118,8 +118,7 @@ func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
 		if c.CropID == d.CropID || worst != nil && c.Similarity <= worst.Similarity {
 			continue
 		}
-		ref := storage.Ref{Kind: storage.KindEmbedding, ID: c.CropID, Model: d.model.Name}
-		if !slices.Contains(e.embeddingsOf(c.CropID), ref) { // deleted since, though the crop may be back
+		if !slices.Contains(e.embeddingsOf(c.CropID), embeddingRef(c.CropID, d.model.Name)) { // deleted since, though the crop may be back
 			continue
 		}
 		record, _ := lookup[storage.Crop](e, cropRef(c.CropID))

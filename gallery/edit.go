@@ -41,10 +41,10 @@ func (w *written) set(ref storage.Ref, r storage.Record) {
 
 // find returns a small record, or nil where there is none.
 func (e *edit) find(ref storage.Ref) storage.Record {
-	if r, ok := e.own.records[ref]; ok {
+	if r, ok := e.changed(ref); ok {
 		return r
 	}
-	return e.batch.find(ref)
+	return e.batch.memory.find(ref)
 }
 
 // lookup returns a small record of its type; false where there is none.
@@ -76,7 +76,7 @@ func (e *edit) embeddingsOf(cropID string) []storage.Ref {
 func (e *edit) cropsOf(studentID string) []string {
 	var ids []string
 	for id := range e.batch.memory.cropsOf(studentID) {
-		if _, changed := e.changed(storage.Ref{Kind: storage.KindCrop, ID: id}); !changed {
+		if _, changed := e.changed(cropRef(id)); !changed {
 			ids = append(ids, id)
 		}
 	}

@@ -78,10 +78,8 @@ func (e *Enrolment) check() (err error) {
 	if err := checkID("crop", e.CropID); err != nil {
 		return err
 	}
-	if e.StudentID != "" {
-		if err := checkID("student", e.StudentID); err != nil {
-			return err
-		}
+	if err := checkIfAny("student", e.StudentID); err != nil {
+		return err
 	}
 	e.Groups, err = groupSet(e.Groups...)
 	return err
@@ -171,7 +169,7 @@ func (d *enrolDecision) repeats(e *edit, before, crop storage.Crop) (bool, error
 	if !d.out.Replaced || before.StudentID != crop.StudentID {
 		return false, nil
 	}
-	old, err := e.read(storage.Ref{Kind: storage.KindEmbedding, ID: d.CropID, Model: d.model.Name})
+	old, err := e.read(embeddingRef(d.CropID, d.model.Name))
 	if err != nil {
 		return false, err
 	}

@@ -32,12 +32,28 @@ func checkID(what, id string) error {
 	return nil
 }
 
+// checkIfAny is checkID for an id that may be empty.
+func checkIfAny(what, id string) error {
+	if id == "" {
+		return nil
+	}
+	return checkID(what, id)
+}
+
+// checkIDs returns the first error of checkID.
+func checkIDs(what string, ids []string) error {
+	for _, id := range ids {
+		if err := checkID(what, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // groupSet returns the groups sorted, each once, as storage keeps them.
 func groupSet(groups ...string) ([]string, error) {
-	for _, group := range groups {
-		if err := checkID("group", group); err != nil {
-			return nil, err
-		}
+	if err := checkIDs("group", groups); err != nil {
+		return nil, err
 	}
 	set := slices.Compact(slices.Sorted(slices.Values(groups)))
 	if len(set) > MaxGroups {

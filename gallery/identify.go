@@ -138,7 +138,6 @@ func (g *Gallery) IdentifyCrop(ctx context.Context, cropID string, p Probe) (Ide
 	if err != nil {
 		return Identification{}, err
 	}
-	ref := storage.Ref{Kind: storage.KindEmbedding, ID: cropID, Model: model.Name}
 	m, release, err := g.read(ctx)
 	if err != nil {
 		return Identification{}, err
@@ -148,7 +147,7 @@ func (g *Gallery) IdentifyCrop(ctx context.Context, cropID string, p Probe) (Ide
 	if !known {
 		return Identification{}, fmt.Errorf("%w: %q", ErrCropNotFound, cropID)
 	}
-	stored, err := g.writer.partition.Fetch(ctx, ref)
+	stored, err := g.writer.partition.Fetch(ctx, embeddingRef(cropID, model.Name))
 	if err != nil {
 		return Identification{}, fmt.Errorf("read embedding of crop %q: %w", cropID, err)
 	}

@@ -363,7 +363,7 @@ func (m *memory) embeddingsOf(cropID string) iter.Seq[storage.Ref] {
 			return
 		}
 		for _, p := range c.embeddings {
-			if !yield(storage.Ref{Kind: storage.KindEmbedding, ID: cropID, Model: p.space.Name}) {
+			if !yield(embeddingRef(cropID, p.space.Name)) {
 				return
 			}
 		}

@@ -48,9 +48,6 @@ type Embedding struct {
 // more than the index takes.
 const maxDimension = 1 << 16
 
-// modelRef names the record of a model.
-func modelRef(name string) storage.Ref { return storage.Ref{Kind: storage.KindModel, ID: name} }
-
 // model returns what is known of a model. The errors are those of Options.Models,
 // and ErrInvalidModel.
 func (g *Gallery) model(name string) (Model, error) {

@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -18,17 +19,7 @@ func (sc Scope) everybody() bool { return len(sc.Groups) == 0 && len(sc.StudentI
 
 // check returns ErrInvalidID unless all names are well formed.
 func (sc Scope) check() error {
-	for _, id := range sc.Groups {
-		if err := checkID("group", id); err != nil {
-			return err
-		}
-	}
-	for _, id := range sc.StudentIDs {
-		if err := checkID("student", id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(checkIDs("group", sc.Groups), checkIDs("student", sc.StudentIDs))
 }
 
 // empty returns ErrEmptyScope with the names that led nowhere: the first of

@@ -60,10 +60,8 @@ func (s Settings) withDefaults() (Settings, error) {
 // Check returns ErrInvalidSettings, wrapped with what is wrong, or
 // ErrInvalidFPIR, or nil.
 func (s Settings) Check() error {
-	if s.Model != "" {
-		if err := checkID("model", s.Model); err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalidSettings, err)
-		}
+	if err := checkIfAny("model", s.Model); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidSettings, err)
 	}
 	if !(s.Margin >= 0 && s.Margin <= 2) { // or NaN
 		return fmt.Errorf("%w: margin %v is not between 0 and 2", ErrInvalidSettings, s.Margin)
@@ -78,9 +76,6 @@ func checkFPIR(fpir float64) error {
 	}
 	return nil
 }
-
-// settingsRef names the one record of the settings.
-var settingsRef = storage.Ref{Kind: storage.KindSettings}
 
 func (e *edit) putSettings(s Settings) {
 	e.put(storage.Settings{Model: s.Model, FPIR: s.FPIR, Margin: s.Margin, Updated: e.now})

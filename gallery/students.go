@@ -22,9 +22,6 @@ type StudentInfo struct {
 	CropCount int
 }
 
-// studentRef names the record of a student.
-func studentRef(id string) storage.Ref { return storage.Ref{Kind: storage.KindStudent, ID: id} }
-
 // Student returns a student with its crops. The errors are ErrInvalidID,
 // ErrStudentNotFound, ErrUnavailable and ErrClosed.
 func (g *Gallery) Student(ctx context.Context, id string) (StudentInfo, error) {
@@ -70,15 +67,11 @@ func (st *student) copy() storage.Student {
 // there are in the group, with or without crops. The errors are ErrInvalidID,
 // ErrUnavailable and ErrClosed.
 func (g *Gallery) Students(ctx context.Context, after string, limit int, group string) (page []StudentInfo, next string, total int, err error) {
-	if after != "" {
-		if err := checkID("student", after); err != nil {
-			return nil, "", 0, err
-		}
+	if err := checkIfAny("student", after); err != nil {
+		return nil, "", 0, err
 	}
-	if group != "" {
-		if err := checkID("group", group); err != nil {
-			return nil, "", 0, err
-		}
+	if err := checkIfAny("group", group); err != nil {
+		return nil, "", 0, err
 	}
 	if limit <= 0 {
 		limit = DefaultPage

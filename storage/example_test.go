@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,5 +49,45 @@ func Example() {
 	// {crop ann/1 } <nil>
 	// {embedding ann/1 sface} <nil>
 	// 1 enrol the office 3 <nil>
+	// <nil>
+}
+
+// Two callers decide on the same state: the second one reads what the first did, and
+// decides anew.
+func ExamplePartition_Commit() {
+	ctx := context.Background()
+	store := storage.OpenMemory(storage.Faults{})
+	school, err := store.Partition("elm-street")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	enrol := func(after uint64, id string) error {
+		s := storage.Student{ID: id}
+		return school.Commit(ctx, after, []storage.Change{{
+			Time: time.Now(), Cause: "enrol", Writes: []storage.Write{{Ref: s.Ref(), Put: s}},
+		}})
+	}
+	var seen uint64
+	fmt.Println(enrol(seen, "ann"))
+
+	err = enrol(seen, "ben")
+	fmt.Println(errors.Is(err, storage.ErrConflict))
+	for change, err := range school.Changes(ctx, seen) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		records, err := school.Fetch(ctx, change.Writes[0].Ref)
+		fmt.Println(change.Sequence, len(records), err)
+		seen = change.Sequence
+	}
+	fmt.Println(enrol(seen, "ben"))
+	fmt.Println(store.Close())
+	// Output:
+	// <nil>
+	// true
+	// 1 1 <nil>
+	// <nil>
 	// <nil>
 }
