@@ -14,12 +14,13 @@
 // an edit (edit.go): it finds records in memory and puts others. The writer
 // brings the edits that wait to disk in one commit, and then applies the same
 // records to memory (memory.go), where searches find them (search.go). The start
-// (load.go) applies what is stored in the same way. No rule is written twice: what
-// a record means in memory says apply, and when it is written says its edit.
+// (load.go) applies what is stored in the same way. No rule is
+// written twice: apply says what a record means in memory, and its edit says when it
+// is written.
 //
 // Read on by question: what a verdict rests on is in verdict.go and threshold.go;
-// when an enrolment is refused as a duplicate, in duplicate.go; how the vectors of
-// a model lie in its index, in space.go.
+// when an enrolment is refused as a duplicate, in duplicate.go; whose a vector is, in
+// people.go; how the vectors of a model lie in its index, in space.go.
 //
 // Two promises hold for every change: nothing is acknowledged before it is on
 // disk, and nothing is searchable before it is on disk. A search sees each change

@@ -24,12 +24,12 @@ type Roll struct {
 type Seat struct {
 	Verdict    Verdict
 	StudentID  string      // only for [Match]
-	Assigned   string      // who fits best here, for [Ambiguous] too; "" for [Unknown]
 	Similarity float32     // of the assigned student, or else of the best; 0 without one
 	Candidates []Candidate // best first, one for each student, at most [DefaultCandidates]
 	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
 
-	near []Candidate // who is above the threshold less the margin, best first
+	assigned string      // who fits best here, for Ambiguous too; "" for Unknown
+	near     []Candidate // who is above the threshold less the margin, best first
 }
 
 // RollCall says who is on the crops of one photo, on which everybody is once:
@@ -82,10 +82,10 @@ func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding
 	roll.assign()
 	roll.judge()
 	for i, s := range roll.Seats {
-		if s.Assigned == "" {
+		if s.assigned == "" {
 			roll.Unknown = append(roll.Unknown, i)
 		}
-		delete(roll.expected, s.Assigned)
+		delete(roll.expected, s.assigned)
 	}
 	roll.Absent = slices.Sorted(maps.Keys(roll.expected))
 	return roll, nil
@@ -180,7 +180,7 @@ func (r *Roll) assign() {
 	}
 	for i, j := range assign(gain) {
 		if j >= 0 {
-			r.Seats[i].Assigned = students[j]
+			r.Seats[i].assigned = students[j]
 		}
 	}
 }
@@ -189,15 +189,15 @@ func (r *Roll) assign() {
 func (r *Roll) judge() {
 	at := make(map[string]*Seat) // by assigned student
 	for i := range r.Seats {
-		if s := &r.Seats[i]; s.Assigned != "" {
-			at[s.Assigned] = s
-			s.Similarity, _ = s.similarity(s.Assigned)
+		if s := &r.Seats[i]; s.assigned != "" {
+			at[s.assigned] = s
+			s.Similarity, _ = s.similarity(s.assigned)
 		}
 	}
 	for i := range r.Seats {
 		s := &r.Seats[i]
 		switch {
-		case s.Assigned == "":
+		case s.assigned == "":
 			s.Verdict, s.Reasons = Unknown, []string{s.whyEmpty(r.Threshold)}
 			if len(s.Candidates) > 0 {
 				s.Similarity = s.Candidates[0].Similarity
@@ -205,7 +205,7 @@ func (r *Roll) judge() {
 		case r.exchangeable(s, at):
 			s.Verdict, s.Reasons = Ambiguous, []string{ReasonTwoStudentsClose}
 		default:
-			s.Verdict, s.StudentID = Match, s.Assigned
+			s.Verdict, s.StudentID = Match, s.assigned
 		}
 	}
 }
@@ -225,7 +225,7 @@ func (s *Seat) whyEmpty(threshold float32) string {
 // margin.
 func (r *Roll) exchangeable(s *Seat, at map[string]*Seat) bool {
 	for _, c := range s.near {
-		if c.StudentID == s.Assigned {
+		if c.StudentID == s.assigned {
 			continue
 		}
 		t := at[c.StudentID]
@@ -235,14 +235,14 @@ func (r *Roll) exchangeable(s *Seat, at map[string]*Seat) bool {
 			}
 			continue
 		}
-		there, near := t.similarity(s.Assigned)
+		there, near := t.similarity(s.assigned)
 		if near && s.Similarity+t.Similarity-c.Similarity-there < r.margin {
 			return true
 		}
 	}
 	for i := range r.Seats { // empty seats: the student could sit there
-		if t := &r.Seats[i]; t.Assigned == "" {
-			if there, near := t.similarity(s.Assigned); near && s.Similarity-there < r.margin {
+		if t := &r.Seats[i]; t.assigned == "" {
+			if there, near := t.similarity(s.assigned); near && s.Similarity-there < r.margin {
 				return true
 			}
 		}

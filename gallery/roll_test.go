@@ -98,9 +98,9 @@ func TestRollCall(t *testing.T) {
 				reason = s.Reasons[0]
 			}
 			if s.Verdict == Match {
-				student = s.Assigned
+				student = s.assigned
 			}
-			if s.Assigned != tc.assigned[i] || s.Verdict != tc.verdicts[i] || reason != tc.reasons[i] || s.StudentID != student {
+			if s.assigned != tc.assigned[i] || s.Verdict != tc.verdicts[i] || reason != tc.reasons[i] || s.StudentID != student {
 				t.Errorf("%s: seat %d: %+v, want %q, %v", tc.name, i, s, tc.assigned[i], tc.verdicts[i])
 			}
 			if tc.assigned[i] == "" {
