@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"rollcall/storage"
 )
 
@@ -104,17 +102,15 @@ func BenchmarkRollCall(b *testing.B) {
 }
 
 // BenchmarkEnroll is on the disk of the system's temporary folder: it measures
-// the sync, and how many writers share one.
+// the sync, too. "rollcall bench gallery" counts how many writers share one.
 func BenchmarkEnroll(b *testing.B) {
 	for _, writers := range []int{1, 16} {
 		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
-			fs := &syncFS{FS: vfs.Default}
-			store, err := storage.Open(b.TempDir(), storage.Options{FS: fs, MinFreeBytes: -1})
+			store, err := storage.Open(b.TempDir(), storage.Options{MinFreeBytes: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
 			g := openOn(b, store, Options{})
-			fs.syncs.Store(0)
 			var next atomic.Int64
 			b.SetParallelism(writers) // times GOMAXPROCS; a few more do not matter
 			b.ResetTimer()
@@ -136,7 +132,6 @@ func BenchmarkEnroll(b *testing.B) {
 					}
 				})
 			}
-			b.ReportMetric(float64(fs.syncs.Load())/float64(next.Load()), "syncs/op")
 		})
 	}
 }

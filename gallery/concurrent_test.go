@@ -9,9 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"rollcall/index"
 )
@@ -299,31 +296,31 @@ func TestCancelledWhileWriting(t *testing.T) {
 	})
 }
 
-// Concurrent enrolments share the disk's syncs: while one sync is held, the
-// other writers gather behind it.
-func TestEnrolmentsShareSyncs(t *testing.T) {
-	fs := &syncFS{FS: vfs.NewMem()}
-	g := openOn(t, openPebble(t, fs), Options{})
-	const writers, each = 16, 20
-	fs.onSync = func() { time.Sleep(2 * time.Millisecond) } // a slow disk
-	fs.syncs.Store(0)
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			rng := rand.New(rand.NewPCG(uint64(w), 5))
-			for i := range each {
-				_, err := g.Enroll(ctx, Enrolment{CropID: fmt.Sprint(w, "-", i), StudentID: fmt.Sprint(w), Embedding: made(plain, face(rng, w, plain.Dimension, 0.1)), AllowDuplicate: true})
-				if err != nil {
+// Enrolments that wait share a commit, and so a sync: while the disk is at work,
+// the other writers gather behind it.
+func TestEnrolmentsShareCommits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var d disk
+		g := openOn(t, d.open(), Options{})
+		var commits atomic.Int64
+		free := make(chan struct{})
+		d.before.Store(new(func() error { commits.Add(1); <-free; return nil }))
+		const writers = 16
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				id := fmt.Sprint(w)
+				if _, err := g.Enroll(ctx, Enrolment{CropID: id, StudentID: id, Embedding: made(plain, base(plain, w))}); err != nil {
 					t.Error(err)
 				}
-			}
-		})
-	}
-	wg.Wait()
-	syncs := fs.syncs.Load()
-	t.Logf("%d enrolments, %d syncs", writers*each, syncs)
-	if syncs == 0 || syncs > writers*each/2 {
-		t.Errorf("%d enrolments took %d syncs", writers*each, syncs)
-	}
-	mustBeConsistent(t, g)
+			})
+		}
+		synctest.Wait() // some are on their way to the disk, and all others wait
+		close(free)
+		wg.Wait()
+		if n := commits.Load(); n > 2 || sequence(t, g) != 1+writers {
+			t.Errorf("%d enrolments took %d commits; sequence %d", writers, n, sequence(t, g))
+		}
+		mustBeConsistent(t, g)
+	})
 }
