@@ -1386,7 +1386,7 @@ type UpdateSettingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The embedder for calls that name none; it must be installed.
 	Model *string `protobuf:"bytes,1,opt,name=model,proto3,oneof" json:"model,omitempty"`
-	// The wanted false positive identification rate, at least 1e-9.
+	// The wanted false positive identification rate, 1e-9 to 0.5.
 	Fpir *float64 `protobuf:"fixed64,2,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
 	// The similarity by which the best student must be ahead of the next one.
 	Margin        *float32 `protobuf:"fixed32,3,opt,name=margin,proto3,oneof" json:"margin,omitempty"`
