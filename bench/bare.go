@@ -32,7 +32,7 @@ func newBareLoops(w *workbench, locate bool, n int) (_ *bareLoops, err error) {
 	for range n {
 		worker := &bareWorker{looks: 1}
 		b.workers = append(b.workers, worker)
-		b.loops = append(b.loops, loop{worker.step})
+		b.loops = append(b.loops, loop{worker.work})
 	}
 	defer func() {
 		if err != nil {
@@ -109,8 +109,8 @@ func (b *bareLoops) close() error {
 	return err
 }
 
-// step does what a crop takes at the least.
-func (w *bareWorker) step(context.Context) error {
+// work does what a crop takes at the least.
+func (w *bareWorker) work(context.Context) error {
 	start := time.Now()
 	if w.locator != nil {
 		for range w.looks {

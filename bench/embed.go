@@ -201,7 +201,7 @@ func (o *embedOptions) measureLatency(ctx context.Context, w *workbench, s *serv
 			}
 		}
 		for range o.calls {
-			if err := bare.loops[0].step(ctx); err != nil {
+			if err := bare.loops[0].work(ctx); err != nil {
 				return nil, err
 			}
 		}

@@ -107,7 +107,7 @@ func cycleBare(w *workbench, n int) error {
 		return err
 	}
 	for _, worker := range b.workers {
-		err = errors.Join(err, worker.step(context.Background()))
+		err = errors.Join(err, worker.work(context.Background()))
 	}
 	return errors.Join(err, b.close())
 }

@@ -14,13 +14,13 @@ import (
 	"rollcall/embedder"
 )
 
-// A loop is one worker of a contender: step does one crop.
+// A loop is one worker of a contender: work does one crop.
 type loop struct {
-	step func(ctx context.Context) error
+	work func(ctx context.Context) error
 }
 
 // spin runs all loops at once until d has passed, and returns how many steps they
-// did in a second. A step that was begun is finished, and its time counts.
+// did in a second. A crop that was begun is finished, and its time counts.
 func spin(ctx context.Context, d time.Duration, loops []loop) (float64, error) {
 	var steps atomic.Int64
 	var failed struct {
@@ -32,7 +32,7 @@ func spin(ctx context.Context, d time.Duration, loops []loop) (float64, error) {
 	for _, l := range loops {
 		group.Go(func() {
 			for time.Since(start) < d && ctx.Err() == nil {
-				if err := l.step(ctx); err != nil {
+				if err := l.work(ctx); err != nil {
 					failed.Lock()
 					failed.err = errors.Join(failed.err, err)
 					failed.Unlock()
@@ -101,7 +101,7 @@ func (o *embedOptions) embedderLoops(s *server, w *workbench, e *enroller, m mod
 	loops := make([]loop, o.clients)
 	for i := range loops {
 		next := i
-		loops[i].step = func(ctx context.Context) error {
+		loops[i].work = func(ctx context.Context) error {
 			c := e.crops[next%len(e.crops)]
 			next++
 			req := embedder.Request{Image: c.jpeg, Model: w.embedder.Contract.Name}
@@ -123,7 +123,7 @@ func (o *embedOptions) clientLoops(e *enroller, m mode) []loop {
 	loops := make([]loop, o.clients)
 	for i := range loops {
 		next := i
-		loops[i].step = func(ctx context.Context) error {
+		loops[i].work = func(ctx context.Context) error {
 			next++
 			return patiently(ctx, nil, func() error {
 				return e.enroll(ctx, next, fmt.Sprintf("client-%d-%d", i, next%len(e.crops)), m)

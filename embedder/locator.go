@@ -90,7 +90,7 @@ func find(ctx context.Context, locator, check *model, pic *picture.Picture, watc
 		}
 		// A face on its side may be no face to the first. What stands upright it has seen, and knows better.
 		other, err := examine(check.contract, s, pic)
-		if err == nil && other.found && other.view.turn != 0 {
+		if err == nil && other.found && other.view.quarters != 0 {
 			f = other
 		}
 		return err

@@ -73,13 +73,13 @@ func distorted(l models.Landmarks) bool {
 	return !ok || p.ratio < minRatio || p.ratio > maxRatio || p.residual > maxResidual
 }
 
-// degreesPerTurn is a quarter turn.
-const degreesPerTurn = 90
+// degreesPerQuarter is a quarter turn.
+const degreesPerQuarter = 90
 
 // assess measures a crop. landmarks may be nil; f is what was found of the face.
 func assess(pic *picture.Picture, landmarks *models.Landmarks, f finding) Quality {
 	q := Quality{
-		LocatorScore: f.face.Score, Turned: degreesPerTurn * f.view.turn, Stretched: float32(1 / f.view.stretch),
+		LocatorScore: f.face.Score, Turned: degreesPerQuarter * f.view.quarters, Stretched: float32(1 / f.view.stretch),
 		Width: pic.Width, Height: pic.Height,
 	}
 	region, small := pic.Bounds(), min(pic.Width, pic.Height) < minSide

@@ -136,7 +136,7 @@ func surroundings(l models.Landmarks, times float64) (area, view, bool) {
 	a := area{width: times * side, height: times * side}
 	a.x, a.y = float64(middle.X)-a.width/2, float64(middle.Y)-a.height/2
 	quarters := int(math.Round(angle(l) / (math.Pi / 2)))
-	return a, view{turn: (quarters + 4) % 4, stretch: 1}, ok
+	return a, view{quarters: (quarters + 4) % 4, stretch: 1}, ok
 }
 
 // near reports whether two sets of landmarks are those of one face.

@@ -179,7 +179,7 @@ func (x examiner) surer(a, other sight) sight {
 // turned glances at the three other turns of a view and returns the surest.
 func (x examiner) turned(a area, from view) (best sight, err error) {
 	for more := 1; more <= 3; more++ {
-		s, err := x.try(a, view{turn: (from.turn + more) % 4, stretch: from.stretch})
+		s, err := x.try(a, view{quarters: (from.quarters + more) % 4, stretch: from.stretch})
 		if err != nil {
 			return sight{}, err
 		}
@@ -194,7 +194,7 @@ func (x examiner) turned(a area, from view) (best sight, err error) {
 func (x examiner) stretched(a area, base view) (best sight, err error) {
 	var seen []sight
 	for _, stretch := range stretches {
-		s, err := x.try(a, view{turn: base.turn, stretch: stretch})
+		s, err := x.try(a, view{quarters: base.quarters, stretch: stretch})
 		if err != nil {
 			return sight{}, err
 		}

@@ -10,8 +10,8 @@ import (
 // view is a way to look at a picture: its width is stretched, then it is turned. A camera that hangs on
 // its side turns pictures; software that fits a wide picture into a square stretches them.
 type view struct {
-	turn    int     // quarter turns to the left, 0..3
-	stretch float64 // the width times this; 1 leaves it
+	quarters int     // quarter turns to the left, 0..3
+	stretch  float64 // the width times this; 1 leaves it
 }
 
 // asShown is the view of a picture as it is.
@@ -34,7 +34,7 @@ func (v view) fit(a area, in models.Input) align.Transform {
 	shown := align.FitLetterbox(width, height, in, in.Margin).After(moved).After(v.plane())
 	middle := align.Transform{A: 1, D: 1, Tx: -float64(in.Width-1) / 2, Ty: -float64(in.Height-1) / 2}
 	back := align.Transform{A: 1, D: 1, Tx: -middle.Tx, Ty: -middle.Ty}
-	return back.After(quarterTurns(v.turn)).After(middle).After(shown)
+	return back.After(quarterTurns(v.quarters)).After(middle).After(shown)
 }
 
 // quarterTurns turns about (0, 0) to the left, as seen in the picture.

@@ -74,7 +74,7 @@ func TestViewTurns(t *testing.T) {
 		before := p
 		for turn := 1; turn <= 3; turn++ {
 			before = turnedLeft(before)
-			got, want := shown(t, p, view{turn: turn, stretch: 1}, wholeOf(p)), shown(t, before, asShown, wholeOf(before))
+			got, want := shown(t, p, view{quarters: turn, stretch: 1}, wholeOf(p)), shown(t, before, asShown, wholeOf(before))
 			if d := differ(got, want); d > 1 && size[0] == size[1] {
 				t.Errorf("%v turned %d times: off by %g grey levels", size, turn, d)
 			}
