@@ -97,9 +97,9 @@ func (w *writer) do(ctx context.Context, cause string, decide func(*edit) error)
 // run makes edits until the gallery is closed.
 func (w *writer) run() {
 	defer close(w.stopped)
+	var again <-chan time.Time // when to load the memory; nil: not wanted
 	for {
-		var again <-chan time.Time
-		if w.memory.Load() == nil {
+		if w.memory.Load() == nil && again == nil {
 			again = time.After(reloadPause)
 		}
 		select {
@@ -108,6 +108,7 @@ func (w *writer) run() {
 		case first := <-w.requests:
 			w.commit(w.gather(first))
 		case <-again:
+			again = nil
 			w.reload()
 		}
 	}
