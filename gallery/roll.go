@@ -11,7 +11,6 @@ import (
 type Roll struct {
 	Seats     []Seat   // one for each probe, in their order
 	Absent    []string // students in scope that sit nowhere, sorted; see RollCall
-	Unknown   []int    // the seats without a student, ascending
 	Threshold float32  // the similarity that a match needs here
 	Students  int      // enrolled in scope: how many the probes were compared with
 	Warnings  []string // WarningOtherModel, …
@@ -81,10 +80,7 @@ func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding
 	}
 	roll.assign()
 	roll.judge()
-	for i, s := range roll.Seats {
-		if s.assigned == "" {
-			roll.Unknown = append(roll.Unknown, i)
-		}
+	for _, s := range roll.Seats {
 		delete(roll.expected, s.assigned)
 	}
 	roll.Absent = slices.Sorted(maps.Keys(roll.expected))

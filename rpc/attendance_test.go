@@ -192,7 +192,7 @@ func TestRollCall(t *testing.T) {
 		enroll(t, w, int64(i+1), 0, id+"/1", id, "3b")
 	}
 	req := &pb.RollCallRequest{Scope: &pb.Scope{Groups: []string{"3b"}}}
-	for _, image := range [][]byte{onnxtest.Face(3, 1), onnxtest.Blank(9), onnxtest.Face(50, 0), onnxtest.Face(1, 1)} {
+	for _, image := range [][]byte{onnxtest.Face(3, 1), onnxtest.Face(50, 0), onnxtest.Blank(9), onnxtest.Face(1, 1)} {
 		req.Probes = append(req.Probes, &pb.RollCallProbe{Image: image})
 	}
 	resp, err := w.attendance().RollCall(context.Background(), req)
@@ -200,7 +200,7 @@ func TestRollCall(t *testing.T) {
 	want := []struct {
 		verdict pb.Verdict
 		student string
-	}{{pb.Verdict_VERDICT_MATCH, "cem"}, {pb.Verdict_VERDICT_UNUSABLE, ""}, {pb.Verdict_VERDICT_UNKNOWN, ""}, {pb.Verdict_VERDICT_MATCH, "ada"}}
+	}{{pb.Verdict_VERDICT_MATCH, "cem"}, {pb.Verdict_VERDICT_UNKNOWN, ""}, {pb.Verdict_VERDICT_UNUSABLE, ""}, {pb.Verdict_VERDICT_MATCH, "ada"}}
 	for i, seat := range resp.GetSeats() {
 		if seat.GetVerdict() != want[i].verdict || seat.GetStudentId() != want[i].student {
 			t.Errorf("seat %d: %v %q, want %v %q", i, seat.GetVerdict(), seat.GetStudentId(), want[i].verdict, want[i].student)

@@ -30,7 +30,6 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 		if len(res.Quality.Reasons) > 0 {
 			seat.Verdict = pb.Verdict_VERDICT_UNUSABLE
 			seat.Reasons = seat.GetQuality().GetReasons()
-			resp.Unknown = append(resp.Unknown, int32(i))
 			continue
 		}
 		probes = append(probes, embeddingOf(res))
@@ -45,11 +44,11 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	resp.Warnings = warningsPB(roll.Warnings)
 	for j, seat := range roll.Seats {
 		fillSeat(resp.GetSeats()[usable[j]], seat)
-		if seat.StudentID == "" {
-			resp.Unknown = append(resp.Unknown, int32(usable[j]))
-		}
 	}
-	for _, seat := range resp.GetSeats() {
+	for i, seat := range resp.GetSeats() {
+		if seat.GetStudentId() == "" {
+			resp.Unknown = append(resp.Unknown, int32(i))
+		}
 		s.server.opts.Metrics.verdict(seat.GetVerdict())
 	}
 	return resp, nil

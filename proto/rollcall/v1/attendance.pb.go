@@ -695,7 +695,8 @@ type RollCallResponse struct {
 	Seats []*Seat `protobuf:"bytes,1,rep,name=seats,proto3" json:"seats,omitempty"`
 	// Students in scope that no crop was given to, sorted.
 	Absent []string `protobuf:"bytes,2,rep,name=absent,proto3" json:"absent,omitempty"`
-	// Indexes of the probes that nobody was given to.
+	// Indexes of the seats without a student_id, ascending: of the verdicts UNKNOWN,
+	// AMBIGUOUS and UNUSABLE.
 	Unknown []int32 `protobuf:"varint,3,rep,packed,name=unknown,proto3" json:"unknown,omitempty"`
 	// The model that was used.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
