@@ -229,3 +229,38 @@ func benchmarkDeleteCrop(b *testing.B, g *Gallery) {
 		}
 	}
 }
+
+// BenchmarkLargeStudent is one student of many crops among many students: what it
+// costs, by the crop, must not depend on their number.
+func BenchmarkLargeStudent(b *testing.B) {
+	for _, crops := range []int{1000, 10_000} {
+		rng := rand.New(rand.NewPCG(4, 4))
+		g := openGallery(b, Options{})
+		fill := func(student int, crops int) {
+			for i := range crops {
+				mustEnroll(b, g, Enrolment{CropID: fmt.Sprint(student, "-", i), StudentID: fmt.Sprint(student), AllowDuplicate: true,
+					Embedding: made(small, face(rng, student, small.Dimension, 0.3))})
+			}
+		}
+		for student := range 1000 {
+			fill(student, 1)
+		}
+		perCrop := func(name string, call func() error) {
+			b.Run(fmt.Sprintf("%s/crops=%d", name, crops), func(b *testing.B) {
+				for b.Loop() {
+					b.StopTimer()
+					fill(0, crops)
+					b.StartTimer()
+					if err := call(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*crops), "ns/crop")
+			})
+		}
+		probe := Probe{Embedding: made(small, face(rng, 0, small.Dimension, 0.3))}
+		perCrop("Identify", func() error { _, err := g.Identify(ctx, probe); return err })
+		perCrop("Student", func() error { _, err := g.Student(ctx, "0"); return err })
+		perCrop("DeleteStudent", func() error { _, err := g.DeleteStudent(ctx, "0"); return err })
+	}
+}

@@ -307,7 +307,7 @@ func ownerDiffers(m *memory, r storage.Crop) string {
 	switch {
 	case r.StudentID != "" && m.students[r.StudentID] == nil:
 		return diffNoStudentRecord
-	case c.student != m.students[r.StudentID] || c.student != nil && !slices.Contains(c.student.crops, c):
+	case c.student != m.students[r.StudentID] || c.student != nil && (c.at >= len(c.student.crops) || c.student.crops[c.at] != c):
 		return diffOwner
 	}
 	return ""

@@ -50,8 +50,10 @@ func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, err
 	}
 	var crops []CropInfo
 	var refs []storage.Ref
+	at := make(map[string]int) // among crops
 	for _, id := range ids {
 		if c := m.crops[id]; c != nil {
+			at[id] = len(crops)
 			crops = append(crops, CropInfo{Crop: c.Crop})
 			refs = slices.AppendSeq(refs, m.embeddingsOf(id))
 		}
@@ -64,8 +66,8 @@ func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, err
 	}
 	for _, r := range records {
 		e := r.(storage.Embedding)
-		i := slices.IndexFunc(crops, func(c CropInfo) bool { return c.ID == e.CropID })
-		crops[i].Embeddings = append(crops[i].Embeddings, EmbeddingInfo{e.Model, e.Digest, e.Recipe, e.Quality, e.Created})
+		crop := &crops[at[e.CropID]]
+		crop.Embeddings = append(crop.Embeddings, EmbeddingInfo{e.Model, e.Digest, e.Recipe, e.Quality, e.Created})
 	}
 	return crops, nil
 }

@@ -25,16 +25,21 @@ type edit struct {
 // written is records by name, in the order in which they were first written; a nil
 // one is deleted.
 type written struct {
-	records map[storage.Ref]storage.Record
-	order   []storage.Ref
+	records    map[storage.Ref]storage.Record
+	order      []storage.Ref
+	embeddings map[string][]storage.Ref // those of them that name embeddings, by crop
 }
 
 func (w *written) set(ref storage.Ref, r storage.Record) {
 	if _, known := w.records[ref]; !known {
 		if w.records == nil {
 			w.records = make(map[storage.Ref]storage.Record)
+			w.embeddings = make(map[string][]storage.Ref)
 		}
 		w.order = append(w.order, ref)
+		if ref.Kind == storage.KindEmbedding {
+			w.embeddings[ref.ID] = append(w.embeddings[ref.ID], ref)
+		}
 	}
 	w.records[ref] = r
 }
@@ -62,9 +67,11 @@ func (e *edit) embeddingsOf(cropID string) []storage.Ref {
 			refs = append(refs, ref)
 		}
 	}
-	for ref, r := range e.changes() {
-		if ref.Kind == storage.KindEmbedding && ref.ID == cropID && r != nil && !slices.Contains(refs, ref) {
-			refs = append(refs, ref)
+	for _, list := range [][]storage.Ref{e.batch.written.embeddings[cropID], e.own.embeddings[cropID]} {
+		for _, ref := range list {
+			if r, _ := e.changed(ref); r != nil && !slices.Contains(refs, ref) {
+				refs = append(refs, ref)
+			}
 		}
 	}
 	slices.SortFunc(refs, compareRefs)

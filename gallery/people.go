@@ -21,6 +21,7 @@ type student struct {
 type crop struct {
 	storage.Crop
 	student    *student // nil: not enrolled
+	at         int      // its place among the student's crops
 	embeddings []place  // one for each model that embedded it: rarely more than two
 }
 
@@ -98,7 +99,7 @@ func (c *crop) enrol(st *student) {
 	if c.student != nil {
 		c.detach()
 	}
-	c.student = st
+	c.student, c.at = st, len(st.crops)
 	st.crops = append(st.crops, c)
 	for i := range c.embeddings {
 		if p := &c.embeddings[i]; p.indexed {
@@ -115,8 +116,11 @@ func (c *crop) detach() {
 			p.discount(st)
 		}
 	}
-	i := slices.Index(st.crops, c)
-	st.crops = slices.Delete(st.crops, i, i+1)
+	last := len(st.crops) - 1
+	moved := st.crops[last]
+	st.crops[c.at], moved.at = moved, c.at
+	st.crops[last] = nil
+	st.crops = st.crops[:last]
 	c.student = nil
 }
 

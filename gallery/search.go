@@ -49,34 +49,31 @@ func (r *roster) rank(vector []float32, want int, floor, threshold float32, dema
 		if err != nil {
 			return nil, false, err
 		}
-		ranked = r.best(res.Hits)
-		if len(res.Hits) < k || k == all || r.enough(ranked, res.Hits, want, floor) {
+		ranked, enough := r.best(res.Hits, want, floor)
+		if enough || len(res.Hits) < k || k == all {
 			return ranked, res.Exact, nil
 		}
 	}
 }
 
-// enough reports whether further hits can change nothing that was asked for:
-// the last one is worse than all that was wanted.
-func (r *roster) enough(ranked []Candidate, hits []index.Hit, want int, floor float32) bool {
-	last := hits[len(hits)-1].Similarity
-	return len(ranked) >= want && last < ranked[want-1].Similarity && last < floor
-}
-
 // best returns each student's best crop among the hits; of equal ones that of
-// the lower id.
-func (r *roster) best(hits []index.Hit) []Candidate {
-	ranked := make([]Candidate, 0, len(hits))
-	students := make([]*student, 0, len(hits)) // of ranked: pointers compare faster than ids
+// the lower id. It stops, and reports enough, where further hits can change nothing
+// that was asked for: they are worse than all that was wanted.
+func (r *roster) best(hits []index.Hit, want int, floor float32) (ranked []Candidate, enough bool) {
+	ranked = make([]Candidate, 0, min(want, len(hits)))
+	students := make(map[*student]int, want) // places in ranked
 	for _, h := range hits {
+		if len(ranked) >= want && h.Similarity < ranked[want-1].Similarity && h.Similarity < floor {
+			enough = true
+			break
+		}
 		c := r.space.owner(h.ID)
 		if c == nil || c == r.exclude {
 			continue
 		}
-		i := slices.Index(students, c.student)
-		switch {
-		case i < 0:
-			students = append(students, c.student)
+		switch i, ranks := students[c.student]; {
+		case !ranks:
+			students[c.student] = len(ranked)
 			ranked = append(ranked, Candidate{c.student.ID, c.ID, h.Similarity})
 		case ranked[i].Similarity == h.Similarity:
 			ranked[i].CropID = min(ranked[i].CropID, c.ID)
@@ -85,5 +82,5 @@ func (r *roster) best(hits []index.Hit) []Candidate {
 	slices.SortFunc(ranked, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.StudentID, b.StudentID))
 	})
-	return ranked
+	return ranked, enough
 }
