@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"log/slog"
 	"sync"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -39,25 +41,56 @@ type acknowledged struct {
 	failed  bool // the last write did: it is logged once
 }
 
+// checkAcknowledged compares the file in dir with the store. It is ErrLost when the
+// file says more, unless that is accepted.
+func checkAcknowledged(db *pebble.DB, fsys vfs.FS, dir string, opts Options) error {
+	number, _, err := meta(db, metaNumber)
+	if err != nil {
+		return err
+	}
+	said, err := saidAcknowledged(fsys, dir)
+	switch {
+	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF)) && number == 0: // a new store
+	case err != nil:
+		opts.Logger.Warn("whether acknowledged changes are missing is not known: the file that counts them is not readable",
+			"file", acknowledgedFile, "error", err)
+	case said > number && !opts.AcceptLoss:
+		return fmt.Errorf("%w: %s, as Pebble's log was lost or damaged; "+
+			"restore a backup, or go on with what is there: serve --accept-loss", ErrLost, missing(number+1, said))
+	case said > number:
+		opts.Logger.Error("going on without changes that were acknowledged", "reason", missing(number+1, said))
+	}
+	return nil
+}
+
+// refuseRemains returns ErrCorrupt for a folder that Pebble takes for a new one,
+// though changes were acknowledged in it: Pebble would delete the tables that are
+// left.
+func refuseRemains(fsys vfs.FS, dir string) error {
+	said, err := saidAcknowledged(fsys, dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && said == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: the folder has lost files by which Pebble finds the others (marker.manifest.*), "+
+		"though changes were acknowledged in it; restore a backup", ErrCorrupt)
+}
+
+// saidAcknowledged returns what the file in dir says.
+func saidAcknowledged(fsys vfs.FS, dir string) (n uint64, err error) {
+	file, err := fsys.Open(fsys.PathJoin(dir, acknowledgedFile))
+	if err != nil {
+		return 0, err
+	}
+	n, err = readAcknowledged(file)
+	return n, errors.Join(err, file.Close())
+}
+
 // openAcknowledged opens the file in dir, and creates it when it is missing, and
-// writes into it that number changes are on disk. It is ErrLost when the file says
-// more, unless that is accepted.
-func openAcknowledged(fsys vfs.FS, dir string, number uint64, accept bool, log *slog.Logger) (*acknowledged, error) {
+// writes into it that number changes are on disk.
+func openAcknowledged(fsys vfs.FS, dir string, number uint64, log *slog.Logger) (*acknowledged, error) {
 	file, err := fsys.OpenReadWrite(fsys.PathJoin(dir, acknowledgedFile), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, fmt.Errorf("storage: opening the file that counts the changes: %w", err)
-	}
-	said, err := readAcknowledged(file)
-	switch {
-	case errors.Is(err, io.EOF) && number == 0: // a new store
-	case err != nil:
-		log.Warn("whether acknowledged changes are missing is not known: the file that counts them is not readable",
-			"file", acknowledgedFile, "error", err)
-	case said > number && !accept:
-		return nil, errors.Join(fmt.Errorf("%w: %s, as Pebble's log was lost or damaged; "+
-			"restore a backup, or go on with what is there: serve --accept-loss", ErrLost, missing(number+1, said)), file.Close())
-	case said > number:
-		log.Error("going on without changes that were acknowledged", "reason", missing(number+1, said))
 	}
 	if _, err = file.WriteAt([]byte(acknowledgedLine(number)), 0); err == nil {
 		err = file.Sync() // so that a later write in place changes one sector, and no length

@@ -74,7 +74,8 @@ type Options struct {
 
 // Open opens the folder dir, and creates it, for its owner alone, when it is
 // missing. It returns ErrLocked, ErrForeign, ErrOldSchema, ErrNewerSchema,
-// ErrLost or ErrCorrupt, each wrapped with what to do.
+// ErrLost or ErrCorrupt, each wrapped with what to do. But for AcceptLoss, an Open
+// that fails so leaves the folder as it was.
 func Open(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -104,14 +105,21 @@ func Open(dir string, opts Options) (*Store, error) {
 	}
 	if err != nil {
 		if pebble.IsCorruptionError(err) && !errors.Is(err, ErrCorrupt) {
-			err = fmt.Errorf("%w: %w; restore a backup, or go on with what can be read: serve --accept-loss", ErrCorrupt, err)
+			what := "restore a backup"
+			if !opts.AcceptLoss {
+				what += ", or go on with what can be read: serve --accept-loss"
+			}
+			err = fmt.Errorf("%w: %w; %s", ErrCorrupt, err, what)
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
 	return &Store{backend: p}, nil
 }
 
-// openPebble opens the folder with every option set.
+// openPebble opens the folder with every option set. It looks at the store without
+// changing it first: Pebble throws away what it does not need as soon as it opens a
+// folder to write, a log that was put back in place as well as all tables of a store
+// whose manifest is gone.
 func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	p := &pebbleBackend{log: pebbleLogger{opts.Logger}}
 	o := p.options(opts)
@@ -128,19 +136,44 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	if err == nil && desc.Exists && desc.FormatMajorVersion != pebble.FormatDefault {
 		o.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
 	}
+	if err == nil && desc.Exists {
+		err = inspect(dir, *o, opts)
+	} else {
+		err = refuseRemains(o.FS, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if p.db, err = pebble.Open(dir, o); err != nil {
 		return nil, err
 	}
-	if err := p.prepare(dir, o.FS, opts.AcceptLoss); err != nil {
+	if err := p.prepare(dir, o.FS); err != nil {
 		return nil, errors.Join(err, p.db.Close())
 	}
 	return p, nil
 }
 
-// prepare refuses a store that is not ours or lost its end, brings it to this
+// inspect refuses a store that is not ours, or lost its end, and changes nothing.
+func inspect(dir string, o pebble.Options, opts Options) error {
+	o.ReadOnly = true
+	db, err := pebble.Open(dir, &o)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: a file is missing: %w; restore a backup", ErrCorrupt, err)
+	}
+	if err != nil {
+		return err
+	}
+	err = checkSchema(db)
+	if err == nil {
+		err = checkAcknowledged(db, o.FS, dir, opts)
+	}
+	return errors.Join(err, db.Close())
+}
+
+// prepare makes a store that holds nothing ours, brings an older one to this
 // release's format, and reads the number to go on from.
-func (p *pebbleBackend) prepare(dir string, fsys vfs.FS, acceptLoss bool) error {
-	if err := prepareSchema(p.db); err != nil {
+func (p *pebbleBackend) prepare(dir string, fsys vfs.FS) error {
+	if err := initSchema(p.db); err != nil {
 		return err
 	}
 	if p.db.FormatMajorVersion() < formatVersion {
@@ -152,7 +185,7 @@ func (p *pebbleBackend) prepare(dir string, fsys vfs.FS, acceptLoss bool) error 
 	if p.number, _, err = meta(p.db, metaNumber); err != nil {
 		return err
 	}
-	p.acknowledged, err = openAcknowledged(fsys, dir, p.number, acceptLoss, p.log.log)
+	p.acknowledged, err = openAcknowledged(fsys, dir, p.number, p.log.log)
 	return err
 }
 

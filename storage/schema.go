@@ -18,15 +18,17 @@ const (
 	metaNumber = "\x01\x00number\x00\x01" // how many changes were ever committed
 )
 
-// prepareSchema makes a store that holds nothing ours, and refuses any that this
-// release does not read: ErrForeign, ErrOldSchema, ErrNewerSchema.
-func prepareSchema(db *pebble.DB) error {
+// checkSchema refuses a store that this release does not read: ErrForeign,
+// ErrOldSchema, ErrNewerSchema. A crash between Pebble's creation of the folder and
+// initSchema leaves an empty store, so an empty one is new; one that holds anything
+// is somebody else's.
+func checkSchema(db *pebble.DB) error {
 	version, found, err := meta(db, metaSchema)
 	switch {
 	case err != nil:
 		return err
 	case !found:
-		return initSchema(db)
+		return checkEmpty(db)
 	case version > schema:
 		return fmt.Errorf("%w: its schema is %d and this release knows up to %d; "+
 			"run the newer release, or restore a backup made before it", ErrNewerSchema, version, schema)
@@ -37,10 +39,7 @@ func prepareSchema(db *pebble.DB) error {
 	return nil
 }
 
-// initSchema writes the schema version into a store that holds nothing. A
-// crash between Pebble's creation of the folder and this write leaves an empty
-// store, so an empty one is new; one that holds anything is somebody else's.
-func initSchema(db *pebble.DB) error {
+func checkEmpty(db *pebble.DB) error {
 	it, err := db.NewIter(nil)
 	if err != nil {
 		return readError(err)
@@ -51,6 +50,15 @@ func initSchema(db *pebble.DB) error {
 	}
 	if occupied {
 		return fmt.Errorf("%w: choose another folder", ErrForeign)
+	}
+	return nil
+}
+
+// initSchema writes the schema version into a new store.
+// REQUIRES: the store has passed checkSchema, or was just made.
+func initSchema(db *pebble.DB) error {
+	if _, found, err := meta(db, metaSchema); err != nil || found {
+		return err
 	}
 	if err := db.Set([]byte(metaSchema), bigEndian(schema), pebble.Sync); err != nil {
 		return fmt.Errorf("storage: writing the schema: %w", err)
