@@ -78,8 +78,8 @@ func refuseRemains(fsys vfs.FS, dir string) error {
 // saidAcknowledged returns what the file in dir says.
 func saidAcknowledged(fsys vfs.FS, dir string) (n uint64, err error) {
 	file, err := fsys.Open(fsys.PathJoin(dir, acknowledgedFile))
-	if err != nil {
-		return 0, err
+	if err != nil { // wrapped, since a log would print the stack that this one has
+		return 0, fmt.Errorf("opening it: %w", err)
 	}
 	n, err = readAcknowledged(file)
 	return n, errors.Join(err, file.Close())
