@@ -229,7 +229,7 @@ func (s *Galleries) load(e *entry, l *loading) {
 	if err == nil {
 		opts := s.opts
 		opts.Logger = opts.Logger.With("gallery", e.id)
-		l.gallery, err = Open(context.Background(), partition, opts)
+		l.gallery, err = openPartition(context.Background(), partition, opts)
 	}
 	if l.err = err; err != nil {
 		s.mu.Lock()

@@ -99,6 +99,23 @@ func TestGalleriesAreListed(t *testing.T) {
 }
 
 // Two galleries know nothing of each other, with the same ids in both.
+// What a new gallery starts with is what was asked for, before it is loaded and
+// after; no margin is not the default one.
+func TestNewGalleryHasTheSettingsGiven(t *testing.T) {
+	for _, given := range []Settings{{}, {Margin: -1}, {FPIR: 0.01, Margin: 0.2}} {
+		s := openGalleries(t, storage.OpenMemory(storage.Faults{}), Options{New: given}, 0)
+		want, err := given.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.Overview(ctx)
+		if err != nil || len(list) != 1 || list[0].Settings != want {
+			t.Errorf("%+v: the overview is %+v, %v; want %+v", given, list, err, want)
+		}
+		with(t, s, DefaultGallery, func(g *Gallery) { mustHaveSettings(t, g, want) })
+	}
+}
+
 func TestGalleriesAreApart(t *testing.T) {
 	for name, backend := range backends {
 		t.Run(name, func(t *testing.T) {

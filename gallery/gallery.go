@@ -80,7 +80,14 @@ func Open(ctx context.Context, partition *storage.Partition, opts Options) (*Gal
 	if err != nil {
 		return nil, fmt.Errorf("open gallery: %w", err)
 	}
+	return openPartition(ctx, partition, opts)
+}
+
+// openPartition is Open with options of which every field is set. (To set them twice would
+// take a margin of none for the default one.)
+func openPartition(ctx context.Context, partition *storage.Partition, opts Options) (*Gallery, error) {
 	g := &Gallery{opts: opts}
+	var err error
 	if g.writer, err = newWriter(ctx, partition, &g.opts); err != nil {
 		return nil, fmt.Errorf("open gallery: %w", err)
 	}
