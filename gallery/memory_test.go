@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unique"
 
 	"rollcall/index"
 )
@@ -77,13 +78,16 @@ func (c *memoryCheck) crops() {
 func (c *memoryCheck) space(name string, sp *space) {
 	owned := map[index.ID]bool{}
 	students := map[*student]int{}
+	recipes := map[unique.Handle[string]]int{}
 	for _, crop := range c.m.crops {
 		if p := crop.place(sp); p != nil && p.indexed {
+			recipes[p.recipe]++
 			owned[p.id] = true
 			students[crop.student]++
 		}
 	}
 	c.want(sp.owned == len(owned), "model %q: %d vectors, want %d", name, sp.owned, len(owned))
+	c.want(maps.Equal(sp.recipes, recipes), "model %q: vectors by recipe %v, want %v", name, sp.recipes, recipes)
 	c.want(maps.Equal(sp.students, students), "model %q: the students' counts are not those of the crops", name)
 	for id, crop := range sp.owners {
 		c.want((crop != nil) == owned[index.ID(id)], "model %q: who owns vector %d", name, id)

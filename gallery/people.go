@@ -151,6 +151,7 @@ func (c *crop) forget(sp *space) {
 // count takes the vector up among those of its student and of the student's groups.
 func (p *place) count(st *student) {
 	p.space.owned++
+	p.space.recipes[p.recipe]++
 	p.space.students[st]++
 	for _, g := range st.groups {
 		v := g.vectorsIn(p.space)
@@ -164,6 +165,9 @@ func (p *place) count(st *student) {
 // discount undoes count.
 func (p *place) discount(st *student) {
 	p.space.owned--
+	if p.space.recipes[p.recipe]--; p.space.recipes[p.recipe] == 0 {
+		delete(p.space.recipes, p.recipe)
+	}
 	p.space.students[st]--
 	last := p.space.students[st] == 0
 	if last {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unique"
 
 	"rollcall/storage"
 )
@@ -174,8 +175,7 @@ type Coverage struct {
 }
 
 // Coverage counts what of the gallery can be recognised under a model; "" is the
-// one of the settings. It reads every crop in memory. The errors are ErrClosed and
-// ErrUnavailable.
+// one of the settings. The errors are ErrClosed and ErrUnavailable.
 func (g *Gallery) Coverage(ctx context.Context, model string) (Coverage, error) {
 	m, release, err := g.read(ctx)
 	if err != nil {
@@ -185,26 +185,15 @@ func (g *Gallery) Coverage(ctx context.Context, model string) (Coverage, error) 
 	if model == "" {
 		model = m.settings.Model
 	}
-	return coverage(m, model), nil
-}
-
-func coverage(m *memory, model string) Coverage {
 	c := Coverage{Model: model}
-	sp := m.spaces[model]
-	if sp != nil {
+	for _, st := range m.byID {
+		c.Crops += len(st.crops)
+	}
+	c.Without = c.Crops
+	if sp := m.spaces[model]; sp != nil {
 		c.Recipe = sp.Recipe
+		c.Without -= sp.owned
+		c.Otherwise = sp.owned - sp.recipes[unique.Make(c.Recipe)]
 	}
-	for _, crop := range m.crops {
-		if crop.student == nil {
-			continue
-		}
-		c.Crops++
-		switch p := crop.place(sp); {
-		case p == nil:
-			c.Without++
-		case p.recipe.Value() != c.Recipe:
-			c.Otherwise++
-		}
-	}
-	return c
+	return c, nil
 }

@@ -1,6 +1,8 @@
 package gallery
 
 import (
+	"unique"
+
 	"rollcall/index"
 	"rollcall/storage"
 )
@@ -15,6 +17,9 @@ type space struct {
 	students map[*student]int // how many vectors of the student are here; never 0
 	owned    int              // vectors with an owner: the engine may hold more
 
+	// recipes counts the vectors with an owner by the recipe that made them.
+	recipes map[unique.Handle[string]]int
+
 	// The writer's.
 	next index.ID   // the first that was never used
 	free []index.ID // that can be used again
@@ -26,7 +31,7 @@ func newSpace(record storage.Model, engine string) (*space, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &space{Model: record, engine: e, students: make(map[*student]int)}, nil
+	return &space{Model: record, engine: e, students: make(map[*student]int), recipes: make(map[unique.Handle[string]]int)}, nil
 }
 
 // insert puts vectors into the engine, under IDs that nobody owns. Where one cannot

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -24,7 +25,7 @@ type Faults struct {
 // OpenMemory returns a new, empty store in memory, for tests and simulation. It
 // keeps nothing when it is closed.
 func OpenMemory(f Faults) *Store {
-	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}}
+	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, log: slog.New(slog.DiscardHandler)}
 }
 
 // memory is the backend that a map is.

@@ -113,7 +113,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	return &Store{backend: p}, nil
+	return &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss}, nil
 }
 
 // openPebble opens the folder with every option set. It looks at the store without

@@ -68,7 +68,8 @@ func (p *Partition) decodeHead(value []byte) (*storagev1.Head, error) {
 
 // Load yields every record, in one consistent view, of the moment that the loop
 // begins: settings, models, students, crops, embeddings and galleries, in this
-// order, and within a kind by the bytes of the ids. The vector of an embedding
+// order, and within a kind by the bytes of the ids. It is ErrLost where changes are
+// missing among the last ones, unless that is accepted. The vector of an embedding
 // is valid until the next step only: copy what you keep. Everything else in a
 // record is its own.
 //
@@ -82,6 +83,10 @@ func (p *Partition) Load(ctx context.Context) iter.Seq2[Record, error] {
 			return
 		}
 		defer release()
+		if err := p.whole(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
 		d := decoder{keys: p.keys}
 		for pair, err := range p.store.backend.scan(ctx, p.keys.records()) {
 			var r Record
@@ -93,6 +98,60 @@ func (p *Partition) Load(ctx context.Context) iter.Seq2[Record, error] {
 			}
 		}
 	}
+}
+
+// wholeLines is how many of the last lines of a log [Partition.Load] looks for: more
+// changes than Pebble's log can hold that are not in tables yet.
+const wholeLines = 1 << 16
+
+// whole returns ErrLost if changes are missing among the last ones: Pebble has
+// several logs while it writes tables, and does not miss one that is lost when there
+// is a newer one.
+func (p *Partition) whole(ctx context.Context) error {
+	head, _, err := p.head()
+	if err != nil {
+		return err
+	}
+	next := head.Sequence - min(head.Sequence, wholeLines) + 1
+	head = nil
+	for pair, err := range p.store.backend.scan(ctx, p.keys.headOnly(), p.keys.linesFrom(next)) {
+		if err != nil {
+			return err
+		}
+		if head == nil { // again, in one view with the lines
+			if head, err = p.decodeHead(pair.value); err != nil {
+				return err
+			}
+			next = max(next, head.Trimmed+1)
+			continue
+		}
+		sequence, ok := p.keys.sequence(pair.key)
+		if !ok {
+			return errLine
+		}
+		if sequence != next {
+			if err := p.lost(next, sequence-1); err != nil {
+				return err
+			}
+		}
+		next = sequence + 1
+	}
+	if next <= head.GetSequence() {
+		return p.lost(next, head.GetSequence())
+	}
+	return nil
+}
+
+// lost returns ErrLost for changes that are missing, or logs it where that is
+// accepted.
+func (p *Partition) lost(first, last uint64) error {
+	err := fmt.Errorf("%w: %s in the middle of Pebble's log; restore a backup, or go on with what is there: serve --accept-loss",
+		ErrLost, missing(first, last))
+	if p.store.accept {
+		p.store.log.Error("going on without changes that were acknowledged", "reason", err)
+		return nil
+	}
+	return err
 }
 
 // Changes yields the changes after the one with this number, in order and

@@ -2,12 +2,15 @@ package storage
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 )
 
 // Store holds partitions. It is safe for concurrent use.
 type Store struct {
 	backend backend
+	log     *slog.Logger
+	accept  bool // go on with what is there: see Options.AcceptLoss
 
 	// users keeps the backend open while it is in use.
 	users struct {
