@@ -2,6 +2,7 @@ package embedder
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/jpeg"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"rollcall/embedder/align"
 	"rollcall/embedder/picture"
 	"rollcall/models"
 )
@@ -108,16 +110,30 @@ func TestGivenLandmarks(t *testing.T) {
 			if r := embed(t, e, Request{Image: f.crop, Landmarks: &f.landmarks}); len(r.Quality.Reasons) > 0 || *r.Landmarks != f.landmarks {
 				t.Errorf("face %d: %v of its own landmarks, %v became %v", i, r.Quality.Reasons, f.landmarks, r.Landmarks)
 			}
-			l := f.landmarks
-			l[0], l[1], l[3], l[4] = l[1], l[0], l[4], l[3]
-			if r := embed(t, e, Request{Image: f.crop, Landmarks: &l}); !slices.Contains(r.Quality.Reasons, Distorted) {
-				t.Errorf("face %d: left and right exchanged: %v", i, r.Quality.Reasons)
+			l := inOrderOf(f.landmarks, exchanged)
+			if _, err := e.Embed(t.Context(), Request{Image: f.crop, Landmarks: &l}); !errors.Is(err, ErrLandmarks) {
+				t.Errorf("face %d: left and right exchanged: %v", i, err)
 			}
-			// The landmarks of the upright picture, on the picture that lies on its side.
 			pic, _, err := picture.Decode(f.crop, picture.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}
+			// The face in a mirror, with its landmarks, is a face.
+			mirror := align.Transform{A: -1, D: 1, Tx: float64(pic.Width - 1)}
+			l = inOrderOf(inPlane(f.landmarks, mirror), exchanged)
+			if r := embed(t, e, Request{Image: asJPEG(t, mirrored(pic)), Landmarks: &l}); len(r.Quality.Reasons) > 0 {
+				t.Errorf("face %d: mirrored: %v", i, r.Quality.Reasons)
+			}
+			// And so is one that lies on its side or stands on its head.
+			l, turned := f.landmarks, pic
+			for turns := 1; turns <= 3; turns++ {
+				l = inPlane(l, align.Transform{B: 1, C: -1, Ty: float64(turned.Width - 1)})
+				turned = turnedLeft(turned)
+				if r := embed(t, e, Request{Image: asJPEG(t, turned), Landmarks: &l}); len(r.Quality.Reasons) > 0 {
+					t.Errorf("face %d: turned %d times, with its landmarks: %v", i, turns, r.Quality.Reasons)
+				}
+			}
+			// The landmarks of the upright picture, on the picture that lies on its side.
 			if r := embed(t, e, Request{Image: asJPEG(t, turnedLeft(pic)), Landmarks: &f.landmarks}); !slices.Contains(r.Quality.Reasons, NotUpright) && !slices.Contains(r.Quality.Reasons, Distorted) {
 				t.Errorf("face %d: landmarks of the upright picture on a turned one: %v", i, r.Quality.Reasons)
 			}

@@ -240,26 +240,6 @@ func unusable(err error) error {
 	return err
 }
 
-// minEyesApart is the least distance in pixels of the eyes in a request: less is no face, but
-// landmarks in another unit, such as fractions of the width.
-const minEyesApart = 1
-
-// checkLandmarks refuses landmarks that lie farther outside the crop than the crop is large (those of
-// a face at the edge may lie outside), and eyes in one place.
-func checkLandmarks(l models.Landmarks, pic *picture.Picture) error {
-	w, h := float32(pic.Width), float32(pic.Height)
-	for i, p := range l {
-		inside := p.X >= -w && p.X <= 2*w && p.Y >= -h && p.Y <= 2*h // false for NaN
-		if !inside {
-			return fmt.Errorf("%w: number %d is not on or near the crop of %d x %d pixels", ErrLandmarks, i+1, pic.Width, pic.Height)
-		}
-	}
-	if eyeDistance(l) < minEyesApart {
-		return fmt.Errorf("%w: the eyes are less than %d pixel apart; landmarks are in pixels of the crop", ErrLandmarks, minEyesApart)
-	}
-	return nil
-}
-
 // Loaded is a model that is ready.
 type Loaded struct {
 	Contract models.Contract // as locked; its slices must not be changed

@@ -42,8 +42,17 @@ type realFace struct {
 	landmarks models.Landmarks
 }
 
-// realFaces returns the first n pictures of the test split, or skips the test.
-func realFaces(t testing.TB, n int) []realFace {
+// realLandmarks returns the landmarks of all faces of faces.csv, or skips the test.
+func realLandmarks(t testing.TB) (faces []models.Landmarks) {
+	t.Helper()
+	for _, row := range faceRows(t) {
+		faces = append(faces, landmarksOf(t, row))
+	}
+	return faces
+}
+
+// faceRows returns the rows of faces.csv, or skips the test.
+func faceRows(t testing.TB) [][]string {
 	t.Helper()
 	table, err := os.Open(filepath.Join(sharedFolder, "faces", "faces.csv"))
 	if err != nil {
@@ -54,24 +63,36 @@ func realFaces(t testing.TB, n int) []realFace {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return rows[1:]
+}
+
+// landmarksOf reads the landmarks of a row of faces.csv.
+func landmarksOf(t testing.TB, row []string) (l models.Landmarks) {
+	t.Helper()
+	for i := range 10 {
+		v, err := strconv.ParseFloat(row[3+i], 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			l[i/2].X = float32(v)
+		} else {
+			l[i/2].Y = float32(v)
+		}
+	}
+	return l
+}
+
+// realFaces returns the first n pictures of the test split, or skips the test.
+func realFaces(t testing.TB, n int) []realFace {
+	t.Helper()
 	wanted := make(map[string]int) // by file, the place among the faces
 	var faces []realFace
-	for _, row := range rows[1:] {
+	for _, row := range faceRows(t) {
 		if row[2] != "test" || len(faces) == n {
 			continue
 		}
-		f := realFace{person: row[1]}
-		for i := range 10 {
-			v, err := strconv.ParseFloat(row[3+i], 32)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i%2 == 0 {
-				f.landmarks[i/2].X = float32(v)
-			} else {
-				f.landmarks[i/2].Y = float32(v)
-			}
-		}
+		f := realFace{person: row[1], landmarks: landmarksOf(t, row)}
 		wanted[row[0]] = len(faces)
 		faces = append(faces, f)
 	}

@@ -51,8 +51,9 @@ func recheck(c models.Contract, s *session, pic *picture.Picture, f finding) (fi
 	return f, nil
 }
 
-// confirmGiven judges the landmarks of a request. What they say is not changed: where a locator sees another
-// face, or none, that is a doubt. check may be nil.
+// confirmGiven judges the landmarks of a request. They are not changed: where a locator sees another face, or
+// none, that is a doubt. A crop that is drawn too wide or narrow is seen so, as it is without landmarks. check may
+// be nil.
 func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given models.Landmarks, watch *stopwatch) (finding, error) {
 	f := finding{face: locate.Face{Landmarks: given}, found: true, view: asShown}
 	if check == nil {
@@ -77,7 +78,8 @@ func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given
 			return err
 		}
 		switch {
-		case x.isFace(seen) && seen.view.stretch == 1 && near(seen.face.Landmarks, given):
+		case x.isFace(seen) && near(seen.face.Landmarks, given):
+			f.view.stretch = seen.view.stretch
 		case x.isFace(seen) && math.Abs(angleBetween(seen.face.Landmarks, given)) > turnedOtherwise:
 			f.doubts = append(f.doubts, NotUpright)
 		default:

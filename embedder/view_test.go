@@ -43,6 +43,16 @@ func turnedLeft(p *picture.Picture) *picture.Picture {
 	return out
 }
 
+// mirrored exchanges left and right.
+func mirrored(p *picture.Picture) *picture.Picture {
+	out := &picture.Picture{Pix: make([]byte, len(p.Pix)), Width: p.Width, Height: p.Height}
+	for i := range p.Width * p.Height {
+		y, x := i/p.Width, i%p.Width
+		copy(out.Pix[3*(y*p.Width+p.Width-1-x):][:3], p.Pix[3*i:])
+	}
+	return out
+}
+
 var viewInput = models.Input{
 	Width: 64, Height: 64, Layout: models.NHWC, Colour: models.RGB, Fit: models.FitLetterbox, Std: [3]float32{1, 1, 1},
 }

@@ -11,9 +11,10 @@ import (
 // would put the hardest possible edge around a face that was cut out of its background.
 const backdrop = 128
 
-// convert copies what a decoder returned into a picture, turned upright on the way. Its loops are one
-// for each type that the decoders return: going through image.Image.At costs some 20 times as much.
-func convert(m image.Image, colours colours, orientation int) (*Picture, error) {
+// convert copies what a decoder returned into a picture of the size whole, at the pixel at, turned upright
+// on the way; around it is the backdrop. Its loops are one for each type that the decoders return: going
+// through image.Image.At costs some 20 times as much.
+func convert(m image.Image, whole, at image.Point, colours colours, orientation int) (*Picture, error) {
 	size := m.Bounds().Size()
 	switch m.(type) {
 	case *image.YCbCr, *image.NYCbCrA, *image.Gray, *image.Gray16, *image.Paletted, *image.CMYK,
@@ -21,7 +22,13 @@ func convert(m image.Image, colours colours, orientation int) (*Picture, error) 
 	default:
 		return nil, fmt.Errorf("%w: its colours are of an unknown kind", ErrNotImage)
 	}
-	p, c := orient(size.X, size.Y, orientation)
+	p, c := orient(whole.X, whole.Y, orientation)
+	if size != whole {
+		for i := range p.Pix {
+			p.Pix[i] = backdrop
+		}
+		c.origin += at.X*c.right + at.Y*c.down
+	}
 	switch m := m.(type) {
 	case *image.YCbCr:
 		c.ycbcr(m, colours)

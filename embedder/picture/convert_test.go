@@ -52,7 +52,7 @@ func TestConvertKinds(t *testing.T) {
 
 	for _, m := range images {
 		for orientation := 1; orientation <= 8; orientation++ {
-			p, err := convert(m, jfif, orientation)
+			p, err := convert(m, r.Max, image.Point{}, jfif, orientation)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +107,7 @@ func TestConvertJFIF(t *testing.T) {
 		for i := range m.Y {
 			m.Y[i], m.Cb[i], m.Cr[i] = byte(luma), byte(i%side), byte(i/side)
 		}
-		p, err := convert(m, jfif, upright)
+		p, err := convert(m, m.Rect.Max, image.Point{}, jfif, upright)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestConvertStudio(t *testing.T) {
 		for i := range m.Y {
 			m.Y[i], m.Cb[i], m.Cr[i] = byte(luma), byte(i%side), byte(i/side)
 		}
-		p, err := convert(m, studio, upright)
+		p, err := convert(m, m.Rect.Max, image.Point{}, studio, upright)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestConvertStudio(t *testing.T) {
 }
 
 func TestConvertUnknown(t *testing.T) {
-	if p, err := convert(image.NewUniform(color.White), jfif, upright); !errors.Is(err, ErrNotImage) || p != nil {
+	if p, err := convert(image.NewUniform(color.White), image.Pt(1, 1), image.Point{}, jfif, upright); !errors.Is(err, ErrNotImage) || p != nil {
 		t.Errorf("%v, %v", p, err)
 	}
 }
@@ -176,6 +176,6 @@ func interlaced(t testing.TB, m *image.NRGBA) []byte {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	data := append(header(uint32(size.X), uint32(size.Y), 8, 6, 1), chunk("IDAT", b.Bytes())...)
-	return append(data, chunk("IEND", nil)...)
+	data := append(header(uint32(size.X), uint32(size.Y), 8, 6, 1), pngChunk("IDAT", b.Bytes())...)
+	return append(data, pngChunk("IEND", nil)...)
 }

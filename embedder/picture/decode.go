@@ -39,7 +39,8 @@ const (
 // The worst for each pixel is a progressive CMYK JPEG: 4 coefficients of 4 bytes, 4 samples, their
 // CMYK copy of 4 bytes and the picture of 3. (The usual JPEG, baseline 4:2:0, takes 4.5 bytes.) The
 // fixed part is for the 2,600 sets of Huffman trees that a lossless WebP may define, and for a JPEG
-// one pixel wide, whose rows are padded to 32.
+// one pixel wide, whose rows are padded to 32; it leaves room for the one copy of the data that a JPEG without
+// Huffman tables or an animated PNG takes.
 const (
 	worstPerPixel = 27
 	worstFixed    = 160 << 20
@@ -60,25 +61,26 @@ type Info struct {
 	Width, Height int    // pixels, after the orientation was applied
 }
 
-// Decode reads a crop. Of an animated PNG it reads the first frame; what follows a complete image is
+// Decode reads a crop. Of an animated PNG it reads the first frame, as browsers show it; a JPEG without
+// Huffman tables, as webcams send them, is read with the standard ones; what follows a complete image is
 // ignored; transparent pixels are laid over mid-grey (see the constant backdrop).
 //
 // The errors are ErrEmpty, ErrTooManyBytes, ErrTooManyPixels, ErrNotImage and ErrBroken. Decode is
 // safe for concurrent use and does not keep data. The caller may Release the picture.
 func Decode(data []byte, limits Limits) (*Picture, Info, error) {
-	f, config, exif, err := readHeader(data, limits)
+	f, config, found, err := readHeader(data, limits)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	decoded, err := guard(data, f.decode)
+	decoded, err := guard(found.data, f.decode)
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("decoding %s: %w", f.name, err)
 	}
-	if decoded.Bounds() != image.Rect(0, 0, config.Width, config.Height) {
+	if decoded.Bounds() != (image.Rectangle{Max: found.part.Size()}) {
 		return nil, Info{}, fmt.Errorf("decoding %s: %w: two sizes are given", f.name, ErrBroken)
 	}
-	orientation := orientationOf(exif)
-	p, err := convert(decoded, f.colours, orientation)
+	orientation := max(found.orientation, upright)
+	p, err := convert(decoded, image.Pt(config.Width, config.Height), found.part.Min, f.colours, orientation)
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("converting %s: %w", f.name, err)
 	}
@@ -94,32 +96,35 @@ func Size(data []byte, limits Limits) (width, height int, err error) {
 }
 
 // readHeader does what comes before decoding: it tells the format and compares with the limits.
-func readHeader(data []byte, limits Limits) (f format, config image.Config, exif []byte, err error) {
+func readHeader(data []byte, limits Limits) (f format, config image.Config, found inspection, err error) {
 	limits = limits.withDefaults()
 	if len(data) == 0 {
-		return f, config, nil, fmt.Errorf("%w", ErrEmpty)
+		return f, config, found, fmt.Errorf("%w", ErrEmpty)
 	}
 	if int64(len(data)) > limits.Bytes {
-		return f, config, nil, fmt.Errorf("%w: %d, and %d are allowed", ErrTooManyBytes, len(data), limits.Bytes)
+		return f, config, found, fmt.Errorf("%w: %d, and %d are allowed", ErrTooManyBytes, len(data), limits.Bytes)
 	}
 	f, ok := sniff(data)
 	if !ok {
-		return f, config, nil, fmt.Errorf("%w: it looks like %s", ErrNotImage, describe(data))
+		return f, config, found, fmt.Errorf("%w: it looks like %s", ErrNotImage, describe(data))
 	}
-	if exif, err = f.inspect(data); err != nil {
-		return f, config, nil, fmt.Errorf("reading %s: %w", f.name, err)
+	if found, err = f.inspect(data); err != nil {
+		return f, config, found, fmt.Errorf("reading %s: %w", f.name, err)
 	}
 	if config, err = guard(data, f.config); err != nil {
-		return f, config, nil, fmt.Errorf("reading the header of %s: %w", f.name, err)
+		return f, config, found, fmt.Errorf("reading the header of %s: %w", f.name, err)
 	}
 	if config.Width <= 0 || config.Height <= 0 {
-		return f, image.Config{}, nil, fmt.Errorf("reading the header of %s: %w: it has no pixels", f.name, ErrBroken)
+		return f, image.Config{}, found, fmt.Errorf("reading the header of %s: %w: it has no pixels", f.name, ErrBroken)
 	}
 	if int64(config.Width) > limits.Pixels/int64(config.Height) {
-		return f, image.Config{}, nil, fmt.Errorf("%w: %d x %d, and %d in all are allowed",
+		return f, image.Config{}, found, fmt.Errorf("%w: %d x %d, and %d in all are allowed",
 			ErrTooManyPixels, config.Width, config.Height, limits.Pixels)
 	}
-	return f, config, exif, nil
+	if found.part.Empty() {
+		found.part = image.Rect(0, 0, config.Width, config.Height)
+	}
+	return f, config, found, nil
 }
 
 func (l Limits) withDefaults() Limits {
@@ -163,7 +168,7 @@ func translate(err error) error {
 // format is one kind of image that Decode reads.
 type format struct {
 	name    string
-	inspect func(data []byte) (exif []byte, err error) // exif is nil where there is none
+	inspect func(data []byte) (inspection, error)
 	config  func(io.Reader) (image.Config, error)
 	decode  func(io.Reader) (image.Image, error)
 	colours colours // of the images with luma and chroma that decode returns
@@ -173,5 +178,5 @@ var (
 	formatJPEG = format{"jpeg", inspectJPEG, jpeg.DecodeConfig, jpeg.Decode, jfif}
 	formatPNG  = format{"png", inspectPNG, png.DecodeConfig, png.Decode, colours{}}
 	formatWebP = format{"webp", inspectWebP, webp.DecodeConfig, webp.Decode, studio}
-	formatBMP  = format{"bmp", inspectBMP, bmp.DecodeConfig, bmp.Decode, colours{}}
+	formatBMP  = format{"bmp", inspectBMP, bmp.DecodeConfig, decodeBMP, colours{}}
 )

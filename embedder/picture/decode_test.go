@@ -29,6 +29,7 @@ func TestDecodeFixtures(t *testing.T) {
 		{"420.jpg", "jpeg", 1, drawn, 2}, {"411.jpg", "jpeg", 1, drawn, 2}, {"progressive.jpg", "jpeg", 1, drawn, 2},
 		{"gray.jpg", "jpeg", 1, grey, 1}, {"rgb.jpg", "jpeg", 1, drawn, 2},
 		{"cmyk.jpg", "jpeg", 1, drawn, 2}, {"cmyk-progressive.jpg", "jpeg", 1, drawn, 2}, {"ycck.jpg", "jpeg", 1, drawn, 3},
+		{"restarts.jpg", "jpeg", 1, drawn, 2}, {"restarts-progressive.jpg", "jpeg", 1, drawn, 2}, {"restarts-none.jpg", "jpeg", 1, drawn, 2},
 		{"exif.jpg", "jpeg", 6, drawn.turned(6), 2},
 		{"animated.png", "png", 1, drawn, 0}, {"exif.png", "png", 6, drawn.turned(6), 0},
 		{"bits.png", "png", 1, bits, 0}, {"palette.png", "png", 1, faded, 1},
@@ -97,10 +98,11 @@ func TestDecodeBMP(t *testing.T) {
 		}
 		return b
 	}
-	v5 := bitmap(2, 2, 32, nil, nil) // a header of 124 bytes has an opacity
-	v5[14] = 124
-	v5[10] = 138
-	v5 = append(append(v5, make([]byte, 84)...), 210, 60, 40, 128, 180, 220, 230, 255, 40, 40, 220, 255, 9, 9, 9, 0)
+	bitmap5 := func(pixels ...byte) []byte { // a header of 124 bytes has an opacity
+		data := bitmap(2, 2, 32, nil, nil)
+		data[14], data[10] = 124, 138
+		return slices.Concat(data, make([]byte, 84), pixels)
+	}
 	for _, test := range []struct {
 		name string
 		data []byte
@@ -109,7 +111,8 @@ func TestDecodeBMP(t *testing.T) {
 		{"24 bits", bitmap(2, 2, 24, nil, rows(2, 3, 0, 1)), drawn},
 		{"from the top", bitmap(2, -2, 24, nil, rows(0, 1, 2, 3)), drawn},
 		{"32 bits", bitmap(2, 2, 32, nil, slices.Concat(palette[8:], palette[:8])), drawn},
-		{"32 bits with opacity", v5, faded},
+		{"32 bits with opacity", bitmap5(210, 60, 40, 128, 180, 220, 230, 255, 40, 40, 220, 255, 9, 9, 9, 0), faded},
+		{"32 bits, opacity left out", bitmap5(slices.Concat(palette[8:], palette[:8])...), drawn},
 		{"8 bits", bitmap(2, 2, 8, palette, []byte{2, 3, 0, 0, 0, 1, 0, 0}), drawn},
 		{"4 bits", bitmap(2, 2, 4, palette, []byte{0x23, 0, 0, 0, 0x01, 0, 0, 0}), drawn},
 		{"1 bit", bitmap(2, 2, 1, palette[:8], []byte{0x40, 0, 0, 0, 0x80, 0, 0, 0}), quarters{drawn[1], drawn[0], drawn[0], drawn[1]}},
@@ -192,6 +195,31 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	if _, _, err := Decode(fixture(t, "420.jpg"), Limits{Bytes: 678, Pixels: 64 * 32}); err != nil {
 		t.Errorf("exactly at the limits: %v", err)
+	}
+}
+
+// TestBMPReasons: what the decoder does not read is called by its name.
+func TestBMPReasons(t *testing.T) {
+	with := func(at int, value byte) []byte {
+		data := bitmap(2, 2, 24, nil, make([]byte, 200))
+		data[at] = value
+		return data
+	}
+	for want, cases := range map[string][][]byte{
+		"run-length":           {with(30, 1), with(30, 2)},
+		"holds a JPEG or PNG":  {with(30, 4), with(30, 5)},
+		"16 bits":              {with(28, 16)},
+		"a header of 12 bytes": {with(14, 12)},
+		"a header of 52 bytes": {with(14, 52)},
+		"a header of 56 bytes": {with(14, 56)},
+		"a header of 64 bytes": {with(14, 64)},
+		"a rare variant":       {with(30, 3), with(26, 2), with(28, 64), with(10, 60)},
+	} {
+		for i, data := range cases {
+			if p, _, err := Decode(data, Limits{}); p != nil || !errors.Is(err, ErrNotImage) || !isSentinel(err) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, %d: %v", want, i, err)
+			}
+		}
 	}
 }
 

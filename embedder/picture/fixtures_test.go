@@ -3,7 +3,6 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -126,6 +125,9 @@ func tiff(order binary.AppendByteOrder, orientation uint16) []byte {
 	return order.AppendUint32(append(b, 0, 0), 0)
 }
 
+// exif is the body of an APP1 segment.
+func exif(tiff []byte) string { return exifPrefix + "\x00" + string(tiff) }
+
 // withSegment puts a segment behind the start marker of a JPEG.
 func withSegment(jpegData []byte, marker byte, body string) []byte {
 	b := append([]byte{}, jpegData[:2]...)
@@ -134,18 +136,11 @@ func withSegment(jpegData []byte, marker byte, body string) []byte {
 	return append(append(b, body...), jpegData[2:]...)
 }
 
-// chunk is a PNG chunk.
-func chunk(name string, body []byte) []byte {
-	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-	b = append(append(b, name...), body...)
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
-}
-
 // header is a PNG that announces a picture and holds no pixels.
 func header(width, height uint32, depth, colour, interlace byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, width)
 	b = binary.BigEndian.AppendUint32(b, height)
-	return append([]byte(signaturePNG), chunk("IHDR", append(b, depth, colour, 0, 0, interlace))...)
+	return append([]byte(signaturePNG), pngChunk("IHDR", append(b, depth, colour, 0, 0, interlace))...)
 }
 
 // bitmap is a BMP with a header of 40 bytes and rows padded to 4 bytes.

@@ -1,9 +1,11 @@
 package picture
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,10 +17,10 @@ func TestOrientations(t *testing.T) {
 			body := tiff(order, uint16(orientation))
 			late := len(pngData) - 12 // before IEND, that is after the pixels
 			for name, data := range map[string][]byte{
-				"jpeg":      withSegment(jpegData, markerAPP1, exifPrefix+string(body)),
-				"jpeg, xmp": withSegment(withSegment(jpegData, markerAPP1, exifPrefix+string(body)), markerAPP1, "http://ns.adobe.com/xap/1.0/\x00"),
-				"png":       append(append(append([]byte{}, pngData[:33]...), chunk("eXIf", body)...), pngData[33:]...),
-				"png, late": append(append(append([]byte{}, pngData[:late]...), chunk("eXIf", body)...), pngData[late:]...),
+				"jpeg":      withSegment(jpegData, markerAPP1, exif(body)),
+				"jpeg, xmp": withSegment(withSegment(jpegData, markerAPP1, exif(body)), markerAPP1, "http://ns.adobe.com/xap/1.0/\x00"),
+				"png":       append(append(append([]byte{}, pngData[:33]...), pngChunk("eXIf", body)...), pngData[33:]...),
+				"png, late": append(append(append([]byte{}, pngData[:late]...), pngChunk("eXIf", body)...), pngData[late:]...),
 			} {
 				p, info := decode(t, data)
 				if info.Orientation != orientation {
@@ -30,10 +32,68 @@ func TestOrientations(t *testing.T) {
 	}
 }
 
+// TestOrientationTypes: every type of integer counts, in both byte orders, in every format.
+func TestOrientationTypes(t *testing.T) {
+	jpegData, pngData, webpData := fixture(t, "420.jpg"), encodePNG(t, draw()), fixture(t, "exif.webp")
+	at := bytes.Index(webpData, []byte("II*\x00"))
+	if at < 0 {
+		at = bytes.Index(webpData, []byte("MM\x00*"))
+	}
+	for orientation := uint32(1); orientation <= 8; orientation++ {
+		for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+			for kind, size := range map[uint16]int{1: 1, 6: 1, 3: 2, 8: 2, 4: 4, 9: 4} {
+				body := tiff(order, 0)
+				order.AppendUint16(body[:12], kind) // in place
+				switch size {
+				case 1:
+					body[18], body[19] = byte(orientation), 0xcc // what follows the value means nothing
+				case 2:
+					order.AppendUint16(body[:18], uint16(orientation))
+				case 4:
+					order.AppendUint32(body[:18], orientation)
+				}
+				in := slices.Clone(webpData)
+				copy(in[at:], body)
+				for name, data := range map[string][]byte{
+					"jpeg": withSegment(jpegData, markerAPP1, exif(body)),
+					"png":  slices.Concat(pngData[:33], pngChunk("eXIf", body), pngData[33:]),
+					"webp": in,
+				} {
+					p, info := decode(t, data)
+					if info.Orientation != int(orientation) {
+						t.Fatalf("%s, type %d, %v: %d, want %d", name, kind, order, info.Orientation, orientation)
+					}
+					drawn.turned(int(orientation)).check(t, p, 3)
+				}
+			}
+		}
+	}
+}
+
+// TestOrientationLater: EXIF data that says no orientation leaves the word to the next.
+func TestOrientationLater(t *testing.T) {
+	silent := tiff(binary.LittleEndian, 9)
+	for orientation := 2; orientation <= 8; orientation++ {
+		body := tiff(binary.BigEndian, uint16(orientation))
+		pngData := encodePNG(t, draw())
+		late := len(pngData) - 12
+		for name, data := range map[string][]byte{
+			"jpeg": withSegment(withSegment(withSegment(fixture(t, "420.jpg"), markerAPP1, exif(body)), markerAPP1, exif(silent)), markerAPP1, exif(nil)),
+			"png":  slices.Concat(pngData[:33], pngChunk("eXIf", silent), pngData[33:late], pngChunk("eXIf", body), pngData[late:]),
+		} {
+			p, info := decode(t, data)
+			if info.Orientation != orientation {
+				t.Errorf("%s: %d, want %d", name, info.Orientation, orientation)
+			}
+			drawn.turned(orientation).check(t, p, 2)
+		}
+	}
+}
+
 // TestOrientationTwice: of two EXIF segments the first counts.
 func TestOrientationTwice(t *testing.T) {
-	second := withSegment(fixture(t, "420.jpg"), markerAPP1, exifPrefix+string(tiff(binary.BigEndian, 3)))
-	if _, info := decode(t, withSegment(second, markerAPP1, exifPrefix+string(tiff(binary.BigEndian, 6)))); info.Orientation != 6 {
+	second := withSegment(fixture(t, "420.jpg"), markerAPP1, exif(tiff(binary.BigEndian, 3)))
+	if _, info := decode(t, withSegment(second, markerAPP1, exif(tiff(binary.BigEndian, 6)))); info.Orientation != 6 {
 		t.Errorf("%+v", info)
 	}
 }
@@ -54,7 +114,8 @@ func TestOrientationMalformed(t *testing.T) {
 		"a directory far beyond":      change(7, 0xff),
 		"no entries":                  change(8, 0),
 		"another tag":                 change(10, 0x13),
-		"another type":                change(12, 4),
+		"another type":                change(12, 2),
+		"a type beyond":               change(13, 3),
 		"two values":                  change(14, 2),
 		"orientation 0":               change(18, 0),
 		"orientation 9":               change(18, 9),
@@ -63,10 +124,10 @@ func TestOrientationMalformed(t *testing.T) {
 		"many entries that are not":   change(9, 0xff)[:12],
 		"the directory in the header": change(4, 0),
 	} {
-		if got := orientationOf(body); got != upright {
+		if got := orientationOf(body); got != 0 {
 			t.Errorf("%s: %d", name, got)
 		}
-		p, info := decode(t, withSegment(fixture(t, "420.jpg"), markerAPP1, exifPrefix+string(body)))
+		p, info := decode(t, withSegment(fixture(t, "420.jpg"), markerAPP1, exif(body)))
 		if info.Orientation != upright {
 			t.Errorf("%s: %+v", name, info)
 		}

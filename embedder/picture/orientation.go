@@ -2,19 +2,17 @@ package picture
 
 import "encoding/binary"
 
-// TIFF 6.0 and EXIF 2.32: the tag and the types of the orientation.
 const (
-	tagOrientation = 0x0112
-	typeShort      = 3
-	upright        = 1 // the orientation of a picture that says nothing
+	tagOrientation = 0x0112 // of TIFF 6.0 and EXIF 2.32
+	upright        = 1      // the orientation of a picture that says nothing
 )
 
-// orientationOf reads the orientation, 1 to 8, from the first directory of a TIFF file. Whatever is
-// wrong with the file, the answer is 1: no picture is refused for its metadata.
+// orientationOf reads the orientation, 1 to 8, from the first directory of a TIFF file. Where it says
+// none, or is damaged, the answer is 0: no picture is refused for its metadata.
 func orientationOf(tiff []byte) int {
 	const header, entry = 8, 12
 	if len(tiff) < header {
-		return upright
+		return 0
 	}
 	var order binary.ByteOrder
 	switch string(tiff[:4]) {
@@ -23,25 +21,40 @@ func orientationOf(tiff []byte) int {
 	case "MM\x00*":
 		order = binary.BigEndian
 	default:
-		return upright
+		return 0
 	}
 	offset := uint64(order.Uint32(tiff[4:]))
 	if offset+2 > uint64(len(tiff)) {
-		return upright
+		return 0
 	}
 	count := int(order.Uint16(tiff[offset:]))
 	entries := tiff[offset+2:]
 	for ; count > 0 && len(entries) >= entry; count-- {
 		if order.Uint16(entries) == tagOrientation {
-			value := int(order.Uint16(entries[8:]))
-			if order.Uint16(entries[2:]) != typeShort || order.Uint32(entries[4:]) != 1 || value < 1 || value > 8 {
-				return upright
+			value := integerOf(order, entries)
+			if order.Uint32(entries[4:]) != 1 || value < 1 || value > 8 {
+				return 0
 			}
-			return value
+			return int(value)
 		}
 		entries = entries[entry:]
 	}
-	return upright
+	return 0
+}
+
+// integerOf reads the value of an entry of 12 bytes; 0 where it is no integer. The standard
+// says SHORT; some programs write another type.
+func integerOf(order binary.ByteOrder, entry []byte) uint32 {
+	value := entry[8:]
+	switch order.Uint16(entry[2:]) {
+	case 1, 6: // BYTE, SBYTE
+		return uint32(value[0])
+	case 3, 8: // SHORT, SSHORT
+		return uint32(order.Uint16(value))
+	case 4, 9: // LONG, SLONG
+		return order.Uint32(value)
+	}
+	return 0
 }
 
 // canvas is a picture to be filled from an image that is stored in some orientation: the sample at
