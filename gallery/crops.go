@@ -28,7 +28,8 @@ type EmbeddingInfo struct {
 // Crop returns what the gallery keeps of a crop. The errors are ErrInvalidID,
 // ErrCropNotFound, ErrUnavailable and ErrClosed.
 func (g *Gallery) Crop(ctx context.Context, id string) (CropInfo, error) {
-	if err := checkID("crop", id); err != nil {
+	id, err := parseID("crop", id)
+	if err != nil {
 		return CropInfo{}, err
 	}
 	crops, err := g.cropInfos(ctx, id)
@@ -79,14 +80,15 @@ func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, err
 // no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound,
 // ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (CropInfo, error) {
-	if err := checkID("crop", cropID); err != nil {
+	cropID, err := parseID("crop", cropID)
+	if err != nil {
 		return CropInfo{}, err
 	}
-	if err := checkIfAny("student", studentID); err != nil {
+	if studentID, err = parseIfAny("student", studentID); err != nil {
 		return CropInfo{}, err
 	}
 	var crop storage.Crop
-	_, err := g.writer.do(ctx, "assign", func(e *edit) error {
+	_, err = g.writer.do(ctx, "assign", func(e *edit) error {
 		var ok bool
 		if crop, ok = lookup[storage.Crop](e, cropRef(cropID)); !ok {
 			return fmt.Errorf("%w: %q", ErrCropNotFound, cropID)
@@ -119,10 +121,11 @@ func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (Cro
 // student stays, be it without crops. The errors are ErrInvalidID,
 // ErrCropNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) DeleteCrop(ctx context.Context, id string) error {
-	if err := checkID("crop", id); err != nil {
+	id, err := parseID("crop", id)
+	if err != nil {
 		return err
 	}
-	_, err := g.writer.do(ctx, "delete crop", func(e *edit) error {
+	_, err = g.writer.do(ctx, "delete crop", func(e *edit) error {
 		if _, ok := lookup[storage.Crop](e, cropRef(id)); !ok {
 			return fmt.Errorf("%w: %q", ErrCropNotFound, id)
 		}

@@ -8,7 +8,8 @@ import (
 	"rollcall/storage"
 )
 
-// A face is enrolled under one student. The check has two halves, so that the
+// A face is enrolled under one student. Where it is sure that it is under another, the
+// enrolment is refused; where it is as similar as a match would be, it is said. The check has two halves, so that the
 // long one does not keep other edits waiting: a search of the index, made by the
 // caller, and, in the writer, a look at what was applied since that search and at
 // what the same commit writes. So of two enrolments of one face at the same time,
@@ -16,8 +17,9 @@ import (
 
 // lookalikes are the crops that a search found to be the same face.
 type lookalikes struct {
-	seq       uint64 // of the last change that the search saw
-	threshold float32
+	seq       uint64      // of the last change that the search saw
+	threshold float32     // of a duplicate
+	floor     float32     // of a face that would be taken for the same: not above threshold
 	crops     []Candidate // StudentID not filled in: the writer knows it later
 }
 
@@ -32,7 +34,7 @@ func (m *memory) lookalikes(model Model, vector []float32, studentID string) (lo
 	if err != nil || sp == nil {
 		return found, err
 	}
-	hits, err := reaching(sp.engine, vector, found.threshold)
+	hits, err := reaching(sp.engine, vector, found.floor)
 	if err != nil {
 		return lookalikes{}, fmt.Errorf("search for duplicates: %w", err)
 	}
@@ -62,6 +64,7 @@ func (m *memory) beginLookalikes(model Model, studentID string) (found lookalike
 		}
 	}
 	found.threshold = model.duplicateThreshold(others, m.settings.FPIR)
+	found.floor = min(found.threshold, model.threshold(others, m.settings.FPIR))
 	return found, sp, nil
 }
 
@@ -84,7 +87,7 @@ func reaching(engine index.Engine, vector []float32, floor float32) ([]index.Hit
 }
 
 // refuseDuplicate returns a DuplicateError if the face is enrolled under another
-// student than studentID.
+// student than studentID. It notes whom the face resembles where that is not sure.
 func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
 	recent := &d.gallery.writer.recent
 	if d.seen == nil || d.seen.seq < recent.forgotten {
@@ -108,14 +111,14 @@ func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
 		}
 	}
 	for cropID, vector := range since {
-		if s := dot(vector, d.Embedding.Vector); s >= d.seen.threshold {
+		if s := dot(vector, d.Embedding.Vector); s >= d.seen.floor {
 			crops = append(crops, Candidate{CropID: cropID, Similarity: s})
 		}
 	}
 
-	var worst *DuplicateError
+	worst := Candidate{Similarity: -1}
 	for _, c := range crops {
-		if c.CropID == d.CropID || worst != nil && c.Similarity <= worst.Similarity {
+		if c.CropID == d.CropID || c.Similarity <= worst.Similarity {
 			continue
 		}
 		if !slices.Contains(e.embeddingsOf(c.CropID), embeddingRef(c.CropID, d.model.Name)) { // deleted since, though the crop may be back
@@ -123,11 +126,14 @@ func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
 		}
 		record, _ := lookup[storage.Crop](e, cropRef(c.CropID))
 		if record.StudentID != "" && record.StudentID != studentID {
-			worst = &DuplicateError{StudentID: record.StudentID, Similarity: c.Similarity}
+			worst = Candidate{record.StudentID, c.CropID, c.Similarity}
 		}
 	}
-	if worst != nil {
-		return worst
+	if worst.StudentID != "" && worst.Similarity >= d.seen.threshold {
+		return &DuplicateError{StudentID: worst.StudentID, Similarity: worst.Similarity}
+	}
+	if worst.StudentID != "" {
+		d.out.Resembles = worst
 	}
 	return nil
 }

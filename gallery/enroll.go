@@ -33,6 +33,7 @@ type Enrolled struct {
 	Student   storage.Student // whose the crop is; zero when nobody's
 	Replaced  bool            // an embedding of this crop and model was there before
 	Corrected bool            // an earlier correction stands, against the StudentID given
+	Resembles Candidate       // of another student, whom the face could be taken for; zero: of none, or it was not looked for
 	Warnings  []string        // WarningOtherRecipe, …
 	Seq       uint64          // sequence number of the change
 }
@@ -73,12 +74,12 @@ func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	return d.out, nil
 }
 
-// check checks the request, and sorts its groups.
+// check checks the request, and brings its ids and groups into the form that is kept.
 func (e *Enrolment) check() (err error) {
-	if err := checkID("crop", e.CropID); err != nil {
+	if e.CropID, err = parseID("crop", e.CropID); err != nil {
 		return err
 	}
-	if err := checkIfAny("student", e.StudentID); err != nil {
+	if e.StudentID, err = parseIfAny("student", e.StudentID); err != nil {
 		return err
 	}
 	e.Groups, err = groupSet(e.Groups...)

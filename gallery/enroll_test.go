@@ -313,3 +313,24 @@ func TestErrorsTellNoContent(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A face that Identify would take for another student's, but that is not sure enough
+// to be refused, is enrolled, and the other student is named.
+func TestEnrollNamesWhomAFaceResembles(t *testing.T) {
+	g := openGallery(t, Options{})
+	mustEnroll(t, g, Enrolment{CropID: "a1", StudentID: "a", Embedding: made(plain, base(plain, 0))})
+	for _, tc := range []struct {
+		similarity float32
+		student    string
+		want       string
+	}{{0.69, "b", ""}, {0.71, "c", "a"}, {0.84, "d", "a"}, {0.84, "a", ""}} {
+		e := Enrolment{CropID: tc.student + "2", StudentID: tc.student, Embedding: made(plain, at(plain, tc.similarity))}
+		got := mustEnroll(t, g, e).Resembles
+		if got.StudentID != tc.want || tc.want != "" && (got.CropID != "a1" || math.Abs(float64(got.Similarity-tc.similarity)) > 1e-5) {
+			t.Errorf("%v beside %q: %+v, want %q", tc.similarity, tc.student, got, tc.want)
+		}
+		if err := g.DeleteCrop(ctx, e.CropID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -94,7 +94,8 @@ func (s *Galleries) readList(ctx context.Context) (seq uint64, err error) {
 // ErrInvalidID, ErrGalleryExists, ErrReadOnly, ErrUnavailable (it may have been made
 // or not: ask again) and ErrClosed.
 func (s *Galleries) Create(ctx context.Context, id string) error {
-	if err := checkID("gallery", id); err != nil {
+	id, err := parseID("gallery", id)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -132,6 +133,10 @@ func (s *Galleries) List() []string {
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.known))
 }
+
+// Writable returns why changes are refused now: ErrReadOnly while the disk is nearly
+// full, ErrClosed; or nil.
+func (s *Galleries) Writable() error { return s.store.Writable() }
 
 // Overview is what of a gallery can be told without loading it.
 type Overview struct {
@@ -177,6 +182,9 @@ func (s *Galleries) overview(ctx context.Context, id string) (Overview, error) {
 // first use loads it, and others wait for that. The errors are ErrGalleryNotFound,
 // ErrClosed, those of [Open] and ctx's.
 func (s *Galleries) Use(ctx context.Context, id string) (g *Gallery, release func(), err error) {
+	if id, err = parseID("gallery", id); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrGalleryNotFound, err)
+	}
 	e, l, err := s.take(id)
 	if err != nil {
 		return nil, nil, err

@@ -6,6 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"rollcall/storage"
 )
 
@@ -13,46 +15,78 @@ import (
 // bound on what repeated enrolments can heap onto one record.
 const MaxGroups = 1000
 
-// checkID returns ErrInvalidID unless id is well formed. What names the kind of
-// id. The id itself is not repeated: it may be anything.
-func checkID(what, id string) error {
+// parseID returns an id as the gallery keeps it, in NFC: the same name may come in other bytes
+// from another keyboard or file system, and is one name. It returns ErrInvalidID unless the id
+// is well formed. What names the kind of id. The id itself is not repeated: it may be anything.
+//
+// Every exported call parses the ids that it is given, and those alone.
+func parseID(what, id string) (string, error) {
+	if !utf8.ValidString(id) {
+		return "", fmt.Errorf("%w: %s id is not UTF-8", ErrInvalidID, what)
+	}
+	id = norm.NFC.String(id)
 	switch {
 	case id == "":
-		return fmt.Errorf("%w: empty %s id", ErrInvalidID, what)
+		return "", fmt.Errorf("%w: empty %s id", ErrInvalidID, what)
 	case len(id) > storage.MaxIDBytes:
-		return fmt.Errorf("%w: %s id is longer than %d bytes", ErrInvalidID, what, storage.MaxIDBytes)
-	case !utf8.ValidString(id):
-		return fmt.Errorf("%w: %s id is not UTF-8", ErrInvalidID, what)
+		return "", fmt.Errorf("%w: %s id is longer than %d bytes", ErrInvalidID, what, storage.MaxIDBytes)
 	}
 	for _, r := range id {
 		if unicode.IsControl(r) {
-			return fmt.Errorf("%w: %s id has a control character", ErrInvalidID, what)
+			return "", fmt.Errorf("%w: %s id has a control character", ErrInvalidID, what)
+		}
+		if invisible(r) && r != joiner && r != nonJoiner {
+			return "", fmt.Errorf("%w: %s id has an invisible character (%U)", ErrInvalidID, what, r)
 		}
 	}
-	return nil
+	first, _ := utf8.DecodeRuneInString(id)
+	last, _ := utf8.DecodeLastRuneInString(id)
+	for _, r := range []rune{first, last} {
+		if unicode.IsSpace(r) || invisible(r) {
+			return "", fmt.Errorf("%w: %s id begins or ends with a blank or an invisible character (%U)", ErrInvalidID, what, r)
+		}
+	}
+	return id, nil
 }
 
-// checkIfAny is checkID for an id that may be empty.
-func checkIfAny(what, id string) error {
+// parseIDs parses a list.
+func parseIDs(what string, ids []string) ([]string, error) {
+	parsed := make([]string, len(ids))
+	for i, id := range ids {
+		var err error
+		if parsed[i], err = parseID(what, id); err != nil {
+			return nil, err
+		}
+	}
+	return parsed, nil
+}
+
+// Persian names and those of India are not written rightly without these two, inside of a word.
+const (
+	nonJoiner = '\u200c'
+	joiner    = '\u200d'
+)
+
+// invisible says whether an id looks the same without r, so that two students could not be told
+// apart. Selectors of variants are not among these: Japanese names need them.
+func invisible(r rune) bool {
+	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r) ||
+		unicode.In(r, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) ||
+		r == '\u2800' // Braille without dots
+}
+
+// parseIfAny is parseID for an id that may be empty.
+func parseIfAny(what, id string) (string, error) {
 	if id == "" {
-		return nil
+		return "", nil
 	}
-	return checkID(what, id)
-}
-
-// checkIDs returns the first error of checkID.
-func checkIDs(what string, ids []string) error {
-	for _, id := range ids {
-		if err := checkID(what, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return parseID(what, id)
 }
 
 // groupSet returns the groups sorted, each once, as storage keeps them.
 func groupSet(groups ...string) ([]string, error) {
-	if err := checkIDs("group", groups); err != nil {
+	groups, err := parseIDs("group", groups)
+	if err != nil {
 		return nil, err
 	}
 	set := slices.Compact(slices.Sorted(slices.Values(groups)))

@@ -54,7 +54,8 @@ func (g *Gallery) Identify(ctx context.Context, p Probe) (Identification, error)
 
 // identify says whose face a probe is, leaving a crop out; "": none.
 func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Identification, error) {
-	if err := checkSearch(p.Scope, p.FPIR); err != nil {
+	scope, err := parseSearch(p.Scope, p.FPIR)
+	if err != nil {
 		return Identification{}, err
 	}
 	model, err := g.modelOf(p.Embedding)
@@ -72,7 +73,7 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 		return Identification{}, err
 	}
 	defer release()
-	r, err := m.roster(model, p.Scope, excludeCrop)
+	r, err := m.roster(model, scope, excludeCrop)
 	if err != nil {
 		return Identification{}, err
 	}
@@ -116,14 +117,15 @@ func (id *Identification) answer(ranked []Candidate, wanted int, margin float32)
 	}
 }
 
-// checkSearch checks what all searches are asked with.
-func checkSearch(sc Scope, fpir float64) error {
+// parseSearch checks what all searches are asked with, and returns the scope in the form that
+// ids are kept in.
+func parseSearch(sc Scope, fpir float64) (Scope, error) {
 	if fpir != 0 {
 		if err := checkFPIR(fpir); err != nil {
-			return err
+			return Scope{}, err
 		}
 	}
-	return sc.check()
+	return sc.parse()
 }
 
 // IdentifyCrop says whose face a stored crop is, by its embedding under the model
@@ -131,7 +133,8 @@ func checkSearch(sc Scope, fpir float64) error {
 // compared with itself. Besides the errors of [Gallery.Identify] there are
 // ErrCropNotFound and ErrNoEmbedding.
 func (g *Gallery) IdentifyCrop(ctx context.Context, cropID string, p Probe) (Identification, error) {
-	if err := checkID("crop", cropID); err != nil {
+	cropID, err := parseID("crop", cropID)
+	if err != nil {
 		return Identification{}, err
 	}
 	model, err := g.model(p.Embedding.Model)

@@ -73,7 +73,7 @@ func (g *Gallery) modelOf(e Embedding) (Model, error) {
 
 // check returns ErrInvalidModel unless the facts make sense.
 func (m Model) check() error {
-	if err := checkID("model", m.Name); err != nil { // its name is a key as ids are
+	if _, err := parseID("model", m.Name); err != nil { // its name is a key as ids are
 		return fmt.Errorf("%w: name: %v", ErrInvalidModel, err)
 	}
 	if m.Digest == "" || !utf8.ValidString(m.Digest) || m.Dimension < 1 || m.Dimension > maxDimension {

@@ -23,12 +23,12 @@ type Roll struct {
 type Seat struct {
 	Verdict    Verdict
 	StudentID  string      // only for [Match]
+	Assigned   string      // who fits best here, for [Ambiguous] too; "" for [Unknown]
 	Similarity float32     // of the assigned student, or else of the best; 0 without one
 	Candidates []Candidate // best first, one for each student, at most [DefaultCandidates]
 	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
 
-	assigned string      // who fits best here, for Ambiguous too; "" for Unknown
-	near     []Candidate // who is above the threshold less the margin, best first
+	near []Candidate // who is above the threshold less the margin, best first
 }
 
 // RollCall says who is on the crops of one photo, on which everybody is once:
@@ -38,16 +38,18 @@ type Seat struct {
 // the bare similarities would rather seat two, one of them barely like the
 // student, than one who certainly is.)
 //
-// A seat is a match unless exchanging one student, with a probe or a student who
-// is left over or with another seat, costs less than the margin. Then it is
-// ambiguous: which of the two sits there does not show.
+// A seat is a match unless the best assignment in which somebody else sits there,
+// or its student somewhere else, has a sum that is less by no more than the margin:
+// then it is ambiguous, for one of two reasons (see table.go). So a chain or a ring
+// of students who could each sit on the next one's seat is as ambiguous as two are.
 //
 // Absent are the students in scope that no probe was assigned to; also those
 // without an embedding under the model, who cannot be recognised, and listed ones
 // that the gallery does not know. All probes are of one model; fpir is as in
 // [Probe]. The search is exact. The errors are those of [Gallery.Identify].
 func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding, scope Scope, fpir float64) (Roll, error) {
-	if err := checkSearch(scope, fpir); err != nil {
+	scope, err := parseSearch(scope, fpir)
+	if err != nil {
 		return Roll{}, err
 	}
 	facts, err := g.model(model)
@@ -78,10 +80,11 @@ func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding
 			}
 		}
 	}
-	roll.assign()
-	roll.judge()
+	if err := roll.settle(ctx); err != nil {
+		return Roll{}, err
+	}
 	for _, s := range roll.Seats {
-		delete(roll.expected, s.assigned)
+		delete(roll.expected, s.Assigned)
 	}
 	roll.Absent = slices.Sorted(maps.Keys(roll.expected))
 	return roll, nil
@@ -150,60 +153,38 @@ func (s *Seat) similarity(studentID string) (float32, bool) {
 	return 0, false
 }
 
-// assign seats the students.
-func (r *Roll) assign() {
-	column := make(map[string]int)
-	var students []string
-	for _, s := range r.Seats {
-		for _, c := range s.near {
-			if _, known := column[c.StudentID]; !known && c.Similarity >= r.Threshold {
-				column[c.StudentID] = len(students)
-				students = append(students, c.StudentID)
+// settle assigns the students and gives each seat its verdict.
+func (r *Roll) settle(ctx context.Context) error {
+	for _, t := range r.tables() {
+		for i, j := range assign(t.gain) {
+			if j >= 0 {
+				t.seats[i].Assigned = t.students[j]
+			}
+		}
+		for i, s := range t.seats {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if s.Assigned == "" {
+				continue
+			}
+			s.Similarity, _ = s.similarity(s.Assigned)
+			if loss, reason := t.rival(i); loss < r.margin {
+				s.Verdict, s.Reasons = Ambiguous, []string{reason}
+			} else {
+				s.Verdict, s.StudentID = Match, s.Assigned
 			}
 		}
 	}
-	gain := make([][]float64, len(r.Seats))
-	for i, s := range r.Seats {
-		gain[i] = make([]float64, len(students))
-		for j := range gain[i] {
-			gain[i][j] = -1
-		}
-		for _, c := range s.near {
-			if c.Similarity >= r.Threshold {
-				gain[i][column[c.StudentID]] = float64(c.Similarity) - float64(r.Threshold)
-			}
-		}
-	}
-	for i, j := range assign(gain) {
-		if j >= 0 {
-			r.Seats[i].assigned = students[j]
-		}
-	}
-}
-
-// judge gives each seat its verdict.
-func (r *Roll) judge() {
-	at := make(map[string]*Seat) // by assigned student
 	for i := range r.Seats {
-		if s := &r.Seats[i]; s.assigned != "" {
-			at[s.assigned] = s
-			s.Similarity, _ = s.similarity(s.assigned)
-		}
-	}
-	for i := range r.Seats {
-		s := &r.Seats[i]
-		switch {
-		case s.assigned == "":
+		if s := &r.Seats[i]; s.Assigned == "" {
 			s.Verdict, s.Reasons = Unknown, []string{s.whyEmpty(r.Threshold)}
 			if len(s.Candidates) > 0 {
 				s.Similarity = s.Candidates[0].Similarity
 			}
-		case r.exchangeable(s, at):
-			s.Verdict, s.Reasons = Ambiguous, []string{ReasonTwoStudentsClose}
-		default:
-			s.Verdict, s.StudentID = Match, s.assigned
 		}
 	}
+	return nil
 }
 
 // whyEmpty returns the reason that nobody sits here.
@@ -215,33 +196,4 @@ func (s *Seat) whyEmpty(threshold float32) string {
 		return ReasonBelowThreshold
 	}
 	return ReasonTakenByAnotherCrop
-}
-
-// exchangeable reports whether exchanging the seat's student costs less than the
-// margin.
-func (r *Roll) exchangeable(s *Seat, at map[string]*Seat) bool {
-	for _, c := range s.near {
-		if c.StudentID == s.assigned {
-			continue
-		}
-		t := at[c.StudentID]
-		if t == nil { // nobody's seat: c could sit here
-			if s.Similarity-c.Similarity < r.margin {
-				return true
-			}
-			continue
-		}
-		there, near := t.similarity(s.assigned)
-		if near && s.Similarity+t.Similarity-c.Similarity-there < r.margin {
-			return true
-		}
-	}
-	for i := range r.Seats { // empty seats: the student could sit there
-		if t := &r.Seats[i]; t.assigned == "" {
-			if there, near := t.similarity(s.assigned); near && s.Similarity-there < r.margin {
-				return true
-			}
-		}
-	}
-	return false
 }

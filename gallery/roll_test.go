@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 )
@@ -77,9 +78,20 @@ func TestRollCall(t *testing.T) {
 			[]string{"", "a"}, []Verdict{Unknown, Match}, []string{ReasonTakenByAnotherCrop, ""}, []string{"b", "c", "d"}},
 		{"two probes of one student, alike", class,
 			[][]float32{at(low, 0.88), at(low, 0.9)},
-			[]string{"", "a"}, []Verdict{Unknown, Ambiguous}, []string{ReasonTakenByAnotherCrop, ReasonTwoStudentsClose}, []string{"b", "c", "d"}},
+			[]string{"", "a"}, []Verdict{Unknown, Ambiguous}, []string{ReasonTakenByAnotherCrop, ReasonTwoCropsClose}, []string{"b", "c", "d"}},
+		{"a ring of three: each could sit on the next one's seat", class,
+			[][]float32{at(low, 0.60, 0.59), at(low, 0, 0.60, 0.59), at(low, 0.59, 0, 0.60)},
+			[]string{"a", "b", "c"}, []Verdict{Ambiguous, Ambiguous, Ambiguous},
+			[]string{ReasonTwoStudentsClose, ReasonTwoStudentsClose, ReasonTwoStudentsClose}, []string{"d"}},
+		{"a chain that ends in an empty seat", class,
+			[][]float32{at(low, 0.60, 0.59), at(low, 0, 0.60), at(low, 0, 0.1, 0.2)},
+			[]string{"a", "b", ""}, []Verdict{Match, Match, Unknown}, []string{"", "", ReasonBelowThreshold}, []string{"c", "d"}},
+		{"a chain that ends with a free student", class,
+			[][]float32{at(low, 0.60, 0.59), at(low, 0, 0.60, 0.59)},
+			[]string{"a", "b"}, []Verdict{Ambiguous, Ambiguous},
+			[]string{ReasonTwoStudentsClose, ReasonTwoStudentsClose}, []string{"c", "d"}},
 		{"no weak seat at the price of a strong one", class, // bare sums would seat both
-			[][]float32{at(low, 0.85, 0.42), at(low, 0.8, 0.1)},
+			[][]float32{at(low, 0.85, 0.42), at(low, 0.77, 0.1)},
 			[]string{"a", ""}, []Verdict{Match, Unknown}, []string{"", ReasonTakenByAnotherCrop}, []string{"b", "c", "d"}},
 	} {
 		roll, err := g.RollCall(ctx, low.Name, allMade(low, tc.probes), tc.scope, 0)
@@ -97,9 +109,9 @@ func TestRollCall(t *testing.T) {
 				reason = s.Reasons[0]
 			}
 			if s.Verdict == Match {
-				student = s.assigned
+				student = s.Assigned
 			}
-			if s.assigned != tc.assigned[i] || s.Verdict != tc.verdicts[i] || reason != tc.reasons[i] || s.StudentID != student {
+			if s.Assigned != tc.assigned[i] || s.Verdict != tc.verdicts[i] || reason != tc.reasons[i] || s.StudentID != student {
 				t.Errorf("%s: seat %d: %+v, want %q, %v", tc.name, i, s, tc.assigned[i], tc.verdicts[i])
 			}
 		}
@@ -133,4 +145,79 @@ func TestRollCallErrors(t *testing.T) {
 	if err != nil || roll.Seats[0].Verdict != Unknown || roll.Seats[0].Reasons[0] != ReasonNobodyEnrolled {
 		t.Errorf("empty gallery: %+v, %v", roll, err)
 	}
+}
+
+// Each verdict against the definition, by trying all assignments: a seat is a match
+// unless one that explains it otherwise is less by no more than the margin.
+func TestRollCallVerdictsByTrying(t *testing.T) {
+	rng := newRand(t, 31)
+	count := map[Verdict]int{}
+	for range 3000 {
+		r := Roll{Threshold: 0.4, margin: 0.05}
+		for range 1 + rng.IntN(4) {
+			var s Seat
+			for _, id := range []string{"a", "b", "c", "d"} {
+				c := Candidate{StudentID: id, Similarity: 0.33 + 0.02*float32(rng.IntN(12))}
+				if s.Candidates = append(s.Candidates, c); c.Similarity >= r.Threshold-r.margin && rng.IntN(2) == 0 {
+					s.near = append(s.near, c)
+				}
+			}
+			r.Seats = append(r.Seats, s)
+		}
+		if err := r.settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range r.Seats {
+			count[s.Verdict]++
+			if s.Assigned == "" {
+				continue
+			}
+			loss := trySeats(&r, -1, "") - trySeats(&r, i, s.Assigned)
+			if math.Abs(loss-float64(r.margin)) < 1e-6 {
+				continue
+			}
+			if (loss < float64(r.margin)) != (s.Verdict == Ambiguous) {
+				t.Fatalf("seat %d of %+v: the sum is less by %v", i, r.Seats, loss)
+			}
+		}
+	}
+	if count[Match] < 100 || count[Ambiguous] < 100 || count[Unknown] < 100 {
+		t.Errorf("%v: not all verdicts were met", count)
+	}
+}
+
+// trySeats returns the greatest sum of an assignment in which the student does not sit
+// on the seat: somebody else does, or the student sits elsewhere, and only these may
+// be below the threshold; or neither, which costs the margin. A negative seat asks for
+// the greatest sum of all.
+func trySeats(r *Roll, seat int, student string) float64 {
+	best := math.Inf(-1)
+	seated := map[string]bool{}
+	var try func(i int, sum float64, below int, explained bool)
+	try = func(i int, sum float64, below int, explained bool) {
+		if i == len(r.Seats) {
+			if seat >= 0 && !explained {
+				sum -= float64(r.margin)
+			}
+			best = max(best, sum)
+			return
+		}
+		try(i+1, sum, below, explained)
+		for _, c := range r.Seats[i].near {
+			explains := i == seat || c.StudentID == student
+			gain := float64(c.Similarity) - float64(r.Threshold)
+			if seated[c.StudentID] || i == seat && c.StudentID == student || gain < 0 && (!explains || seat < 0 || below > 0) {
+				continue
+			}
+			more := 0
+			if gain < 0 {
+				more = 1
+			}
+			seated[c.StudentID] = true
+			try(i+1, sum+gain, below+more, explained || explains && seat >= 0)
+			delete(seated, c.StudentID)
+		}
+	}
+	try(0, 0, 0, false)
+	return best
 }

@@ -1,7 +1,6 @@
 package gallery
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -17,9 +16,13 @@ type Scope struct {
 
 func (sc Scope) everybody() bool { return len(sc.Groups) == 0 && len(sc.StudentIDs) == 0 }
 
-// check returns ErrInvalidID unless all names are well formed.
-func (sc Scope) check() error {
-	return cmp.Or(checkIDs("group", sc.Groups), checkIDs("student", sc.StudentIDs))
+// parse returns the scope with its ids as the gallery keeps them, or ErrInvalidID.
+func (sc Scope) parse() (parsed Scope, err error) {
+	if parsed.Groups, err = parseIDs("group", sc.Groups); err != nil {
+		return Scope{}, err
+	}
+	parsed.StudentIDs, err = parseIDs("student", sc.StudentIDs)
+	return parsed, err
 }
 
 // empty returns ErrEmptyScope with the names that led nowhere: the first of

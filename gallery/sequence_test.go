@@ -440,14 +440,14 @@ func (o *oracle) checkRoll(m Model, probes []Embedding, sc Scope, roll Roll, err
 	}
 	sum, seated := 0.0, map[string]bool{}
 	for i, s := range roll.Seats {
-		if s.assigned == "" {
+		if s.Assigned == "" {
 			continue
 		}
-		if seated[s.assigned] {
-			return fmt.Errorf("%q sits twice", s.assigned)
+		if seated[s.Assigned] {
+			return fmt.Errorf("%q sits twice", s.Assigned)
 		}
-		seated[s.assigned] = true
-		sum += gain[i][column[s.assigned]]
+		seated[s.Assigned] = true
+		sum += gain[i][column[s.Assigned]]
 	}
 	if want := bestByTrying(gain, 0, map[int]bool{}); math.Abs(sum-want) > float64(len(probes)+1)*near {
 		return fmt.Errorf("roll call sums to %v, want %v", sum, want)

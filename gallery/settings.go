@@ -61,7 +61,7 @@ func (s Settings) withDefaults() (Settings, error) {
 // Check returns ErrInvalidSettings, wrapped with what is wrong, or
 // ErrInvalidFPIR, or nil.
 func (s Settings) Check() error {
-	if err := checkIfAny("model", s.Model); err != nil {
+	if _, err := parseIfAny("model", s.Model); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidSettings, err)
 	}
 	if !(s.Margin >= 0 && s.Margin <= 2) { // or NaN

@@ -242,7 +242,9 @@ func (s *simulation) cancel() error {
 		s.queue = slices.Delete(s.queue, i, i+1)
 		return s.mustAnswer(c, context.Canceled)
 	}
-	return s.advance() // at the disk: nothing changes
+	// At the disk nothing changes; but it gets no second turn where the disk is full.
+	c.decide = func(*oracle) (bool, error) { return false, context.Canceled }
+	return s.advance()
 }
 
 // read asks something that is answered at once, from what is searchable now.

@@ -91,11 +91,13 @@ type simulation struct {
 	opening *call
 	checks  []*call // consistency checks under way
 
-	o     *oracle // what the gallery holds: what every search must see
-	seq   uint64  // of its last change
-	next  *oracle // what it will hold when the batch is stored
-	batch []*call // in the commit that is at the disk
-	queue []*call // edits that wait for their turn, in order
+	o       *oracle // what the gallery holds: what every search must see
+	seq     uint64  // of its last change
+	next    *oracle // what it will hold when the batch is stored
+	changes uint64  // in the commit that is at the disk
+	batch   []*call // in the commit that is at the disk
+	alone   []*call // of a batch that the full disk refused: each is a commit of its own now
+	queue   []*call // edits that wait for their turn, in order
 }
 
 func newSimulation(seed uint64, logf func(string, ...any)) *simulation {
@@ -221,9 +223,16 @@ var (
 // advance follows the writer, which takes all edits that wait at once, as soon as
 // no commit is at the disk.
 func (s *simulation) advance() error {
-	for s.batch == nil && len(s.queue) > 0 {
-		turn := s.queue
-		s.batch, s.queue = nil, nil
+	for s.batch == nil && len(s.alone)+len(s.queue) > 0 {
+		var turn []*call
+		switch {
+		case len(s.alone) > 0:
+			turn, s.alone = s.alone[:1], s.alone[1:]
+		case s.closing != nil:
+			return nil // closed says what becomes of the queue
+		default:
+			turn, s.queue = s.queue, nil
+		}
 		s.next = s.o.clone()
 		seq := s.seq
 		for _, c := range turn {
@@ -232,6 +241,7 @@ func (s *simulation) advance() error {
 				seq++
 				c.seq = seq
 			}
+			s.changes = seq - s.seq
 			if seq > s.seq { // it rests on what is not stored yet
 				s.batch = append(s.batch, c)
 			} else if err := s.mustAnswer(c, c.want); err != nil {
@@ -242,7 +252,7 @@ func (s *simulation) advance() error {
 	if held := s.disk.held != nowhere; held != (s.batch != nil) {
 		return fmt.Errorf("a commit is at the disk: %v; edits under way: %d", held, len(s.batch))
 	}
-	for _, c := range append(slices.Clone(s.batch), s.queue...) {
+	for _, c := range slices.Concat(s.batch, s.alone, s.queue) {
 		if c.answered() {
 			return fmt.Errorf("%d, %s: answered (%v) before its edit, or one that it rests on, is stored", c.id, c.name, c.err)
 		}
@@ -272,6 +282,10 @@ func (s *simulation) release(fault error) error {
 func (s *simulation) conclude(at stage, fault error) error {
 	batch := s.batch
 	s.batch = nil
+	if errors.Is(fault, ErrReadOnly) && s.changes > 1 {
+		s.alone = batch
+		return s.advanceAlone()
+	}
 	if at == after {
 		s.o = s.next
 		for _, c := range batch {
@@ -296,6 +310,16 @@ func (s *simulation) conclude(at stage, fault error) error {
 			if err := c.check(c.seq); err != nil {
 				return fmt.Errorf("%d, %s: %w", c.id, c.name, err)
 			}
+		}
+	}
+	return s.advanceAlone()
+}
+
+// advanceAlone follows the writer after a commit, through those that are alone.
+func (s *simulation) advanceAlone() error {
+	if len(s.alone) > 0 {
+		if err := s.advance(); err != nil || s.batch != nil {
+			return errors.Join(err, s.compare())
 		}
 	}
 	s.opened()

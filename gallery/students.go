@@ -25,7 +25,8 @@ type StudentInfo struct {
 // Student returns a student with its crops. The errors are ErrInvalidID,
 // ErrStudentNotFound, ErrUnavailable and ErrClosed.
 func (g *Gallery) Student(ctx context.Context, id string) (StudentInfo, error) {
-	if err := checkID("student", id); err != nil {
+	id, err := parseID("student", id)
+	if err != nil {
 		return StudentInfo{}, err
 	}
 	m, release, err := g.read(ctx)
@@ -67,10 +68,10 @@ func (st *student) copy() storage.Student {
 // there are in the group, with or without crops. The errors are ErrInvalidID,
 // ErrUnavailable and ErrClosed.
 func (g *Gallery) Students(ctx context.Context, after string, limit int, group string) (page []StudentInfo, next string, total int, err error) {
-	if err := checkIfAny("student", after); err != nil {
+	if after, err = parseIfAny("student", after); err != nil {
 		return nil, "", 0, err
 	}
-	if err := checkIfAny("group", group); err != nil {
+	if group, err = parseIfAny("group", group); err != nil {
 		return nil, "", 0, err
 	}
 	if limit <= 0 {
@@ -110,10 +111,11 @@ func (g *Gallery) Students(ctx context.Context, after string, limit int, group s
 // UpdateStudent replaces the groups of a student. The errors are ErrInvalidID,
 // ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string) (StudentInfo, error) {
-	if err := checkID("student", id); err != nil {
+	id, err := parseID("student", id)
+	if err != nil {
 		return StudentInfo{}, err
 	}
-	groups, err := groupSet(groups...)
+	groups, err = groupSet(groups...)
 	if err != nil {
 		return StudentInfo{}, err
 	}
@@ -141,7 +143,7 @@ func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string)
 // returns how many crops that were. The errors are ErrInvalidID,
 // ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) DeleteStudent(ctx context.Context, id string) (crops int, err error) {
-	if err := checkID("student", id); err != nil {
+	if id, err = parseID("student", id); err != nil {
 		return 0, err
 	}
 	_, err = g.writer.do(ctx, "delete student", func(e *edit) error {

@@ -36,6 +36,7 @@ const (
 	ReasonTwoStudentsClose   = "TWO_STUDENTS_CLOSE"    // the two best are closer than the margin
 	ReasonNobodyEnrolled     = "NOBODY_ENROLLED"       // there is nobody to compare with
 	ReasonTakenByAnotherCrop = "TAKEN_BY_ANOTHER_CROP" // roll call: the student fits another probe better
+	ReasonTwoCropsClose      = "TWO_CROPS_CLOSE"       // roll call: the student fits another probe almost as well
 )
 
 // The warnings that an answer gives: the verdict stands, but somebody should look

@@ -154,6 +154,13 @@ func (w *writer) commit(requests []*request) {
 		waiting = append(waiting, r)
 	}
 	err := w.store(b)
+	if errors.Is(err, storage.ErrReadOnly) && len(b.changes) > 1 {
+		// Alone, the deletions among them may be stored on a disk that is nearly full.
+		for _, r := range waiting {
+			w.commit([]*request{r})
+		}
+		return
+	}
 	for _, r := range waiting {
 		r.answer(r.seq, cmp.Or(err, r.err))
 	}

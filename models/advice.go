@@ -21,23 +21,30 @@ const maxDistance = 2
 
 // unknown returns an ErrUnknownModel that suggests names like the one asked for.
 func (l *Library) unknown(name string) error {
-	var near []string
+	var names []string
 	if list, err := l.List(); err == nil {
 		for _, m := range list {
-			known := m.Contract.Name
-			if known == name {
-				continue
-			}
-			if len(name) >= 3 && (strings.Contains(known, name) || strings.Contains(name, known)) ||
-				len(name) <= len(known)+maxDistance && editDistance(name, known) <= maxDistance {
-				near = append(near, known)
-			}
+			names = append(names, m.Contract.Name)
 		}
 	}
+	near := Similar(name, names)
 	if len(near) == 0 {
 		return fmt.Errorf("%w: %.64q; %q shows those there are", ErrUnknownModel, name, listCommand)
 	}
 	return fmt.Errorf("%w: %.64q; did you mean %s?", ErrUnknownModel, name, strings.Join(near, " or "))
+}
+
+// Similar returns those of the names that somebody may have meant who typed another one: in
+// their order, without name itself.
+func Similar(name string, names []string) []string {
+	var near []string
+	for _, known := range names {
+		if known != name && (len(name) >= 3 && (strings.Contains(known, name) || strings.Contains(name, known)) ||
+			len(name) <= len(known)+maxDistance && editDistance(name, known) <= maxDistance) {
+			near = append(near, known)
+		}
+	}
+	return near
 }
 
 // howToInstall is the command that installs the model.

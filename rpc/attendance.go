@@ -37,7 +37,9 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 		if err != nil {
 			return nil, err
 		}
-		fillIdentification(resp, found)
+		if err := s.fillIdentification(ctx, resp, found, req.GetFpir()); err != nil {
+			return nil, err
+		}
 	}
 	s.server.opts.Metrics.verdict(resp.GetVerdict())
 	return resp, nil
@@ -55,12 +57,14 @@ func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyR
 		return nil, err
 	}
 	resp := &pb.IdentifyResponse{Model: name, Dimension: int32(found.Dimension)}
-	fillIdentification(resp, found)
+	if err := s.fillIdentification(ctx, resp, found, req.GetFpir()); err != nil {
+		return nil, err
+	}
 	s.server.opts.Metrics.verdict(resp.GetVerdict())
 	return resp, nil
 }
 
-func fillIdentification(resp *pb.IdentifyResponse, found gallery.Identification) {
+func (s attendanceService) fillIdentification(ctx context.Context, resp *pb.IdentifyResponse, found gallery.Identification, fpir float64) error {
 	resp.Verdict = verdicts[found.Verdict]
 	resp.StudentId = found.StudentID
 	resp.Similarity = found.Similarity
@@ -69,5 +73,7 @@ func fillIdentification(resp *pb.IdentifyResponse, found gallery.Identification)
 	resp.Reasons = reasonsPB(found.Reasons)
 	resp.StudentsInScope = int32(found.Students)
 	resp.Exact = &found.Exact
-	resp.Warnings = warningsPB(found.Warnings)
+	warnings, err := s.calibrationWarnings(ctx, resp.GetModel(), fpir)
+	resp.Warnings = append(warningsPB(found.Warnings), warnings...)
+	return err
 }

@@ -2,21 +2,26 @@ package rpc_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"hash/crc32"
 	"image"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 
+	"connectrpc.com/connect"
+
 	"rollcall/embedder/onnxtest"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/rpc"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 const (
@@ -83,11 +88,11 @@ func TestBadInput(t *testing.T) {
 		{"no face", embedPath, `{` + img(onnxtest.Blank(3)) + `,"cropId":"c","studentId":"s"}`, "invalid_argument", "NO_FACE", "face"},
 		{"one pixel", embedPath, `{` + img(tiny) + `,"cropId":"c","studentId":"s"}`, "invalid_argument", "NO_FACE", "face"},
 		{"flat gray", embedPath, `{` + img(flat) + `,"cropId":"c","studentId":"s"}`, "invalid_argument", "NO_FACE", "face"},
-		{"not base64", embedPath, `{"image":"@@@@","cropId":"c"}`, "invalid_argument", "", "base64"},
-		{"not json", embedPath, `{"image":`, "invalid_argument", "", "JSON"},
-		{"empty body", embedPath, ``, "invalid_argument", "", "empty"},
-		{"misspelt field", identifyPath, `{` + img(good) + `,"scoop":{}}`, "invalid_argument", "", "scoop"},
-		{"wrong type", identifyPath, `{` + img(good) + `,"fpir":"many"}`, "invalid_argument", "", "double"},
+		{"not base64", embedPath, `{"image":"@@@@","cropId":"c"}`, "invalid_argument", "INVALID_REQUEST", "base64"},
+		{"not json", embedPath, `{"image":`, "invalid_argument", "INVALID_REQUEST", "JSON"},
+		{"empty body", embedPath, ``, "invalid_argument", "INVALID_REQUEST", "empty"},
+		{"misspelt field", identifyPath, `{` + img(good) + `,"scoop":{}}`, "invalid_argument", "INVALID_REQUEST", "scoop"},
+		{"wrong type", identifyPath, `{` + img(good) + `,"fpir":"many"}`, "invalid_argument", "INVALID_REQUEST", "fpir must be a number"},
 		{"id too long", embedPath, `{` + img(good) + `,"cropId":"` + long + `"}`, "invalid_argument", "INVALID_REQUEST", "128 bytes"},
 		{"control character in id", embedPath, `{` + img(good) + `,"cropId":"a\u0007b"}`, "invalid_argument", "INVALID_REQUEST", "control characters"},
 		{"student without crop", embedPath, `{` + img(good) + `,"studentId":"s"}`, "invalid_argument", "INVALID_REQUEST", "crop_id"},
@@ -95,6 +100,8 @@ func TestBadInput(t *testing.T) {
 		{"empty group", embedPath, `{` + img(good) + `,"cropId":"c","studentId":"s","groups":[""]}`, "invalid_argument", "INVALID_REQUEST", "groups[0]"},
 		{"four landmarks", embedPath, `{` + img(good) + `,"cropId":"c","landmarks":[{},{},{},{}]}`, "invalid_argument", "INVALID_REQUEST", "five points"},
 		{"equal landmarks", embedPath, `{` + img(good) + `,"cropId":"c",` + points(`{"x":9,"y":9}`) + `}`, "invalid_argument", "BAD_LANDMARKS", ""},
+		{"left and right exchanged", embedPath, `{` + img(good) + `,"cropId":"c","landmarks":[{"x":73,"y":51},{"x":38,"y":51},{"x":56,"y":72},{"x":70,"y":92},{"x":41,"y":92}]}`, "invalid_argument", "BAD_LANDMARKS", "exchanged"},
+		{"mouth over the eyes", identifyPath, `{` + img(good) + `,"landmarks":[{"x":41,"y":92},{"x":70,"y":92},{"x":56,"y":72},{"x":38,"y":51},{"x":73,"y":51}]}`, "invalid_argument", "BAD_LANDMARKS", "left eye"},
 		{"infinite landmarks", embedPath, `{` + img(good) + `,"cropId":"c",` + points(`{"x":"Infinity","y":9}`) + `}`, "invalid_argument", "INVALID_REQUEST", "finite"},
 		{"unknown model", embedPath, `{` + img(good) + `,"cropId":"c","model":"test-arcfac"}`, "failed_precondition", "UNKNOWN_MODEL", "test-arcface"},
 		{"model not installed", embedPath, `{` + img(good) + `,"cropId":"c","model":"sface"}`, "failed_precondition", "MODEL_NOT_INSTALLED", "rollcall models pull sface"},
@@ -155,44 +162,138 @@ func TestBadInput(t *testing.T) {
 	wantVerdict(t, identify(t, w, 1, 2, nil), pb.Verdict_VERDICT_MATCH, "ada")
 }
 
-func TestOtherBadRequests(t *testing.T) {
+// What never reaches a handler has a code, a reason and what to send all the same, as
+// JSON where the client names no protocol.
+func TestRequestsThatNoHandlerSees(t *testing.T) {
 	w := newWorld(t, setup{})
+	zipped := func(b []byte) string {
+		var out bytes.Buffer
+		z := gzip.NewWriter(&out)
+		_, err := z.Write(b)
+		must(t, err)
+		must(t, z.Close())
+		return out.String()
+	}
+	list, stream := galleryPath+"ListStudents", galleryPath+"EnrollStream"
+	large := bytes.Repeat([]byte(" "), 13<<20)
 	for _, c := range []struct {
-		name, method, path, contentType string
-		status                          int
+		name, method, path string
+		header             map[string]string
+		body               string
+		status             int
+		code, reason, says string
 	}{
-		{"unknown procedure", http.MethodPost, "/rollcall.v1.AttendanceService/Guess", "application/json", http.StatusNotFound},
-		{"unknown path", http.MethodPost, "/nothing/here", "application/json", http.StatusNotFound},
-		{"form", http.MethodPost, embedPath, "application/x-www-form-urlencoded", http.StatusUnsupportedMediaType},
-		{"GET of a call that has none", http.MethodGet, identifyPath + "?encoding=json&message=%7B%7D", "", http.StatusMethodNotAllowed},
+		{"unknown procedure", "POST", "/rollcall.v1.AttendanceService/Guess", nil, "{}", 404, "unimplemented", "UNKNOWN_PROCEDURE", "/rollcall.v1.AttendanceService/Identify"},
+		{"unknown path", "GET", "/nothing/here", nil, "", 404, "unimplemented", "UNKNOWN_PROCEDURE", "/readyz"},
+		{"unknown health method", "POST", "/grpc.health.v1.Health/Guess", nil, "{}", 404, "unimplemented", "UNKNOWN_PROCEDURE", ""},
+		{"curl -d", "POST", embedPath, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "{}", 415, "invalid_argument", "UNSUPPORTED_MEDIA_TYPE", "--json"},
+		{"no Content-Type", "POST", embedPath, map[string]string{"Content-Type": ""}, "{}", 415, "invalid_argument", "UNSUPPORTED_MEDIA_TYPE", "application/json"},
+		{"fetch with a text", "POST", embedPath, map[string]string{"Content-Type": "text/plain;charset=UTF-8"}, "{}", 415, "invalid_argument", "UNSUPPORTED_MEDIA_TYPE", "application/json"},
+		{"Latin-1", "POST", embedPath, map[string]string{"Content-Type": "application/json; charset=iso-8859-1"}, "{}", 415, "invalid_argument", "UNSUPPORTED_MEDIA_TYPE", "UTF-8"},
+		{"JSON to a stream", "POST", stream, nil, "{}", 415, "invalid_argument", "UNSUPPORTED_MEDIA_TYPE", "application/connect+json"},
+		{"a stream over HTTP/1.1", "POST", stream, map[string]string{"Content-Type": "application/grpc-web+proto"}, "", 200, "", "NEEDS_HTTP2", ""},
+		{"PUT", "PUT", list, nil, "{}", 405, "unimplemented", "METHOD_NOT_ALLOWED", "GET or POST"},
+		{"GET of a call that has none", "GET", identifyPath + "?encoding=json&message=%7B%7D", nil, "", 405, "unimplemented", "METHOD_NOT_ALLOWED", "POST"},
+		{"GET of the comparison", "GET", galleryPath + "CheckConsistency?encoding=json&message=%7B%7D", nil, "", 405, "unimplemented", "METHOD_NOT_ALLOWED", "POST"},
+		{"GET without a message", "GET", list + "?encoding=json", nil, "", 400, "invalid_argument", "INVALID_REQUEST", "message="},
+		{"GET in no encoding", "GET", list + "?message=%7B%7D", nil, "", 415, "invalid_argument", "UNSUPPORTED_MEDIA_TYPE", "application/json"},
+		{"POST to a page", "POST", "/readyz", nil, "{}", 405, "unimplemented", "METHOD_NOT_ALLOWED", "GET"},
+		{"a version to come", "POST", list, map[string]string{"Connect-Protocol-Version": "2"}, "{}", 400, "invalid_argument", "INVALID_HEADER", "Connect-Protocol-Version: 1"},
+		{"no time", "POST", list, map[string]string{"Connect-Timeout-Ms": "soon"}, "{}", 400, "invalid_argument", "INVALID_HEADER", "Connect-Timeout-Ms"},
+		{"a negative time", "POST", list, map[string]string{"Connect-Timeout-Ms": "-5"}, "{}", 400, "invalid_argument", "INVALID_HEADER", "Connect-Timeout-Ms"},
+		{"brotli", "POST", list, map[string]string{"Content-Encoding": "br"}, "{}", 501, "unimplemented", "UNSUPPORTED_COMPRESSION", "gzip"},
+		{"no gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, "{}", 400, "invalid_argument", "BROKEN_GZIP", "Content-Encoding"},
+		{"half of a gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped([]byte(`{"page_size":7}`))[:20], 400, "invalid_argument", "BROKEN_GZIP", "cut off"},
+		{"a damaged gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped([]byte(`{"page_size":7}`))[:25] + "xxxxxxxxxx", 400, "invalid_argument", "BROKEN_GZIP", "anew"},
+		{"a good gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped([]byte(`{"page_size":7}`)), 200, "", "", ""},
+		{"too large", "POST", list, nil, string(large), 400, "invalid_argument", "REQUEST_TOO_LARGE", "12582912"},
+		{"too large in chunks", "POST", list, map[string]string{"chunked": "yes"}, string(large), 400, "invalid_argument", "REQUEST_TOO_LARGE", "8 MiB"},
+		{"too large when unpacked", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped(large), 400, "invalid_argument", "REQUEST_TOO_LARGE", "8 MiB"},
+		{"no protobuf", "POST", list, map[string]string{"Content-Type": "application/proto"}, "{}", 400, "invalid_argument", "INVALID_REQUEST", "binary form"},
+		{"a gzip's bomb for health", "POST", "/grpc.health.v1.Health/Check", map[string]string{"Content-Encoding": "gzip"}, zipped(large), 400, "invalid_argument", "REQUEST_TOO_LARGE", ""},
 	} {
-		req, err := http.NewRequest(c.method, w.url+c.path, strings.NewReader("{}"))
-		must(t, err)
-		if c.contentType != "" {
-			req.Header.Set("Content-Type", c.contentType)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		must(t, err)
-		resp.Body.Close()
-		if resp.StatusCode != c.status {
-			t.Errorf("%s: status %d, want %d", c.name, resp.StatusCode, c.status)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			var body io.Reader = strings.NewReader(c.body)
+			if c.header["chunked"] != "" {
+				body = io.MultiReader(body) // whose length net/http does not know
+			}
+			req, err := http.NewRequest(c.method, w.url+c.path, body)
+			must(t, err)
+			req.Header.Set("Content-Type", "application/json")
+			for name, value := range c.header {
+				if req.Header.Set(name, value); value == "" {
+					req.Header.Del(name)
+				}
+			}
+			resp, err := http.DefaultClient.Do(req)
+			must(t, err)
+			defer resp.Body.Close()
+			raw, err := io.ReadAll(resp.Body)
+			must(t, err)
+			if resp.StatusCode != c.status || resp.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("status %d, want %d; header %v", resp.StatusCode, c.status, resp.Header)
+			}
+			if c.code == "" {
+				return
+			}
+			a := answer{raw: string(raw)}
+			must(t, json.Unmarshal(raw, &a.body))
+			message, _ := a.body["message"].(string)
+			if a.body["code"] != c.code || a.reason() != c.reason || !strings.Contains(message, c.says) {
+				t.Errorf("%s\nwant %s %s …%s…", raw, c.code, c.reason, c.says)
+			}
+			if resp.Header.Get("Content-Type") != "application/json" || (c.status == 405) != (resp.Header.Get("Allow") != "") {
+				t.Errorf("header %v", resp.Header)
+			}
+		})
 	}
 }
 
-func TestLocalOnly(t *testing.T) {
-	w := newWorld(t, setup{options: rpc.Options{LocalOnly: true}})
-	for host, want := range map[string]string{
-		"localhost:8787": "", "127.0.0.1": "", "127.8.0.1:80": "", "[::1]:8787": "", "::1": "",
-		"evil.example:8787": "FOREIGN_HOST", "localhost.evil.example": "FOREIGN_HOST", "10.0.0.7:8787": "FOREIGN_HOST", "": "FOREIGN_HOST",
+// What could not be read is not counted as answered, whatever the protocol.
+func TestUnreadRequestsAreCounted(t *testing.T) {
+	w := newWorld(t, setup{})
+	for kind, header := range map[string]string{"application/json": "Content-Encoding", "application/grpc": "Grpc-Encoding", "application/grpc-web": "Grpc-Encoding"} {
+		req, err := http.NewRequest(http.MethodPost, w.url+embedPath, strings.NewReader("\x01\x00\x00\x00\x02{}"))
+		must(t, err)
+		req.Header.Set("Content-Type", kind)
+		req.Header.Set(header, "gzip")
+		resp, err := http.DefaultClient.Do(req)
+		must(t, err)
+		resp.Body.Close()
+	}
+	metrics := get(t, w.url+"/metrics")
+	if !strings.Contains(metrics, `rollcall_requests_total{code="invalid_argument",procedure="`+embedPath+`"} 3`) {
+		t.Errorf("the three requests are not counted:\n%s", metrics)
+	}
+}
+
+// The same for clients of every protocol, which read the details.
+func TestReasonsInEveryProtocol(t *testing.T) {
+	w := newWorld(t, setup{})
+	for name, options := range map[string][]connect.ClientOption{
+		"connect": nil, "connect json": {connect.WithProtoJSON()}, "grpc": {connect.WithGRPC()}, "grpc-web": {connect.WithGRPCWeb()}, "gzip": {connect.WithGRPC(), connect.WithSendGzip()},
 	} {
-		req := mustRequest(t, http.MethodPost, galleryPath+"ListStudents", "{}")
-		req.Host = host
-		rec := newRecorder()
-		w.server.Handler().ServeHTTP(rec, req)
-		if got := strings.Contains(rec.body.String(), "FOREIGN_HOST"); got != (want != "") {
-			t.Errorf("Host %q: %s", host, rec.body.String())
+		for procedure, want := range map[string]string{
+			rollcallv1connect.AttendanceServiceEmbedProcedure:    "REQUEST_TOO_LARGE",
+			rollcallv1connect.AttendanceServiceIdentifyProcedure: "INVALID_REQUEST",
+			"/rollcall.v1.AttendanceService/Guess":               "UNKNOWN_PROCEDURE",
+		} {
+			m := &pb.EmbedRequest{Image: make([]byte, 13<<20)}
+			if want == "INVALID_REQUEST" {
+				m = &pb.EmbedRequest{Model: strings.Repeat("a", 100_000)} // beyond the bounds of field 5
+			}
+			client := connect.NewClient[pb.EmbedRequest, pb.EmbedResponse](h2c(), w.url+procedure, options...)
+			_, err := client.CallUnary(context.Background(), connect.NewRequest(m))
+			if reasonOf(err) != want {
+				t.Errorf("%s, %s: %v, reason %q, want %s", name, procedure, err, reasonOf(err), want)
+			}
 		}
+	}
+	stream, err := rollcallv1connect.NewGalleryServiceClient(h2c(), w.url, connect.WithGRPC()).EnrollStream(context.Background())
+	must(t, err)
+	_ = stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: make([]byte, 13<<20)}}) // may find the stream ended
+	if _, err := stream.Receive(); reasonOf(err) != "REQUEST_TOO_LARGE" {
+		t.Errorf("stream: %v, reason %q", err, reasonOf(err))
 	}
 }
 

@@ -7,26 +7,133 @@ import (
 	"fmt"
 	"regexp"
 
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
-// jsonCodec is Connect's JSON with three differences. It writes the fields by
-// their names in the .proto, as this project's documents do. A field that the message
-// does not have is an error: ignoring a misspelt "scope" would identify among
-// everybody. And an error never repeats the value that was wrong: it may be
-// the image.
-type jsonCodec struct{}
+// codecs are in the place of all that Connect brings of its own. Connect's JSON
+// ignores fields that it does not know, and has a second name for what many clients
+// send; and neither of its codecs has a bound for what a small body becomes.
+func codecs(keepErrors bool) connect.HandlerOption {
+	return connect.WithHandlerOptions(
+		connect.WithCodec(codec{name: "proto", read: readProto, write: proto.Marshal, keepErrors: keepErrors}),
+		connect.WithCodec(codec{name: "json", read: readJSON, write: writeJSON, keepErrors: keepErrors}),
+		connect.WithCodec(codec{name: "json; charset=utf-8", read: readJSON, write: writeJSON, keepErrors: keepErrors}),
+	)
+}
 
-func (jsonCodec) Name() string { return "json" }
+// codec is one way to write messages.
+type codec struct {
+	name  string
+	read  func([]byte, proto.Message) error // a *fieldProblem, or one that is not about a field
+	write func(proto.Message) ([]byte, error)
+	// keepErrors hands a message that cannot be read on to the interceptor, which
+	// answers for it: Connect would strip the error of its details.
+	keepErrors bool
+}
 
-// Marshal gives fields the names of the .proto, which clients of all languages
-// accept beside the camel case.
-func (jsonCodec) Marshal(v any) ([]byte, error) {
+// Name serves connect.Codec.
+func (c codec) Name() string { return c.name }
+
+// Marshal serves connect.Codec.
+func (c codec) Marshal(v any) ([]byte, error) {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("%T is not a protobuf message", v)
 	}
+	return c.write(m)
+}
+
+// Unmarshal serves connect.Codec.
+func (c codec) Unmarshal(b []byte, v any) error {
+	m, ok := v.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%T is not a protobuf message", v)
+	}
+	err := c.read(b, m)
+	if err == nil || !c.keepErrors {
+		return err
+	}
+	return markUnreadable(m, err)
+}
+
+// unreadableField is the number of the field that an unreadable message has: a
+// google.rpc.BadRequest of what is wrong. No client can send it: readProto discards
+// fields that a message does not have.
+const unreadableField = protowire.MaxValidNumber
+
+func markUnreadable(m proto.Message, cause error) error {
+	violation := &errdetails.BadRequest_FieldViolation{Description: cause.Error()}
+	var problem *fieldProblem
+	if errors.As(cause, &problem) {
+		violation.Field = problem.field
+	}
+	b, err := proto.Marshal(violation)
+	if err != nil {
+		return err
+	}
+	proto.Reset(m)
+	m.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, unreadableField, protowire.BytesType), b))
+	return nil
+}
+
+// unreadable returns why a message could not be read; nil: it could.
+func unreadable(m proto.Message) error {
+	unknown := m.ProtoReflect().GetUnknown()
+	if len(unknown) == 0 {
+		return nil
+	}
+	_, _, n := protowire.ConsumeTag(unknown)
+	b, _ := protowire.ConsumeBytes(unknown[max(n, 0):])
+	var violation errdetails.BadRequest_FieldViolation
+	if err := proto.Unmarshal(b, &violation); err != nil {
+		return err
+	}
+	if violation.GetField() == "" {
+		return newError(connect.CodeInvalidArgument, "INVALID_REQUEST", violation.GetDescription(), nil)
+	}
+	return fieldError("INVALID_REQUEST", violation.GetField(), violation.GetDescription())
+}
+
+// fieldProblem is what is wrong with one field of a request that is read. It never
+// says the value: that may be the image.
+type fieldProblem struct {
+	field string // as "probes[3].image"; "" until within has said it
+	what  string // after the field's name: "is not base64"
+}
+
+// Error is for the client.
+func (p *fieldProblem) Error() string { return p.field + " " + p.what }
+
+// within says in which field a problem is, or in which field the message is that it
+// is in.
+func within(field string, err error) error {
+	var p *fieldProblem
+	if errors.As(err, &p) {
+		if p.field != "" && p.field[0] != '[' {
+			field += "."
+		}
+		p.field = field + p.field
+	}
+	return err
+}
+
+func readProto(b []byte, m proto.Message) error {
+	if err := new(tally).count(m.ProtoReflect().Descriptor(), b); err != nil {
+		return err
+	}
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(b, m); err != nil {
+		return fmt.Errorf("the request is no %s in protobuf's binary form, or has a text that is not UTF-8", m.ProtoReflect().Descriptor().Name())
+	}
+	return nil
+}
+
+// writeJSON gives fields the names of the .proto, as this project's documents do.
+// Clients of all languages accept them beside the camel case.
+func writeJSON(m proto.Message) ([]byte, error) {
 	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 	if err != nil {
 		return nil, err
@@ -38,47 +145,26 @@ func (jsonCodec) Marshal(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// MarshalStable is for GET requests, whose addresses caches compare.
-func (c jsonCodec) MarshalStable(v any) ([]byte, error) { return c.Marshal(v) }
-
-// IsBinary says that this codec's GET messages need no base64.
-func (jsonCodec) IsBinary() bool { return false }
-
-func (jsonCodec) Unmarshal(b []byte, v any) error {
-	m, ok := v.(proto.Message)
-	if !ok {
-		return fmt.Errorf("%T is not a protobuf message", v)
-	}
-	if len(b) == 0 {
-		return errors.New("the body is empty: send a JSON object, {} at least")
+// readJSON refuses a field that the message does not have: ignoring a misspelt
+// "scope" would identify among everybody. It writes into b.
+func readJSON(b []byte, m proto.Message) error {
+	r := jsonReader{text: b}
+	if err := r.request(m.ProtoReflect().Descriptor()); err != nil {
+		return err
 	}
 	if err := protojson.Unmarshal(b, m); err != nil {
-		return describeJSONError(err, m)
+		return describeJSONError(err)
 	}
 	return nil
 }
 
-var (
-	jsonPlace   = regexp.MustCompile(`\(line (\d+):(\d+)\)`)
-	jsonUnknown = regexp.MustCompile(`unknown field "([A-Za-z0-9_.\-]{1,64})"`)
-	jsonInvalid = regexp.MustCompile(`invalid value for (\w+) (?:field|type)`)
-)
+var jsonPlace = regexp.MustCompile(`\(line (\d+):(\d+)\)`)
 
-// describeJSONError says what is wrong and where, in words of our own.
-func describeJSONError(err error, m proto.Message) error {
-	text := err.Error()
-	name := m.ProtoReflect().Descriptor().Name()
-	what := "is not valid JSON"
-	if f := jsonUnknown.FindStringSubmatch(text); f != nil {
-		what = fmt.Sprintf("has no field %q", f[1])
-	} else if t := jsonInvalid.FindStringSubmatch(text); t != nil {
-		what = "has a value that its field cannot take, of type " + t[1]
-		if t[1] == "bytes" {
-			what = "has an image that is not base64 (make it with: base64 -w0 FILE)"
-		}
+// describeJSONError says in words of our own where protojson found what jsonReader
+// lets pass: a text that is not UTF-8, an escape that there is not.
+func describeJSONError(err error) error {
+	if p := jsonPlace.FindStringSubmatch(err.Error()); p != nil {
+		return fmt.Errorf("the request is not valid JSON, at line %s column %s", p[1], p[2])
 	}
-	if p := jsonPlace.FindStringSubmatch(text); p != nil {
-		return fmt.Errorf("the request (%s) %s, at line %s column %s", name, what, p[1], p[2])
-	}
-	return fmt.Errorf("the request (%s) %s", name, what)
+	return errors.New("the request is not valid JSON")
 }

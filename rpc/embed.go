@@ -21,9 +21,12 @@ type api struct {
 	server *Server
 	logger *slog.Logger
 
+	calibrated sync.Map // name of an embedder -> bool; a contract is read once
+
 	mu struct {
 		sync.Mutex
 		preferred string // embedder; "" until one is installed
+		worked    string // embedder of the default gallery that was loaded once; "": none
 	}
 }
 
@@ -114,6 +117,9 @@ func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Res
 	resp.Replaced = enrolled.Replaced
 	resp.Corrected = enrolled.Corrected
 	resp.Warnings = warningsPB(enrolled.Warnings)
+	if enrolled.Resembles.StudentID != "" {
+		resp.Resembles = candidatesPB([]gallery.Candidate{enrolled.Resembles})[0]
+	}
 	return nil
 }
 

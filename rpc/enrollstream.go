@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 
 	"rollcall/embedder"
 	pb "rollcall/proto/rollcall/v1"
@@ -20,7 +22,7 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 	defer cancel()
 	sender := &enrollSender{stream: stream, stop: cancel}
 	free := make(chan struct{}, s.server.opts.StreamWorkers)
-	var working sync.WaitGroup
+	var working errgroup.Group
 	err := func() error {
 		for index := int32(0); ; index++ {
 			select {
@@ -41,20 +43,34 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 			if err != nil {
 				return err
 			}
-			working.Go(func() {
-				sender.send(s.enrollOne(ctx, index, req.GetCrop()))
+			size, finished := int64(proto.Size(req)), make(chan struct{})
+			room := s.server.budget.TryAcquire(size)
+			var embedded *pb.EmbedResponse
+			s.server.part(ctx, &working, func() (err error) {
+				embedded, err = s.enrollCrop(ctx, req)
+				return err
+			}, func(err error) error {
+				sender.send(s.outcome(ctx, index, req.GetCrop().GetCropId(), embedded, err))
+				if room {
+					s.server.budget.Release(size)
+				}
+				close(finished)
 				<-free
+				return nil
 			})
+			if !room {
+				// One message is paid for as long as the stream is open. No other is
+				// read before it is done.
+				<-finished
+			}
 		}
 	}()
-	working.Wait()
-	return errors.Join(err, sender.failed())
+	return errors.Join(err, working.Wait(), sender.failed())
 }
 
-// enrollOne makes the response for one crop; a bad crop is a Problem in it.
-func (s galleryService) enrollOne(ctx context.Context, index int32, crop *pb.EmbedRequest) *pb.EnrollStreamResponse {
-	resp := &pb.EnrollStreamResponse{Index: index, CropId: crop.GetCropId()}
-	embedded, err := s.enrollCrop(ctx, crop)
+// outcome makes the response for one crop; a bad crop is a Problem in it.
+func (s galleryService) outcome(ctx context.Context, index int32, cropID string, embedded *pb.EmbedResponse, err error) *pb.EnrollStreamResponse {
+	resp := &pb.EnrollStreamResponse{Index: index, CropId: cropID}
 	if err == nil {
 		resp.Outcome = &pb.EnrollStreamResponse_Embedded{Embedded: embedded}
 		return resp
@@ -72,7 +88,11 @@ func (s galleryService) enrollOne(ctx context.Context, index int32, crop *pb.Emb
 	return resp
 }
 
-func (s galleryService) enrollCrop(ctx context.Context, crop *pb.EmbedRequest) (*pb.EmbedResponse, error) {
+func (s galleryService) enrollCrop(ctx context.Context, req *pb.EnrollStreamRequest) (*pb.EmbedResponse, error) {
+	if err := unreadable(req); err != nil {
+		return nil, err
+	}
+	crop := req.GetCrop()
 	if crop.GetCropId() == "" {
 		return nil, fieldError("INVALID_REQUEST", "crop.crop_id", "crop_id: a crop of a stream needs an id to be stored under")
 	}

@@ -63,7 +63,12 @@ func validate(msg any) error {
 	if !ok {
 		return fmt.Errorf("%T is not a protobuf message", msg)
 	}
-	err := protovalidate.Validate(m)
+	if err := unreadable(m); err != nil {
+		return err
+	}
+	// The first violation is enough: a list of them all was a thousand times the
+	// size of the request.
+	err := protovalidate.Validate(m, protovalidate.WithFailFast())
 	var invalid *protovalidate.ValidationError
 	if !errors.As(err, &invalid) {
 		return err // nil, or rules that do not compile: internal
@@ -131,8 +136,13 @@ var rules = []rule{
 // know is internal: the client gets the request id, the log gets the cause.
 func translate(ctx context.Context, err error) error {
 	var done *connect.Error
+	for e := err; errors.As(e, &done); e = done.Unwrap() {
+		if _, ours := done.Unwrap().(*failure); ours {
+			return done
+		}
+	}
 	if errors.As(err, &done) {
-		return done
+		return ofConnect(done)
 	}
 	var full *embedder.QueueFullError
 	var duplicate *gallery.DuplicateError
@@ -143,7 +153,7 @@ func translate(ctx context.Context, err error) error {
 	case errors.Is(err, context.Canceled):
 		return newError(connect.CodeCanceled, "CANCELED", "the caller gave up", nil)
 	case errors.As(err, &full):
-		return queueFull(full)
+		return busy("QUEUE_FULL", "too many crops are waiting", full.RetryAfter)
 	case errors.As(err, &duplicate):
 		return newError(connect.CodeAlreadyExists, "DUPLICATE_FACE", duplicate.Error()+": correct the student, or set allow_duplicate for twins",
 			map[string]string{"student_id": duplicate.StudentID})
@@ -168,6 +178,14 @@ func translate(ctx context.Context, err error) error {
 	return internally(err, newError(connect.CodeInternal, "INTERNAL", internalMessage(recordOf(ctx)), nil))
 }
 
+// ofConnect gives an error that Connect made by itself, of a stream, its reason.
+func ofConnect(e *connect.Error) error {
+	if e.Code() == connect.CodeResourceExhausted {
+		return oneCrop.exceeded()
+	}
+	return newError(e.Code(), "INVALID_REQUEST", e.Message(), nil)
+}
+
 // internally gives an error its cause, for the log alone.
 func internally(cause error, e *connect.Error) *connect.Error {
 	var f *failure
@@ -181,13 +199,13 @@ func internalMessage(r *callRecord) string {
 	return fmt.Sprintf("something went wrong in the server; its log has more under request id %s", r.id)
 }
 
-// queueFull tells the client when to come back, in the way of each protocol:
+// busy tells the client when to come back, in the way of each protocol:
 // a RetryInfo, and a Retry-After header in whole seconds.
-func queueFull(full *embedder.QueueFullError) *connect.Error {
-	err := newError(connect.CodeResourceExhausted, "QUEUE_FULL",
-		fmt.Sprintf("too many crops are waiting: retry in %s", full.RetryAfter.Round(time.Millisecond)), nil,
-		&errdetails.RetryInfo{RetryDelay: durationpb.New(full.RetryAfter)})
-	seconds := int64((full.RetryAfter + time.Second - 1) / time.Second)
+func busy(reason, what string, retryAfter time.Duration) *connect.Error {
+	err := newError(connect.CodeResourceExhausted, reason,
+		fmt.Sprintf("%s: retry in %s", what, retryAfter.Round(time.Millisecond)), nil,
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
+	seconds := int64((retryAfter + time.Second - 1) / time.Second)
 	err.Meta().Set("Retry-After", fmt.Sprint(seconds))
 	return err
 }

@@ -51,7 +51,8 @@ type setup struct {
 	embed   embedder.Options
 	options rpc.Options
 	gallery gallery.Options // but for Models
-	data    string          // of an earlier world
+	storage storage.Options
+	data    string // of an earlier world
 	library *models.Library
 	wrap    func(rpc.Backend) rpc.Backend
 }
@@ -79,7 +80,7 @@ func newWorld(t *testing.T, s setup) *world {
 	served := make(chan error, 1)
 	go func() { served <- w.server.Serve(ctx, ln) }()
 
-	store, err := storage.Open(w.data, storage.Options{})
+	store, err := storage.Open(w.data, s.storage)
 	must(t, err)
 	e, err := embedder.New(w.library, s.embed)
 	must(t, err)

@@ -92,8 +92,8 @@ func TestHealthReflectionMetrics(t *testing.T) {
 	w := newWorld(t, setup{})
 	enroll(t, w, 1, 0, "ada/1", "ada")
 	identify(t, w, 1, 1, nil)
-	if got := get(t, w.url+"/healthz"); got != "200 ok\n" {
-		t.Errorf("/healthz: %q", got)
+	if got := get(t, w.url+"/readyz"); got != "200 ok\n" {
+		t.Errorf("/readyz: %q", got)
 	}
 	a := w.post("/grpc.health.v1.Health/Check", `{"service":"rollcall.v1.AttendanceService"}`)
 	if a.body["status"] != "SERVING_STATUS_SERVING" { // grpchealth names the value so in JSON
@@ -193,7 +193,7 @@ func TestDrain(t *testing.T) {
 	eventually(t, "the server drains", func() bool {
 		// New connections are refused, so ask the handler itself.
 		rec := newRecorder()
-		w.server.Handler().ServeHTTP(rec, mustRequest(t, http.MethodGet, "/healthz", ""))
+		w.server.Handler().ServeHTTP(rec, mustRequest(t, http.MethodGet, "/readyz", ""))
 		return rec.status == http.StatusServiceUnavailable
 	})
 	rec := newRecorder()
@@ -211,13 +211,13 @@ func TestDrain(t *testing.T) {
 
 func TestUnavailableWhileStarting(t *testing.T) {
 	s := rpc.New(rpc.Options{})
-	for _, path := range []string{"/healthz", embedPath} {
+	for _, path := range []string{"/readyz", embedPath} {
 		rec := newRecorder()
-		method := http.MethodPost
-		if path == "/healthz" {
-			method = http.MethodGet
+		method, body := http.MethodPost, `{}`
+		if path == "/readyz" {
+			method, body = http.MethodGet, ""
 		}
-		s.Handler().ServeHTTP(rec, mustRequest(t, method, path, `{}`))
+		s.Handler().ServeHTTP(rec, mustRequest(t, method, path, body))
 		if rec.status != http.StatusServiceUnavailable || !strings.Contains(rec.body.String(), "loading") {
 			t.Errorf("%s while starting: %d %s", path, rec.status, rec.body.String())
 		}
@@ -296,5 +296,29 @@ func TestPanicIsOneFailedCall(t *testing.T) {
 	}
 	if a := w.post(galleryPath+"ListStudents", `{}`); a.status != http.StatusOK {
 		t.Errorf("after the panic: %s", a.raw)
+	}
+}
+
+// A panic on a goroutine that a handler has started does not end the process: it
+// fails the roll call, and one crop of a stream.
+func TestPanicInAPartIsOneFailedPart(t *testing.T) {
+	w := newWorld(t, setup{wrap: func(b rpc.Backend) rpc.Backend { b.Embedder = panicEmbedder{b.Embedder}; return b }})
+	face := onnxtest.Face(1, 0)
+	a := w.post(rollCallPath, `{"probes":[{"image":"`+b64(face)+`"},{"image":"`+b64(face)+`"}]}`)
+	if a.body["code"] != "internal" || a.reason() != "INTERNAL" {
+		t.Errorf("roll call: %s", a.raw)
+	}
+	responses := enrollStream(t, w, []*pb.EnrollStreamRequest{
+		{Crop: &pb.EmbedRequest{Image: face, CropId: "c0", StudentId: "s"}},
+		{Crop: &pb.EmbedRequest{Image: face}}, // needs an id: refused before the panic
+		{Crop: &pb.EmbedRequest{Image: face, CropId: "c2", StudentId: "s"}},
+	})
+	for i, want := range []string{"INTERNAL", "INVALID_REQUEST", "INTERNAL"} {
+		if got := responses[int32(i)].GetProblem().GetReason(); got != want {
+			t.Errorf("crop %d: problem %v, want %s", i, responses[int32(i)].GetProblem(), want)
+		}
+	}
+	if strings.Contains(w.log.String(), "secret") {
+		t.Error("the panic's value got out")
 	}
 }

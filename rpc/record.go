@@ -55,7 +55,10 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		record := recordOf(ctx)
 		ctx, cancel := context.WithTimeout(ctx, i.server.opts.RequestTimeout)
 		defer cancel()
-		err := validate(req.Any())
+		err := ctx.Err()
+		if err == nil {
+			err = validate(req.Any())
+		}
 		var resp connect.AnyResponse
 		if err == nil {
 			resp, err = i.pinned(ctx, req, next)
@@ -101,11 +104,17 @@ func (interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect
 
 // recovered answers for a handler that panicked. The panic's value is not
 // logged: it may hold anything, and the stack says enough.
-func (s *Server) recovered(ctx context.Context, spec connect.Spec, _ http.Header, value any) error {
-	record := recordOf(ctx)
-	s.opts.Logger.Error("a handler panicked", "procedure", spec.Procedure, "request_id", record.id,
-		"type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
-	err := newError(connect.CodeInternal, "INTERNAL", internalMessage(record), nil)
-	record.end(err)
+func (s *Server) recovered(ctx context.Context, _ connect.Spec, _ http.Header, value any) error {
+	err := s.panicked(ctx, value)
+	recordOf(ctx).end(err)
 	return err
+}
+
+// panicked logs a panic and returns what the call, or a part of it, answers.
+// REQUIRES: the panic's goroutine calls it, for the stack.
+func (s *Server) panicked(ctx context.Context, value any) error {
+	record := recordOf(ctx)
+	s.opts.Logger.Error("a handler panicked", "request_id", record.id,
+		"type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	return newError(connect.CodeInternal, "INTERNAL", internalMessage(record), nil)
 }

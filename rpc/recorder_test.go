@@ -19,13 +19,17 @@ func newRecorder() *recorder { return &recorder{status: http.StatusOK, header: m
 
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Flush()                      {}
 func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
 
 func mustRequest(t *testing.T, method, path, body string) *http.Request {
 	t.Helper()
 	req, err := http.NewRequest(method, path, strings.NewReader(body))
 	must(t, err)
-	req.Header.Set("Content-Type", "application/json")
+	req.Host = "localhost"
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	return req
 }
 

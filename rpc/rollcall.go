@@ -41,12 +41,16 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	}
 	resp.Absent = roll.Absent
 	resp.Threshold = roll.Threshold
-	resp.Warnings = warningsPB(roll.Warnings)
+	warnings, err := s.calibrationWarnings(ctx, resp.GetModel(), req.GetFpir())
+	if err != nil {
+		return nil, err
+	}
+	resp.Warnings = append(warningsPB(roll.Warnings), warnings...)
 	for j, seat := range roll.Seats {
 		fillSeat(resp.GetSeats()[usable[j]], seat)
 	}
 	for i, seat := range resp.GetSeats() {
-		if seat.GetStudentId() == "" {
+		if seat.GetAssigned() == "" {
 			resp.Unknown = append(resp.Unknown, int32(i))
 		}
 		s.server.opts.Metrics.verdict(seat.GetVerdict())
@@ -64,14 +68,15 @@ func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequ
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(s.server.opts.StreamWorkers)
 	for i, probe := range req.GetProbes() {
-		group.Go(func() error {
-			res, err := patiently(ctx, func() (*embedder.Result, error) {
+		s.server.part(ctx, group, func() (err error) {
+			results[i], err = patiently(ctx, func() (*embedder.Result, error) {
 				return s.embed(ctx, probe.GetImage(), probe.GetLandmarks(), name, false)
 			})
+			return err
+		}, func(err error) error {
 			if err != nil {
 				return probeError(translate(ctx, err), i)
 			}
-			results[i] = res
 			return nil
 		})
 	}
@@ -90,6 +95,7 @@ func probeError(err error, i int) error {
 func fillSeat(seat *pb.Seat, found gallery.Seat) {
 	seat.Verdict = verdicts[found.Verdict]
 	seat.StudentId = found.StudentID
+	seat.Assigned = found.Assigned
 	seat.Similarity = found.Similarity
 	seat.Candidates = candidatesPB(found.Candidates)
 	seat.Reasons = reasonsPB(found.Reasons)

@@ -1,6 +1,6 @@
 // Package rpc answers over HTTP: the services of rollcall.v1 over Connect,
 // gRPC and gRPC-Web on one port (HTTP/1.1 and h2c), health checks, reflection,
-// /healthz and /metrics. It is the one package that knows HTTP, and the one
+// /livez, /readyz and /metrics. It is the one package that knows HTTP, and the one
 // edge where errors become codes (see errors.go).
 //
 // Make a [Server] with [New], listen, call [Server.Serve], and hand it its
@@ -12,39 +12,31 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
-	"google.golang.org/protobuf/proto"
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/protobuf/types/dynamicpb"
 
-	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 const (
-	// maxUnaryBytes bounds one decoded message: an image of 8 MiB is 10.7 MiB
-	// as base64 in JSON.
-	maxUnaryBytes = 12 << 20
-	// maxPhotoBytes bounds a photo: 16 MiB are 21.3 MiB as base64 in JSON.
-	maxPhotoBytes = 23 << 20
-	// maxRollCallBytes bounds the crops of one class photo taken together.
-	maxRollCallBytes = 64 << 20
-
 	// compressFrom is where compressing an answer begins to pay: only long lists
 	// are that large. For a verdict it cost more than all else in this package.
 	compressFrom = 16 << 10
 
 	readHeaderTimeout = 10 * time.Second
-	readBodyTimeout   = time.Minute // a unary body; stops clients that trickle
-	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
 )
 
@@ -53,18 +45,35 @@ type Options struct {
 	// AllowEmbeddings lets Embed return the embedding to a client that asks.
 	// Default false: a face can be rebuilt from it.
 	AllowEmbeddings bool
-	// LocalOnly refuses calls whose Host is not this machine's loopback name or
-	// address. It is for servers that nobody logs in to: a web page that has its
-	// own name resolve to 127.0.0.1 could call them from a browser here.
-	LocalOnly bool
+	// Exposed lets clients name the server by any IP address. Default: by one of
+	// this machine's loopback addresses alone.
+	Exposed bool
+	// Hosts are the names by which clients may call the server, beside localhost.
+	// A web page can have a name of its own resolve to any address, and have a
+	// browser call what answers there.
+	Hosts []string
+	// RequestBytes is how many bytes of requests the server holds at once. One that
+	// finds no room is refused with resource_exhausted and a delay. At least the
+	// 64 MiB that one roll call may have. Default 256 MiB.
+	RequestBytes int64
 	// StreamWorkers is how many crops of one EnrollStream are worked on at
 	// once. Default 4; the number of embedder sessions fits best.
 	StreamWorkers int
 	// RequestTimeout ends a unary call that takes longer. Default 30 s. A
 	// client's own shorter deadline counts first.
 	RequestTimeout time.Duration
+	// ReadTimeout is how long the body of a unary request may take to arrive.
+	// Default 1 min.
+	ReadTimeout time.Duration
+	// WriteTimeout is how long a client may take to read an answer; of a stream,
+	// each answer. Default 1 min.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long a connection is kept that has no request, and how
+	// long a client may say nothing on a stream that waits for it. Default 2 min.
+	IdleTimeout time.Duration
 	// DrainTimeout is how long Serve waits for calls in flight once its
-	// context is done. Default 20 s.
+	// context is done; requests that are still arriving have half of it.
+	// Default 20 s.
 	DrainTimeout time.Duration
 	// Logger takes one line a request. Default slog.Default().
 	Logger *slog.Logger
@@ -73,89 +82,107 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
-	if o.StreamWorkers <= 0 {
-		o.StreamWorkers = 4
-	}
-	if o.RequestTimeout <= 0 {
-		o.RequestTimeout = 30 * time.Second
-	}
-	if o.DrainTimeout <= 0 {
-		o.DrainTimeout = 20 * time.Second
-	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
+	o.RequestBytes = cmp.Or(o.RequestBytes, 256<<20)
+	o.StreamWorkers = cmp.Or(o.StreamWorkers, 4)
+	o.RequestTimeout = cmp.Or(o.RequestTimeout, 30*time.Second)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, time.Minute)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, time.Minute)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, 2*time.Minute)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, 20*time.Second)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
 	}
 }
+
+// MinRequestBytes is the least Options.RequestBytes: the crops of one roll call.
+const MinRequestBytes = 64 << 20
 
 // Server is the HTTP side of Rollcall. Its methods are safe for concurrent use.
 type Server struct {
 	opts     Options
 	health   *health
 	rejecter *connect.ErrorWriter
-	// routes is nil until Ready.
-	routes atomic.Pointer[http.ServeMux]
-	// draining is closed when Serve begins to end.
-	draining chan struct{}
+	budget   *semaphore.Weighted // of Options.RequestBytes
+	// open is nil until Ready.
+	open atomic.Pointer[opened]
+	// draining is done when Serve begins to end.
+	draining context.Context
+	drain    context.CancelFunc
+}
+
+// opened is what answers once there is a backend.
+type opened struct {
+	api    *api
+	routes *http.ServeMux
 }
 
 // New returns a server that answers unavailable until [Server.Ready].
 func New(opts Options) *Server {
 	opts.setDefaults()
-	return &Server{
+	s := &Server{
 		opts:     opts,
 		health:   newHealth(),
 		rejecter: connect.NewErrorWriter(),
-		draining: make(chan struct{}),
+		budget:   semaphore.NewWeighted(opts.RequestBytes),
 	}
+	s.draining, s.drain = context.WithCancel(context.Background())
+	return s
 }
 
 // Ready opens the services on a backend. Call it once.
 func (s *Server) Ready(b Backend) {
 	api := &api{Backend: b, server: s, logger: s.opts.Logger}
 	s.opts.Metrics.watch(b)
-
-	common := []connect.HandlerOption{
-		connect.WithCodec(jsonCodec{}),
-		connect.WithInterceptors(interceptor{api}),
-		connect.WithRecover(s.recovered),
-		connect.WithCompressMinBytes(compressFrom),
-	}
-	limited := func(max int) []connect.HandlerOption {
-		return append([]connect.HandlerOption{connect.WithReadMaxBytes(max)}, common...)
-	}
-	mux := http.NewServeMux()
-	path, attendance := rollcallv1connect.NewAttendanceServiceHandler(attendanceService{api}, limited(maxUnaryBytes)...)
-	mux.Handle(path, attendance)
-	_, big := rollcallv1connect.NewAttendanceServiceHandler(attendanceService{api}, limited(maxRollCallBytes)...)
-	mux.Handle(rollcallv1connect.AttendanceServiceRollCallProcedure, big)
-	_, photos := rollcallv1connect.NewAttendanceServiceHandler(attendanceService{api}, limited(maxPhotoBytes)...)
-	mux.Handle(rollcallv1connect.AttendanceServiceDetectProcedure, photos)
-	mux.Handle(rollcallv1connect.NewGalleryServiceHandler(galleryService{api}, limited(maxUnaryBytes)...))
-	mux.Handle(rollcallv1connect.NewModelServiceHandler(modelService{api}, limited(maxUnaryBytes)...))
-	mux.Handle(grpchealth.NewHandler(s.health))
 	s.compileRules()
+
+	mux := http.NewServeMux()
+	for path, m := range methods() {
+		options := []connect.HandlerOption{
+			connect.WithInterceptors(interceptor{api}),
+			connect.WithRecover(s.recovered),
+			connect.WithCompressMinBytes(compressFrom),
+			codecs(true),
+			gzipped(m.limit),
+		}
+		if m.stream {
+			// Each message. All other bounds are those of body and unzipper, whose
+			// errors say what to do.
+			options = append(options, connect.WithReadMaxBytes(int(m.limit.bytes)))
+		}
+		service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		switch service {
+		case rollcallv1connect.AttendanceServiceName:
+			_, handler := rollcallv1connect.NewAttendanceServiceHandler(attendanceService{api}, options...)
+			mux.Handle(path, handler)
+		case rollcallv1connect.GalleryServiceName:
+			_, handler := rollcallv1connect.NewGalleryServiceHandler(galleryService{api}, options...)
+			mux.Handle(path, handler)
+		case rollcallv1connect.ModelServiceName:
+			_, handler := rollcallv1connect.NewModelServiceHandler(modelService{api}, options...)
+			mux.Handle(path, handler)
+		}
+	}
+	// Nothing stands between these and Connect, so their codecs keep no errors.
+	plain := connect.WithHandlerOptions(codecs(false), gzipped(noImage), connect.WithRecover(s.recovered), connect.WithReadMaxBytes(int(noImage.bytes)))
+	mux.Handle(grpchealth.NewHandler(s.health, plain))
 	reflector := grpcreflect.NewStaticReflector(serviceNames...)
-	mux.Handle(grpcreflect.NewHandlerV1(reflector))
-	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
-	s.routes.Store(mux)
+	mux.Handle(grpcreflect.NewHandlerV1(reflector, plain))
+	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, plain))
+	s.open.Store(&opened{api, mux})
 	s.health.set(grpchealth.StatusServing)
 }
 
 // compileRules has the rules of the .proto files compiled now: it takes some 80
 // milliseconds, which the first callers would wait for.
 func (s *Server) compileRules() {
-	for _, m := range []proto.Message{
-		&pb.EmbedRequest{}, &pb.IdentifyRequest{}, &pb.RollCallRequest{}, &pb.DetectRequest{}, &pb.EnrollStreamRequest{},
-		&pb.GetStudentRequest{}, &pb.ListStudentsRequest{}, &pb.UpdateStudentRequest{}, &pb.DeleteStudentRequest{},
-		&pb.GetCropRequest{}, &pb.AssignCropRequest{}, &pb.DeleteCropRequest{}, &pb.CheckConsistencyRequest{},
-		&pb.GetSettingsRequest{}, &pb.UpdateSettingsRequest{}, &pb.ListModelsRequest{}, &pb.GetModelRequest{},
-	} {
+	for _, m := range methods() {
+		if m.input == nil {
+			continue
+		}
 		// That an empty request is invalid is what the rules are for.
-		if err := validate(m); err != nil && connect.CodeOf(err) != connect.CodeInvalidArgument {
-			s.opts.Logger.Error("the rules of a request do not compile", "request", m.ProtoReflect().Descriptor().Name(), "error", err)
+		if err := validate(dynamicpb.NewMessage(m.input)); err != nil && connect.CodeOf(err) != connect.CodeInvalidArgument {
+			s.opts.Logger.Error("the rules of a request do not compile", "request", m.input.Name(), "error", err)
 		}
 	}
 }
@@ -178,20 +205,24 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		Handler:           s.Handler(),
 		Protocols:         &protocols,
 		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       s.opts.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
-	select {
-	case err := <-failed:
+	drained := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { drained <- s.shutDown(ctx, server) })
+	err := server.Serve(ln)
+	if stop() {
 		return err
-	case <-ctx.Done():
 	}
+	return <-drained
+}
+
+// shutDown lets the calls in flight end.
+func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
 	s.opts.Logger.Info("draining: calls in flight are finished, new ones refused", "at_most", s.opts.DrainTimeout)
-	close(s.draining)
 	s.health.set(grpchealth.StatusNotServing)
+	s.drain()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.DrainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
@@ -202,11 +233,4 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // isDraining says whether Serve has begun to end.
-func (s *Server) isDraining() bool {
-	select {
-	case <-s.draining:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Server) isDraining() bool { return s.draining.Err() != nil }

@@ -21,6 +21,9 @@ type backend interface {
 	// that is stored, and ErrReadOnly while the disk is nearly full.
 	commit(b *batch) error
 
+	// writable returns ErrReadOnly while commit would.
+	writable() error
+
 	close() error
 }
 
@@ -32,6 +35,7 @@ type batch struct {
 	head    pair   // what was under the head's key when the batch was made; no value: nothing
 	writes  []pair // in this order; no value: the key is deleted
 	changes uint64 // how many changes it holds
+	deletes bool   // and they put no record
 }
 
 func (b *batch) set(key, value []byte) { b.writes = append(b.writes, pair{key, value}) }

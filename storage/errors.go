@@ -12,8 +12,9 @@ var (
 	ErrConflict = errors.New("storage: somebody else committed first")
 
 	// ErrReadOnly is returned by [Partition.Commit] while the disk is nearly
-	// full. Nothing was stored, reads go on, and the same changes can be
-	// committed again once there is space.
+	// full; changes that only delete are taken longer than others. Nothing was
+	// stored, reads go on, and the same changes can be committed again once there is
+	// space.
 	ErrReadOnly = errors.New("storage: read-only: the disk is nearly full")
 
 	// ErrTrimmed is returned by [Partition.Changes] when the log does not reach
@@ -39,8 +40,8 @@ var (
 	ErrLocked = errors.New("storage: folder is in use by another process")
 
 	// ErrForeign is returned by [Open] for a folder that holds a Pebble store
-	// of some other program. The store was not changed.
-	ErrForeign = errors.New("storage: folder holds the store of another program")
+	// of some other program, or other files and no store. Nothing was changed.
+	ErrForeign = errors.New("storage: folder holds the files of another program")
 
 	// ErrOldSchema is returned by [Open] for a folder of an older release, which
 	// this one does not read. Start with an empty folder and enrol again.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -18,6 +20,32 @@ const (
 	folderMode = 0o700
 	fileMode   = 0o600
 )
+
+// checkFolder returns ErrForeign for a folder without a store that holds what is not left of
+// an Open that was cut short. Nobody wants Pebble's files among theirs.
+func checkFolder(fsys vfs.FS, dir string) error {
+	names, err := fsys.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if slices.Contains(names, acknowledgedFile) {
+		return nil // it was ours, and the count will say what is lost
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !unfinished.MatchString(name) {
+			return fmt.Errorf("%w: there is %q, and no store; choose another folder, or a new one inside of it", ErrForeign, name)
+		}
+	}
+	return nil
+}
+
+// unfinished matches what may lie in a folder that is to become a store: the files that Pebble
+// makes before there is one, and the folder that a new file system comes with.
+var unfinished = regexp.MustCompile(`^(LOCK|(MANIFEST|OPTIONS)-\d+|\d+\.log|temporary\.\d+\.dbtmp|marker\..+|lost\+found)$`)
 
 // folderFS is the file system that Pebble sees.
 type folderFS struct {

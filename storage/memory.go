@@ -72,6 +72,8 @@ func (m *memory) view(spans []span) (view []pair) {
 	return view
 }
 
+func (m *memory) writable() error { return nil }
+
 func (m *memory) commit(b *batch) error {
 	if m.faults.BeforeCommit != nil {
 		if err := m.faults.BeforeCommit(); err != nil {

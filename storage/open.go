@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -127,18 +128,25 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		return o.FS.GetDiskUsage(dir)
 	}}
 	o.AddEventListener(p.space.listener())
+	if err := o.FS.MkdirAll(dir, folderMode); err != nil {
+		return nil, fmt.Errorf("storage: making the folder: %w", err)
+	}
+	if err := p.space.toOpen(o.FS, dir); err != nil {
+		return nil, err
+	}
+	opened := p.stopWhereOpeningFails(o)
 
 	// Until the schema key has shown a store to be ours, its format stays.
 	desc, err := pebble.Peek(dir, o.FS)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err == nil && desc.Exists && desc.FormatMajorVersion != pebble.FormatDefault {
-		o.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
-	}
-	if err == nil && desc.Exists {
+	if exists := err == nil && desc.Exists; exists {
+		if desc.FormatMajorVersion != pebble.FormatDefault {
+			o.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
+		}
 		err = inspect(dir, *o, opts)
-	} else {
+	} else if err = checkFolder(o.FS, dir); err == nil {
 		err = refuseRemains(o.FS, dir)
 	}
 	if err != nil {
@@ -147,6 +155,7 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	if p.db, err = pebble.Open(dir, o); err != nil {
 		return nil, err
 	}
+	opened()
 	if err := p.prepare(dir, o.FS); err != nil {
 		return nil, errors.Join(err, p.db.Close())
 	}
@@ -168,6 +177,23 @@ func inspect(dir string, o pebble.Options, opts Options) error {
 		err = checkAcknowledged(db, o.FS, dir, opts)
 	}
 	return errors.Join(err, db.Close())
+}
+
+// opensTried is how often Pebble may try to write a table while the store is opened.
+const opensTried = 10
+
+// stopWhereOpeningFails ends the process where Pebble's Open goes on trying to write
+// to a disk that does not take it: it does so for ever, and cannot be called back.
+// Opened ends the watch.
+func (p *pebbleBackend) stopWhereOpeningFails(o *pebble.Options) (opened func()) {
+	var done atomic.Bool
+	var failures atomic.Int64
+	o.AddEventListener(pebble.EventListener{BackgroundError: func(err error) {
+		if !done.Load() && failures.Add(1) == opensTried {
+			p.log.Fatalf("the store cannot be opened: the disk does not take what is written (%v); free some space, or look after the disk", err)
+		}
+	}})
+	return func() { done.Store(true) }
 }
 
 // prepare makes a store that holds nothing ours, brings an older one to this

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,6 +143,64 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestFolderOfSomethingElse opens folders that hold other files and no store: each is refused
+// and stays as it is. What a new disk or an Open that was cut short leaves is no other file.
+func TestFolderOfSomethingElse(t *testing.T) {
+	for name, want := range map[string]error{
+		"lost+found": nil, "LOCK": nil, "000002.log": nil, "temporary.000001.dbtmp": nil, "marker.format-version.000001.013": nil,
+		"photo.jpg": ErrForeign, "go.mod": ErrForeign, ".bashrc": ErrForeign, "000004.sst": ErrForeign, "server.log": ErrForeign,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, name)
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(dir, Options{})
+			if want == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				closeNow(t, s)
+				return
+			}
+			wantError(t, "Open", err, want)
+			if err != nil && !strings.Contains(err.Error(), "another folder") {
+				t.Errorf("the error does not say what to do: %v", err)
+			}
+			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+				t.Errorf("the folder holds %v now, error %v", entries, err)
+			}
+		})
+	}
+}
+
+// TestFolderThatWasOurs opens a store whose manifest a disk has lost: it is no folder of
+// another program, and no new one either.
+func TestFolderThatWasOurs(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, partition(t, s, "school"), Student{ID: "ann"})
+	if err := onPebble(s).db.Flush(); err != nil { // Pebble reads a log without a manifest too
+		t.Fatal(err)
+	}
+	closeNow(t, s)
+	markers, err := filepath.Glob(filepath.Join(dir, "marker.manifest.*"))
+	if err != nil || len(markers) == 0 {
+		t.Fatalf("markers %v, error %v", markers, err)
+	}
+	for _, file := range markers {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = Open(dir, Options{})
+	wantError(t, "Open", err, ErrCorrupt)
+}
+
 // TestOlderFormat opens a store that Pebble wrote in an older format and that
 // holds nothing yet: it becomes ours, in our format.
 func TestOlderFormat(t *testing.T) {
@@ -240,4 +299,33 @@ func list(t *testing.T, fs vfs.FS, suffix string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// TestOpenOnAFullDisk opens a store that has something to write on a disk without
+// room: it says so, or, where the disk fails in another way, ends the process.
+func TestOpenOnAFullDisk(t *testing.T) {
+	fs := killed(t)
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 20, TotalBytes: 1 << 30})
+	_, err := Open("gallery", Options{FS: fs})
+	wantError(t, "Open", err, ErrReadOnly)
+	if err != nil && !strings.Contains(err.Error(), "1 MiB free") {
+		t.Errorf("it does not say how little there is: %v", err)
+	}
+	const stopped = "the store cannot be opened"
+	if os.Getenv(childEnv) != "" {
+		_, err := Open("gallery", Options{
+			Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)), MinFreeBytes: -1,
+			FS: syncFS{fs, func(name string) error {
+				if strings.HasSuffix(name, ".sst") {
+					return syscall.ENOSPC
+				}
+				return nil
+			}},
+		})
+		t.Fatalf("opened, or given back: %v", err)
+	}
+	output, status := runChild(t, "open")
+	if status != 1 || strings.Count(output, stopped) != 1 || strings.Contains(output, "given back") {
+		t.Errorf("exit status %d and output:\n%s", status, output)
+	}
 }

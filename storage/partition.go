@@ -286,7 +286,7 @@ func (p *Partition) Commit(ctx context.Context, after uint64, changes []Change) 
 	if head.GetSequence() != after {
 		return fmt.Errorf("%w: change %d is the newest, and not %d", ErrConflict, head.GetSequence(), after)
 	}
-	b := &batch{head: pair{p.keys.head(), stored}, changes: uint64(len(changes))}
+	b := &batch{head: pair{p.keys.head(), stored}, changes: uint64(len(changes)), deletes: true}
 	if err := p.trim(ctx, b, head, changes[len(changes)-1].Time); err != nil {
 		return err
 	}
@@ -318,6 +318,7 @@ func (p *Partition) add(b *batch, head *storagev1.Head, c Change) error {
 			b.delete(key)
 			continue
 		}
+		b.deletes = false
 		value, err := w.Put.encode()
 		if err != nil {
 			return err

@@ -88,12 +88,14 @@ func readError(err error) error {
 	return fmt.Errorf("storage: reading: %w", err)
 }
 
+func (p *pebbleBackend) writable() error { return p.space.check(false) }
+
 // commit brings the batch to disk. Commits that wait at the same time share one
 // fsync. A disk that does not take it ends the process: after a failed fsync
 // nobody knows what is on the disk, so no answer from this process could be
 // trusted.
 func (p *pebbleBackend) commit(b *batch) error {
-	if err := p.space.check(); err != nil {
+	if err := p.space.check(b.deletes); err != nil {
 		return err
 	}
 	pb := p.db.NewBatch()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,48 +30,86 @@ type spaceGuard struct {
 
 	mu      sync.Mutex // guards the fields that follow
 	checked time.Time
-	refusal error // what check last returned
+	full    error // why changes are refused; nil: they are not
+	tight   bool  // and so are those that only delete
 }
 
-// check returns ErrReadOnly while there is too little space.
-func (g *spaceGuard) check() error {
+// deletesShare is the share of the space that a change needs which one needs that
+// only deletes: somebody's records can be erased on a disk that takes no new ones.
+const deletesShare = 4
+
+// check returns ErrReadOnly while there is too little space for a change, or for one
+// that only deletes.
+func (g *spaceGuard) check(deletes bool) error {
 	if g.min < 0 {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.expired.Swap(false) && time.Since(g.checked) < spaceCheckInterval {
-		return g.refusal
+	if g.expired.Swap(false) || time.Since(g.checked) >= spaceCheckInterval {
+		g.look()
 	}
-	g.checked = time.Now()
-	before := g.refusal
-	g.refusal = g.look()
-	switch {
-	case before == nil && g.refusal != nil:
-		g.log.Error("disk nearly full: changes are refused until there is space", "reason", g.refusal)
-	case before != nil && g.refusal == nil:
-		g.log.Info("disk has space again: changes are accepted")
+	if deletes && !g.tight {
+		return nil
 	}
-	return g.refusal
+	return g.full
 }
 
 // look asks the file system. One that cannot tell does not stop the writers:
 // Pebble still ends the process when a write fails.
-func (g *spaceGuard) look() error {
+// REQUIRES: mu is held.
+func (g *spaceGuard) look() {
+	g.checked = time.Now()
+	before := g.full
+	g.full, g.tight = nil, false
 	usage, err := g.usage()
-	if errors.Is(err, vfs.ErrUnsupported) {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, vfs.ErrUnsupported):
+	case err != nil:
 		g.log.Warn("free space of the disk is unknown", "error", err)
-		return nil
+	case usage.AvailBytes < uint64(g.min):
+		g.full = fmt.Errorf("%w: %d MiB free, %d MiB needed; free some space", ErrReadOnly, usage.AvailBytes/mib, g.min/mib)
+		g.tight = usage.AvailBytes < uint64(g.min/deletesShare)
 	}
-	if usage.AvailBytes >= uint64(g.min) {
-		return nil
+	switch {
+	case before == nil && g.full != nil:
+		g.log.Error("disk nearly full: changes are refused until there is space, but for deletions", "reason", g.full)
+	case before != nil && g.full == nil:
+		g.log.Info("disk has space again: changes are accepted")
 	}
-	const mib = 1 << 20
-	return fmt.Errorf("%w: %d MiB free, %d MiB needed; free some space", ErrReadOnly, usage.AvailBytes/mib, g.min/mib)
 }
+
+// openingBytes is what opening a store writes beside what its logs hold: a new log,
+// the list of tables.
+const openingBytes = 8 << 20
+
+// toOpen returns ErrReadOnly where there is not even room to open the store: what is
+// in its logs alone then goes into tables. A disk without room for changes is no
+// reason, for people are recognised all the same.
+func (g *spaceGuard) toOpen(fsys vfs.FS, dir string) error {
+	if g.min < 0 {
+		return nil
+	}
+	needed := int64(openingBytes)
+	names, err := fsys.List(dir)
+	if err != nil {
+		return fmt.Errorf("storage: looking into the folder: %w", err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, ".log") {
+			// One that goes away meanwhile is in tables.
+			if info, err := fsys.Stat(fsys.PathJoin(dir, name)); err == nil {
+				needed += info.Size()
+			}
+		}
+	}
+	if usage, err := g.usage(); err == nil && usage.AvailBytes < uint64(needed) {
+		return fmt.Errorf("%w: %d MiB free, %d MiB needed to open it; free some space", ErrReadOnly, usage.AvailBytes/mib, needed/mib)
+	}
+	return nil // or the disk cannot tell
+}
+
+const mib = 1 << 20
 
 // listener makes the guard look again whenever Pebble has just used or missed
 // space.

@@ -16,12 +16,13 @@ import (
 // TestReadOnly fills and empties the disk under a store.
 func TestReadOnly(t *testing.T) {
 	fs := vfs.NewMem()
-	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1000, TotalBytes: 5000})
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 30, TotalBytes: 1 << 30})
 	s, err := Open("gallery", Options{FS: fs, MinFreeBytes: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := partition(t, closeAtEnd(t, s), "school")
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1000, TotalBytes: 5000})
 	put(t, p, Student{ID: "ann"})
 
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 999, TotalBytes: 5000})
@@ -51,7 +52,7 @@ func TestSpaceGuard(t *testing.T) {
 		}}
 		check := func(what string, want error, wantAsked int) {
 			t.Helper()
-			wantError(t, what, g.check(), want)
+			wantError(t, what, g.check(false), want)
 			if asked != wantAsked {
 				t.Errorf("%s: asked %d times, want %d", what, asked, wantAsked)
 			}
@@ -101,4 +102,29 @@ func TestGuardListens(t *testing.T) {
 			t.Errorf("%s does not make the guard look again", name)
 		}
 	}
+}
+
+// TestDeletesOnANearlyFullDisk deletes where nothing else is taken any more.
+func TestDeletesOnANearlyFullDisk(t *testing.T) {
+	fs := vfs.NewMem()
+	free := func(bytes uint64) { fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: bytes, TotalBytes: 5000}) }
+	free(1 << 30)
+	s, err := Open("gallery", Options{FS: fs, MinFreeBytes: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := partition(t, closeAtEnd(t, s), "school")
+	put(t, p, Student{ID: "ann"})
+	put(t, p, Student{ID: "bob"})
+	gone := func(id string) []Change {
+		return []Change{{Time: time.Now(), Cause: "test", Writes: []Write{{Ref: Student{ID: id}.Ref()}}}}
+	}
+	free(250)
+	onPebble(s).space.expired.Store(true)
+	wantError(t, "a put beside a deletion", p.Commit(t.Context(), 2, append(gone("ann"), change(Student{ID: "cem"}))), ErrReadOnly)
+	wantError(t, "a deletion", p.Commit(t.Context(), 2, gone("ann")), nil)
+	free(249)
+	onPebble(s).space.expired.Store(true)
+	wantError(t, "a deletion on a full disk", p.Commit(t.Context(), 3, gone("bob")), ErrReadOnly)
+	equal(t, "Load", load(t, p), []Record{Student{ID: "bob"}})
 }

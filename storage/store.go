@@ -31,6 +31,17 @@ func (s *Store) Partition(id string) (*Partition, error) {
 	return &Partition{store: s, keys: keys}, nil
 }
 
+// Writable returns ErrReadOnly while changes are refused because the disk is nearly
+// full, or ErrClosed.
+func (s *Store) Writable() error {
+	release, err := s.acquire(context.Background())
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.backend.writable()
+}
+
 // Close waits for what is under way, loops too, and closes the store. A second
 // Close returns ErrClosed.
 func (s *Store) Close() error {

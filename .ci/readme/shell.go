@@ -78,7 +78,7 @@ func (s *shell) serve(code string) error {
 		return err
 	}
 	for end := time.Now().Add(startTimeout); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		resp, err := http.Get(serverURL + "/healthz")
+		resp, err := http.Get(serverURL + "/readyz")
 		if err != nil {
 			continue
 		}
@@ -107,7 +107,7 @@ func (s *shell) stop() error {
 		err = nil
 	}
 	for range 100 { // the port is free again when the server behind go run is gone
-		if _, gone := http.Get(serverURL + "/healthz"); gone != nil {
+		if _, gone := http.Get(serverURL + "/livez"); gone != nil {
 			return err
 		}
 		time.Sleep(100 * time.Millisecond)

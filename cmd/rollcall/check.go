@@ -46,7 +46,7 @@ func runCheck(ctx context.Context, c console, o clientOptions) error {
 
 func printCheck(c console, report *pb.CheckConsistencyResponse) error {
 	if report.GetConsistent() {
-		_, err := fmt.Fprintf(c.out, "consistent: %d enrolled embeddings on disk, %d searched\n", report.GetStored(), report.GetIndexed())
+		_, err := fmt.Fprintf(c.out, "consistent: %s on disk, %d searched\n", count(int(report.GetStored()), "enrolled embedding"), report.GetIndexed())
 		printCoverage(c.out, "the gallery's model", report.GetCoverage())
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -24,16 +25,26 @@ type clientOptions struct {
 }
 
 func (o *clientOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "address of the server")
+	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "HOST:PORT or address of the server")
 	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
 	o.output.AddFlag(set)
 }
 
+// validate returns a usage error for what cannot be, and makes an address of what --server says.
 func (o *clientOptions) validate() error {
-	if !strings.HasPrefix(o.server, "http://") && !strings.HasPrefix(o.server, "https://") {
-		return usageError("--server is %q; it must start with http:// or https://", o.server)
+	if o.timeout <= 0 {
+		return usageError("--timeout is %v; it can be a time of more than 0, such as 30s", o.timeout)
 	}
-	o.server = strings.TrimRight(o.server, "/")
+	address := o.server
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		address != o.server && u.Port() == "" {
+		return usageError("--server is %q; it can be HOST:PORT, or an address that starts with http:// or https://", o.server)
+	}
+	o.server = strings.TrimRight(address, "/")
 	return nil
 }
 

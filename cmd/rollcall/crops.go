@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
 )
 
@@ -76,7 +76,7 @@ func cropsDelete() command {
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
-				fmt.Fprintf(c.out, "%s deleted\n", id)
+				terminal.Printf(c.out, "%s deleted\n", id)
 				return nil, nil
 			}, c)
 		},
@@ -84,9 +84,9 @@ func cropsDelete() command {
 }
 
 func printCrop(c console, crop *pb.Crop) error {
-	fmt.Fprintf(c.out, "crop     %s\nstudent  %s%s\n", crop.GetCropId(), orDash(crop.GetStudentId()), correctedMark(crop))
+	terminal.Printf(c.out, "crop     %s\nstudent  %s%s\n", crop.GetCropId(), orDash(crop.GetStudentId()), correctedMark(crop))
 	for _, e := range crop.GetEmbeddings() {
-		fmt.Fprintf(c.out, "model    %s (%.12s…) at %s, %d x %d pixels, eyes %.0f pixels apart\n", e.GetModel(), e.GetDigest(),
+		terminal.Printf(c.out, "model    %s (%.12s…) at %s, %d x %d pixels, eyes %.0f pixels apart\n", e.GetModel(), e.GetDigest(),
 			e.GetCreated().AsTime().Local().Format(time.DateTime), e.GetQuality().GetWidth(), e.GetQuality().GetHeight(), e.GetQuality().GetEyeDistance())
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/pflag"
 
@@ -28,7 +27,11 @@ func detectCommand() command {
 it is, and what speaks against identifying them. Sizes and places are in pixels
 of the photo as it is shown; the size is the side of the square around a face,
 3.2 distances of the eyes. A file that cannot be used does not stop the others;
-the exit code is 1 then.`,
+the exit code is 1 then.
+
+A FILE may be a pipe, such as /dev/stdin. With --output json each file is one
+line with its name as "file"; one that could not be used has "code" and
+"message" in place of faces.`,
 		flags: func(set *pflag.FlagSet) {
 			set.Float32Var(&o.leastSize, "least-size", 0,
 				"size of the smallest face that has to be found; smaller takes longer; 0: what the photo's size allows")
@@ -44,32 +47,30 @@ the exit code is 1 then.`,
 }
 
 func runDetect(ctx context.Context, c console, o detectOptions, files []string) error {
+	if !within(o.leastSize, 0, maxLeastSize) {
+		return usageError("--least-size is %v; it can be 0 (what the photo's size allows) to %d pixels", o.leastSize, maxLeastSize)
+	}
 	if err := o.validate(); err != nil {
 		return err
 	}
 	client := o.attendance()
-	return o.eachFile(ctx, c, files, func(file string) error {
-		image, err := readImage(file, maxPhotoBytes, "save it in a lower quality")
-		if err != nil {
-			return err
-		}
-		resp, err := client.Detect(ctx, &pb.DetectRequest{Image: image, LeastSize: o.leastSize})
-		if err != nil {
-			return err
-		}
-		if o.output.JSON() {
-			return printMessage(c.out, resp)
-		}
-		return printFaces(c.out, file, resp)
-	})
+	return fileCalls[*pb.DetectResponse]{
+		ask: func(file string) (*pb.DetectResponse, error) {
+			image, err := readImage(ctx, file, maxPhotoBytes, "save it in a lower quality")
+			if err != nil {
+				return nil, err
+			}
+			return client.Detect(ctx, &pb.DetectRequest{Image: image, LeastSize: o.leastSize})
+		},
+		show: func(file string, resp *pb.DetectResponse) error { return printFaces(c.out, file, resp) },
+	}.each(ctx, c, &o.clientOptions, files)
 }
 
+// maxLeastSize is what the contract allows.
+const maxLeastSize = 10_000
+
 func printFaces(out io.Writer, file string, resp *pb.DetectResponse) error {
-	faces := "faces"
-	if len(resp.GetFaces()) == 1 {
-		faces = "face"
-	}
-	fmt.Fprintf(out, "%s  %d x %d pixels, %d %s\n", file, resp.GetWidth(), resp.GetHeight(), len(resp.GetFaces()), faces)
+	terminal.Printf(out, "%s  %d x %d pixels, %s\n", file, resp.GetWidth(), resp.GetHeight(), count(len(resp.GetFaces()), "face"))
 	var rows [][]string
 	for i, f := range resp.GetFaces() {
 		b := f.GetBox()
@@ -83,24 +84,4 @@ func printFaces(out io.Writer, file string, resp *pb.DetectResponse) error {
 		return nil
 	}
 	return terminal.PrintTable(out, []string{"    FACE", "SIZE", "SCORE", "BOX", "UNUSABLE"}, rows)
-}
-
-// maxPhotoBytes is what the contract allows a photo to have.
-const maxPhotoBytes = 16 << 20
-
-// readImage reads an image file, but not one that the server would refuse for its size.
-func readImage(file string, most int64, advice string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case info.IsDir():
-		return nil, fmt.Errorf("%s is a folder, not an image", file)
-	case info.Size() > most:
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that it may have: %s", file, info.Size(), most, advice)
-	case info.Size() == 0:
-		return nil, fmt.Errorf("%s is empty", file)
-	}
-	return os.ReadFile(file)
 }

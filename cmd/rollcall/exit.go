@@ -1,20 +1,28 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
+	"strings"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"rollcall/cmd/terminal"
 )
 
 // The exit codes, which scripts rely on; help.go explains them to people.
 const (
 	exitOK          = 0
-	exitFailure     = 1 // what was asked for failed
-	exitUsage       = 2 // the command line is wrong
-	exitNoMatch     = 3 // identify: a probe is no MATCH
-	exitSome        = 4 // enroll: some crops were not enrolled
-	exitUnavailable = 5 // the server cannot be reached or takes no calls now
+	exitFailure     = 1   // what was asked for failed
+	exitUsage       = 2   // the command line is wrong
+	exitNoMatch     = 3   // identify: a probe is no MATCH
+	exitSome        = 4   // enroll: some crops were not enrolled
+	exitUnavailable = 5   // the server cannot be reached or takes no calls now
+	exitInterrupted = 130 // as shells say it of SIGINT
 )
 
 // exitError is an error with an exit code. Without err nothing is printed:
@@ -46,12 +54,57 @@ func callError(server string, err error) error {
 	if !errors.As(err, &answer) {
 		return err
 	}
-	if !connect.IsWireError(answer) && answer.Code() == connect.CodeUnavailable {
-		return &exitError{exitUnavailable, fmt.Errorf("no server answers at %s: start one with \"rollcall serve\", or name it with --server (%s)", server, answer.Message())}
+	if !connect.IsWireError(answer) {
+		switch answer.Code() {
+		case connect.CodeCanceled:
+			return context.Canceled
+		case connect.CodeInternal:
+			if errors.Is(err, proto.Error) { // the request cannot be written
+				return usageError("a name on the command line is not UTF-8")
+			}
+		case connect.CodeUnavailable:
+			return &exitError{exitUnavailable, fmt.Errorf("no server answers at %s: start one with \"rollcall serve\", or name it with --server (%s)", server, answer.Message())}
+		case connect.CodeDeadlineExceeded:
+			return &exitError{exitUnavailable, fmt.Errorf("the server at %s has not answered in time: try again, or allow more with --timeout", server)}
+		}
 	}
 	code := exitFailure
 	if answer.Code() == connect.CodeUnavailable || answer.Code() == connect.CodeResourceExhausted {
 		code = exitUnavailable
 	}
-	return &exitError{code, fmt.Errorf("%s (%s)", answer.Message(), answer.Code())}
+	return &exitError{code, fmt.Errorf("%s (%s)", withFlagNames(answer.Message()), answer.Code())}
+}
+
+// flagNames is what the command line calls the fields of the contract that the server's
+// messages name.
+var flagNames = map[string]string{
+	"allow_duplicate": "--allow-duplicate",
+	"max_candidates":  "--candidates",
+	"least_size":      "--least-size",
+	"student_id":      "student",
+	"student_ids":     "students",
+	"crop_id":         "crop",
+}
+
+// quotedOrField finds what may be the name of a field, and passes over what is quoted: an id.
+var quotedOrField = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|[a-z]+(?:_[a-z]+)+`)
+
+// withFlagNames returns a message of the server for the person at the terminal, who knows
+// flags and not fields.
+func withFlagNames(message string) string {
+	return quotedOrField.ReplaceAllStringFunc(message, func(found string) string {
+		if name, ok := flagNames[found]; ok {
+			return name
+		}
+		return found
+	})
+}
+
+// printError prints an error. Its lines stay lines; nothing else in it steers the terminal.
+func printError(out io.Writer, err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = terminal.Escape(line)
+	}
+	fmt.Fprintf(out, "rollcall: %s\n", strings.Join(lines, "\n"))
 }

@@ -1,33 +1,68 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"unicode/utf8"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"rollcall/cmd/terminal"
 )
 
-// eachFile does something with each file; do returns the errors of its call as they are. What fails for
-// one file is printed with its name, and the others are still done: in the end the exit code says so.
-// What every file would meet ends it at once.
-func (o *clientOptions) eachFile(ctx context.Context, c console, files []string, do func(file string) error) error {
+// fileCalls asks the server about each of some files. Ask returns the errors of its call as
+// they are; show prints an answer for people.
+type fileCalls[M proto.Message] struct {
+	ask  func(file string) (M, error)
+	show func(file string, answer M) error
+}
+
+// each asks about each file and prints the answers: one line of JSON for each file, or what
+// show prints. What fails for one file is printed with its name, and the others are still
+// asked about: in the end the exit code says so. What every file would meet ends it at once.
+func (f fileCalls[M]) each(ctx context.Context, c console, o *clientOptions, files []string) error {
 	failed := false
-	for _, file := range files {
-		err := do(file)
-		if err == nil {
+	for i, file := range files {
+		answer, err := f.ask(file)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && o.output.JSON():
+			err = printFileJSON(c.out, file, answer)
+		case err == nil:
+			err = f.show(file, answer)
+		default:
+			if o.output.JSON() {
+				if err := json.NewEncoder(c.out).Encode(failureOf(file, err)); err != nil {
+					return err
+				}
+			}
+			said := fileError(file, callError(o.server, err))
+			if wire := new(connect.Error); errors.As(err, &wire) && stopsAll(wire.Code()) {
+				if left := len(files) - i - 1; left > 0 {
+					said = fmt.Errorf("%w; stopped before %s", said, count(left, "other file"))
+				}
+				return said
+			}
+			if len(files) == 1 {
+				return said
+			}
+			failed = true
+			printError(c.err, said)
 			continue
 		}
-		everyFile := ctx.Err() != nil
-		if answer := new(connect.Error); errors.As(err, &answer) {
-			everyFile = everyFile || stopsAll(answer.Code())
-			err = fmt.Errorf("%s: %w", file, callError(o.server, err))
-		}
-		if everyFile || len(files) == 1 {
+		if err != nil {
 			return err
 		}
-		failed = true
-		fmt.Fprintf(c.err, "rollcall: %v\n", err)
 	}
 	if failed {
 		return &exitError{code: exitFailure}
@@ -44,4 +79,116 @@ func stopsAll(code connect.Code) bool {
 		return true
 	}
 	return false
+}
+
+// printFileJSON prints a response as one line of JSON, with the field "file" before its own.
+func printFileJSON(out io.Writer, file string, m proto.Message) error {
+	answer, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	name, err := json.Marshal(utf8Name(file))
+	if err != nil {
+		return err
+	}
+	line := bytes.NewBuffer(append([]byte(`{"file":`), name...))
+	if proto.Size(m) > 0 {
+		line.WriteByte(',')
+	}
+	var fields bytes.Buffer
+	if err := json.Compact(&fields, answer); err != nil { // protojson puts blanks in at random
+		return err
+	}
+	line.Write(fields.Bytes()[len("{"):])
+	line.WriteByte('\n')
+	_, err = line.WriteTo(out)
+	return err
+}
+
+// fileFailure is a file that could not be used, and why.
+type fileFailure struct {
+	File    string `json:"file"`
+	Code    string `json:"code"` // a code of the contract, or "unreadable"
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message"`
+}
+
+// unreadable is a file that the server has not seen.
+func unreadable(file string, err error) fileFailure {
+	return fileFailure{File: utf8Name(file), Code: "unreadable", Message: withoutPath(err).Error()}
+}
+
+// failureOf is what an error of a call, or of reading the file, comes to.
+func failureOf(file string, err error) fileFailure {
+	var answer *connect.Error
+	if !errors.As(err, &answer) {
+		return unreadable(file, err)
+	}
+	f := fileFailure{File: utf8Name(file), Code: answer.Code().String(), Message: withFlagNames(answer.Message())}
+	for _, detail := range answer.Details() {
+		if value, err := detail.Value(); err == nil {
+			if info, ok := value.(*errdetails.ErrorInfo); ok {
+				f.Reason = info.GetReason()
+			}
+		}
+	}
+	return f
+}
+
+// fileError names the file first, and once.
+func fileError(file string, err error) error {
+	return fmt.Errorf("%s: %w", file, withoutPath(err))
+}
+
+// withoutPath returns the cause of an error that names a file which is named already.
+func withoutPath(err error) error {
+	if path, ok := err.(*fs.PathError); ok {
+		return path.Err
+	}
+	return err
+}
+
+// utf8Name returns a name as JSON can hold it.
+func utf8Name(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	return terminal.Escape(name)
+}
+
+// readImage reads an image file or a pipe, but no more than the server would take.
+func readImage(ctx context.Context, file string, most int64, advice string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// A pipe may have nothing to read for long.
+	defer context.AfterFunc(ctx, func() { f.Close() })()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, errors.New("it is a folder, not an image")
+	}
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, err
+	case len(b) == 0:
+		return nil, errors.New("it is empty")
+	case int64(len(b)) > most:
+		return nil, fmt.Errorf("it has more than the %d bytes that it may have: %s", most, advice)
+	}
+	return b, nil
+}
+
+const (
+	// maxCropBytes is what the contract allows a crop to have.
+	maxCropBytes = 8 << 20
+	// maxPhotoBytes is what the contract allows a photo to have.
+	maxPhotoBytes = 16 << 20
+)
+
+func readCrop(ctx context.Context, file string) ([]byte, error) {
+	return readImage(ctx, file, maxCropBytes, "cut the face out")
 }

@@ -32,6 +32,7 @@ func root() command {
 			runtimeCommand(),
 			checkCommand(),
 			benchCommand(),
+			completionCommand(),
 			versionCommand(),
 		},
 	}
@@ -42,7 +43,8 @@ const exitHelp = `Every flag can be set by an environment variable: --index-engi
 ROLLCALL_INDEX_ENGINE. "rollcall COMMAND --help" lists a command's flags.
 
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 identify: not a match;
-4 enroll: some crops were left out; 5 the server cannot be reached or is busy.
+4 enroll: some crops were left out; 5 the server cannot be reached or is busy;
+130 interrupted.
 `
 
 // help prints the help of a command with children, or of the child that the
@@ -52,11 +54,11 @@ func help(out io.Writer, cmd command, path string, args []string) error {
 		if word == "help" || strings.HasPrefix(word, "-") {
 			continue
 		}
-		child := findChild(cmd, word)
-		if child == nil {
-			return usageError("%s has no command %q; %q lists them", path, word, path+" help")
+		child, err := findChild(cmd, path, word)
+		if err != nil {
+			return err
 		}
-		cmd, path = *child, path+" "+word
+		cmd, path = child, path+" "+word
 	}
 	if cmd.children == nil {
 		set := pflag.NewFlagSet(path, pflag.ContinueOnError)
@@ -77,15 +79,6 @@ func help(out io.Writer, cmd command, path string, args []string) error {
 	}
 	if path == "rollcall" {
 		fmt.Fprint(out, "\n", exitHelp)
-	}
-	return nil
-}
-
-func findChild(cmd command, name string) *command {
-	for i := range cmd.children {
-		if cmd.children[i].name == name {
-			return &cmd.children[i]
-		}
 	}
 	return nil
 }

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,4 +58,69 @@ func TestTheArrowsOfTheHouse(t *testing.T) {
 			t.Errorf("there is no package %s", name)
 		}
 	}
+}
+
+// TestGoroutinesOfHandlers holds that in package rpc only Server.part starts
+// goroutines: a panic in any other would end the process.
+func TestGoroutinesOfHandlers(t *testing.T) {
+	files, err := filepath.Glob("../../rpc/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, at := range bareGoroutines(t, name, nil) {
+			t.Errorf("%s starts a goroutine: let Server.part do it, which keeps a panic from ending the process", at)
+		}
+	}
+	if len(files) < 10 {
+		t.Errorf("package rpc has only %d files", len(files))
+	}
+}
+
+// TestBareGoroutinesAreSeen tries what the test above rests on.
+func TestBareGoroutinesAreSeen(t *testing.T) {
+	for body, want := range map[string]int{
+		"go f()":                               1,
+		"go func() {}()":                       1,
+		"var wg sync.WaitGroup; wg.Go(f)":      1,
+		"func() { g.TryGo(f); s.part(f) }()":   1,
+		"s.part(f); context.AfterFunc(ctx, f)": 0,
+	} {
+		if got := bareGoroutines(t, "x.go", "package rpc\nfunc f() { "+body+" }"); len(got) != want {
+			t.Errorf("%s: %v, want %d", body, got, want)
+		}
+	}
+	if got := bareGoroutines(t, "x.go", "package rpc\nfunc (s *Server) part() { group.Go(f) }"); len(got) > 0 {
+		t.Errorf("in part: %v", got)
+	}
+}
+
+// bareGoroutines returns where a file starts goroutines outside of the method part.
+func bareGoroutines(t *testing.T, name string, source any) (places []string) {
+	t.Helper()
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, name, source, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		started := false
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			return n.Recv == nil || n.Name.Name != "part"
+		case *ast.GoStmt:
+			started = true
+		case *ast.CallExpr:
+			called, ok := n.Fun.(*ast.SelectorExpr)
+			started = ok && (called.Sel.Name == "Go" || called.Sel.Name == "TryGo")
+		}
+		if started {
+			places = append(places, set.Position(n.Pos()).String())
+		}
+		return true
+	})
+	return places
 }

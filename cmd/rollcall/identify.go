@@ -30,7 +30,11 @@ func identifyCommand() command {
 		long: `Asks the server whose face is on each crop, among everybody or in a scope.
 Exit code 3 where a crop is no match: UNKNOWN (nobody in scope), AMBIGUOUS
 (two students are too close) or UNUSABLE (take another picture). A file that
-cannot be used does not stop the others; the exit code is 1 then.`,
+cannot be used does not stop the others; the exit code is 1 then.
+
+A FILE may be a pipe, such as /dev/stdin. With --output json each file is one
+line with its name as "file"; one that could not be used has "code" and
+"message" in place of a verdict.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringArrayVar(&o.groups, "group", nil, "only students of this group; may be repeated")
 			set.StringArrayVar(&o.students, "student", nil, "only this student; may be repeated")
@@ -54,45 +58,59 @@ func runIdentify(ctx context.Context, c console, o identifyOptions, files []stri
 	}
 	client := o.attendance()
 	unmatched := false
-	err := o.eachFile(ctx, c, files, func(file string) error {
-		image, err := readCrop(file)
-		if err != nil {
-			return err
-		}
-		resp, err := client.Identify(ctx, &pb.IdentifyRequest{
-			Image:         image,
-			Scope:         &pb.Scope{Groups: o.groups, StudentIds: o.students},
-			Model:         o.model,
-			Fpir:          o.fpir,
-			MaxCandidates: o.candidates,
-		})
-		if err != nil {
-			return err
-		}
-		unmatched = unmatched || resp.GetVerdict() != pb.Verdict_VERDICT_MATCH
-		if o.output.JSON() {
-			return printMessage(c.out, resp)
-		}
-		return printIdentification(c.out, file, resp)
-	})
+	calls := fileCalls[*pb.IdentifyResponse]{
+		ask: func(file string) (*pb.IdentifyResponse, error) {
+			image, err := readCrop(ctx, file)
+			if err != nil {
+				return nil, err
+			}
+			resp, err := client.Identify(ctx, &pb.IdentifyRequest{
+				Image:         image,
+				Scope:         &pb.Scope{Groups: o.groups, StudentIds: o.students},
+				Model:         o.model,
+				Fpir:          o.fpir,
+				MaxCandidates: o.candidates,
+			})
+			unmatched = unmatched || err == nil && resp.GetVerdict() != pb.Verdict_VERDICT_MATCH
+			return resp, err
+		},
+		show: func(file string, resp *pb.IdentifyResponse) error { return printIdentification(c.out, file, resp) },
+	}
+	err := calls.each(ctx, c, &o.clientOptions, files)
 	if err == nil && unmatched {
 		return &exitError{code: exitNoMatch}
 	}
 	return err
 }
 
+// validate returns a usage error for what the server would refuse for every file.
+func (o *identifyOptions) validate() error {
+	if o.fpir != 0 {
+		if err := checkFPIR("--fpir", o.fpir); err != nil {
+			return err
+		}
+	}
+	if o.candidates < 0 || o.candidates > maxCandidates {
+		return usageError("--candidates is %d; it can be 0 (five) to %d", o.candidates, maxCandidates)
+	}
+	return o.clientOptions.validate()
+}
+
+// maxCandidates is what the contract allows.
+const maxCandidates = 100
+
 func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) error {
 	verdict := strings.TrimPrefix(resp.GetVerdict().String(), "VERDICT_")
-	fmt.Fprintf(out, "%s  %s", file, verdict)
+	terminal.Printf(out, "%s  %s", file, verdict)
 	if resp.GetStudentId() != "" {
-		fmt.Fprintf(out, "  %s", resp.GetStudentId())
+		terminal.Printf(out, "  %s", resp.GetStudentId())
 	}
 	if resp.GetVerdict() == pb.Verdict_VERDICT_UNUSABLE {
 		fmt.Fprintf(out, "  (%s)\n", reasonsText(resp.GetReasons()))
 		return nil
 	}
-	fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %d students in scope",
-		resp.GetSimilarity(), resp.GetThreshold(), resp.GetStudentsInScope())
+	fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %s in scope",
+		resp.GetSimilarity(), resp.GetThreshold(), count(int(resp.GetStudentsInScope()), "student"))
 	if len(resp.GetReasons()) > 0 {
 		fmt.Fprintf(out, "  (%s)", reasonsText(resp.GetReasons()))
 	}
@@ -114,8 +132,9 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 
 // warningTexts say what is wrong and what to do.
 var warningTexts = map[pb.Warning]string{
-	pb.Warning_WARNING_OTHER_MODEL:  "not the gallery's model: only the crops that this one embedded are compared (\"rollcall settings show\")",
-	pb.Warning_WARNING_OTHER_RECIPE: "the gallery's embeddings were made with another locator or alignment, and compare less well (\"rollcall settings show\")",
+	pb.Warning_WARNING_OTHER_MODEL:    "not the gallery's model: only the crops that this one embedded are compared (\"rollcall settings show\")",
+	pb.Warning_WARNING_OTHER_RECIPE:   "the gallery's embeddings were made with another locator or alignment, and compare less well (\"rollcall settings show\")",
+	pb.Warning_WARNING_NOT_CALIBRATED: "the model has no calibration, so the fpir has no effect: more strangers may get a name than it says",
 }
 
 // reasonsText writes reasons as words: "no face, too dark".
@@ -126,9 +145,3 @@ func reasonsText(reasons []pb.Reason) string {
 	}
 	return strings.Join(words, ", ")
 }
-
-// maxCropBytes is what the contract allows an image to have.
-const maxCropBytes = 8 << 20
-
-// readCrop reads an image file, but not one that the server would refuse for its size.
-func readCrop(file string) ([]byte, error) { return readImage(file, maxCropBytes, "cut the face out") }

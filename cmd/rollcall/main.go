@@ -12,10 +12,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"rollcall/models"
 )
 
 // console is where a command reads and writes.
@@ -39,7 +42,7 @@ type command struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the program at once
 	os.Exit(execute(ctx, console{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:]))
 }
 
@@ -51,13 +54,16 @@ func execute(ctx context.Context, c console, args []string) int {
 		return exitOK
 	case errors.Is(err, pflag.ErrHelp):
 		return exitOK
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(c.err, "rollcall: interrupted")
+		return exitInterrupted
 	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
 		exit = &exitError{code: exitFailure, err: err}
 	}
 	if exit.err != nil {
-		fmt.Fprintf(c.err, "rollcall: %v\n", err) // all of it: what wraps the exit code says where
+		printError(c.err, err) // all of it: what wraps the exit code says where
 	}
 	return exit.code
 }
@@ -78,7 +84,7 @@ func dispatch(ctx context.Context, c console, cmd command, path string, args []s
 		if errors.Is(err, pflag.ErrHelp) {
 			return err
 		}
-		return usageError("%v; %q lists the flags", err, path+" --help")
+		return flagError(err, set, path)
 	}
 	if err := setFromEnvironment(set); err != nil {
 		return err
@@ -90,25 +96,67 @@ func dispatchChild(ctx context.Context, c console, cmd command, path string, arg
 	if len(args) == 0 || args[0] == "--help" || args[0] == "-h" || args[0] == "help" {
 		return help(c.out, cmd, path, args)
 	}
+	if path == "rollcall" && args[0] == "--version" {
+		args = append([]string{"version"}, args[1:]...)
+	}
+	child, err := findChild(cmd, path, args[0])
+	if err != nil {
+		return err
+	}
+	return dispatch(ctx, c, child, path+" "+child.name, args[1:])
+}
+
+// findChild returns the command that a word names.
+func findChild(cmd command, path, word string) (command, error) {
+	if strings.HasPrefix(word, "-") {
+		return command{}, usageError("%s needs a command before %s; %q lists them", path, word, path+" help")
+	}
+	var names []string
 	for _, child := range cmd.children {
-		if child.name == args[0] {
-			return dispatch(ctx, c, child, path+" "+child.name, args[1:])
+		if child.name == word {
+			return child, nil
+		}
+		names = append(names, child.name)
+	}
+	if near := models.Similar(word, names); len(near) > 0 {
+		return command{}, usageError("%s has no command %q; did you mean %s?", path, word, strings.Join(near, " or "))
+	}
+	return command{}, usageError("%s has no command %q; %q lists them", path, word, path+" help")
+}
+
+// flagError says which flag may have been meant by one that there is not.
+func flagError(err error, set *pflag.FlagSet, path string) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		word := unknown.GetSpecifiedName()
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			word = short // a flag with one hyphen in place of two
+		}
+		var names []string
+		set.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		near := models.Similar(word, names)
+		if slices.Contains(names, word) {
+			near = []string{word}
+		}
+		if len(near) > 0 {
+			return usageError("%v; did you mean --%s?", err, strings.Join(near, " or --"))
 		}
 	}
-	return usageError("%s has no command %q; %q lists them", path, args[0], path+" help")
+	return usageError("%v; %q lists the flags", err, path+" --help")
 }
 
 // environmentPrefix starts the variables that set flags: ROLLCALL_LISTEN is
 // --listen.
 const environmentPrefix = "ROLLCALL_"
 
-// setFromEnvironment sets the flags that the command line leaves alone.
+// setFromEnvironment sets the flags that the command line leaves alone. An empty variable is
+// as good as none: that is how containers and scripts say that it is not set.
 func setFromEnvironment(set *pflag.FlagSet) error {
 	var failed error
 	set.VisitAll(func(f *pflag.Flag) {
 		name := environmentPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
-		if !ok || f.Changed || failed != nil {
+		value := os.Getenv(name)
+		if value == "" || f.Changed || failed != nil {
 			return
 		}
 		if err := set.Set(f.Name, value); err != nil {

@@ -169,7 +169,7 @@ func printModel(c console, m models.Model) error {
 	}
 	for _, row := range rows {
 		if row[1] != "" {
-			if _, err := fmt.Fprintf(c.out, "%-11s%s\n", row[0], row[1]); err != nil {
+			if err := terminal.Printf(c.out, "%-11s%s\n", row[0], row[1]); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
 	"rollcall/models"
@@ -27,8 +28,7 @@ func printInstalled(c console, lib *models.Library, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.out, "%s installed (%s, licence %s, sha256 %.12s…)\n", name, m.Contract.Kind, m.Contract.Licence.Name, m.Contract.SHA256)
-	return err
+	return terminal.Printf(c.out, "%s installed (%s, licence %s, sha256 %.12s…)\n", name, m.Contract.Kind, m.Contract.Licence.Name, m.Contract.SHA256)
 }
 
 func modelsAdd() command {
@@ -128,13 +128,13 @@ func runVerify(c console, lib *models.Library, check models.CheckFunc, names []s
 	for _, name := range names {
 		if err := verifyOne(lib, check, name); err != nil {
 			bad++
-			fmt.Fprintf(c.out, "%s  BAD: %v\n", name, err)
+			terminal.Printf(c.out, "%s  BAD: %v\n", name, err)
 			continue
 		}
-		fmt.Fprintf(c.out, "%s  ok\n", name)
+		terminal.Printf(c.out, "%s  ok\n", name)
 	}
 	if bad > 0 {
-		return &exitError{exitFailure, fmt.Errorf("%d of %d models cannot be used", bad, len(names))}
+		return &exitError{exitFailure, fmt.Errorf("cannot be used: %d of %s", bad, count(len(names), "model"))}
 	}
 	return nil
 }
@@ -170,8 +170,7 @@ func modelsRemove() command {
 			if err := lib.Remove(args[0]); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.out, "%s removed\n", args[0])
-			return err
+			return terminal.Printf(c.out, "%s removed\n", args[0])
 		},
 	}
 }

@@ -82,10 +82,10 @@ func pullOne(ctx context.Context, c console, lib *models.Library, name string, p
 // printPlan says what is about to be downloaded, and what somebody has to know
 // who will use it on pupils.
 func printPlan(out io.Writer, k models.Contract, mirror string) {
-	fmt.Fprintf(out, "%s: %s\n", k.Name, k.Title)
-	fmt.Fprintf(out, "  size        %s\n", downloadSize(k, mirror))
-	fmt.Fprintf(out, "  licence     %s\n", strings.TrimSpace(k.Licence.Name+"  "+k.Licence.URL))
-	fmt.Fprintf(out, "  trained on  %s\n", k.TrainingData)
+	terminal.Printf(out, "%s: %s\n", k.Name, k.Title)
+	terminal.Printf(out, "  size        %s\n", downloadSize(k, mirror))
+	terminal.Printf(out, "  licence     %s\n", strings.TrimSpace(k.Licence.Name+"  "+k.Licence.URL))
+	terminal.Printf(out, "  trained on  %s\n", k.TrainingData.String())
 }
 
 // downloadSize is how much a pull will bring.

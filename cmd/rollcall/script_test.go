@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -66,13 +68,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// waitReady is the script command "ready": it waits until the server answers.
+// waitReady is the script command "ready": it waits until the server takes calls,
+// even where it has no model for them.
 func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 	for range 600 {
-		resp, err := http.Get("http://" + ts.Getenv("ADDRESS") + "/healthz")
+		resp, err := http.Get("http://" + ts.Getenv("ADDRESS") + "/readyz")
 		if err == nil {
+			why, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if err == nil && !bytes.HasPrefix(why, []byte("STARTING")) {
 				return
 			}
 		}

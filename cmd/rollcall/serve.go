@@ -164,7 +164,7 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 		}
 	}
 	for _, o := range list {
-		config.announceDifferences(out, p.embedder, o)
+		config.announceDifferences(out, p, o)
 	}
 	fmt.Fprintf(out, "Try it:\n  printf '{\"image\":\"%%s\"}' \"$(base64 < probe.jpg | tr -d '\\n')\" |\n    curl -s --json @- %s/rollcall.v1.AttendanceService/Identify\n", url)
 	return nil
@@ -194,7 +194,7 @@ func announceModel(ctx context.Context, out io.Writer, p *serveParts, name strin
 
 // announceDifferences names what a gallery keeps of its own against the flags that
 // were given, and where this server would embed crops otherwise than it was done.
-func (config *serveConfig) announceDifferences(out io.Writer, e *embedder.Embedder, o gallery.Overview) {
+func (config *serveConfig) announceDifferences(out io.Writer, p *serveParts, o gallery.Overview) {
 	note := func(format string, args ...any) {
 		fmt.Fprintf(out, "  note     gallery %s: %s\n", o.ID, fmt.Sprintf(format, args...))
 	}
@@ -213,7 +213,10 @@ func (config *serveConfig) announceDifferences(out io.Writer, e *embedder.Embedd
 	if o.Settings.Model == "" {
 		return
 	}
-	recipe, err := e.Recipe(o.Settings.Model)
+	if m, err := p.library.Model(o.Settings.Model); err == nil && len(m.Contract.Calibration) == 0 && o.Settings.FPIR != gallery.DefaultFPIR {
+		note("its fpir of %v has no effect: model %s has no calibration, and a MATCH needs the %v that its makers publish, whatever the gallery's size", o.Settings.FPIR, o.Settings.Model, m.Contract.Threshold)
+	}
+	recipe, err := p.embedder.Recipe(o.Settings.Model)
 	switch {
 	case err != nil:
 		note("its model %s cannot be used, and nobody is recognised without it: %v", o.Settings.Model, err)

@@ -25,6 +25,7 @@ import (
 type serveConfig struct {
 	listen, data string
 	expose       bool
+	hosts        []string
 	library      libraryOptions
 	install      installOptions
 	ort          ortlib.Options
@@ -40,6 +41,7 @@ type serveConfig struct {
 	acceptLoss                         bool
 	allowEmbeddings                    bool
 	requestTimeout, drainTimeout       time.Duration
+	requestMemoryMiB                   int64
 	logFormat, logLevel                string
 
 	address *net.TCPAddr   // what listen says; set by validate
@@ -49,7 +51,8 @@ type serveConfig struct {
 func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	config.set = set
 	set.StringVar(&config.listen, "listen", "127.0.0.1:8787", "address to answer on; port 0 takes a free one")
-	set.BoolVar(&config.expose, "expose", false, "allow --listen on more than this machine, though nobody has to log in")
+	set.BoolVar(&config.expose, "expose", false, "allow --listen on more than this machine, though nobody has to log in, and calls by any address of it")
+	set.StringSliceVar(&config.hosts, "host", nil, "name that clients may call the server by, beside localhost; may be given several times")
 	set.StringVar(&config.data, "data", "rollcall-data", "folder of the gallery; made when missing")
 	config.library.addFlags(set)
 	set.StringVar(&config.model, "model", "", "embedder that a new gallery starts with; empty: the one of its first crop, and until then the best one installed")
@@ -68,6 +71,7 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	set.BoolVar(&config.acceptLoss, "accept-loss", false, "start although changes that were acknowledged are missing on disk, and go on with what is there")
 	set.BoolVar(&config.allowEmbeddings, "allow-embeddings", false, "give embeddings to clients that ask; a face can be rebuilt from one")
 	set.DurationVar(&config.requestTimeout, "request-timeout", 30*time.Second, "end a call that takes longer")
+	set.Int64Var(&config.requestMemoryMiB, "request-memory", 256, "MiB that requests may take while they are read and answered, before more are refused")
 	set.DurationVar(&config.drainTimeout, "drain-timeout", 20*time.Second, "wait this long for calls in flight when stopping")
 	set.StringVar(&config.logFormat, "log-format", "text", oneOf(logFormats))
 	set.StringVar(&config.logLevel, "log-level", "info", oneOf(logLevels))
@@ -107,6 +111,8 @@ func (config *serveConfig) validate() error {
 		{"index-engine", config.engine, slices.Contains(index.Engines, config.engine), oneOf(index.Engines)},
 		{"fpir", config.fpir, within(config.fpir, gallery.MinFPIR, gallery.MaxFPIR), fmt.Sprintf("%v to %v", gallery.MinFPIR, gallery.MaxFPIR)},
 		{"margin", config.margin, within(config.margin, 0, 2), "0 to 2"},
+		{"host", strings.Join(config.hosts, ","), !slices.ContainsFunc(config.hosts, notHost), "names without scheme, port and path, such as rollcall.school.example"},
+		{"request-memory", config.requestMemoryMiB, within(config.requestMemoryMiB, rpc.MinRequestBytes>>20, maxMemoryMiB), fmt.Sprintf("%d to %d MiB", rpc.MinRequestBytes>>20, maxMemoryMiB)},
 		{"request-timeout", config.requestTimeout, config.requestTimeout > 0, "a time of more than 0, such as 30s"},
 		{"drain-timeout", config.drainTimeout, config.drainTimeout > 0, "a time of more than 0, such as 20s"},
 		{"log-format", config.logFormat, slices.Contains(logFormats, config.logFormat), oneOf(logFormats)},
@@ -139,6 +145,8 @@ func within[T int | int64 | float32 | float64](value, least, most T) bool {
 	return value >= least && value <= most
 }
 
+func notHost(name string) bool { return name == "" || strings.ContainsAny(name, "/:* ") }
+
 // oneOf writes choices as "a, b or c".
 func oneOf(choices []string) string {
 	last := len(choices) - 1
@@ -159,7 +167,9 @@ func (config *serveConfig) logger(w io.Writer) *slog.Logger {
 func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics) rpc.Options {
 	return rpc.Options{
 		AllowEmbeddings: config.allowEmbeddings,
-		LocalOnly:       !config.expose,
+		Exposed:         config.expose,
+		Hosts:           config.hosts,
+		RequestBytes:    config.requestMemoryMiB << 20,
 		// One session's worth of crops in flight for each core keeps a stream fed.
 		StreamWorkers:  2 * runtime.GOMAXPROCS(0),
 		RequestTimeout: config.requestTimeout,

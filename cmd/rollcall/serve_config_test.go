@@ -50,6 +50,11 @@ func TestServeRefusesWhatCannotBe(t *testing.T) {
 		{"margin", "-0.1", "0 to 2"},
 		{"margin", "2.5", "0 to 2"},
 		{"margin", "NaN", "0 to 2"},
+		{"host", "https://rollcall.example", "without scheme"},
+		{"host", "rollcall.example:8787", "without scheme, port"},
+		{"host", "a,,b", "without scheme"},
+		{"request-memory", "63", "64 to 1048576 MiB"},
+		{"request-memory", "-1", "64 to 1048576 MiB"},
 		{"request-timeout", "0s", "more than 0"},
 		{"request-timeout", "-30s", "more than 0"},
 		{"drain-timeout", "0s", "more than 0"},
@@ -61,6 +66,9 @@ func TestServeRefusesWhatCannotBe(t *testing.T) {
 	} {
 		t.Run(bad.flag+"="+bad.value, func(t *testing.T) {
 			refused(t, bad.flag, bad.may, "--"+bad.flag+"="+bad.value)
+			if bad.value == "" {
+				return // an empty variable is none
+			}
 			t.Setenv(environmentPrefix+strings.ToUpper(strings.ReplaceAll(bad.flag, "-", "_")), bad.value)
 			refused(t, bad.flag, bad.may)
 		})
@@ -117,7 +125,7 @@ func TestServeTakesWhatIsAllowed(t *testing.T) {
 			{},
 			{"--listen=127.0.0.1:0", "--sessions=1024", "--threads-per-session=4", "--queue=10000", "--model-ttl=10m", "--model-memory=1048576"},
 			{"--listen=localhost:8787", "--fpir=0.5", "--margin=2", "--log-format=json", "--log-level=error", "--request-timeout=1ms"},
-			{"--listen=0.0.0.0:0", "--expose"},
+			{"--listen=0.0.0.0:0", "--expose", "--host=rollcall.example", "--host=Rollcall,rollcall.", "--request-memory=64"},
 			{"--listen=[::1]:0"},
 		} {
 			var config serveConfig

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
+	"rollcall/cmd/terminal"
+	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 )
 
@@ -95,7 +96,24 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 			return nil, usageError("%s is %q; it is a number, such as 0.01", name, value)
 		}
 	}
+	if change.Fpir != nil {
+		if err := checkFPIR("fpir", change.GetFpir()); err != nil {
+			return nil, err
+		}
+	}
+	if change.Margin != nil && !within(change.GetMargin(), 0, 2) {
+		return nil, usageError("margin is %v; it can be 0 to 2", change.GetMargin())
+	}
 	return change, nil
+}
+
+// checkFPIR returns a usage error unless a gallery takes the rate that name, a flag or a
+// setting, is set to.
+func checkFPIR(name string, fpir float64) error {
+	if fpir >= gallery.MinFPIR && fpir < 1 {
+		return nil
+	}
+	return usageError("%s is %v; it can be at least %v and less than 1", name, fpir, gallery.MinFPIR)
 }
 
 func modelsUse() command {
@@ -137,9 +155,9 @@ func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Se
 	if model == "" {
 		model = "none yet: the first crop that is stored chooses"
 	}
-	fmt.Fprintf(c.out, "model   %s\n", model)
-	fmt.Fprintf(c.out, "fpir    %v  (about 1 of %.0f strangers may be taken for a student)\n", s.GetFpir(), 1/s.GetFpir())
-	fmt.Fprintf(c.out, "margin  %v  (the similarity by which the best student must be ahead of the next)\n", s.GetMargin())
+	terminal.Printf(c.out, "model   %s\n", model)
+	terminal.Printf(c.out, "fpir    %v  (about 1 of %.0f strangers may be taken for a student)\n", s.GetFpir(), 1/s.GetFpir())
+	terminal.Printf(c.out, "margin  %v  (the similarity by which the best student must be ahead of the next)\n", s.GetMargin())
 	printCoverage(c.out, s.GetModel(), coverage)
 	return nil
 }
@@ -147,18 +165,18 @@ func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Se
 // printCoverage says what keeps people from being recognised, if anything does.
 func printCoverage(out io.Writer, model string, c *pb.Coverage) {
 	if problem := c.GetModelProblem(); problem != "" {
-		fmt.Fprintf(out, "The server cannot use %s: %s\n", model, problem)
+		terminal.Printf(out, "The server cannot use %s: %s\n", model, problem)
 	}
 	if c.GetWithout() > 0 {
-		fmt.Fprintf(out, "%d of %s have no embedding under %s: nobody is recognised by them until they are enrolled again.\n",
-			c.GetWithout(), count(int(c.GetCrops()), "enrolled crop"), model)
+		terminal.Printf(out, "Without an embedding under %s: %d of %s. Nobody is recognised by these until they are enrolled again.\n",
+			model, c.GetWithout(), count(int(c.GetCrops()), "enrolled crop"))
 	}
 	if c.GetOtherwise() > 0 {
-		fmt.Fprintf(out, "%d of %s were embedded in another way than expected (%s) and compare less well: enrol them again.\n",
-			c.GetOtherwise(), count(int(c.GetCrops()), "enrolled crop"), c.GetRecipe())
+		terminal.Printf(out, "Embedded in another way than expected (%s): %d of %s. These compare less well: enrol them again.\n",
+			c.GetRecipe(), c.GetOtherwise(), count(int(c.GetCrops()), "enrolled crop"))
 	}
 	if c.GetRecipe() != "" && c.GetServerRecipe() != "" && c.GetRecipe() != c.GetServerRecipe() {
-		fmt.Fprintf(out, "The server makes embeddings in another way (%s) than the gallery's were made (%s): use the same locator, or \"rollcall models use %s\" and enrol the crops again.\n",
+		terminal.Printf(out, "The server makes embeddings in another way (%s) than the gallery's were made (%s): use the same locator, or \"rollcall models use %s\" and enrol the crops again.\n",
 			c.GetServerRecipe(), c.GetRecipe(), model)
 	}
 }

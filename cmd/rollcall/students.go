@@ -92,15 +92,23 @@ func studentsShow() command {
 func studentsGroups() command {
 	var o clientOptions
 	var groups []string
+	var none bool
 	return command{
 		name:  "groups",
 		args:  "STUDENT",
 		short: "replace the groups of a student",
+		long: `Replaces all groups that the student is in by those of --set:
+
+  rollcall students groups s1001 --set 3b --set chess`,
 		flags: func(set *pflag.FlagSet) {
-			set.StringArrayVar(&groups, "group", nil, "a group that the student shall be in; may be repeated; none: in no group")
+			set.StringArrayVar(&groups, "set", nil, "a group that the student shall be in; may be repeated")
+			set.BoolVar(&none, "none", false, "take the student out of all groups")
 			o.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
+			if none == (len(groups) > 0) {
+				return usageError("students groups needs --set GROUP for each group that the student shall be in, or --none")
+			}
 			return withOne(&o, args, "students groups", "student", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().UpdateStudent(ctx, &pb.UpdateStudentRequest{StudentId: id, Groups: groups})
 				if err != nil || o.output.JSON() {
@@ -125,7 +133,7 @@ func studentsDelete() command {
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
-				fmt.Fprintf(c.out, "%s deleted, with %s\n", id, count(int(resp.GetCropsDeleted()), "crop"))
+				terminal.Printf(c.out, "%s deleted, with %s\n", id, count(int(resp.GetCropsDeleted()), "crop"))
 				return nil, nil
 			}, c)
 		},
@@ -152,9 +160,9 @@ func withOne(o *clientOptions, args []string, command, what string, call func(id
 }
 
 func printStudent(c console, s *pb.Student) error {
-	fmt.Fprintf(c.out, "student  %s\ngroups   %s\ncrops    %d\n", s.GetStudentId(), orDash(strings.Join(s.GetGroups(), ", ")), s.GetCropCount())
+	terminal.Printf(c.out, "student  %s\ngroups   %s\ncrops    %d\n", s.GetStudentId(), orDash(strings.Join(s.GetGroups(), ", ")), s.GetCropCount())
 	for _, crop := range s.GetCrops() {
-		fmt.Fprintf(c.out, "  %s%s\n", crop.GetCropId(), correctedMark(crop))
+		terminal.Printf(c.out, "  %s%s\n", crop.GetCropId(), correctedMark(crop))
 	}
 	return nil
 }

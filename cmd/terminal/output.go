@@ -1,5 +1,6 @@
 // Package terminal is how commands show their results and how far they are, to a person or
-// to a program: the flag --output with [Output], [PrintJSON] and [PrintTable], and [Meter].
+// to a program: the flag --output with [Output], [PrintJSON] and [PrintTable], [Printf] and
+// [Escape] for names that come from elsewhere, and [Meter].
 package terminal
 
 import (
@@ -54,12 +55,16 @@ func PrintJSON(out io.Writer, value any) error {
 	return enc.Encode(value)
 }
 
-// PrintTable prints rows under a header in aligned columns.
+// PrintTable prints rows under a header in aligned columns, each cell as [Escape] returns it.
 func PrintTable(out io.Writer, header []string, rows [][]string) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.Join(header, "\t"))
 	for _, row := range rows {
-		fmt.Fprintln(table, strings.Join(row, "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = Escape(cell)
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
 	}
 	return table.Flush()
 }

@@ -171,7 +171,11 @@ type EmbedResponse struct {
 	// alignment, to be compared as a whole.
 	Recipe string `protobuf:"bytes,14,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	// What somebody should look at.
-	Warnings      []Warning `protobuf:"varint,15,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	Warnings []Warning `protobuf:"varint,15,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	// The other student whom the face resembles so much that Identify could take it
+	// for that one, where it was enrolled all the same: the similarity is too little to
+	// refuse it as a duplicate. One child under two ids, or siblings: look at both.
+	Resembles     *Candidate `protobuf:"bytes,16,opt,name=resembles,proto3" json:"resembles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -307,6 +311,13 @@ func (x *EmbedResponse) GetRecipe() string {
 func (x *EmbedResponse) GetWarnings() []Warning {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *EmbedResponse) GetResembles() *Candidate {
+	if x != nil {
+		return x.Resembles
 	}
 	return nil
 }
@@ -695,8 +706,7 @@ type RollCallResponse struct {
 	Seats []*Seat `protobuf:"bytes,1,rep,name=seats,proto3" json:"seats,omitempty"`
 	// Students in scope that no crop was given to, sorted.
 	Absent []string `protobuf:"bytes,2,rep,name=absent,proto3" json:"absent,omitempty"`
-	// Indexes of the seats without a student_id, ascending: of the verdicts UNKNOWN,
-	// AMBIGUOUS and UNUSABLE.
+	// Indexes of the probes that nobody was given to, unusable ones too, ascending.
 	Unknown []int32 `protobuf:"varint,3,rep,packed,name=unknown,proto3" json:"unknown,omitempty"`
 	// The model that was used.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
@@ -803,7 +813,10 @@ type Seat struct {
 	// Why it is not a match.
 	Reasons []Reason `protobuf:"varint,5,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
 	// What was measured on the crop.
-	Quality       *Quality `protobuf:"bytes,6,opt,name=quality,proto3" json:"quality,omitempty"`
+	Quality *Quality `protobuf:"bytes,6,opt,name=quality,proto3" json:"quality,omitempty"`
+	// Who fits best here, with VERDICT_AMBIGUOUS too: such a student is neither
+	// matched nor absent, so ask a person.
+	Assigned      string `protobuf:"bytes,7,opt,name=assigned,proto3" json:"assigned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +891,13 @@ func (x *Seat) GetQuality() *Quality {
 		return x.Quality
 	}
 	return nil
+}
+
+func (x *Seat) GetAssigned() string {
+	if x != nil {
+		return x.Assigned
+	}
+	return ""
 }
 
 // DetectRequest is a photo or a frame.
@@ -1186,7 +1206,7 @@ var File_rollcall_v1_attendance_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\n" +
-	"\x1crollcall/v1/attendance.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18rollcall/v1/common.proto\"\xe9\x06\n" +
+	"\x1crollcall/v1/attendance.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18rollcall/v1/common.proto\"\xee\x06\n" +
 	"\fEmbedRequest\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
 	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12/\n" +
@@ -1194,13 +1214,13 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\n" +
 	"student_id\x18\x03 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x128\n" +
 	"\x06groups\x18\x04 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\x12+\n" +
-	"\x05model\x18\x05 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12\xe7\x01\n" +
-	"\tlandmarks\x18\x06 \x03(\v2\x12.rollcall.v1.PointB\xb4\x01\xbaH\xb0\x01\xba\x01\xac\x01\n" +
-	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5R\tlandmarks\x12'\n" +
+	"\x05model\x18\x05 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12\xec\x01\n" +
+	"\tlandmarks\x18\x06 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
+	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12'\n" +
 	"\x0fallow_duplicate\x18\a \x01(\bR\x0eallowDuplicate\x12)\n" +
 	"\x10return_embedding\x18\b \x01(\bR\x0freturnEmbedding:\xa6\x02\xbaH\xa2\x02\x1a\x90\x01\n" +
 	"\x18embed.student_needs_crop\x12Gstudent_id needs a crop_id: the crop is what the student is enrolled by\x1a+this.student_id == '' || this.crop_id != ''\x1a\x8c\x01\n" +
-	"\x19embed.groups_need_student\x12=groups need a student_id: it is the student who is in a group\x1a0this.groups.size() == 0 || this.student_id != ''\"\x91\x04\n" +
+	"\x19embed.groups_need_student\x12=groups need a student_id: it is the student who is in a group\x1a0this.groups.size() == 0 || this.student_id != ''\"\xc7\x04\n" +
 	"\rEmbedResponse\x12.\n" +
 	"\aquality\x18\x01 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\x05R\tdimension\x12\x14\n" +
@@ -1218,15 +1238,16 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x0flandmark_source\x18\f \x01(\x0e2\x1b.rollcall.v1.LandmarkSourceR\x0elandmarkSource\x12\x1c\n" +
 	"\tembedding\x18\r \x03(\x02R\tembedding\x12\x16\n" +
 	"\x06recipe\x18\x0e \x01(\tR\x06recipe\x120\n" +
-	"\bwarnings\x18\x0f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\x89\x05\n" +
+	"\bwarnings\x18\x0f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x124\n" +
+	"\tresembles\x18\x10 \x01(\v2\x16.rollcall.v1.CandidateR\tresembles\"\x8e\x05\n" +
 	"\x0fIdentifyRequest\x12 \n" +
 	"\x05image\x18\x01 \x01(\fB\n" +
 	"\xbaH\az\x05\x18\x80\x80\x80\x04R\x05image\x12/\n" +
 	"\acrop_id\x18\x02 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\x12(\n" +
 	"\x05scope\x18\x03 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
-	"\x05model\x18\x04 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12\xe7\x01\n" +
-	"\tlandmarks\x18\x05 \x03(\v2\x12.rollcall.v1.PointB\xb4\x01\xbaH\xb0\x01\xba\x01\xac\x01\n" +
-	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5R\tlandmarks\x12+\n" +
+	"\x05model\x18\x04 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12\xec\x01\n" +
+	"\tlandmarks\x18\x05 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
+	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12+\n" +
 	"\x04fpir\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x120\n" +
 	"\x0emax_candidates\x18\a \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates:\x82\x01\xbaH\x7f\x1a}\n" +
 	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\"\xed\x03\n" +
@@ -1254,12 +1275,12 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x06probes\x18\x01 \x03(\v2\x1a.rollcall.v1.RollCallProbeB\v\xbaH\b\x92\x01\x05\b\x01\x10\xc8\x01R\x06probes\x12(\n" +
 	"\x05scope\x18\x02 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
 	"\x05model\x18\x03 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12+\n" +
-	"\x04fpir\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\"\x9e\x02\n" +
+	"\x04fpir\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\"\xa3\x02\n" +
 	"\rRollCallProbe\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
-	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12\xe7\x01\n" +
-	"\tlandmarks\x18\x02 \x03(\v2\x12.rollcall.v1.PointB\xb4\x01\xbaH\xb0\x01\xba\x01\xac\x01\n" +
-	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5R\tlandmarks\"\xf1\x01\n" +
+	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12\xec\x01\n" +
+	"\tlandmarks\x18\x02 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
+	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\"\xf1\x01\n" +
 	"\x10RollCallResponse\x12'\n" +
 	"\x05seats\x18\x01 \x03(\v2\x11.rollcall.v1.SeatR\x05seats\x12\x16\n" +
 	"\x06absent\x18\x02 \x03(\tR\x06absent\x12\x18\n" +
@@ -1267,7 +1288,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x05model\x18\x04 \x01(\tR\x05model\x12\x1c\n" +
 	"\tdimension\x18\x05 \x01(\x05R\tdimension\x12\x1c\n" +
 	"\tthreshold\x18\x06 \x01(\x02R\tthreshold\x120\n" +
-	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\x8c\x02\n" +
+	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\xa8\x02\n" +
 	"\x04Seat\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -1279,7 +1300,8 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"candidates\x18\x04 \x03(\v2\x16.rollcall.v1.CandidateR\n" +
 	"candidates\x12-\n" +
 	"\areasons\x18\x05 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12.\n" +
-	"\aquality\x18\x06 \x01(\v2\x14.rollcall.v1.QualityR\aquality\"f\n" +
+	"\aquality\x18\x06 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1a\n" +
+	"\bassigned\x18\a \x01(\tR\bassigned\"f\n" +
 	"\rDetectRequest\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
 	"\xc8\x01\x01z\x05\x18\x80\x80\x80\bR\x05image\x120\n" +
@@ -1339,9 +1361,9 @@ var file_rollcall_v1_attendance_proto_goTypes = []any{
 	(*Quality)(nil),          // 13: rollcall.v1.Quality
 	(LandmarkSource)(0),      // 14: rollcall.v1.LandmarkSource
 	(Warning)(0),             // 15: rollcall.v1.Warning
-	(*Scope)(nil),            // 16: rollcall.v1.Scope
-	(Verdict)(0),             // 17: rollcall.v1.Verdict
-	(*Candidate)(nil),        // 18: rollcall.v1.Candidate
+	(*Candidate)(nil),        // 16: rollcall.v1.Candidate
+	(*Scope)(nil),            // 17: rollcall.v1.Scope
+	(Verdict)(0),             // 18: rollcall.v1.Verdict
 	(Reason)(0),              // 19: rollcall.v1.Reason
 }
 var file_rollcall_v1_attendance_proto_depIdxs = []int32{
@@ -1350,40 +1372,41 @@ var file_rollcall_v1_attendance_proto_depIdxs = []int32{
 	12, // 2: rollcall.v1.EmbedResponse.landmarks:type_name -> rollcall.v1.Point
 	14, // 3: rollcall.v1.EmbedResponse.landmark_source:type_name -> rollcall.v1.LandmarkSource
 	15, // 4: rollcall.v1.EmbedResponse.warnings:type_name -> rollcall.v1.Warning
-	16, // 5: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
-	12, // 6: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
-	17, // 7: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
-	18, // 8: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
-	19, // 9: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
-	13, // 10: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
-	15, // 11: rollcall.v1.IdentifyResponse.warnings:type_name -> rollcall.v1.Warning
-	5,  // 12: rollcall.v1.RollCallRequest.probes:type_name -> rollcall.v1.RollCallProbe
-	16, // 13: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
-	12, // 14: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
-	7,  // 15: rollcall.v1.RollCallResponse.seats:type_name -> rollcall.v1.Seat
-	15, // 16: rollcall.v1.RollCallResponse.warnings:type_name -> rollcall.v1.Warning
-	17, // 17: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
-	18, // 18: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
-	19, // 19: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
-	13, // 20: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
-	10, // 21: rollcall.v1.DetectResponse.faces:type_name -> rollcall.v1.Face
-	11, // 22: rollcall.v1.Face.box:type_name -> rollcall.v1.Box
-	12, // 23: rollcall.v1.Face.landmarks:type_name -> rollcall.v1.Point
-	13, // 24: rollcall.v1.Face.quality:type_name -> rollcall.v1.Quality
-	19, // 25: rollcall.v1.Face.reasons:type_name -> rollcall.v1.Reason
-	0,  // 26: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
-	2,  // 27: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
-	4,  // 28: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
-	8,  // 29: rollcall.v1.AttendanceService.Detect:input_type -> rollcall.v1.DetectRequest
-	1,  // 30: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
-	3,  // 31: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
-	6,  // 32: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
-	9,  // 33: rollcall.v1.AttendanceService.Detect:output_type -> rollcall.v1.DetectResponse
-	30, // [30:34] is the sub-list for method output_type
-	26, // [26:30] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	16, // 5: rollcall.v1.EmbedResponse.resembles:type_name -> rollcall.v1.Candidate
+	17, // 6: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
+	12, // 7: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
+	18, // 8: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
+	16, // 9: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
+	19, // 10: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
+	13, // 11: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
+	15, // 12: rollcall.v1.IdentifyResponse.warnings:type_name -> rollcall.v1.Warning
+	5,  // 13: rollcall.v1.RollCallRequest.probes:type_name -> rollcall.v1.RollCallProbe
+	17, // 14: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
+	12, // 15: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
+	7,  // 16: rollcall.v1.RollCallResponse.seats:type_name -> rollcall.v1.Seat
+	15, // 17: rollcall.v1.RollCallResponse.warnings:type_name -> rollcall.v1.Warning
+	18, // 18: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
+	16, // 19: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
+	19, // 20: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
+	13, // 21: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
+	10, // 22: rollcall.v1.DetectResponse.faces:type_name -> rollcall.v1.Face
+	11, // 23: rollcall.v1.Face.box:type_name -> rollcall.v1.Box
+	12, // 24: rollcall.v1.Face.landmarks:type_name -> rollcall.v1.Point
+	13, // 25: rollcall.v1.Face.quality:type_name -> rollcall.v1.Quality
+	19, // 26: rollcall.v1.Face.reasons:type_name -> rollcall.v1.Reason
+	0,  // 27: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
+	2,  // 28: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
+	4,  // 29: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
+	8,  // 30: rollcall.v1.AttendanceService.Detect:input_type -> rollcall.v1.DetectRequest
+	1,  // 31: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
+	3,  // 32: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
+	6,  // 33: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
+	9,  // 34: rollcall.v1.AttendanceService.Detect:output_type -> rollcall.v1.DetectResponse
+	31, // [31:35] is the sub-list for method output_type
+	27, // [27:31] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_attendance_proto_init() }

@@ -115,6 +115,8 @@ const (
 	Reason_REASON_NOBODY_ENROLLED Reason = 8
 	// In a roll call: the student was given to another crop that fits better.
 	Reason_REASON_TAKEN_BY_ANOTHER_CROP Reason = 9
+	// In a roll call: the student fits another crop almost as well.
+	Reason_REASON_TWO_CROPS_CLOSE Reason = 13
 )
 
 // Enum value maps for Reason.
@@ -133,6 +135,7 @@ var (
 		7:  "REASON_TWO_STUDENTS_CLOSE",
 		8:  "REASON_NOBODY_ENROLLED",
 		9:  "REASON_TAKEN_BY_ANOTHER_CROP",
+		13: "REASON_TWO_CROPS_CLOSE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":           0,
@@ -148,6 +151,7 @@ var (
 		"REASON_TWO_STUDENTS_CLOSE":    7,
 		"REASON_NOBODY_ENROLLED":       8,
 		"REASON_TAKEN_BY_ANOTHER_CROP": 9,
+		"REASON_TWO_CROPS_CLOSE":       13,
 	}
 )
 
@@ -193,6 +197,10 @@ const (
 	// crops again; where the new recipe is meant, choose the model again
 	// (UpdateSettings).
 	Warning_WARNING_OTHER_RECIPE Warning = 2
+	// Another fpir than the default was asked for or is set, and has no effect: the
+	// model has no calibration. A match needs the threshold that its makers publish,
+	// whatever the gallery's size, so more strangers may get a name than was asked.
+	Warning_WARNING_NOT_CALIBRATED Warning = 3
 )
 
 // Enum value maps for Warning.
@@ -201,11 +209,13 @@ var (
 		0: "WARNING_UNSPECIFIED",
 		1: "WARNING_OTHER_MODEL",
 		2: "WARNING_OTHER_RECIPE",
+		3: "WARNING_NOT_CALIBRATED",
 	}
 	Warning_value = map[string]int32{
-		"WARNING_UNSPECIFIED":  0,
-		"WARNING_OTHER_MODEL":  1,
-		"WARNING_OTHER_RECIPE": 2,
+		"WARNING_UNSPECIFIED":    0,
+		"WARNING_OTHER_MODEL":    1,
+		"WARNING_OTHER_RECIPE":   2,
+		"WARNING_NOT_CALIBRATED": 3,
 	}
 )
 
@@ -596,7 +606,7 @@ func (x *Candidate) GetCropId() string {
 // A Student is who crops belong to.
 type Student struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The student's opaque id.
+	// The student's opaque id, in Unicode's form NFC; requests may name it in any form.
 	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// The groups that the student is in, sorted.
 	Groups []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
@@ -687,7 +697,7 @@ func (x *Student) GetUpdated() *timestamppb.Timestamp {
 // A Crop is what the gallery keeps of an enrolled image: never the image.
 type Crop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The crop's opaque id.
+	// The crop's opaque id, in Unicode's form NFC; requests may name it in any form.
 	CropId string `protobuf:"bytes,1,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
 	// Whose face it is; empty when it is stored but not enrolled.
 	StudentId string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
@@ -921,7 +931,7 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\rVERDICT_MATCH\x10\x01\x12\x15\n" +
 	"\x11VERDICT_AMBIGUOUS\x10\x02\x12\x13\n" +
 	"\x0fVERDICT_UNKNOWN\x10\x03\x12\x14\n" +
-	"\x10VERDICT_UNUSABLE\x10\x04*\xcf\x02\n" +
+	"\x10VERDICT_UNUSABLE\x10\x04*\xeb\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eREASON_NO_FACE\x10\x01\x12\x14\n" +
@@ -936,11 +946,13 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x16REASON_BELOW_THRESHOLD\x10\x06\x12\x1d\n" +
 	"\x19REASON_TWO_STUDENTS_CLOSE\x10\a\x12\x1a\n" +
 	"\x16REASON_NOBODY_ENROLLED\x10\b\x12 \n" +
-	"\x1cREASON_TAKEN_BY_ANOTHER_CROP\x10\t*U\n" +
+	"\x1cREASON_TAKEN_BY_ANOTHER_CROP\x10\t\x12\x1a\n" +
+	"\x16REASON_TWO_CROPS_CLOSE\x10\r*q\n" +
 	"\aWarning\x12\x17\n" +
 	"\x13WARNING_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13WARNING_OTHER_MODEL\x10\x01\x12\x18\n" +
-	"\x14WARNING_OTHER_RECIPE\x10\x02*\x85\x01\n" +
+	"\x14WARNING_OTHER_RECIPE\x10\x02\x12\x1a\n" +
+	"\x16WARNING_NOT_CALIBRATED\x10\x03*\x85\x01\n" +
 	"\x0eLandmarkSource\x12\x1f\n" +
 	"\x1bLANDMARK_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14LANDMARK_SOURCE_NONE\x10\x01\x12\x1b\n" +

@@ -1599,7 +1599,7 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\a_margin\"~\n" +
 	"\x16UpdateSettingsResponse\x121\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
-	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage2\xd7\a\n" +
+	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage2\xd2\a\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
@@ -1613,8 +1613,8 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
 	"DeleteCrop\x12\x1e.rollcall.v1.DeleteCropRequest\x1a\x1f.rollcall.v1.DeleteCropResponse\x12U\n" +
 	"\vGetSettings\x12\x1f.rollcall.v1.GetSettingsRequest\x1a .rollcall.v1.GetSettingsResponse\"\x03\x90\x02\x01\x12^\n" +
-	"\x0eUpdateSettings\x12\".rollcall.v1.UpdateSettingsRequest\x1a#.rollcall.v1.UpdateSettingsResponse\"\x03\x90\x02\x02\x12d\n" +
-	"\x10CheckConsistency\x12$.rollcall.v1.CheckConsistencyRequest\x1a%.rollcall.v1.CheckConsistencyResponse\"\x03\x90\x02\x01B'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
+	"\x0eUpdateSettings\x12\".rollcall.v1.UpdateSettingsRequest\x1a#.rollcall.v1.UpdateSettingsResponse\"\x03\x90\x02\x02\x12_\n" +
+	"\x10CheckConsistency\x12$.rollcall.v1.CheckConsistencyRequest\x1a%.rollcall.v1.CheckConsistencyResponseB'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
 
 var (
 	file_rollcall_v1_gallery_proto_rawDescOnce sync.Once

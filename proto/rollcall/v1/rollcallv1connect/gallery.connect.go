@@ -97,7 +97,9 @@ type GalleryServiceClient interface {
 	// gallery's embeddings are expected to be made by.
 	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
-	// each difference. There should be none.
+	// each difference. There should be none. It changes nothing, yet is not offered
+	// over GET: it reads the whole gallery from disk, which no link or prefetching
+	// browser should set off.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
 }
 
@@ -183,7 +185,6 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+GalleryServiceCheckConsistencyProcedure,
 			connect.WithSchema(galleryServiceMethods.ByName("CheckConsistency")),
-			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -329,7 +330,9 @@ type GalleryServiceHandler interface {
 	// gallery's embeddings are expected to be made by.
 	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
-	// each difference. There should be none.
+	// each difference. There should be none. It changes nothing, yet is not offered
+	// over GET: it reads the whole gallery from disk, which no link or prefetching
+	// browser should set off.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
 }
 
@@ -411,7 +414,6 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		GalleryServiceCheckConsistencyProcedure,
 		svc.CheckConsistency,
 		connect.WithSchema(galleryServiceMethods.ByName("CheckConsistency")),
-		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/rollcall.v1.GalleryService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"rollcall/cmd/terminal"
+	pb "rollcall/proto/rollcall/v1"
+)
+
+// enrolment is the result of a whole enroll.
+type enrolment struct {
+	Crops     int           `json:"crops"`    // given: files, and folders that cannot be read
+	Enrolled  int           `json:"enrolled"` // now on disk
+	Replaced  int           `json:"replaced"` // of these, there before
+	Students  int           `json:"students"`
+	Unknown   int           `json:"unknown,omitempty"`   // sent, but the connection broke before the answer
+	Corrected []string      `json:"corrected,omitempty"` // kept by an earlier correction
+	Alike     []likeness    `json:"alike,omitempty"`     // enrolled, though they resemble another student
+	Failed    []fileFailure `json:"failed,omitempty"`
+	students  map[string]bool
+}
+
+// likeness is a crop that resembles another student's.
+type likeness struct {
+	Crop       string  `json:"crop"`
+	Student    string  `json:"student"`
+	Other      string  `json:"other"` // that student's crop
+	Similarity float32 `json:"similarity"`
+}
+
+// enroll sends the files through one EnrollStream: a goroutine reads and sends, this one takes
+// the answers. Whatever ends the sending early, an interrupt as well, what was sent is still
+// answered: only so it is known what is stored.
+func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, files []cropFile) error {
+	calling, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(o.timeout, cancel) })()
+	watcher := c.err
+	if o.output.JSON() && !terminal.Attended(c.err) {
+		watcher = io.Discard
+	}
+	progress := terminal.NewMeter(watcher, "enrolling", "crops")
+	defer progress.End()
+	stream, err := o.streaming().EnrollStream(calling)
+	if err != nil {
+		return err
+	}
+	sent := make(chan sendResult, 1)
+	go func() { sent <- sendCrops(sending, stream, o, files) }()
+
+	var failed error // the first problem that ends it all
+	answers := 0
+	for {
+		resp, err := stream.Receive()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			cancel()
+			break
+		}
+		answers++
+		progress.Add(len(files))
+		if err := e.take(resp); err != nil && failed == nil {
+			failed = err
+			stop()
+		}
+	}
+	outcome := <-sent
+	e.Unknown = outcome.sent - answers
+	e.Failed = append(e.Failed, outcome.unread...)
+	slices.SortFunc(e.Failed, func(a, b fileFailure) int { return strings.Compare(a.File, b.File) })
+	e.Students = len(e.students)
+	if failed != nil {
+		return failed
+	}
+	return errors.Join(outcome.err, stream.CloseResponse())
+}
+
+// sendResult is what became of the sending half.
+type sendResult struct {
+	sent   int
+	unread []fileFailure // files that could not be read here
+	err    error
+}
+
+// sendCrops reads and sends the files until ctx is done; flow control slows it to the server's
+// pace, so that few crops are in memory at a time.
+func sendCrops(ctx context.Context, stream *connect.BidiStreamForClientSimple[pb.EnrollStreamRequest, pb.EnrollStreamResponse], o enrollOptions, files []cropFile) (out sendResult) {
+	defer func() { out.err = errors.Join(out.err, stream.CloseRequest()) }()
+	for _, f := range files {
+		image, err := readCrop(ctx, f.path)
+		if ctx.Err() != nil {
+			return out
+		}
+		if err != nil {
+			out.unread = append(out.unread, unreadable(f.crop, err))
+			continue
+		}
+		groups := o.groups
+		if f.group != "" {
+			groups = append(slices.Clone(groups), f.group)
+		}
+		err = stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{
+			Image:          image,
+			CropId:         f.crop,
+			StudentId:      f.student,
+			Groups:         groups,
+			Model:          o.model,
+			AllowDuplicate: o.duplicates,
+		}})
+		if errors.Is(err, io.EOF) {
+			return out // the server ended the stream: Receive says why
+		}
+		if err != nil {
+			out.err = err
+			return out
+		}
+		out.sent++
+	}
+	return out
+}
+
+// take notes one answer. The error is a problem that every crop would meet, such
+// as a missing model: going on would only repeat it.
+func (e *enrolment) take(resp *pb.EnrollStreamResponse) error {
+	if p := resp.GetProblem(); p != nil {
+		message := withFlagNames(p.GetMessage())
+		code := exitFailure
+		switch p.GetCode() {
+		case "unavailable":
+			code = exitUnavailable
+			fallthrough
+		case "failed_precondition", "unauthenticated", "permission_denied":
+			return &exitError{code, fmt.Errorf("stopped at %s: %s (%s)", resp.GetCropId(), message, p.GetCode())}
+		}
+		e.Failed = append(e.Failed, fileFailure{File: resp.GetCropId(), Code: p.GetCode(), Reason: p.GetReason(), Message: message})
+		return nil
+	}
+	e.Enrolled++
+	e.students[resp.GetEmbedded().GetStudentId()] = true
+	if resp.GetEmbedded().GetReplaced() {
+		e.Replaced++
+	}
+	if resp.GetEmbedded().GetCorrected() {
+		e.Corrected = append(e.Corrected, resp.GetCropId())
+	}
+	if other := resp.GetEmbedded().GetResembles(); other != nil {
+		e.Alike = append(e.Alike, likeness{resp.GetCropId(), other.GetStudentId(), other.GetCropId(), other.GetSimilarity()})
+	}
+	return nil
+}
+
+// print prints the result, as a whole for programs.
+func (e *enrolment) print(c console, output terminal.Output) error {
+	if output.JSON() {
+		return terminal.PrintJSON(c.out, e)
+	}
+	fmt.Fprintf(c.out, "%d of %s enrolled (%d replaced), %s\n", e.Enrolled, count(e.Crops, "crop"), e.Replaced, count(e.Students, "student"))
+	if e.Unknown > 0 {
+		fmt.Fprintf(c.out, "  %s more may be stored: the connection broke before the server answered; enrol again, which replaces what is\n", count(e.Unknown, "crop"))
+	}
+	for _, crop := range e.Corrected {
+		terminal.Printf(c.out, "  %s: kept with the student that a correction gave it to\n", crop)
+	}
+	for _, l := range e.Alike {
+		terminal.Printf(c.out, "  %s: looks like student %s (similarity %.3f, crop %s): one person under two ids, or siblings? look at both\n", l.Crop, l.Student, l.Similarity, l.Other)
+	}
+	for _, f := range e.Failed {
+		terminal.Printf(c.out, "  %s: %s (%s)\n", f.File, f.Message, f.Code)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+)
+
+// base64Of says for each byte of a text in base64 what it means: a character of the
+// standard alphabet, also where it is one of the alphabet for addresses; a blank, to
+// be left out; 0: it has no place there.
+var base64Of = func() (table [256]byte) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") {
+		table[c] = c
+	}
+	table['-'], table['_'] = '+', '/'
+	for _, c := range []byte(" \t\r\n") {
+		table[c] = ' '
+	}
+	return table
+}()
+
+// base64 reads bytes, and rewrites them in their place to the one way that protojson
+// always takes: the standard alphabet without blanks and padding. Which line breaks
+// protojson takes depends on the length of the picture. What becomes free is blanks
+// after the text.
+// REQUIRES: a quote begins here.
+func (r *jsonReader) base64(bounds bounds) error {
+	start := r.at + 1
+	text, err := r.quoted()
+	if err != nil {
+		return err
+	}
+	from, err := dataURLPrefix(text)
+	if err != nil {
+		return err
+	}
+	to, ended := 0, false
+	for from < len(text) {
+		c, n := unescaped(text[from:])
+		meant := base64Of[c]
+		switch {
+		case meant == ' ':
+		case meant == '=':
+			ended = true
+		case meant == 0 || ended:
+			return &fieldProblem{what: fmt.Sprintf("is not base64: byte %d of the text does not belong there (make it with: base64 FILE)", from+1)}
+		default:
+			text[to] = meant
+			to++
+		}
+		from += n
+	}
+	if to%4 == 1 {
+		return &fieldProblem{what: "is not base64: it was cut off (make it with: base64 FILE)"}
+	}
+	if bounds.bytes > 0 && to*3/4 > bounds.bytes {
+		return bounds.tooLong()
+	}
+	r.text[start+to] = '"'
+	for i := start + to + 1; i < r.at; i++ {
+		r.text[i] = ' '
+	}
+	return nil
+}
+
+// dataURLPrefix returns how long what stands before the base64 of a data URL is
+// ("data:image/jpeg;base64,"); 0 where the text is none.
+func dataURLPrefix(text []byte) (int, error) {
+	if !bytes.HasPrefix(text, []byte("data:")) {
+		return 0, nil
+	}
+	const mark = ";base64,"
+	at := bytes.Index(text, []byte(mark))
+	if at < 0 {
+		return 0, &fieldProblem{what: "is a data URL without base64: write it as data:image/jpeg;base64,… or send the base64 alone"}
+	}
+	return at + len(mark), nil
+}
+
+// unescaped returns the first character of a text in JSON and how many bytes it
+// takes there. What base64 has no place for is 0. PHP escapes the slash, .NET the
+// plus sign.
+func unescaped(text []byte) (c byte, n int) {
+	if text[0] != '\\' || len(text) < 2 {
+		return text[0], 1
+	}
+	switch text[1] {
+	case 'n', 'r', 't':
+		return ' ', 2
+	case '/':
+		return '/', 2
+	case 'u':
+		var code [2]byte
+		if len(text) < 6 {
+			return 0, 2
+		}
+		if _, err := hex.Decode(code[:], text[2:6]); err == nil && code[0] == 0 {
+			return code[1], 6
+		}
+	}
+	return 0, 2
+}

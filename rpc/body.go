@@ -1,0 +1,167 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// body is the body of a call while it is read. It ends a client that is too slow or
+// sends too much, and counts what is read against the budget of all calls.
+//
+// Read is for one goroutine at a time. end must be called when the handler is done.
+type body struct {
+	io.ReadCloser
+	server  *Server
+	method  method
+	control *http.ResponseController
+	size    int64
+	taken   int64 // of the budget
+	packed  bool  // the budget has been taken for all that it may become
+
+	mu   sync.Mutex // guards the fields that follow
+	done bool       // nothing is left to read
+	cut  bool       // the server drains: the deadline stays
+	stop func() bool
+	out  sync.WaitGroup // of the function that cuts
+}
+
+// unreadGrace is how long the rest of a body may take that nobody wants, before the
+// connection is closed.
+const unreadGrace = time.Second
+
+// bytesRetryAfter is when a call is to come back that found no room in the budget:
+// as long as reading some crops takes.
+const bytesRetryAfter = time.Second
+
+// openBody takes over the body of a call. It fails where a stream or what is
+// compressed, whose size nobody knows, finds no room in the budget.
+func (s *Server) openBody(r *http.Request, m method, control *http.ResponseController) (*body, *connect.Error) {
+	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0}
+	if m.stream || compression(r) != "" {
+		b.packed = true
+		if err := b.take(m.limit.bytes); err != nil {
+			return nil, err
+		}
+	}
+	if !b.done {
+		var deadline time.Time // of a stream, each read has its own
+		if !m.stream {
+			deadline = time.Now().Add(s.opts.ReadTimeout)
+		}
+		b.until(deadline)
+	}
+	b.out.Add(1)
+	b.stop = context.AfterFunc(s.draining, func() {
+		defer b.out.Done()
+		b.cutOff()
+	})
+	r.Body = b
+	return b, nil
+}
+
+func (b *body) take(n int64) *connect.Error {
+	if !b.server.budget.TryAcquire(n) {
+		return tooManyBytes(b.server.opts.RequestBytes)
+	}
+	b.taken += n
+	return nil
+}
+
+// Read serves io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.method.stream {
+		b.until(time.Now().Add(b.server.opts.IdleTimeout))
+		defer b.until(time.Time{}) // a stream may wait for its own answers for long
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.size += int64(n)
+	switch {
+	case errors.Is(err, io.EOF):
+		b.finished()
+	case errors.Is(err, os.ErrDeadlineExceeded) && b.server.isDraining():
+		return 0, b.server.unavailable()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, newError(connect.CodeDeadlineExceeded, "SLOW_REQUEST", "the request did not arrive in time: send it over a faster connection, or smaller", nil)
+	}
+	if b.method.stream {
+		return n, err // Connect bounds each message
+	}
+	if b.size > b.method.limit.bytes+envelopeBytes {
+		return 0, b.method.limit.exceeded()
+	}
+	if !b.packed && n > 0 {
+		if err := b.take(int64(n)); err != nil {
+			return 0, err
+		}
+	}
+	return n, err
+}
+
+// until sets the deadline of reading, unless the server drains.
+func (b *body) until(deadline time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.cut {
+		b.setDeadline(deadline)
+	}
+}
+
+// finished ends the deadline: were it to pass later, net/http would take the client
+// for gone.
+func (b *body) finished() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done = true
+	b.setDeadline(time.Time{})
+}
+
+// cutOff lets a server that drains not wait for a client: a stream ends at once, an
+// upload has half of the time.
+func (b *body) cutOff() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done {
+		return
+	}
+	b.cut = true
+	grace := b.server.opts.DrainTimeout / 2
+	if b.method.stream {
+		grace = 0
+	}
+	b.setDeadline(time.Now().Add(grace))
+}
+
+// end gives back what was taken of the budget. What the client still sends is not
+// waited for.
+func (b *body) end() {
+	if b.stop() {
+		b.out.Done()
+	}
+	b.out.Wait() // the controller must not be used after the handler
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.done {
+		b.setDeadline(time.Now().Add(unreadGrace))
+	}
+	b.server.budget.Release(b.taken)
+}
+
+func (b *body) setDeadline(deadline time.Time) {
+	setDeadline(b.server.opts.Logger, b.control.SetReadDeadline, deadline)
+}
+
+// setDeadline sets one of a connection's deadlines. Not every ResponseWriter has them
+// (a test's may have none).
+func setDeadline(logger *slog.Logger, set func(time.Time) error, deadline time.Time) {
+	if err := set(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		logger.Debug("no deadline on a connection", "error", err)
+	}
+}

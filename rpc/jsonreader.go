@@ -1,0 +1,318 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// jsonReader holds a request in JSON against its message before protojson builds it:
+// which fields there are, of which types, how many items. It says what is wrong and
+// at which field, which protojson does by quoting the value, and bounds lists, which
+// protojson does not. Bytes are rewritten in their place to the base64 that protojson
+// takes, whatever way they are written in.
+type jsonReader struct {
+	text []byte
+	at   int
+}
+
+// request reads the whole text, the only thing in which is a message.
+func (r *jsonReader) request(message protoreflect.MessageDescriptor) error {
+	r.blanks()
+	if r.at == len(r.text) {
+		return errors.New("the body is empty: send a JSON object, {} at least")
+	}
+	if r.text[r.at] != '{' {
+		return fmt.Errorf("the request must be a JSON object, {} at least, and is %s", r.kind())
+	}
+	if err := r.message(message); err != nil {
+		return err
+	}
+	if r.blanks(); r.at < len(r.text) {
+		return r.broken("something follows the end of the object")
+	}
+	return nil
+}
+
+// message reads an object.
+// REQUIRES: it begins here with a brace.
+func (r *jsonReader) message(message protoreflect.MessageDescriptor) error {
+	seen := make(map[protoreflect.FieldNumber]bool)
+	return r.sequence('}', func(int) error {
+		key, err := r.key()
+		if err != nil {
+			return err
+		}
+		field := fieldNamed(message, key)
+		if field == nil {
+			return unknownField(message, key)
+		}
+		name := string(field.Name())
+		if seen[field.Number()] {
+			return &fieldProblem{name, "is there twice"}
+		}
+		seen[field.Number()] = true
+		switch {
+		case r.literal("null"):
+			return nil // as if it was not there
+		case field.IsList():
+			return within(name, r.list(field))
+		}
+		return within(name, r.value(field))
+	})
+}
+
+// fieldNamed finds a field by its name in the .proto or by that in camel case.
+func fieldNamed(message protoreflect.MessageDescriptor, key string) protoreflect.FieldDescriptor {
+	if field := message.Fields().ByJSONName(key); field != nil {
+		return field
+	}
+	return message.Fields().ByTextName(key)
+}
+
+// longestName is how long a name may be that is no field's and that an error repeats:
+// who sends an image as a name must not find it in a log.
+const longestName = 64
+
+func unknownField(message protoreflect.MessageDescriptor, key string) error {
+	names := make([]string, message.Fields().Len())
+	for i := range names {
+		names[i] = string(message.Fields().Get(i).Name())
+	}
+	has := "none"
+	if len(names) > 0 {
+		has = strings.Join(names, ", ")
+	}
+	if len(key) > longestName {
+		return fmt.Errorf("a name of %d bytes is no field of %s, whose fields are: %s", len(key), message.Name(), has)
+	}
+	return &fieldProblem{strings.ToValidUTF8(key, "?"), fmt.Sprintf("is no field of %s, whose fields are: %s", message.Name(), has)}
+}
+
+// list reads a list in brackets.
+func (r *jsonReader) list(field protoreflect.FieldDescriptor) error {
+	bounds := boundsOf(field)
+	if r.next() != '[' {
+		return r.wrong("a list in brackets")
+	}
+	return r.sequence(']', func(i int) error {
+		if i >= bounds.items {
+			return bounds.tooMany()
+		}
+		if err := r.value(field); err != nil {
+			return within(fmt.Sprintf("[%d]", i), err)
+		}
+		return nil
+	})
+}
+
+// value reads the value of a field, or an item of its list. A number is all that is
+// left: no request has a map or an enum.
+func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
+	switch first := r.next(); field.Kind() {
+	case protoreflect.MessageKind:
+		if first != '{' {
+			return r.wrong("an object in braces")
+		}
+		return r.message(field.Message())
+	case protoreflect.StringKind:
+		if first != '"' {
+			return r.wrong("a text in quotes")
+		}
+		text, err := r.quoted()
+		// An escape takes six bytes at most for one that it means.
+		if most := boundsOf(field).bytes; err == nil && most > 0 && len(text) > 6*most {
+			return boundsOf(field).tooLong()
+		}
+		return err
+	case protoreflect.BytesKind:
+		if first != '"' {
+			return r.wrong("base64 in quotes")
+		}
+		return r.base64(boundsOf(field))
+	case protoreflect.BoolKind:
+		if !r.literal("true") && !r.literal("false") {
+			return r.wrong("true or false")
+		}
+		return nil
+	}
+	return r.number(field.Kind())
+}
+
+// whole are the kinds that take no fraction, with the least and the most.
+var whole = map[protoreflect.Kind][2]float64{
+	protoreflect.Int32Kind:  {math.MinInt32, math.MaxInt32},
+	protoreflect.Uint32Kind: {0, math.MaxUint32},
+	protoreflect.Int64Kind:  {math.MinInt64, math.MaxInt64},
+	protoreflect.Uint64Kind: {0, math.MaxUint64},
+}
+
+// number reads a number, which may be in quotes.
+func (r *jsonReader) number(kind protoreflect.Kind) error {
+	bounds, isWhole := whole[kind]
+	must := "a number"
+	if isWhole {
+		must = fmt.Sprintf("a whole number from %.0f to %.0f", bounds[0], bounds[1])
+	}
+	var text []byte
+	switch c := r.next(); {
+	case c == '"':
+		var err error
+		if text, err = r.quoted(); err != nil {
+			return err
+		}
+	case c == '-' || c >= '0' && c <= '9':
+		text = r.word()
+	default:
+		return r.wrong(must)
+	}
+	bits := 64
+	if kind == protoreflect.FloatKind {
+		bits = 32
+	}
+	v, err := strconv.ParseFloat(string(text), bits)
+	if err != nil || isWhole && (v != math.Trunc(v) || v < bounds[0] || v > bounds[1]) {
+		return &fieldProblem{what: "must be " + must}
+	}
+	return nil
+}
+
+// key reads a field's name and the colon after it.
+func (r *jsonReader) key() (string, error) {
+	if r.next() != '"' {
+		return "", r.broken("a field's name in quotes is missing")
+	}
+	raw, err := r.quoted()
+	if err != nil {
+		return "", err
+	}
+	name := string(raw)
+	if strings.Contains(name, `\`) {
+		if err := json.Unmarshal([]byte(`"`+name+`"`), &name); err != nil {
+			return "", r.broken("a field's name has an escape that there is not")
+		}
+	}
+	if r.blanks(); r.next() != ':' {
+		return "", r.broken("a colon is missing")
+	}
+	r.at++
+	r.blanks()
+	return name, nil
+}
+
+// sequence reads what stands between a bracket and the one that ends it, each item
+// by a call.
+func (r *jsonReader) sequence(end byte, each func(i int) error) error {
+	r.at++
+	if r.blanks(); r.next() == end {
+		r.at++
+		return nil
+	}
+	for i := 0; ; i++ {
+		if err := each(i); err != nil {
+			return err
+		}
+		r.blanks()
+		switch r.next() {
+		case end:
+			r.at++
+			return nil
+		case ',':
+			r.at++
+			r.blanks()
+		default:
+			return r.broken("a comma or " + string(end) + " is missing")
+		}
+	}
+}
+
+// quoted reads a text and returns what is between its quotes, escapes and all.
+// REQUIRES: it begins here with a quote.
+func (r *jsonReader) quoted() ([]byte, error) {
+	start := r.at + 1
+	for i := start; ; {
+		n := bytes.IndexByte(r.text[i:], '"')
+		if n < 0 {
+			return nil, r.broken("a quote that ends a text is missing")
+		}
+		i += n + 1
+		if escapes := len(r.text[start:i-1]) - len(bytes.TrimRight(r.text[start:i-1], `\`)); escapes%2 == 0 {
+			r.at = i
+			return r.text[start : i-1], nil
+		}
+	}
+}
+
+// word reads what has no quotes: a number, true, false or null.
+func (r *jsonReader) word() []byte {
+	start := r.at
+	for r.at < len(r.text) && !strings.ContainsRune(" \t\r\n,:]}[{\"", rune(r.text[r.at])) {
+		r.at++
+	}
+	return r.text[start:r.at]
+}
+
+// literal reads this word, if it is here.
+func (r *jsonReader) literal(word string) bool {
+	start := r.at
+	if string(r.word()) == word {
+		return true
+	}
+	r.at = start
+	return false
+}
+
+func (r *jsonReader) blanks() {
+	for r.at < len(r.text) && strings.IndexByte(" \t\r\n", r.text[r.at]) >= 0 {
+		r.at++
+	}
+}
+
+// next is the byte that is read next; 0: none is left.
+func (r *jsonReader) next() byte {
+	if r.at < len(r.text) {
+		return r.text[r.at]
+	}
+	return 0
+}
+
+// kind says what stands here.
+func (r *jsonReader) kind() string {
+	switch r.next() {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a text"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return "a number"
+	}
+	return "no JSON"
+}
+
+// wrong says what stands here instead of what must.
+func (r *jsonReader) wrong(must string) error {
+	if r.at == len(r.text) {
+		return r.broken("it ends too soon")
+	}
+	return &fieldProblem{what: "must be " + must + ", and is " + r.kind()}
+}
+
+// broken says where the text is not JSON.
+func (r *jsonReader) broken(what string) error {
+	before := r.text[:r.at]
+	line := bytes.Count(before, []byte("\n"))
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return fmt.Errorf("the request is not valid JSON, at line %d column %d: %s", line+1, column, what)
+}

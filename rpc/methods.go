@@ -1,0 +1,96 @@
+package rpc
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	pb "rollcall/proto/rollcall/v1"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
+)
+
+// limit is how large the message of a request may be, as it is sent and unpacked.
+type limit struct {
+	bytes  int64
+	advice string
+}
+
+func (l limit) exceeded() *connect.Error {
+	return newError(connect.CodeInvalidArgument, "REQUEST_TOO_LARGE",
+		fmt.Sprintf("the request has more than the %d bytes that are allowed: %s", l.bytes, l.advice), nil)
+}
+
+var (
+	// oneCrop holds an image of 8 MiB: 10.7 MiB as base64 in JSON.
+	oneCrop = limit{12 << 20, "an image may have at most 8 MiB; send the crop of the face alone"}
+	// onePhoto holds one of 16 MiB: 21.3 MiB as base64.
+	onePhoto = limit{23 << 20, "a photo may have at most 16 MiB; save it in a lower quality"}
+	// oneRoll holds the crops of one class photo taken together.
+	oneRoll = limit{MinRequestBytes, "the crops of a roll call may have some 45 MiB in all; send them smaller"}
+	// noImage holds what health checks and reflection ask.
+	noImage = limit{64 << 10, "send only what the method takes"}
+)
+
+// method is what is known of a call before it is read.
+type method struct {
+	limit  limit
+	stream bool                           // the client may send for as long as it likes
+	get    bool                           // it is offered over GET
+	input  protoreflect.MessageDescriptor // of the contract's calls
+}
+
+// methods are all calls, by their paths.
+var methods = sync.OnceValue(func() map[string]method {
+	const health, reflection, alpha = "/" + grpchealth.HealthV1ServiceName, "/" + grpcreflect.ReflectV1ServiceName, "/" + grpcreflect.ReflectV1AlphaServiceName
+	all := map[string]method{
+		health + "/Check":                    {limit: noImage},
+		health + "/Watch":                    {limit: noImage, stream: true},
+		reflection + "/ServerReflectionInfo": {limit: noImage, stream: true},
+		alpha + "/ServerReflectionInfo":      {limit: noImage, stream: true},
+	}
+	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_model_proto} {
+		for i := range file.Services().Len() {
+			service := file.Services().Get(i)
+			for j := range service.Methods().Len() {
+				m := service.Methods().Get(j)
+				options, _ := m.Options().(*descriptorpb.MethodOptions)
+				path := fmt.Sprintf("/%s/%s", service.FullName(), m.Name())
+				all[path] = method{
+					limit:  limitOf(path),
+					stream: m.IsStreamingClient(),
+					get:    options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
+					input:  m.Input(),
+				}
+			}
+		}
+	}
+	return all
+})
+
+func limitOf(path string) limit {
+	switch path {
+	case rollcallv1connect.AttendanceServiceRollCallProcedure:
+		return oneRoll
+	case rollcallv1connect.AttendanceServiceDetectProcedure:
+		return onePhoto
+	}
+	return oneCrop
+}
+
+// procedureLabel is the path of a call if it is one of ours: a client must not
+// make labels. Health checks and reflection go by their services' names.
+func procedureLabel(path string) string {
+	if _, known := methods()[path]; !known {
+		return "unknown"
+	}
+	if strings.HasPrefix(path, "/grpc.") {
+		return path[1:strings.LastIndexByte(path, '/')]
+	}
+	return path
+}

@@ -1,0 +1,181 @@
+package rpc
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"connectrpc.com/connect"
+)
+
+// refusal is why a request is not read.
+type refusal struct {
+	*connect.Error
+	status int // of the answer in JSON; 0: the one that belongs to the error's code
+	header map[string]string
+}
+
+// refused returns why a call is not read, or nil. Connect refuses by itself what it
+// cannot speak, but without a word. It also makes the request's media type plain, so
+// that all ways to write it mean the same.
+func (s *Server) refused(r *http.Request, m method) *refusal {
+	var why *refusal
+	if r.Method == http.MethodGet && m.get {
+		why = refusedGet(r)
+	} else {
+		why = refusedPost(r, m)
+	}
+	switch {
+	case why != nil:
+		return why
+	case s.unavailable() != nil:
+		return &refusal{Error: s.unavailable()}
+	case r.ContentLength > m.limit.bytes+envelopeBytes:
+		return &refusal{Error: m.limit.exceeded()}
+	}
+	return refusedHeader(r)
+}
+
+// envelopeBytes are what gRPC adds to a message.
+const envelopeBytes = 5
+
+func refusedPost(r *http.Request, m method) *refusal {
+	if r.Method != http.MethodPost {
+		allow := http.MethodPost
+		if m.get {
+			allow = "GET, POST"
+		}
+		return &refusal{
+			Error:  newError(connect.CodeUnimplemented, "METHOD_NOT_ALLOWED", "this call takes "+strings.ReplaceAll(allow, ", ", " or ")+": curl sends a POST with --json '{…}'", nil),
+			status: http.StatusMethodNotAllowed,
+			header: map[string]string{"Allow": allow},
+		}
+	}
+	kind, why := plainMediaType(r.Header.Get("Content-Type"), m)
+	if why != nil {
+		return why
+	}
+	r.Header.Set("Content-Type", kind)
+	if m.stream && r.ProtoMajor < 2 {
+		return &refusal{
+			Error:  newError(connect.CodeUnimplemented, "NEEDS_HTTP2", "a stream in both directions needs HTTP/2: use a client that is generated from the contract over HTTP/2 (h2c without TLS), or Embed for one crop at a time", nil),
+			status: http.StatusHTTPVersionNotSupported,
+			header: map[string]string{"Connection": "close"},
+		}
+	}
+	return nil
+}
+
+// refusedGet makes plain what a GET says of its encoding.
+func refusedGet(r *http.Request) *refusal {
+	query := r.URL.Query()
+	kind, why := plainMediaType("application/"+query.Get("encoding"), method{})
+	switch {
+	case why != nil:
+		return why
+	case !query.Has("message") || r.ContentLength != 0:
+		return &refusal{Error: newError(connect.CodeInvalidArgument, "INVALID_REQUEST",
+			"a GET has its request in the address, and no body: ?connect=v1&encoding=json&message={…}, with the message escaped", nil)}
+	}
+	query.Set("encoding", strings.TrimPrefix(kind, "application/"))
+	r.URL.RawQuery = query.Encode()
+	return nil
+}
+
+var (
+	// unaryKinds and streamKinds are the media types of calls, without parameters.
+	unaryKinds  = append([]string{"application/json", "application/proto"}, grpcKinds...)
+	streamKinds = append([]string{"application/connect+json", "application/connect+proto"}, grpcKinds...)
+	grpcKinds   = []string{
+		"application/grpc", "application/grpc+proto", "application/grpc+json",
+		"application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json",
+	}
+)
+
+// plainMediaType returns a media type without its parameters. They change nothing,
+// save a character set that JSON must not be in.
+func plainMediaType(sent string, m method) (string, *refusal) {
+	kind, parameters, _ := mime.ParseMediaType(sent)
+	kinds, send := unaryKinds, "application/json with a JSON object (curl does with --json '{…}', not with -d alone)"
+	if m.stream {
+		kinds, send = streamKinds, "application/grpc or application/connect+json, as generated clients do"
+	}
+	problem := ""
+	switch charset := strings.ToLower(parameters["charset"]); {
+	case sent == "":
+		problem = "the request has no Content-Type"
+	case !slices.Contains(kinds, kind):
+		problem = "this call does not take the Content-Type of the request"
+	case !slices.Contains([]string{"", "utf-8", "utf8", "us-ascii"}, charset):
+		problem, send = "the request is in a character set that is not UTF-8", kind+" in UTF-8"
+	default:
+		return kind, nil
+	}
+	return "", &refusal{
+		Error:  newError(connect.CodeInvalidArgument, "UNSUPPORTED_MEDIA_TYPE", problem+": send "+send, nil),
+		status: http.StatusUnsupportedMediaType,
+		header: map[string]string{"Accept-Post": strings.Join(kinds, ", ")},
+	}
+}
+
+// refusedHeader looks at the headers that Connect reads.
+func refusedHeader(r *http.Request) *refusal {
+	invalid := func(what string) *refusal {
+		return &refusal{Error: newError(connect.CodeInvalidArgument, "INVALID_HEADER", what, nil)}
+	}
+	for _, version := range []string{r.Header.Get("Connect-Protocol-Version"), strings.TrimPrefix(r.URL.Query().Get("connect"), "v")} {
+		if version != "" && version != "1" {
+			return invalid("this server speaks version 1 of Connect's protocol: send Connect-Protocol-Version: 1, or leave it out")
+		}
+	}
+	if timeout := r.Header.Get("Connect-Timeout-Ms"); timeout != "" {
+		if _, err := strconv.ParseUint(timeout, 10, 64); err != nil || len(timeout) > 10 {
+			return invalid("Connect-Timeout-Ms must be a whole number of milliseconds of at most 10 digits")
+		}
+	}
+	if name := compression(r); name != "" && name != "gzip" {
+		return &refusal{Error: newError(connect.CodeUnimplemented, "UNSUPPORTED_COMPRESSION",
+			"this server reads gzip and what is not compressed: send one of them", nil)}
+	}
+	return nil
+}
+
+// compression is how a request says that its messages are compressed; "": not.
+func compression(r *http.Request) string {
+	kind := r.Header.Get("Content-Type")
+	header := "Content-Encoding"
+	switch {
+	case r.Method == http.MethodGet:
+		return strings.TrimSuffix(r.URL.Query().Get("compression"), "identity")
+	case strings.HasPrefix(kind, "application/grpc"):
+		header = "Grpc-Encoding"
+	case strings.HasPrefix(kind, "application/connect+"):
+		header = "Connect-Content-Encoding"
+	}
+	return strings.TrimSuffix(r.Header.Get(header), "identity")
+}
+
+// unknownPath is for what is neither a call nor a page.
+func unknownPath() *refusal {
+	return &refusal{
+		Error:  newError(connect.CodeUnimplemented, "UNKNOWN_PROCEDURE", "there is nothing at this path: a call is POST /rollcall.v1.SERVICE/METHOD, such as /rollcall.v1.AttendanceService/Identify; beside them there are /livez, /readyz and /metrics", nil),
+		status: http.StatusNotFound,
+	}
+}
+
+// tooManyBytes refuses a request that there is no memory for now.
+func tooManyBytes(budget int64) *connect.Error {
+	return busy("TOO_MANY_BYTES", fmt.Sprintf("the requests that are being read have more than %d MiB in all", budget>>20), bytesRetryAfter)
+}
+
+// pageMethod is for a page that is not read.
+func pageMethod() *refusal {
+	return &refusal{
+		Error:  newError(connect.CodeUnimplemented, "METHOD_NOT_ALLOWED", "this page takes GET", nil),
+		status: http.StatusMethodNotAllowed,
+		header: map[string]string{"Allow": "GET, HEAD"},
+	}
+}

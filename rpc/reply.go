@@ -1,0 +1,93 @@
+package rpc
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// reply is the answer to a request. It ends a client that does not read, and
+// remembers the status. Unwrap keeps what else there is within reach of
+// http.ResponseController, Flush that of Connect's streams.
+type reply struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	logger  *slog.Logger
+	timeout time.Duration // of each write of a stream, of all writes of other answers
+	stream  bool
+	status  int  // what was answered
+	instead int  // the status in the place of that of a refusal's code; 0: none
+	began   bool // the deadline of what is no stream is set
+}
+
+// WriteHeader serves http.ResponseWriter.
+func (w *reply) WriteHeader(status int) {
+	if w.instead != 0 && status != http.StatusOK { // gRPC's answers are 200 always
+		status = w.instead
+	}
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write serves http.ResponseWriter.
+func (w *reply) Write(p []byte) (int, error) {
+	defer w.bound()()
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush lets answers of a stream out at once.
+func (w *reply) Flush() {
+	defer w.bound()()
+	if f, ok := w.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// Unwrap serves http.ResponseController.
+func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// code names the code of an answer that no handler of ours has made: of what could
+// not be read, of health checks and reflection.
+func (w *reply) code() string {
+	for _, key := range []string{"Grpc-Status", http.TrailerPrefix + "Grpc-Status"} {
+		for _, value := range w.Header()[key] {
+			if code, err := strconv.ParseUint(value, 10, 32); err == nil && code > 0 {
+				return connect.Code(code).String()
+			}
+		}
+	}
+	switch w.status {
+	case http.StatusOK:
+		return "ok"
+	case http.StatusBadRequest:
+		return connect.CodeInvalidArgument.String()
+	case http.StatusNotFound:
+		return connect.CodeNotFound.String()
+	case http.StatusTooManyRequests:
+		return connect.CodeResourceExhausted.String()
+	case http.StatusNotImplemented:
+		return connect.CodeUnimplemented.String()
+	case http.StatusGatewayTimeout:
+		return connect.CodeDeadlineExceeded.String()
+	}
+	return fmt.Sprintf("http_%d", w.status)
+}
+
+// bound gives the write that comes its deadline, and returns what ends it. That of an
+// answer that is no stream stays until the last of it is written, which is after the
+// handler.
+func (w *reply) bound() (written func()) {
+	if !w.stream && w.began {
+		return func() {}
+	}
+	w.began = true
+	setDeadline(w.logger, w.control.SetWriteDeadline, time.Now().Add(w.timeout))
+	if !w.stream {
+		return func() {}
+	}
+	return func() { setDeadline(w.logger, w.control.SetWriteDeadline, time.Time{}) }
+}

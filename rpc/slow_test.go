@@ -1,0 +1,287 @@
+package rpc_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	"rollcall/embedder/onnxtest"
+	pb "rollcall/proto/rollcall/v1"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
+	"rollcall/rpc"
+)
+
+// patience is how long these tests wait for what the server does after a second at
+// most.
+const patience = 2 * time.Minute
+
+// dial opens a connection and sends the text.
+func (w *world) dial(text string) net.Conn {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	must(w.t, err)
+	w.t.Cleanup(func() { conn.Close() })
+	must(w.t, conn.SetDeadline(time.Now().Add(patience)))
+	_, err = io.WriteString(conn, text)
+	must(w.t, err)
+	return conn
+}
+
+// begin is the beginning of a request whose body is not sent to its end.
+func begin(method, path string, length int, part string) string {
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, path, length, part)
+}
+
+// A client that does not send what it has announced loses its connection, whatever it
+// asked for, and an RPC tells it why.
+func TestSlowBodies(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{ReadTimeout: 100 * time.Millisecond}})
+	for _, request := range []struct{ method, path, says string }{
+		{"POST", embedPath, "SLOW_REQUEST"},
+		{"POST", galleryPath + "ListStudents", "SLOW_REQUEST"},
+		{"POST", "/grpc.health.v1.Health/Check", "SLOW_REQUEST"},
+		{"GET", "/metrics", "rollcall_requests_total"},
+		{"GET", "/livez", "ok"},
+		{"GET", "/readyz", "ok"},
+		{"GET", "/", "Rollcall"},
+		{"POST", "/metrics", "METHOD_NOT_ALLOWED"},
+		{"POST", "/nothing", "UNKNOWN_PROCEDURE"},
+		{"PUT", embedPath, "METHOD_NOT_ALLOWED"},
+	} {
+		got, err := io.ReadAll(w.dial(begin(request.method, request.path, 1000, "{")))
+		if errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(string(got), request.says) {
+			t.Errorf("%s %s: %v, %q", request.method, request.path, err, got)
+		}
+	}
+}
+
+// A connection that was used for a while is not cut off by deadlines of before.
+func TestDeadlinesAreOfOneRequest(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{ReadTimeout: 500 * time.Millisecond, WriteTimeout: 500 * time.Millisecond}})
+	conn := w.dial("")
+	reader := bufio.NewReader(conn)
+	for range 2 {
+		list := begin("POST", galleryPath+"ListStudents", 2, "")
+		for _, request := range []string{list + "{}", begin("GET", "/livez", 0, ""), strings.Replace(list, "Content-Length", "Expect: 100-continue\r\nContent-Length", 1)} {
+			_, err := io.WriteString(conn, request)
+			must(t, err)
+			resp, err := http.ReadResponse(reader, nil)
+			must(t, err)
+			if resp.StatusCode == http.StatusContinue {
+				_, err = io.WriteString(conn, "{}")
+				must(t, err)
+				resp, err = http.ReadResponse(reader, nil)
+				must(t, err)
+			}
+			_, err = io.Copy(io.Discard, resp.Body)
+			must(t, err)
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("status %d", resp.StatusCode)
+			}
+			time.Sleep(600 * time.Millisecond)
+		}
+	}
+}
+
+// A client that asks and never reads loses its connection.
+func TestClientsThatNeverRead(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{WriteTimeout: 100 * time.Millisecond}})
+	for name, request := range map[string]string{
+		"page": begin("GET", "/metrics", 0, ""),
+		"call": begin("POST", "/rollcall.v1.ModelService/ListModels", 2, "{}"),
+	} {
+		conn := w.dial("")
+		var err error
+		for err == nil { // until the connection is closed, or patience ends
+			_, err = io.WriteString(conn, strings.Repeat(request, 100))
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the server still holds the connection: %v", name, err)
+		}
+	}
+}
+
+// The same over HTTP/2, with windows that let the server send as much as it likes.
+func TestClientsOfHTTP2ThatNeverRead(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{WriteTimeout: time.Second, IdleTimeout: time.Second}})
+	frame := func(kind, flags byte, stream uint32, payload string) string {
+		n := len(payload)
+		head := []byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags}
+		return string(binary.BigEndian.AppendUint32(head, stream)) + payload
+	}
+	const headers, settings, ping, window = 1, 4, 6, 8
+	// GET, http, a path and an authority that are written out (RFC 7541, 6.2.2).
+	ask := "\x82\x86\x04\x08/metrics\x01\x09localhost"
+	const most = "\x7f\xff\x00\x00"
+	conn := w.dial("")
+	must(t, conn.(*net.TCPConn).SetReadBuffer(1<<12))
+	_, err := io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+frame(settings, 0, 0, "\x00\x04"+most)+frame(window, 0, 0, most))
+	for stream := uint32(1); err == nil; stream += 2 {
+		if stream < 2000 { // 20 MB, more than the buffers of a socket hold
+			_, err = io.WriteString(conn, frame(headers, 5, stream, ask))
+			continue
+		}
+		time.Sleep(10 * time.Millisecond)
+		_, err = io.WriteString(conn, frame(ping, 0, 0, "12345678"))
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the server still holds the connection: %v", err)
+	}
+}
+
+// A server that stops does not wait for a body that does not come, and its end is
+// clean.
+func TestDrainDoesNotWaitForSlowBodies(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{DrainTimeout: 2 * time.Second}})
+	conn := w.dial(strings.Replace(begin("POST", embedPath, 1000, ""), "Content-Length", "Expect: 100-continue\r\nContent-Length", 1))
+	line, err := bufio.NewReader(conn).ReadString('\n') // sent when the body is read
+	must(t, err)
+	if !strings.Contains(line, "100 Continue") {
+		t.Errorf("answer %q", line)
+	}
+	w.stop()
+	must(t, <-w.done)
+}
+
+// A call whose body has come has all of the time to be answered.
+func TestDrainWaitsForWhatHasCome(t *testing.T) {
+	slow := slowEmbedder{entered: make(chan struct{}), release: make(chan struct{})}
+	w := newWorld(t, setup{
+		options: rpc.Options{DrainTimeout: 4 * time.Second, ReadTimeout: time.Second},
+		wrap: func(b rpc.Backend) rpc.Backend {
+			slow.Embedder = b.Embedder
+			b.Embedder = slow
+			return b
+		},
+	})
+	answered := make(chan error, 1)
+	go func() {
+		_, err := w.attendance().Embed(context.Background(), &pb.EmbedRequest{Image: onnxtest.Face(1, 0)})
+		answered <- err
+	}()
+	<-slow.entered
+	time.AfterFunc(2500*time.Millisecond, func() { close(slow.release) })
+	w.stop()
+	must(t, <-w.done)
+	must(t, <-answered)
+}
+
+// What finds no room in the budget is told when to come back, and does when there is
+// room. A small call is not refused because of what is on its way slowly, as long as
+// there is room for it.
+func TestBudgetOfBytes(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{RequestBytes: rpc.MinRequestBytes}})
+	enroll(t, w, 1, 0, "ada/1", "ada")
+	const large = 40 << 20
+	first := w.dial(begin("POST", rollCallPath, large+1, `{"probes":[{"image":"`))
+	_, err := io.WriteString(first, strings.Repeat("A", large-100))
+	must(t, err)
+	small := func() error {
+		_, err := w.gallery().ListStudents(context.Background(), &pb.ListStudentsRequest{})
+		return err
+	}
+	must(t, small())
+	second := func() error {
+		_, err := w.attendance().RollCall(context.Background(), &pb.RollCallRequest{Probes: []*pb.RollCallProbe{{Image: make([]byte, large)}}})
+		return err
+	}
+	eventually(t, "the second is refused", func() bool { return reasonOf(second()) == "TOO_MANY_BYTES" })
+	err = second()
+	if retry := detailOf[*errdetails.RetryInfo](err); connect.CodeOf(err) != connect.CodeResourceExhausted || retry.GetRetryDelay().AsDuration() <= 0 {
+		t.Errorf("refused with %v, retry %v", err, retry)
+	}
+	// Nobody knows what a compressed one becomes.
+	zipped := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, connect.WithSendGzip())
+	if _, err := zipped.RollCall(context.Background(), &pb.RollCallRequest{Probes: []*pb.RollCallProbe{{Image: make([]byte, 1<<20)}}}); reasonOf(err) != "TOO_MANY_BYTES" {
+		t.Errorf("compressed: %v", err)
+	}
+	must(t, small())
+	must(t, first.Close())
+	eventually(t, "there is room again", func() bool { return reasonOf(second()) == "INVALID_REQUEST" }) // an image of 40 MiB
+}
+
+// More crops on streams than the budget has room for are all enrolled, one waiting for
+// the other, and what was taken is given back.
+func TestStreamsShareTheBudget(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{RequestBytes: rpc.MinRequestBytes}})
+	done := make(chan error, 4)
+	for n := range cap(done) {
+		go func() {
+			stream, err := rollcallv1connect.NewGalleryServiceClient(h2c(), w.url).EnrollStream(context.Background())
+			if err != nil {
+				done <- err
+				return
+			}
+			go func() {
+				for i := range 8 {
+					image := append(onnxtest.Face(int64(10*n+i), 0), make([]byte, 7<<20)...)
+					_ = stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: image, CropId: fmt.Sprintf("%d/%d", n, i)}})
+				}
+				_ = stream.CloseRequest()
+			}()
+			for range 8 {
+				resp, err := stream.Receive()
+				if err == nil && !resp.GetEmbedded().GetStored() {
+					err = errors.New(resp.String())
+				}
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range cap(done) {
+		must(t, <-done)
+	}
+	eventually(t, "all is given back", func() bool {
+		_, err := w.attendance().RollCall(context.Background(), &pb.RollCallRequest{Probes: []*pb.RollCallProbe{{Image: make([]byte, 60<<20)}}})
+		return reasonOf(err) == "INVALID_REQUEST"
+	})
+}
+
+// A stream ends when the server waits for its client, and not when the client waits
+// for the server.
+func TestSilentStreams(t *testing.T) {
+	slow := slowEmbedder{entered: make(chan struct{}, 1), release: make(chan struct{})}
+	w := newWorld(t, setup{
+		options: rpc.Options{IdleTimeout: time.Second, StreamWorkers: 1},
+		wrap: func(b rpc.Backend) rpc.Backend {
+			slow.Embedder = b.Embedder
+			b.Embedder = slow
+			return b
+		},
+	})
+	stream, err := rollcallv1connect.NewGalleryServiceClient(h2c(), w.url, connect.WithGRPC()).EnrollStream(context.Background())
+	must(t, err)
+	must(t, stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: onnxtest.Face(1, 0), CropId: "c", StudentId: "s"}}))
+	<-slow.entered
+	time.AfterFunc(2500*time.Millisecond, func() { close(slow.release) })
+	for i := range 2 {
+		resp, err := stream.Receive()
+		must(t, err)
+		if !resp.GetEmbedded().GetEnrolled() {
+			t.Errorf("answer %v", resp)
+		}
+		if i == 0 {
+			must(t, stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: onnxtest.Face(1, 1), CropId: "d", StudentId: "s"}}))
+			<-slow.entered
+		}
+	}
+	if _, err := stream.Receive(); connect.CodeOf(err) != connect.CodeDeadlineExceeded || reasonOf(err) != "SLOW_REQUEST" {
+		t.Errorf("the stream ends with %v", err)
+	}
+}
