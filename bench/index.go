@@ -18,7 +18,6 @@ type indexOptions struct {
 	flags *pflag.FlagSet // these
 
 	galleryFile, queriesFile      string
-	writeGallery, writeQueries    string
 	students, crops, dim, queries int
 	scope, duringBuild, rounds    int
 	readMiB                       int
@@ -59,8 +58,6 @@ func (o *indexOptions) addFlags(set *pflag.FlagSet) {
 	set.IntVar(&o.crops, "crops", 5, "crops of each of them")
 	set.IntVar(&o.queries, "queries-count", 1000, "queries to generate, or to take from the file at most")
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
-	set.StringVar(&o.writeGallery, "write-gallery", "", "file to write the gallery to, for other programs")
-	set.StringVar(&o.writeQueries, "write-queries", "", "file to write the queries to")
 	set.StringSliceVar(&o.engines, "engine", []string{"exact", "hnsw"}, fmt.Sprintf("engines to measure, of %v", index.Engines))
 	set.IntVar(&o.rounds, "rounds", 5, "rounds, in which the engines take turns")
 	set.BoolVar(&o.inOrder, "in-order", false, "insert the vectors in the order of the gallery instead of a random one")
@@ -114,16 +111,6 @@ func (o *indexOptions) measure(ctx context.Context, progress io.Writer) (_ resul
 	gallery, queries, err := o.vectors()
 	if err != nil {
 		return nil, err
-	}
-	if o.writeGallery != "" {
-		if err := gallery.write(o.writeGallery); err != nil {
-			return nil, err
-		}
-	}
-	if o.writeQueries != "" {
-		if err := queries.write(o.writeQueries); err != nil {
-			return nil, err
-		}
 	}
 	r := &indexRun{options: o, progress: progress, gallery: gallery, queries: queries}
 	rows, err := r.measure(ctx)

@@ -105,19 +105,3 @@ func isUnit(v []float32) bool {
 	}
 	return math.Abs(math.Sqrt(square)-1) <= unitTolerance
 }
-
-// write makes a file that readVectors reads, and other programs do.
-func (v vectors) write(name string) (err error) {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	out := bufio.NewWriter(file)
-	for i := range v.len() {
-		if err := binary.Write(out, binary.LittleEndian, v.at(i)); err != nil {
-			return err
-		}
-	}
-	return out.Flush()
-}
