@@ -53,7 +53,7 @@ func (o *indexOptions) addFlags(set *pflag.FlagSet) {
 	o.flags = set
 	set.StringVar(&o.galleryFile, "gallery", "", "file with the vectors of the gallery; empty: they are generated")
 	set.StringVar(&o.queriesFile, "queries", "", "file with the vectors to ask for")
-	set.IntVar(&o.dim, "dim", 128, "components of a vector")
+	set.IntVar(&o.dim, "dimension", 128, "components of a vector")
 	set.IntVar(&o.students, "students", 2000, "students of a generated gallery")
 	set.IntVar(&o.crops, "crops", 5, "crops of each of them")
 	set.IntVar(&o.queries, "queries-count", 1000, "queries to generate, or to take from the file at most")
@@ -79,7 +79,7 @@ func (o *indexOptions) validate() error {
 		return errors.New("--students, --crops, --queries-count, --rounds and --read-mib must be more than 0")
 	}
 	if o.dim < 1 || o.dim > maxIndexDim {
-		return fmt.Errorf("--dim must be 1 to %d", maxIndexDim)
+		return fmt.Errorf("--dimension must be 1 to %d", maxIndexDim)
 	}
 	if int64(o.students)*int64(o.crops) > maxIndexVectors || o.duringBuild > maxIndexVectors {
 		return fmt.Errorf("more than %d vectors", maxIndexVectors)

@@ -25,7 +25,7 @@ func indexRows(t *testing.T, args ...string) []indexRow {
 
 func TestIndex(t *testing.T) {
 	processors := runtime.GOMAXPROCS(0)
-	rows := indexRows(t, "--engine=exact,hnsw,coder-hnsw", "--students=60", "--crops=4", "--dim=48", "--queries-count=50", "--scope=20", "--during-build=300")
+	rows := indexRows(t, "--engine=exact,hnsw,coder-hnsw", "--students=60", "--crops=4", "--dimension=48", "--queries-count=50", "--scope=20", "--during-build=300")
 	if len(rows) != 3 {
 		t.Fatalf("%d rows", len(rows))
 	}
@@ -61,7 +61,7 @@ func TestIndex(t *testing.T) {
 // TestIndexFields are the names that scripts rely on.
 func TestIndexFields(t *testing.T) {
 	var found struct{ Rows []map[string]any }
-	benchJSON(t, &found, "index", "--engine=exact", "--students=20", "--crops=1", "--dim=16", "--queries-count=5", "--rounds=1", "--read-mib=1", "--scope=0")
+	benchJSON(t, &found, "index", "--engine=exact", "--students=20", "--crops=1", "--dimension=16", "--queries-count=5", "--rounds=1", "--read-mib=1", "--scope=0")
 	rows := found.Rows
 	if len(rows) != 1 {
 		t.Fatalf("%d rows", len(rows))
@@ -86,16 +86,16 @@ func TestIndexFields(t *testing.T) {
 func TestIndexFiles(t *testing.T) {
 	g, q := generate(rand.New(rand.NewPCG(1, 0)), 300, 2, 40, 16)
 	gallery, queries := writeVectors(t, g.data, 0), writeVectors(t, q.data, 0)
-	made := indexRows(t, "--engine=hnsw", "--students=300", "--crops=2", "--dim=16", "--queries-count=40")
-	read := indexRows(t, "--engine=hnsw", "--dim=16", "--gallery="+gallery, "--queries="+queries)
-	part := indexRows(t, "--engine=exact", "--dim=16", "--gallery="+gallery, "--queries="+queries, "--queries-count=7", "--in-order")
+	made := indexRows(t, "--engine=hnsw", "--students=300", "--crops=2", "--dimension=16", "--queries-count=40")
+	read := indexRows(t, "--engine=hnsw", "--dimension=16", "--gallery="+gallery, "--queries="+queries)
+	part := indexRows(t, "--engine=exact", "--dimension=16", "--gallery="+gallery, "--queries="+queries, "--queries-count=7", "--in-order")
 	if made[0].N != 600 || read[0].N != 600 || read[0].Recall10 != made[0].Recall10 || read[0].Queries != 40 || part[0].Queries != 7 {
 		t.Errorf("made %+v, read %+v, a part %+v", made[0], read[0], part[0])
 	}
 }
 
 func TestIndexTables(t *testing.T) {
-	out, err := runBench(t, "index", "--students=30", "--dim=32", "--queries-count=10", "--rounds=1", "--read-mib=1", "--during-build=50")
+	out, err := runBench(t, "index", "--students=30", "--dimension=32", "--queries-count=10", "--rounds=1", "--read-mib=1", "--during-build=50")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestIndexTables(t *testing.T) {
 
 func TestIndexBadFlags(t *testing.T) {
 	good := writeVectors(t, []float32{1, 0, 0, 1}, 0)
-	files := []string{"--gallery=" + good, "--queries=" + good, "--dim=2"}
+	files := []string{"--gallery=" + good, "--queries=" + good, "--dimension=2"}
 	for _, test := range []struct {
 		args []string
 		says string
@@ -117,10 +117,10 @@ func TestIndexBadFlags(t *testing.T) {
 		{[]string{"--queries=" + good}, "--gallery"},
 		{append(files, "--students=5"), "--students"},
 		{append(files, "--crops=5"), "--crops"},
-		{append(files, "--dim=3"), "--dim"},
+		{append(files, "--dimension=3"), "--dimension"},
 		{append(files, "--queries=none"), "none"},
-		{[]string{"--dim=0"}, "--dim"},
-		{[]string{"--dim=65537"}, "--dim"},
+		{[]string{"--dimension=0"}, "--dimension"},
+		{[]string{"--dimension=65537"}, "--dimension"},
 		{[]string{"--students=0"}, "--students"},
 		{[]string{"--students=2000000000", "--crops=2000000000"}, "more than"},
 		{[]string{"--rounds=0"}, "--rounds"},

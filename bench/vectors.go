@@ -79,7 +79,7 @@ func readVectors(name string, dim int) (v vectors, err error) {
 	}
 	row := int64(4 * dim)
 	if info.Size() == 0 || info.Size()%row != 0 {
-		return vectors{}, fmt.Errorf("%s has %d bytes, which is no number of vectors of %d float32: is --dim right?", name, info.Size(), dim)
+		return vectors{}, fmt.Errorf("%s has %d bytes, which is no number of vectors of %d float32: is --dimension right?", name, info.Size(), dim)
 	}
 	v = newVectors(int(info.Size()/row), dim)
 	in, buf := bufio.NewReader(file), make([]byte, row)
@@ -91,7 +91,7 @@ func readVectors(name string, dim int) (v vectors, err error) {
 			return vectors{}, fmt.Errorf("read %s: %w", name, err)
 		}
 		if !isUnit(v.at(i)) {
-			return vectors{}, fmt.Errorf("vector %d of %s is not of unit length: is --dim right, and are they normalised?", i, name)
+			return vectors{}, fmt.Errorf("vector %d of %s is not of unit length: is --dimension right, and are they normalised?", i, name)
 		}
 	}
 	return v, nil

@@ -172,8 +172,9 @@ class Contender:
         trim()
         return cost
 
-    def answers(self):
-        return [self.index.search(self.queries[i : i + 1])[0].tolist() for i in range(len(self.queries))]
+    def answers(self, count):
+        """The hits of the first queries."""
+        return [self.index.search(query[None])[0].tolist() for query in self.queries[: int(count)]]
 
     def effort(self, ef):
         self.index.effort(int(ef))

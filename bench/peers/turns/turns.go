@@ -89,8 +89,12 @@ func (c *contender) do(command []string) (any, error) {
 		return c.add()
 	case len(command) == 1 && command[0] == "call":
 		return c.call()
-	case len(command) == 1 && command[0] == "answers":
-		return c.answers()
+	case len(command) == 2 && command[0] == "answers":
+		count, err := strconv.Atoi(command[1])
+		if err != nil {
+			return nil, err
+		}
+		return c.answers(c.queries[:min(count, len(c.queries))])
 	case len(command) == 2 && command[0] == "search":
 		seconds, err := strconv.ParseFloat(command[1], 64)
 		if err != nil {
@@ -133,10 +137,10 @@ func (c *contender) fill(most int) (Index, float64, error) {
 	return index, time.Since(start).Seconds(), err
 }
 
-// answers returns the hits of every query.
-func (c *contender) answers() ([][]int, error) {
-	all := make([][]int, len(c.queries))
-	for q, query := range c.queries {
+// answers returns the hits of queries.
+func (c *contender) answers(queries [][]float32) ([][]int, error) {
+	all := make([][]int, len(queries))
+	for q, query := range queries {
 		var err error
 		if all[q], err = c.index.Search(query, hits); err != nil {
 			return nil, err

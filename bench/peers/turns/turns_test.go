@@ -59,7 +59,7 @@ func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	var asked []float32
 	var made []*backwards
-	err := run(args, strings.NewReader("call\nadd\nanswers\nsearch 0\n"), &out, func(dim int) (Index, error) {
+	err := run(args, strings.NewReader("call\nadd\nanswers 3\nsearch 0\n"), &out, func(dim int) (Index, error) {
 		made = append(made, &backwards{asked: &asked})
 		return made[len(made)-1], nil
 	})
@@ -82,7 +82,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("a call %+v, adding %g, a search %+v", call, added, search)
 	}
 	want := []int{24, 23, 22, 21, 20, 19, 18, 17, 16, 15}
-	if len(answers) != 4 {
+	if len(answers) != 3 {
 		t.Errorf("%d answers", len(answers))
 	}
 	for _, got := range answers {
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 	}
 	// Turns go on with the query where the last one ended.
 	first := func(q int) float32 { return queries[q%4*dim] }
-	turns := asked[:len(asked)-4-leastSearches]
+	turns := asked[:len(asked)-3-leastSearches]
 	for q, got := range append(slices.Clone(turns), asked[len(asked)-leastSearches:]...) {
 		if got != first(q) {
 			t.Fatalf("search %d asked for another query than the one that follows", q)
