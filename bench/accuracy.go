@@ -27,25 +27,26 @@ type accuracyOptions struct {
 func accuracyBench() Bench {
 	return newBench("accuracy", "how often crops of a folder of faces are identified rightly",
 		`Cuts crops from pictures of known people as a detector would, enrols one crop of
-each student, and identifies the others, and strangers. Everything goes the way
-of the server: decoding, locating, aligning, embedding, the gallery's verdict.
+each student, and identifies the others, and strangers. Everything is done as the
+server does it: decoding, locating, aligning, embedding, the gallery's verdict.
 
 Three ways are compared: with the landmarks that the locator finds, which is what
-a server does; with those that faces.csv gives, which no locator surpasses; and
-without any, the whole crop taken for the face. The folder holds faces.csv
+a server does; with those that faces.csv gives, which no locator can better; and
+without any, as if the whole crop were the face. The folder holds faces.csv
 (picture, person, split, five landmarks) and faces-192.tar (the pictures).
 
-With --calibrate it prints the similarities at which two different people pass
-for one (FMR 1e-1, 1e-2, ...), for the contract of the model: as far down as 30
-pairs of people pass, and on to 1e-6 by a tail that is fitted to the similarities.
-Every pair of people counts alike, however many pictures they have.`,
+With --calibrate it prints the similarities at which two different people are
+taken for one (FMR 1e-1, 1e-2, ...), for the contract of the model: down to the
+FMR that 30 pairs of people reach, and from there to 1e-6 by a tail that is fitted
+to the similarities. Every pair of people counts the same, however many pictures
+they have.`,
 		&accuracyOptions{rosterOptions: rosterOptions{students: 200, settings: gallery.Settings{FPIR: gallery.DefaultFPIR}}})
 }
 
 func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
 	o.rosterOptions.addFlags(set)
 	set.BoolVar(&o.calibrate, "calibrate", false, "print a calibration for the model's contract instead; not from the split test")
-	set.BoolVar(&o.mirror, "mirror", false, "measure beside it what the mean with the mirrored crop's embedding brings, for enrolled crops and for all")
+	set.BoolVar(&o.mirror, "mirror", false, "also measure the mean of each embedding and that of the mirrored crop, for enrolled crops and for all")
 	set.StringVar(&o.calibration, "calibration", "", "judge by the calibration in this file, which --calibrate printed, instead of the contract's")
 }
 
@@ -114,7 +115,7 @@ func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ re
 	return res, nil
 }
 
-// measureMirrored adds to res what the mean with the mirror image brings: both are the results with it.
+// measureMirrored adds to res the accuracy with both, which are the results that withMirrored returns.
 func (o *accuracyOptions) measureMirrored(ctx context.Context, res *accuracyResult, crops []crop, found, both []*embedder.Result, r roster, model gallery.Model) error {
 	for _, v := range []struct {
 		name             string
@@ -129,8 +130,8 @@ func (o *accuracyOptions) measureMirrored(ctx context.Context, res *accuracyResu
 	return nil
 }
 
-// measure compares all probes with one another, and identifies those of a roster whose students are
-// enrolled with theirs of enrolled.
+// measure compares all probes with one another. Then it enrols the roster's students with their results
+// in enrolled, and identifies the other probes.
 func (v *wayResult) measure(ctx context.Context, crops []crop, enrolled, probes []*embedder.Result, r roster, model gallery.Model, settings gallery.Settings) error {
 	if err := v.verify(ctx, crops, probes); err != nil {
 		return err
@@ -138,7 +139,7 @@ func (v *wayResult) measure(ctx context.Context, crops []crop, enrolled, probes 
 	return v.identify(ctx, crops, r.mixed(enrolled, probes), r, model, settings)
 }
 
-// rule says what the verdicts follow from.
+// rule says which threshold decides.
 func (o *accuracyOptions) rule(m gallery.Model) string {
 	if len(m.Calibration) == 0 {
 		return fmt.Sprintf("published threshold, similarity %.3f: the model is not calibrated", m.Threshold)
@@ -188,7 +189,7 @@ func ways(w *workbench) []way {
 // locatedBy is the way of a server.
 func locatedBy(w *workbench) way { return way{name: "locator " + w.locator, locates: true} }
 
-// enrolled returns found with the results that a server stores for the crops that are enrolled.
+// enrolled returns found, in which each crop that is enrolled has the result that a server stores for it.
 func (y way) enrolled(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result, r roster) ([]*embedder.Result, error) {
 	var places []int
 	var chosen []crop
@@ -247,8 +248,8 @@ func (y way) embed(ctx context.Context, progress io.Writer, w *workbench, crops 
 	return results, group.Wait()
 }
 
-// withMirrored returns the results with the mean, of unit length, of each crop's embedding and its mirrored
-// picture's, where both have one.
+// withMirrored returns found, in which each embedding is replaced by the mean, of unit length, of it and of
+// the mirrored crop's, where both crops have one.
 func (y way) withMirrored(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result) ([]*embedder.Result, error) {
 	crops, err := changeAll(ctx, crops, mirrored)
 	if err != nil {
@@ -287,7 +288,7 @@ func embeddingsOf(found []*embedder.Result) (embeddings [][]float32) {
 	return embeddings
 }
 
-// peopleOf returns whose the embeddings of embeddingsOf are.
+// peopleOf returns the person of each embedding that embeddingsOf returns.
 func peopleOf(crops []crop, found []*embedder.Result) (people []string) {
 	for i, r := range found {
 		if r.Embedding != nil {

@@ -14,8 +14,8 @@ type accuracyResult struct {
 // wayResult is the accuracy with the landmarks from one source.
 type wayResult struct {
 	Way string `json:"way"`
-	// NotFound are the crops on which no face was found; Unusable those and the
-	// ones with another reason against them.
+	// NotFound are the crops on which no face was found. Unusable are these, and those
+	// with another reason against them.
 	NotFound ratio `json:"not_found"`
 	Unusable ratio `json:"unusable"`
 	// Landmarks is missing where nobody located.
@@ -61,8 +61,8 @@ type verification struct {
 	FMR        float64 `json:"fmr"`
 	Similarity float64 `json:"similarity"`
 	TPR        float64 `json:"tpr"`
-	// TPRByCrop is the same with the pairs so weighted that each crop counts the
-	// same, however many crops there are of its person.
+	// TPRByCrop is the same share, but each crop counts the same, however many crops
+	// there are of its person.
 	TPRByCrop float64 `json:"tpr_by_crop"`
 }
 

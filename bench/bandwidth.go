@@ -2,7 +2,7 @@ package bench
 
 import "time"
 
-// bandwidthMiB is how much memory a bandwidth is measured over, unless it is said
+// bandwidthMiB is how much memory is read to measure a bandwidth, where no flag says
 // otherwise: 16 times the cache that the cores of a present server share.
 const bandwidthMiB = 512
 

@@ -4,11 +4,11 @@
 // [All] lists them. Each is a file with its options, named for it: accuracy.go,
 // conditions.go, locator.go, detect.go, embed.go, load.go, sessions.go, gallery.go,
 // index.go. They share the crops (faces.go, drawing.go, crops.go), the models
-// (models.go) and the printing (report.go), and newBench makes of each what a command is.
+// (models.go) and the printing (report.go). newBench makes a command of each.
 //
 // The machines that this runs on are shared and noisy. So whatever is compared is
-// measured in turns, round by round, and what is printed are medians and
-// percentiles of all rounds.
+// measured in turns, round by round. Medians and percentiles of all rounds are
+// printed.
 package bench
 
 import (
@@ -31,8 +31,8 @@ type Bench struct {
 	// Validate says which option cannot be as it is, and what it may be. It opens nothing.
 	Validate func() error
 	// Run measures until it is done or ctx ends. It writes results to out and
-	// what it is doing, for people who wait, to progress. Errors are meant for
-	// who typed the command: they say what to do, and may name files.
+	// what it is doing, for people who wait, to progress. Errors are meant for the
+	// person who typed the command: they say what to do, and may name files.
 	Run func(ctx context.Context, out, progress io.Writer) error
 }
 
@@ -41,8 +41,8 @@ type measurement interface {
 	addFlags(set *pflag.FlagSet)
 	// validate is the bench's Validate.
 	validate() error
-	// measure returns what it found out. Where it found out that something is wrong, it
-	// returns the result with the error.
+	// measure returns what it found out. Where it found something wrong, it returns
+	// the result and an error.
 	measure(ctx context.Context, progress io.Writer) (result, error)
 }
 

@@ -20,8 +20,8 @@ func conditionsBench() Bench {
 Students are enrolled with one crop each, once with an upright one and once with
 one that is deformed like the probes: what is deformed alike may resemble each
 other. Prints how many crops are usable, how many students' probes get the right
-name and how many strangers' probes get any; and of how many of two faces side
-by side it is said that they are several.`,
+name and how many strangers' probes get any name; and how many pictures of two
+faces side by side are refused because of that.`,
 		&conditionsOptions{rosterOptions{students: 160, settings: gallery.Settings{FPIR: 0.01}}})
 }
 
@@ -76,7 +76,7 @@ func (o *conditionsOptions) measure(ctx context.Context, progress io.Writer) (_ 
 	return res, nil
 }
 
-// named says of which condition a progress is.
+// named writes to progress which condition comes next.
 func named(progress io.Writer, name string) io.Writer {
 	fmt.Fprintf(progress, "%s:\n", name)
 	return progress

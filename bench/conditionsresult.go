@@ -13,7 +13,7 @@ type conditionsResult struct {
 	Several    []severalResult `json:"two_faces"`
 }
 
-// condition is how one deformation fares.
+// condition is what became of the crops with one deformation.
 type condition struct {
 	Name    string `json:"condition"`
 	Usable  ratio  `json:"usable"`
@@ -30,8 +30,8 @@ type condition struct {
 	AlikeStrangers verdictCounts `json:"enrolled_alike_strangers"`
 }
 
-// severalResult is of how many pairs of faces, the second Share of the first's size, it is said that they
-// are several.
+// severalResult is how many pictures of two faces, the second Share of the first's size, are refused
+// because there are two.
 type severalResult struct {
 	Share   float64 `json:"size_of_second"`
 	Refused ratio   `json:"several_faces"`

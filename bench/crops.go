@@ -27,16 +27,16 @@ const (
 	cropQuality = 90
 )
 
-// template is where the embedders that align want the landmarks in their square:
-// the one that InsightFace published for ArcFace. Crops are cut by it whatever
-// model is measured, so that all models get the same.
+// template is where embedders that align want the landmarks in their square: the
+// one that InsightFace published for ArcFace. Crops are cut by it for every model,
+// so that all models get the same.
 var template = models.Landmarks{
 	{X: 38.2946, Y: 51.6963}, {X: 73.5318, Y: 51.5014}, {X: 56.0252, Y: 71.7366},
 	{X: 41.5493, Y: 92.3655}, {X: 70.7299, Y: 92.2041},
 }
 
-// tightMiddle and tightSide are, in the template's square, between eyes and mouth, and twice their
-// distance.
+// tightMiddle is the point between eyes and mouth in the template's square, tightSide twice the
+// distance of eyes and mouth.
 var tightMiddle = models.Point{X: 56, Y: 72}
 
 const tightSide = 2 * 40.7

@@ -52,7 +52,7 @@ func (d deformation) cutDeformed(ctx context.Context, o cutOptions, faces []face
 	return changeAll(ctx, crops, d.do)
 }
 
-// changeAll returns the crops with their pictures changed. Their landmarks are not, and no longer hold.
+// changeAll returns the crops with changed pictures. The landmarks stay as they were, and are wrong then.
 func changeAll(ctx context.Context, crops []crop, do func(*image.RGBA) *image.RGBA) ([]crop, error) {
 	out := make([]crop, len(crops))
 	group, ctx := errgroup.WithContext(ctx)

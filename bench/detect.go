@@ -48,7 +48,7 @@ func (o *detectOptions) addFlags(set *pflag.FlagSet) {
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
 	set.IntVar(&o.photos, "photos", 200, "composed photos")
 	set.IntVar(&o.rounds, "rounds", 5, "how often each time is taken")
-	set.Float64Var(&o.leastSize, "least-size", 16, "what is asked for: the size of the smallest face that has to be found; 0: what the photo's size allows")
+	set.Float64Var(&o.leastSize, "least-size", 16, "size of the smallest face to search for, in pixels; 0: it follows from the photo's size")
 	set.IntSliceVar(&o.megapixels, "megapixels", []int{12, 24}, "sizes of the photos that are timed")
 	o.models.addFlags(set)
 }
@@ -174,7 +174,7 @@ type costPlan struct {
 	asked float64 // the smallest face that has to be found; 0: what the photo's size allows
 }
 
-// smallFace is the size that the cost of looking for small faces is told of.
+// smallFace is the size for which the cost of searching for small faces is measured.
 const smallFace = 24
 
 // costs are what times are taken of: a frame, and photos of 40 faces from 40 pixels on.

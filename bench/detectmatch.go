@@ -15,10 +15,10 @@ type finding struct {
 	landmarks models.Landmarks
 }
 
-// falsePerPhoto is at which rate of false faces recalls are compared.
+// falsePerPhoto is the rate of false faces at which recalls are compared.
 const falsePerPhoto = 0.1
 
-// Of the same face are a finding and a true one that differ by less.
+// A finding and a true face that differ by less are the same face.
 const (
 	mostAway      = 0.35 // of their centres, in sides of the true one's square
 	mostSizeRatio = 1.8
@@ -80,8 +80,8 @@ func centreOf(l models.Landmarks) (x, y float64) {
 	return x, y
 }
 
-// threshold returns the least score from which no more than falsePerPhoto false faces are left; 0 where
-// there are no more anyway.
+// threshold returns the least score that leaves no more than falsePerPhoto false faces; 0 where there are
+// no more than these anyway.
 func (t *faceTally) threshold() float64 {
 	allowed := int(falsePerPhoto * float64(t.photos))
 	if len(t.wrong) <= allowed {

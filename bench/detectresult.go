@@ -16,7 +16,7 @@ type detectResult struct {
 	Costs     []detectCost     `json:"costs"`
 }
 
-// sizeBounds are between which sizes recall is told apart, in pixels.
+// sizeBounds are the sizes, in pixels, between which recalls are told apart.
 var sizeBounds = []float64{16, 20, 24, 32, 40, 64, 128, 301}
 
 // detectorRecall is what one detector found.
@@ -98,6 +98,6 @@ func (r detectResult) tables() []table {
 		cost.row(c.What, inMilliseconds(c.Decode), inMilliseconds(c.Detect), inMilliseconds(c.Locate), inMilliseconds(c.AfterDecoding),
 			inMilliseconds(c.Least), inMilliseconds(c.CPU), inMilliseconds(c.Embed), c.Found.String(), fmt.Sprint(c.False))
 	}
-	cost.notes = append(cost.notes, "A frame is worked on by one core, a photo by all. \"Of the processor\" is what all of them worked, decoding left out.")
+	cost.notes = append(cost.notes, "One core works on a frame, all cores on a photo. \"Of the processor\" is the time of all cores together, without decoding.")
 	return []table{recall, cost}
 }

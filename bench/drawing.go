@@ -27,9 +27,9 @@ var drawnLandmarks = func() models.Landmarks {
 	return l
 }()
 
-// A drawing is a face for who has no folder of faces: shaded ellipses that a
+// A drawing is a face for those who have no folder of faces: shaded ellipses that a
 // locator takes for a face. An embedder tells such faces apart badly, so they
-// serve to measure time and memory and never accuracy.
+// serve to measure time and memory, never accuracy.
 type drawing struct{ layers []layer }
 
 // A layer is an ellipse of one colour with a soft edge.

@@ -157,8 +157,8 @@ func pointsOf(c crop) []*pb.Point {
 	return points
 }
 
-// measureLatency lets one client enrol crops, the modes in turns, and ONNX
-// Runtime run alone on one core after them.
+// measureLatency lets one client enrol crops, with the modes in turns, and then
+// lets ONNX Runtime run alone on one core.
 func (o *embedOptions) measureLatency(ctx context.Context, w *workbench, s *server, e *enroller, modes []mode) (_ []latencyResult, err error) {
 	bare, err := newBareLoops(w, w.aligns(), 1)
 	if err != nil {

@@ -103,8 +103,8 @@ func (r latencyResult) stage(name string) float64 {
 }
 
 // setRuns takes the mean times of the bare runs, in milliseconds. The locator's
-// stage takes in its Run with the preparing and decoding around it, so of that
-// stage the time counts that Run takes alone.
+// stage is its Run and what prepares and decodes around it, so the bare time of
+// Run is counted in its place.
 func (r *latencyResult) setRuns(run, locatorRun float64) {
 	r.Run, r.LocatorRun = run, locatorRun
 	var total float64

@@ -29,8 +29,8 @@ const (
 	splitTrain = "train"
 	splitTest  = "test"
 	// splitValidation are those people of train whose numbers end in validationDigit. The training of
-	// the built-in models (models/train) leaves them out, so that choices and calibrations can be made
-	// by them.
+	// the built-in models (models/train) leaves them out, so that they can serve to choose and to
+	// calibrate.
 	splitValidation = "validation"
 	validationDigit = "7"
 )

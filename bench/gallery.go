@@ -41,7 +41,7 @@ func (o *galleryOptions) addFlags(set *pflag.FlagSet) {
 	set.IntVar(&o.dimension, "dimension", 128, "components of a vector")
 	set.IntVar(&o.queries, "queries", 200, "calls of each kind of question in a round")
 	set.IntVar(&o.writes, "writes", 200, "calls of each kind of change in a round")
-	set.IntVar(&o.writers, "writers", 16, "how many several writers are")
+	set.IntVar(&o.writers, "writers", 16, "writers at once, where several write")
 	set.IntVar(&o.rounds, "rounds", 5, "rounds, in which everything takes turns")
 	set.StringVar(&o.engine, "index-engine", gallery.DefaultEngine, fmt.Sprintf("how vectors are searched: one of %v", index.Engines))
 	set.StringVar(&o.data, "data", "", "folder on the disk to measure, where a gallery is made and removed; empty: the system's folder for temporary files")

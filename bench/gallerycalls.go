@@ -58,7 +58,7 @@ func (b *galleryRun) restart(*rand.Rand, int) ([]do, error) {
 	return []do{b.open}, nil
 }
 
-// weigh completes what restart began to find out: the memory that the gallery takes.
+// weigh ends what restart began: it finds out how much memory the gallery takes.
 func (b *galleryRun) weigh(context.Context) error {
 	b.heap[len(b.heap)-1] += heapBytes()
 	b.index = b.gallery.Stats().Models[0].Bytes

@@ -80,10 +80,10 @@ func cropID(i int) string    { return fmt.Sprintf("crop-%d", i) }
 func studentID(i int) string { return fmt.Sprintf("student-%d", i) }
 func className(i int) string { return fmt.Sprintf("class-%d", i/classSize) }
 
-// student is whose a crop is.
+// student returns the number of the student that a crop belongs to.
 func (b *galleryRun) student(crop int) int { return crop / b.options.cropsEach }
 
-// students is how many there are.
+// students returns how many students there are.
 func (b *galleryRun) students() int { return b.student(b.options.crops-1) + 1 }
 
 func (b *galleryRun) embedding(v []float32) gallery.Embedding {

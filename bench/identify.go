@@ -108,7 +108,7 @@ func embeddingOf(r *embedder.Result) gallery.Embedding {
 	return gallery.Embedding{Model: r.Model, Digest: r.Digest, Recipe: r.Recipe, Vector: r.Embedding}
 }
 
-// A probe is a crop, whose it is ("": a stranger's), and what came of it.
+// A probe is a crop, the student that it shows ("": a stranger), and what came of it.
 type probe struct {
 	crop    int
 	student string

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// impostors are the comparisons of different people, in which every pair of people counts alike: someone
-// with many pictures, or a resemblance of two such people, would otherwise make most of the rare ones.
+// impostors are the comparisons of different people. Every pair of people counts the same: otherwise people
+// with many pictures, and those who resemble them, would make most of the rare comparisons.
 //
 // Two of them who are as alike as one person's crops are with each other are left out: in a collection
 // from the web these are people who are listed twice (17 pairs of 9.2 million in faces.csv), and a
-// single such pair would be a whole tail.
+// single such pair would make up the whole tail.
 type impostors struct {
 	weights []float64 // by bin of similarity, see similarityBins
 	total   float64   // pairs of people
@@ -69,7 +69,7 @@ func alike(all []someone) float32 {
 }
 
 // compareImpostors compares the embeddings of every two people. The embeddings are of unit length;
-// people[i] is whose the i-th is.
+// people[i] is the person of embedding i.
 func compareImpostors(ctx context.Context, embeddings [][]float32, people []string) (*impostors, error) {
 	all := gatherPeople(embeddings, people)
 	limit := alike(all)

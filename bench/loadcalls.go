@@ -15,8 +15,8 @@ import (
 // loadGroups is how many classes the students of the load are in.
 const loadGroups = 4
 
-// loadCalls returns what client i does over and over with one person's crops. No
-// call changes what another one is answered.
+// loadCalls returns the calls that client i makes over and over with one person's
+// crops. No call changes the answer of another.
 func loadCalls(api rollcallv1connect.AttendanceServiceClient, seed uint64, i int, f face) ([]*call, error) {
 	cut := gentleCut(seed, 0)
 	enrolled, err := cut.cut(f)

@@ -121,8 +121,8 @@ func (r *locatorResult) measure(crops []crop, found, others []*embedder.Result) 
 	r.Landmarks = landmarkErrors{Mean: mean(distances), P95: quantile(distances, 0.95)}
 }
 
-// areaUnderCurve returns the share of the pairs of one of yes and one of no in which
-// that of yes is larger; equals count half. It sorts no.
+// areaUnderCurve takes every pair of a number of yes and one of no, and returns the
+// share in which that of yes is larger. Equal numbers count half. It sorts the slice no.
 func areaUnderCurve(yes, no []float64) float64 {
 	slices.Sort(no)
 	var below float64

@@ -163,7 +163,7 @@ func (w *workbench) install(ctx context.Context, o fileOptions) (models.Model, e
 	return w.library.Add(ctx, name, o.file, add)
 }
 
-// nameByDigest finds the model of the catalogue that a file is.
+// nameByDigest returns the catalogue's name of the model that a file holds.
 func (w *workbench) nameByDigest(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

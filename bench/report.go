@@ -13,7 +13,8 @@ import (
 
 // A result is what a bench found out. In JSON it is itself, for scripts.
 type result interface {
-	// tables shows it to people; one that has none is printed as JSON, and nothing else.
+	// tables shows it to people. A result without tables is printed as JSON, and
+	// nothing else.
 	tables() []table
 }
 

@@ -19,8 +19,8 @@ const (
 	// its sums at 512 components.
 	equalSimilarity = 1e-6
 
-	// queryBlock is how many queries are compared with a vector at once: its
-	// conversion to float64 then hardly counts, and their sums do not wait for each
+	// queryBlock is how many queries are compared with a vector at once. To convert
+	// the vector to float64 then hardly counts, and the sums do not wait for each
 	// other.
 	queryBlock = 4
 )

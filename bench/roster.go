@@ -86,8 +86,8 @@ func newRoster(crops []crop, n int, seed uint64) (roster, error) {
 	return r, nil
 }
 
-// mixed returns the results of probes, with those of enrolled for the crops that are enrolled: of each
-// student the first usable one of these.
+// mixed returns the results of probes, but for the crops that are enrolled those of enrolled. Of each
+// student the first usable crop is enrolled.
 func (r roster) mixed(enrolled, probes []*embedder.Result) []*embedder.Result {
 	out := slices.Clone(probes)
 	for _, s := range r.students {

@@ -78,7 +78,7 @@ func (s *server) listen(ctx context.Context, rpcServer *rpc.Server) error {
 		return err
 	}
 	s.url = "http://" + ln.Addr().String()
-	// Calls in flight are let finish when ctx ends: close says when.
+	// When ctx ends, calls in flight may still finish: close waits for them.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() { served <- rpcServer.Serve(serving, ln) }()

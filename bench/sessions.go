@@ -126,7 +126,7 @@ type cycleResult struct {
 	Memory   memoryGrowth `json:"memory"`
 }
 
-// shownCycles are the cycles of which people are shown the memory.
+// shownCycles are the cycles whose memory the table shows.
 var shownCycles = []int{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}
 
 func (r sessionsResult) tables() []table {

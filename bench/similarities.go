@@ -29,7 +29,7 @@ type comparisons struct {
 }
 
 // compareAll compares every embedding with every other one. The embeddings are of
-// unit length; people[i] is whose the i-th is.
+// unit length; people[i] is the person of embedding i.
 func compareAll(ctx context.Context, embeddings [][]float32, people []string) (*comparisons, error) {
 	workers := runtime.GOMAXPROCS(0)
 	parts := make([]*comparisons, workers)

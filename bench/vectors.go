@@ -29,9 +29,8 @@ func (v vectors) at(i int) []float32 { return v.data[i*v.dim : (i+1)*v.dim : (i+
 func (v vectors) first(n int) vectors { return vectors{v.dim, v.data[:min(n*v.dim, len(v.data))]} }
 
 const (
-	// cropSpread is the length of what tells a generated crop from its student's
-	// centre. Two crops of a student then have a similarity of 1/(1+0.8²) = 0.61, as
-	// good models give it.
+	// cropSpread is how far a generated crop lies from its student's centre. Two crops
+	// of a student then have a similarity of 1/(1+0.8²) = 0.61, as good models give it.
 	cropSpread = 0.8
 
 	// unitTolerance is how far from 1 the length of a vector may be, as package
