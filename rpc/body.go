@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +26,9 @@ type body struct {
 	size    int64
 	taken   int64 // of the budget
 	packed  bool  // the budget has been taken for all that it may become
+	// envelope is nil but for a unary call of gRPC.
+	envelope *envelope
+	gone     func() error // not nil once the client gave up
 
 	mu   sync.Mutex // guards the fields that follow
 	done bool       // nothing is left to read
@@ -44,8 +48,12 @@ const bytesRetryAfter = time.Second
 // openBody takes over the body of a call. It fails where a stream or what is
 // compressed, whose size nobody knows, finds no room in the budget.
 func (s *Server) openBody(r *http.Request, m method, control *http.ResponseController) (*body, *connect.Error) {
-	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0}
-	if m.stream || compression(r) != "" {
+	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, gone: r.Context().Err}
+	packed := compression(r) != ""
+	if !m.stream && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		b.envelope = &envelope{limit: m.limit, packed: packed}
+	}
+	if m.stream || packed {
 		b.packed = true
 		if err := b.take(m.limit.bytes); err != nil {
 			return nil, err
@@ -90,9 +98,16 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.server.unavailable()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, newError(connect.CodeDeadlineExceeded, "SLOW_REQUEST", "the request did not arrive in time: send it over a faster connection, or smaller", nil)
+	case err != nil && b.gone() == nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, newError(connect.CodeInvalidArgument, "BROKEN_BODY", "the body of the request is not sent as its headers say: send it anew, with its Content-Length", nil)
 	}
 	if b.method.stream {
 		return n, err // Connect bounds each message
+	}
+	if b.envelope != nil {
+		if broken := b.envelope.take(p[:n], errors.Is(err, io.EOF)); broken != nil {
+			return 0, broken
+		}
 	}
 	if b.size > b.method.limit.bytes+envelopeBytes {
 		return 0, b.method.limit.exceeded()

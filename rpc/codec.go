@@ -146,8 +146,10 @@ func writeJSON(m proto.Message) ([]byte, error) {
 }
 
 // readJSON refuses a field that the message does not have: ignoring a misspelt
-// "scope" would identify among everybody. It writes into b.
+// "scope" would identify among everybody. It writes into b. The mark that Windows puts
+// at the beginning of a text in UTF-8 is passed over.
 func readJSON(b []byte, m proto.Message) error {
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	r := jsonReader{text: b}
 	if err := r.request(m.ProtoReflect().Descriptor()); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/base64"
 	"fmt"
 	"mime"
 	"net/http"
@@ -39,9 +40,6 @@ func (s *Server) refused(r *http.Request, m method) *refusal {
 	return refusedHeader(r)
 }
 
-// envelopeBytes are what gRPC adds to a message.
-const envelopeBytes = 5
-
 func refusedPost(r *http.Request, m method) *refusal {
 	if r.Method != http.MethodPost {
 		allow := http.MethodPost
@@ -69,18 +67,28 @@ func refusedPost(r *http.Request, m method) *refusal {
 	return nil
 }
 
-// refusedGet makes plain what a GET says of its encoding.
+// refusedGet makes plain what a GET says of its encoding, and its base64.
 func refusedGet(r *http.Request) *refusal {
+	const inAddress = "?connect=v1&encoding=json&message={…}, with the message escaped"
 	query := r.URL.Query()
 	kind, why := plainMediaType("application/"+query.Get("encoding"), method{})
 	switch {
-	case why != nil:
-		return why
 	case !query.Has("message") || r.ContentLength != 0:
-		return &refusal{Error: newError(connect.CodeInvalidArgument, "INVALID_REQUEST",
-			"a GET has its request in the address, and no body: ?connect=v1&encoding=json&message={…}, with the message escaped", nil)}
+		return &refusal{Error: newError(connect.CodeInvalidArgument, "INVALID_REQUEST", "a GET has its request in the address, and no body: "+inAddress, nil)}
+	case why != nil:
+		return &refusal{
+			Error:  newError(connect.CodeInvalidArgument, "UNSUPPORTED_MEDIA_TYPE", "the encoding of a GET must be json or proto, in UTF-8: "+inAddress, nil),
+			status: http.StatusUnsupportedMediaType,
+		}
 	}
 	query.Set("encoding", strings.TrimPrefix(kind, "application/"))
+	if query.Get("base64") == "1" {
+		message, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(query.Get("message"), "="))
+		if err != nil {
+			return &refusal{Error: newError(connect.CodeInvalidArgument, "INVALID_REQUEST", "the message is not base64 in the alphabet for addresses (- and _): write it so, or leave out base64=1", nil)}
+		}
+		query.Set("message", base64.RawURLEncoding.EncodeToString(message))
+	}
 	r.URL.RawQuery = query.Encode()
 	return nil
 }

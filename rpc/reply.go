@@ -50,6 +50,9 @@ func (w *reply) Flush() {
 // Unwrap serves http.ResponseController.
 func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// statusClientGone is what Connect answers to a client that gave up.
+const statusClientGone = 499
+
 // code names the code of an answer that no handler of ours has made: of what could
 // not be read, of health checks and reflection.
 func (w *reply) code() string {
@@ -67,6 +70,8 @@ func (w *reply) code() string {
 		return connect.CodeInvalidArgument.String()
 	case http.StatusNotFound:
 		return connect.CodeNotFound.String()
+	case statusClientGone:
+		return connect.CodeCanceled.String()
 	case http.StatusTooManyRequests:
 		return connect.CodeResourceExhausted.String()
 	case http.StatusNotImplemented:

@@ -110,10 +110,10 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 // checkFPIR returns a usage error unless a gallery takes the rate that name, a flag or a
 // setting, is set to.
 func checkFPIR(name string, fpir float64) error {
-	if fpir >= gallery.MinFPIR && fpir < 1 {
+	if within(fpir, gallery.MinFPIR, gallery.MaxFPIR) {
 		return nil
 	}
-	return usageError("%s is %v; it can be at least %v and less than 1", name, fpir, gallery.MinFPIR)
+	return usageError("%s is %v; it can be %v to %v", name, fpir, gallery.MinFPIR, gallery.MaxFPIR)
 }
 
 func modelsUse() command {
