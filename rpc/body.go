@@ -25,7 +25,7 @@ type body struct {
 	control *http.ResponseController
 	size    int64
 	taken   int64 // of the budget
-	packed  bool  // the budget has been taken for all that it may become
+	packed  bool  // it is compressed: once it is here, all that it may become is taken
 	// envelope is nil but for a unary call of gRPC.
 	envelope *envelope
 	gone     func() error // not nil once the client gave up
@@ -45,16 +45,14 @@ const unreadGrace = time.Second
 // as long as reading some crops takes.
 const bytesRetryAfter = time.Second
 
-// openBody takes over the body of a call. It fails where a stream or what is
-// compressed, whose size nobody knows, finds no room in the budget.
+// openBody takes over the body of a call. It fails where a stream, whose size nobody
+// knows, finds no room in the budget.
 func (s *Server) openBody(r *http.Request, m method, control *http.ResponseController) (*body, *connect.Error) {
-	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, gone: r.Context().Err}
-	packed := compression(r) != ""
+	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, packed: compression(r) != "", gone: r.Context().Err}
 	if !m.stream && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
-		b.envelope = &envelope{limit: m.limit, packed: packed}
+		b.envelope = &envelope{limit: m.limit, packed: b.packed}
 	}
-	if m.stream || packed {
-		b.packed = true
+	if m.stream {
 		if err := b.take(m.limit.bytes); err != nil {
 			return nil, err
 		}
@@ -104,18 +102,23 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.method.stream {
 		return n, err // Connect bounds each message
 	}
+	whole := errors.Is(err, io.EOF)
 	if b.envelope != nil {
-		if broken := b.envelope.take(p[:n], errors.Is(err, io.EOF)); broken != nil {
+		broken := b.envelope.take(p[:n], whole)
+		if broken != nil {
 			return 0, broken
 		}
+		whole = b.envelope.whole()
 	}
 	if b.size > b.method.limit.bytes+envelopeBytes {
 		return 0, b.method.limit.exceeded()
 	}
-	if !b.packed && n > 0 {
-		if err := b.take(int64(n)); err != nil {
-			return 0, err
-		}
+	more := int64(n)
+	if b.packed && whole { // before, a slow client would hold room that it may never need
+		more = max(more, b.method.limit.bytes-b.taken)
+	}
+	if err := b.take(more); err != nil {
+		return 0, err
 	}
 	return n, err
 }

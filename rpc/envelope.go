@@ -39,3 +39,8 @@ func (e *envelope) take(p []byte, ended bool) *connect.Error {
 	return newError(connect.CodeInvalidArgument, "BROKEN_ENVELOPE",
 		"the body is not one message behind gRPC's five bytes: use a client that is generated from the contract, or send application/json", nil)
 }
+
+// whole says whether the message is here, to its end.
+func (e *envelope) whole() bool {
+	return e.size >= envelopeBytes && e.size == envelopeBytes+int64(binary.BigEndian.Uint32(e.head[1:]))
+}

@@ -212,6 +212,37 @@ func TestBudgetOfBytes(t *testing.T) {
 	eventually(t, "there is room again", func() bool { return reasonOf(second()) == "INVALID_REQUEST" }) // an image of 40 MiB
 }
 
+// What is compressed takes room for what it may become once it is here, and not while
+// a client that is slow has sent nothing.
+func TestSlowCompressedRequestsHoldNoRoom(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{RequestBytes: rpc.MinRequestBytes}})
+	zipped := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, connect.WithSendGzip())
+	grpc := rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithSendGzip(), connect.WithGRPC())
+	large := strings.Repeat("A", 40<<20)
+	for _, kind := range []string{"Content-Type: application/json\r\nContent-Encoding: gzip", "Content-Type: application/grpc-web\r\nGrpc-Encoding: gzip"} {
+		for range 4 {
+			w.dial("POST " + rollCallPath + " HTTP/1.1\r\nHost: localhost\r\n" + kind + "\r\nContent-Length: 1000\r\n\r\n")
+		}
+	}
+	for range 20 { // those that were dialled are being read by then
+		for _, client := range []rollcallv1connect.AttendanceServiceClient{zipped, grpc} {
+			_, err := client.RollCall(context.Background(), &pb.RollCallRequest{Probes: []*pb.RollCallProbe{{Image: []byte(large[:1<<20])}}})
+			if reasonOf(err) != "NOT_AN_IMAGE" {
+				t.Fatalf("beside slow ones: %v", err)
+			}
+		}
+	}
+	first := w.dial(begin("POST", rollCallPath, len(large)+100, `{"probes":[{"image":"`))
+	_, err := io.WriteString(first, large)
+	must(t, err)
+	for _, client := range []rollcallv1connect.AttendanceServiceClient{zipped, grpc} {
+		eventually(t, "what is compressed finds no room", func() bool {
+			_, err := client.RollCall(context.Background(), &pb.RollCallRequest{Probes: []*pb.RollCallProbe{{Image: []byte(large[:1<<20])}}})
+			return reasonOf(err) == "TOO_MANY_BYTES"
+		})
+	}
+}
+
 // More crops on streams than the budget has room for are all enrolled, one waiting for
 // the other, and what was taken is given back.
 func TestStreamsShareTheBudget(t *testing.T) {
