@@ -20,6 +20,18 @@ var base64Of = func() (table [256]byte) {
 	return table
 }()
 
+// plainLength returns how many characters at the beginning of a text stay as they are,
+// which most of the time are all. Looking at each of them closely took as long as all
+// else that is done with the request.
+func plainLength(text []byte) int {
+	for i, c := range text {
+		if base64Of[c] != c || c <= ' ' || c == '=' {
+			return i
+		}
+	}
+	return len(text)
+}
+
 // base64 reads bytes, and rewrites them in their place to the one way that protojson
 // always takes: the standard alphabet without blanks and padding. Which line breaks
 // protojson takes depends on the length of the picture. What becomes free is blanks
@@ -37,6 +49,11 @@ func (r *jsonReader) base64(bounds bounds) error {
 	}
 	to, ended := 0, false
 	for from < len(text) {
+		if n := plainLength(text[from:]); n > 0 && !ended {
+			copy(text[to:], text[from:from+n])
+			from, to = from+n, to+n
+			continue
+		}
 		c, n := unescaped(text[from:])
 		meant := base64Of[c]
 		switch {

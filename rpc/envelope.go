@@ -36,8 +36,12 @@ func (e *envelope) take(p []byte, ended bool) *connect.Error {
 	default:
 		return nil
 	}
+	return brokenEnvelope()
+}
+
+func brokenEnvelope() *connect.Error {
 	return newError(connect.CodeInvalidArgument, "BROKEN_ENVELOPE",
-		"the body is not one message behind gRPC's five bytes: use a client that is generated from the contract, or send application/json", nil)
+		"what was sent is no message behind the five bytes that gRPC and streams need: use a client that is generated from the contract, or Embed and Identify with application/json", nil)
 }
 
 // whole says whether the message is here, to its end.

@@ -54,6 +54,22 @@ func TestBrokenFrames(t *testing.T) {
 			}
 		}
 	}
+	for _, kind := range []string{"application/grpc", "application/connect+json"} {
+		for name, body := range map[string]string{"short head": "{}", "less than announced": framed(0, 100, "{}"), "unknown flag": framed(7, 2, "{}"), "compressed, no word": framed(1, 2, "{}")} {
+			req, err := http.NewRequest(http.MethodPost, w.url+galleryPath+"EnrollStream", strings.NewReader(body))
+			must(t, err)
+			req.Header.Set("Content-Type", kind)
+			resp, err := h2c().Do(req)
+			must(t, err)
+			got, err := io.ReadAll(resp.Body)
+			must(t, err)
+			resp.Body.Close()
+			status := resp.Trailer.Get("Grpc-Status") + resp.Header.Get("Grpc-Status")
+			if status != "3" && !strings.Contains(string(got), "BROKEN_ENVELOPE") {
+				t.Errorf("a stream of %s, %s: %s, %v", kind, name, got, resp.Trailer)
+			}
+		}
+	}
 	got, err := io.ReadAll(w.dial("POST " + identifyPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"))
 	must(t, err)
 	if !strings.Contains(string(got), "BROKEN_BODY") || !strings.Contains(string(got), " 400 ") {

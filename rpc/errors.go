@@ -180,8 +180,11 @@ func translate(ctx context.Context, err error) error {
 
 // ofConnect gives an error that Connect made by itself, of a stream, its reason.
 func ofConnect(e *connect.Error) error {
-	if e.Code() == connect.CodeResourceExhausted {
+	switch e.Code() {
+	case connect.CodeResourceExhausted:
 		return oneCrop.exceeded()
+	case connect.CodeInternal: // so it calls what a client has framed wrongly
+		return brokenEnvelope()
 	}
 	return newError(e.Code(), "INVALID_REQUEST", e.Message(), nil)
 }

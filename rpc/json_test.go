@@ -44,6 +44,7 @@ func TestWhatIsWrongWithJSON(t *testing.T) {
 		{embedPath, `{"image":7}`, "image", "base64 in quotes, and is a number"},
 		{embedPath, `{"image":["a"]}`, "image", "and is a list"},
 		{embedPath, `{"image":"abc*"}`, "image", "image is not base64: byte 4"},
+		{embedPath, "{\"image\":\"ab\x00c\"}", "image", "image is not base64: byte 3"},
 		{embedPath, `{"image":"YQ==YQ=="}`, "image", "image is not base64: byte 5"},
 		{embedPath, `{"image":"YWJjZ"}`, "image", "cut off"},
 		{embedPath, `{"image":"a\u00e4"}`, "image", "byte 2"},
