@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, isCall := methods()[r.URL.Path]
 		out := s.reply(w, r, m)
+		defer out.end()
 		// An answer may hold ids, and none is true for long.
 		out.Header().Set("Cache-Control", "no-store")
 		page := pages[r.URL.Path]
@@ -46,17 +48,20 @@ func index(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(w, "Rollcall answers here: see /livez, /readyz, /metrics, and POST /rollcall.v1.AttendanceService/Identify.\n")
 }
 
-// reply returns the answer to write to. Nobody waits for ever for a client that does
+// reply returns the answer to write to, which must be ended. Nobody waits for ever for a client that does
 // not send what it has announced: a call gets more time when it is read.
 func (s *Server) reply(w http.ResponseWriter, r *http.Request, m method) *reply {
 	control := http.NewResponseController(w)
 	if r.ContentLength != 0 {
 		setDeadline(s.opts.Logger, control.SetReadDeadline, time.Now().Add(unreadGrace))
 	}
-	return &reply{
-		ResponseWriter: w, control: control, logger: s.opts.Logger,
-		timeout: s.opts.WriteTimeout, stream: m.stream, status: http.StatusOK,
-	}
+	out := &reply{ResponseWriter: w, control: control, server: s, stream: m.stream, status: http.StatusOK}
+	out.out.Add(1)
+	out.stop = context.AfterFunc(s.draining, func() {
+		defer out.out.Done()
+		out.cutOff()
+	})
+	return out
 }
 
 // unavailable says why no call is taken now; nil when they are.

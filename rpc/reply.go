@@ -2,9 +2,9 @@ package rpc
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -16,12 +16,16 @@ import (
 type reply struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	logger  *slog.Logger
-	timeout time.Duration // of each write of a stream, of all writes of other answers
 	stream  bool
-	status  int  // what was answered
-	instead int  // the status in the place of that of a refusal's code; 0: none
-	began   bool // the deadline of what is no stream is set
+	status  int // what was answered
+	instead int // the status in the place of that of a refusal's code; 0: none
+
+	server *Server
+	stop   func() bool
+	out    sync.WaitGroup // of the function that cuts
+
+	mu    sync.Mutex // guards began
+	began bool       // the answer is being written; of a stream, one of its parts
 }
 
 // WriteHeader serves http.ResponseWriter.
@@ -86,13 +90,46 @@ func (w *reply) code() string {
 // answer that is no stream stays until the last of it is written, which is after the
 // handler.
 func (w *reply) bound() (written func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.stream && w.began {
 		return func() {}
 	}
 	w.began = true
-	setDeadline(w.logger, w.control.SetWriteDeadline, time.Now().Add(w.timeout))
+	timeout := w.server.opts.WriteTimeout
+	if w.server.isDraining() {
+		timeout = min(timeout, w.server.opts.DrainTimeout/2)
+	}
+	w.setDeadline(time.Now().Add(timeout))
 	if !w.stream {
 		return func() {}
 	}
-	return func() { setDeadline(w.logger, w.control.SetWriteDeadline, time.Time{}) }
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.began = false
+		w.setDeadline(time.Time{})
+	}
+}
+
+// cutOff lets a server that drains not wait for a client that does not read. What is
+// not answered yet has its time from then on.
+func (w *reply) cutOff() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began {
+		w.setDeadline(time.Now().Add(w.server.opts.DrainTimeout / 2))
+	}
+}
+
+// end is for when the handler is done.
+func (w *reply) end() {
+	if w.stop() {
+		w.out.Done()
+	}
+	w.out.Wait() // the controller must not be used after the handler
+}
+
+func (w *reply) setDeadline(deadline time.Time) {
+	setDeadline(w.server.opts.Logger, w.control.SetWriteDeadline, deadline)
 }

@@ -178,6 +178,26 @@ func TestDrainWaitsForWhatHasCome(t *testing.T) {
 	must(t, <-answered)
 }
 
+// A server that stops does not wait to its end for clients that do not read: the drain
+// is complete.
+func TestDrainingDoesNotWaitForWhoNeverReads(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{DrainTimeout: 4 * time.Second}})
+	for i := range 40 { // an answer that no buffer of net/http holds
+		enroll(t, w, int64(i), 0, strings.Repeat("c", 100)+fmt.Sprint(i), strings.Repeat("s", 100)+fmt.Sprint(i))
+	}
+	conn := w.dial("")
+	must(t, conn.SetWriteDeadline(time.Now().Add(2*time.Second))) // by then all buffers are full
+	var err error
+	for request := strings.Repeat(begin("POST", galleryPath+"ListStudents", 2, "{}"), 100); err == nil; {
+		_, err = io.WriteString(conn, request)
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	w.stop()
+	must(t, <-w.done)
+}
+
 // What finds no room in the budget is told when to come back, and does when there is
 // room. A small call is not refused because of what is on its way slowly, as long as
 // there is room for it.
