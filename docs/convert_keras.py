@@ -3,7 +3,7 @@
 python convert_keras.py WEIGHTS.h5 OUT.onnx
 
 The network is DeepFace's own, of version 0.0.103; its dimension (128 or 512) is
-that of the weights. What has been written is run once beside the Keras network.
+that of the weights. The new file is run and compared with the Keras network.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from PIL import Image
 
 SIDE = 160  # pixels of the input
 OPSET = 13
-# How far a component of a unit-length embedding may move by the conversion: the two add in
-# different orders.
+# How much a component of a unit-length embedding may differ after the conversion: the two
+# networks add in different orders.
 TOLERANCE = 1e-5
 
 
@@ -41,7 +41,7 @@ def dimension_of(weights):
 
 
 def randomise(model, seed):
-    """Gives every layer weights that keep the signal about as large as it is, as training does."""
+    """Gives every layer weights that keep the size of the signal about the same, as training does."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         values = []
@@ -70,7 +70,7 @@ def tensor_of(picture):
 
 
 def convert(model, out):
-    """Writes the ONNX file and returns how far it is from Keras, on noise."""
+    """Writes the ONNX file and returns the largest difference from Keras, on noise."""
     signature = [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="input")]
     tf2onnx.convert.from_keras(model, signature, opset=OPSET, output_path=out)
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
