@@ -27,21 +27,20 @@ type EmbedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The image of one face.
 	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
-	// Where to store it; empty: the crop is only measured.
+	// The id to store it under; empty: the crop is only measured.
 	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
-	// Whose face it is. Empty: a new crop is stored, but never matched; one that
-	// is enrolled stays with its student.
+	// Whose face it is. Empty: a new crop is stored but never matched, and an
+	// enrolled crop stays with its student.
 	StudentId string `protobuf:"bytes,3,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// Groups to add the student to.
 	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
 	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
-	// The five landmarks, where the client knows them, in the order in which
-	// they are seen in the image: left eye, right eye, nose, left and right
-	// corner of the mouth. Empty: the locator finds them.
+	// The five landmarks, if the client knows them, in this order: left eye, right
+	// eye, nose, left and right corner of the mouth. Left and right are as seen in
+	// the image. Empty: the locator finds them.
 	Landmarks []*Point `protobuf:"bytes,6,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
-	// Enrol even where another student's crop looks like the same person
-	// (twins).
+	// Enrol the crop even if it looks like a crop of another student (twins).
 	AllowDuplicate bool `protobuf:"varint,7,opt,name=allow_duplicate,json=allowDuplicate,proto3" json:"allow_duplicate,omitempty"`
 	// Return the embedding too. Only where the server allows it: it is biometric
 	// data, from which a face can be rebuilt.
@@ -139,8 +138,9 @@ func (x *EmbedRequest) GetReturnEmbedding() bool {
 // EmbedResponse is what was measured and stored.
 type EmbedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was measured. With reasons, the crop is unusable and nothing was
-	// stored: such a crop is only reported where the request has no crop_id.
+	// What was measured. If it has reasons, the crop is unusable and nothing was
+	// stored. This is answered only if the request has no crop_id; with one, an
+	// unusable crop is an error.
 	Quality *Quality `protobuf:"bytes,1,opt,name=quality,proto3" json:"quality,omitempty"`
 	// Number of components of the embedding.
 	Dimension int32 `protobuf:"varint,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
@@ -148,16 +148,16 @@ type EmbedResponse struct {
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	// SHA-256 of the model's file, in hex.
 	Digest string `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
-	// Where it was stored; empty when it was only measured.
+	// The id that it was stored under; empty when it was only measured.
 	CropId string `protobuf:"bytes,5,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
-	// The student that the crop now belongs to. Not the one of the request where
-	// a correction (AssignCrop) came before: corrected is set then.
+	// The student that the crop now belongs to. If a correction (AssignCrop) came
+	// before, this is not the student of the request, and corrected is set.
 	StudentId string `protobuf:"bytes,6,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// True when the embedding is on disk.
 	Stored bool `protobuf:"varint,7,opt,name=stored,proto3" json:"stored,omitempty"`
 	// True when Identify can match it.
 	Enrolled bool `protobuf:"varint,8,opt,name=enrolled,proto3" json:"enrolled,omitempty"`
-	// True when an embedding of this crop and model was there before.
+	// True when it replaced an earlier embedding of this crop and model.
 	Replaced bool `protobuf:"varint,9,opt,name=replaced,proto3" json:"replaced,omitempty"`
 	// True when an earlier AssignCrop chose the student.
 	Corrected bool `protobuf:"varint,10,opt,name=corrected,proto3" json:"corrected,omitempty"`
@@ -165,16 +165,17 @@ type EmbedResponse struct {
 	Landmarks []*Point `protobuf:"bytes,11,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	// Where they came from.
 	LandmarkSource LandmarkSource `protobuf:"varint,12,opt,name=landmark_source,json=landmarkSource,proto3,enum=rollcall.v1.LandmarkSource" json:"landmark_source,omitempty"`
-	// The embedding, of unit length, only where the request asked for it.
+	// The embedding, of unit length; only if the request asked for it.
 	Embedding []float32 `protobuf:"fixed32,13,rep,packed,name=embedding,proto3" json:"embedding,omitempty"`
 	// How it was made: the model, the locator and the version of decoding and
-	// alignment, to be compared as a whole.
+	// alignment. Compare it only as a whole.
 	Recipe string `protobuf:"bytes,14,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	// What somebody should look at.
 	Warnings []Warning `protobuf:"varint,15,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
-	// The other student whom the face resembles so much that Identify could take it
-	// for that one, where it was enrolled all the same: the similarity is too little to
-	// refuse it as a duplicate. One child under two ids, or siblings: look at both.
+	// Another student whom the face resembles so much that Identify could confuse the
+	// two. The crop was enrolled all the same, because the similarity is too low to
+	// refuse it as a duplicate. It may be one child under two ids, or siblings: look
+	// at both.
 	Resembles     *Candidate `protobuf:"bytes,16,opt,name=resembles,proto3" json:"resembles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -322,23 +323,22 @@ func (x *EmbedResponse) GetResembles() *Candidate {
 	return nil
 }
 
-// IdentifyRequest is a probe, and who it may be.
+// IdentifyRequest is a probe, and the students that it may show.
 type IdentifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The image of one face.
 	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
-	// Or a stored crop; it is not compared with itself.
+	// Or the id of a stored crop. It is not compared with itself.
 	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
-	// Who the probe may be; empty: everybody.
+	// The students that the probe may show; empty: everybody.
 	Scope *Scope `protobuf:"bytes,3,opt,name=scope,proto3" json:"scope,omitempty"`
 	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
 	// As in EmbedRequest.
 	Landmarks []*Point `protobuf:"bytes,5,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
-	// The wanted false positive identification rate: how many of the probes of
-	// strangers may get a MATCH. 0: the gallery's, one in 1,000 unless its
-	// settings say otherwise.
-	// It has an effect where the model is calibrated.
+	// The wanted false positive identification rate: the share of strangers' probes
+	// that may get a MATCH. 0: the gallery's rate, which is one in 1,000 unless its
+	// settings say otherwise. It has an effect only if the model is calibrated.
 	Fpir float64 `protobuf:"fixed64,6,opt,name=fpir,proto3" json:"fpir,omitempty"`
 	// How many candidates to return; 0: five.
 	MaxCandidates int32 `protobuf:"varint,7,opt,name=max_candidates,json=maxCandidates,proto3" json:"max_candidates,omitempty"`
@@ -436,7 +436,7 @@ type IdentifyResponse struct {
 	Similarity float32 `protobuf:"fixed32,3,opt,name=similarity,proto3" json:"similarity,omitempty"`
 	// The similarity that a match needs here.
 	Threshold float32 `protobuf:"fixed32,4,opt,name=threshold,proto3" json:"threshold,omitempty"`
-	// The most similar students, best first, below the threshold too.
+	// The most similar students, best first, including those below the threshold.
 	Candidates []*Candidate `protobuf:"bytes,5,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	// Why it is not a match.
 	Reasons []Reason `protobuf:"varint,6,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
@@ -449,7 +449,7 @@ type IdentifyResponse struct {
 	// How many enrolled students the probe was compared with.
 	StudentsInScope int32 `protobuf:"varint,10,opt,name=students_in_scope,json=studentsInScope,proto3" json:"students_in_scope,omitempty"`
 	// False: the answer rests on an approximate search, which may have missed
-	// somebody. Only with the index engines hnsw and coder-hnsw.
+	// somebody. This happens only with the index engines hnsw and coder-hnsw.
 	Exact *bool `protobuf:"varint,11,opt,name=exact,proto3,oneof" json:"exact,omitempty"`
 	// What somebody should look at.
 	Warnings      []Warning `protobuf:"varint,12,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
@@ -704,9 +704,10 @@ type RollCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each probe, in their order.
 	Seats []*Seat `protobuf:"bytes,1,rep,name=seats,proto3" json:"seats,omitempty"`
-	// Students in scope that no crop was given to, sorted.
+	// The students in scope that were assigned to no crop, sorted.
 	Absent []string `protobuf:"bytes,2,rep,name=absent,proto3" json:"absent,omitempty"`
-	// Indexes of the probes that nobody was given to, unusable ones too, ascending.
+	// Indexes of the probes that nobody was assigned to, ascending. Unusable probes
+	// are among them.
 	Unknown []int32 `protobuf:"varint,3,rep,packed,name=unknown,proto3" json:"unknown,omitempty"`
 	// The model that was used.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
@@ -799,14 +800,14 @@ func (x *RollCallResponse) GetWarnings() []Warning {
 	return nil
 }
 
-// A Seat is one crop of a roll call and who sits there.
+// A Seat is one crop of a roll call and the student on it.
 type Seat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The verdict of this crop.
 	Verdict Verdict `protobuf:"varint,1,opt,name=verdict,proto3,enum=rollcall.v1.Verdict" json:"verdict,omitempty"`
 	// The student, only with VERDICT_MATCH.
 	StudentId string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
-	// Similarity of that student, or else of the best one.
+	// Similarity of the assigned student; if there is none, of the best one.
 	Similarity float32 `protobuf:"fixed32,3,opt,name=similarity,proto3" json:"similarity,omitempty"`
 	// The most similar students, best first.
 	Candidates []*Candidate `protobuf:"bytes,4,rep,name=candidates,proto3" json:"candidates,omitempty"`
@@ -814,8 +815,9 @@ type Seat struct {
 	Reasons []Reason `protobuf:"varint,5,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
 	// What was measured on the crop.
 	Quality *Quality `protobuf:"bytes,6,opt,name=quality,proto3" json:"quality,omitempty"`
-	// Who fits best here, with VERDICT_AMBIGUOUS too: such a student is neither
-	// matched nor absent, so ask a person.
+	// The student that was assigned to this crop, with VERDICT_MATCH or
+	// VERDICT_AMBIGUOUS. With VERDICT_AMBIGUOUS the student is neither matched nor
+	// absent: ask a person.
 	Assigned      string `protobuf:"bytes,7,opt,name=assigned,proto3" json:"assigned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -903,13 +905,14 @@ func (x *Seat) GetAssigned() string {
 // DetectRequest is a photo or a frame.
 type DetectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The image, of any number of faces.
+	// The image, with any number of faces.
 	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
-	// How large the smallest face is that has to be found, in pixels, as
-	// Face.size: the work grows with its inverse square. 0: 48 in a frame of up
-	// to 640 x 480 pixels, 24 in a photo of up to 6 megapixels, 34 in one of 12, 48
-	// in one of 24; of those down to five sixths of that most are found too. The work
-	// is bounded: less than 24 in one of 24 megapixels is not looked for.
+	// The size of the smallest face that has to be found, in pixels, measured like
+	// Face.size. The work grows with its inverse square. 0 means 48 in a frame of up
+	// to 640 x 480 pixels, 24 in a photo of up to 6 megapixels, 34 in one of 12
+	// megapixels and 48 in one of 24. Most faces down to five sixths of this size are
+	// found too. The work is bounded: in a photo of 24 megapixels, faces smaller than
+	// 24 are not looked for.
 	LeastSize     float32 `protobuf:"fixed32,2,opt,name=least_size,json=leastSize,proto3" json:"least_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1033,25 +1036,27 @@ func (x *DetectResponse) GetModel() string {
 }
 
 // A Face is one face of a photo. Places are in pixels of the photo as shown;
-// (0, 0) is the centre of the upper left one.
+// (0, 0) is the centre of the upper left pixel.
 type Face struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the face is, from the brows to the chin.
 	Box *Box `protobuf:"bytes,1,opt,name=box,proto3" json:"box,omitempty"`
-	// The five landmarks, in the order in which they are seen in the image: left
-	// eye, right eye, nose, left and right corner of the mouth. Embed and Identify
-	// take them with the same image where it has at most 8 MiB. From a larger one
-	// cut the face out with its surroundings and send that, with the landmarks moved
-	// to the cut's upper left corner; or save the photo smaller before Detect.
+	// The five landmarks, in this order: left eye, right eye, nose, left and right
+	// corner of the mouth. Left and right are as seen in the image. Embed and
+	// Identify take them together with the same image, if it has at most 8 MiB. For
+	// a larger image, cut out the face with its surroundings, and send the cut with
+	// the landmarks counted from its upper left corner. Or save the photo smaller
+	// before Detect.
 	Landmarks []*Point `protobuf:"bytes,2,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
-	// Side of the square around the face, in pixels: 3.2 distances of the eyes.
+	// Side of the square around the face, in pixels: 3.2 times the distance of the
+	// eyes.
 	Size float32 `protobuf:"fixed32,3,opt,name=size,proto3" json:"size,omitempty"`
 	// How sure it is that this is a face, 0.6 to 1.
 	Score float32 `protobuf:"fixed32,4,opt,name=score,proto3" json:"score,omitempty"`
 	// What was measured on the face; its width and height are the photo's.
 	Quality *Quality `protobuf:"bytes,5,opt,name=quality,proto3" json:"quality,omitempty"`
-	// Why it could not be identified, as in quality; empty: nothing speaks against
-	// it.
+	// Why the face could not be identified, the same as in quality; empty: it could
+	// be.
 	Reasons       []Reason `protobuf:"varint,6,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

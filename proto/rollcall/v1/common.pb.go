@@ -100,12 +100,12 @@ const (
 	Reason_REASON_TOO_BRIGHT Reason = 4
 	// The face is too blurred.
 	Reason_REASON_TOO_BLURRED Reason = 5
-	// Beside the face there is another one of similar size.
+	// There is another face of similar size.
 	Reason_REASON_SEVERAL_FACES Reason = 10
-	// The face is turned otherwise than the landmarks of the request say, or how
-	// it is turned cannot be told.
+	// The face is not turned as the landmarks of the request say, or it is unclear
+	// how the face is turned.
 	Reason_REASON_NOT_UPRIGHT Reason = 11
-	// The landmarks fit no face, or one that was stretched.
+	// The landmarks fit no face, or they fit a stretched face.
 	Reason_REASON_DISTORTED Reason = 12
 	// The best student is below the threshold.
 	Reason_REASON_BELOW_THRESHOLD Reason = 6
@@ -113,7 +113,7 @@ const (
 	Reason_REASON_TWO_STUDENTS_CLOSE Reason = 7
 	// No student is enrolled in scope under this model.
 	Reason_REASON_NOBODY_ENROLLED Reason = 8
-	// In a roll call: the student was given to another crop that fits better.
+	// In a roll call: the student was assigned to another crop that fits better.
 	Reason_REASON_TAKEN_BY_ANOTHER_CROP Reason = 9
 	// In a roll call: the student fits another crop almost as well.
 	Reason_REASON_TWO_CROPS_CLOSE Reason = 13
@@ -182,24 +182,25 @@ func (Reason) EnumDescriptor() ([]byte, []int) {
 	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{1}
 }
 
-// Warning says that an answer stands, but that somebody should look at the
-// server: people may go unrecognised.
+// Warning comes with a valid answer. It says that somebody should look at the
+// server, because people may not be recognised.
 type Warning int32
 
 const (
 	// Never sent.
 	Warning_WARNING_UNSPECIFIED Warning = 0
-	// The model is not the one of the gallery's settings: only the crops that it
+	// The model is not that of the gallery's settings: only the crops that this model
 	// embedded are compared.
 	Warning_WARNING_OTHER_MODEL Warning = 1
 	// The gallery's embeddings under the model were made by another recipe (another
 	// locator, another version of the alignment) and compare less well. Embed the
-	// crops again; where the new recipe is meant, choose the model again
+	// crops again. If you want the new recipe, choose the model again
 	// (UpdateSettings).
 	Warning_WARNING_OTHER_RECIPE Warning = 2
-	// Another fpir than the default was asked for or is set, and has no effect: the
-	// model has no calibration. A match needs the threshold that its makers publish,
-	// whatever the gallery's size, so more strangers may get a name than was asked.
+	// The request or the settings have another fpir than the default. It has no
+	// effect, because the model has no calibration. A match needs the threshold that
+	// the model's makers publish, whatever the size of the gallery. So more strangers
+	// may get a name than the fpir says.
 	Warning_WARNING_NOT_CALIBRATED Warning = 3
 )
 
@@ -303,8 +304,8 @@ func (LandmarkSource) EnumDescriptor() ([]byte, []int) {
 	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{3}
 }
 
-// A Point is a place in a crop, in pixels from its upper left corner, after
-// the crop's EXIF orientation was applied.
+// A Point is a place in a crop, in pixels from its upper left corner. The crop's
+// EXIF orientation is applied first.
 type Point struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Pixels to the right.
@@ -360,8 +361,7 @@ func (x *Point) GetY() float32 {
 }
 
 // A Scope is the part of the gallery that a probe may match: the students of
-// the listed groups together with the listed students. An empty scope is
-// everybody.
+// the listed groups and the listed students. An empty scope is everybody.
 type Scope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Groups (a class, a course) whose students are in scope.
@@ -435,12 +435,12 @@ type Quality struct {
 	Width int32 `protobuf:"varint,6,opt,name=width,proto3" json:"width,omitempty"`
 	// Height of the crop in pixels.
 	Height int32 `protobuf:"varint,7,opt,name=height,proto3" json:"height,omitempty"`
-	// By how many degrees the crop was turned to the left so that the face stands
-	// upright: 0, 90, 180 or 270. Anything but 0 says that a camera hangs on its
-	// side, or that a picture lost its EXIF orientation.
+	// By how many degrees the crop was turned to the left to make the face upright:
+	// 0, 90, 180 or 270. If it is not 0, a camera hangs on its side or upside down, or
+	// a picture lost its EXIF orientation.
 	Turned int32 `protobuf:"varint,8,opt,name=turned,proto3" json:"turned,omitempty"`
-	// How many times too wide the crop is drawn, as far as that was noticed and
-	// corrected: 1, or 9/16, 3/4, 4/3, 16/9.
+	// How many times too wide the face was in the crop: 1, 9/16, 3/4, 4/3 or 16/9.
+	// Only what was noticed and corrected counts.
 	Stretched     float32 `protobuf:"fixed32,9,opt,name=stretched,proto3" json:"stretched,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -539,7 +539,7 @@ func (x *Quality) GetStretched() float32 {
 	return 0
 }
 
-// A Candidate is a student that a probe resembles.
+// A Candidate is a student whom a probe resembles.
 type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The student.
@@ -603,14 +603,14 @@ func (x *Candidate) GetCropId() string {
 	return ""
 }
 
-// A Student is who crops belong to.
+// A Student is a person whom crops belong to.
 type Student struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The student's opaque id, in Unicode's form NFC; requests may name it in any form.
 	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// The groups that the student is in, sorted.
 	Groups []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
-	// The student's crops, sorted by id. Left out of lists.
+	// The student's crops, sorted by id. Lists leave them out.
 	Crops []*Crop `protobuf:"bytes,3,rep,name=crops,proto3" json:"crops,omitempty"`
 	// How many crops the student has.
 	CropCount int32 `protobuf:"varint,4,opt,name=crop_count,json=cropCount,proto3" json:"crop_count,omitempty"`
@@ -694,7 +694,7 @@ func (x *Student) GetUpdated() *timestamppb.Timestamp {
 	return nil
 }
 
-// A Crop is what the gallery keeps of an enrolled image: never the image.
+// A Crop is what the gallery keeps of an enrolled image. The image is not kept.
 type Crop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The crop's opaque id, in Unicode's form NFC; requests may name it in any form.
@@ -703,7 +703,7 @@ type Crop struct {
 	StudentId string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// True when AssignCrop chose the student: a later Embed does not change it.
 	Corrected bool `protobuf:"varint,3,opt,name=corrected,proto3" json:"corrected,omitempty"`
-	// The embeddings of the crop, one for each model; not their values.
+	// The embeddings of the crop, one for each model, without their values.
 	Embeddings []*Embedding `protobuf:"bytes,4,rep,name=embeddings,proto3" json:"embeddings,omitempty"`
 	// When the crop first came into the gallery.
 	Created *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created,proto3" json:"created,omitempty"`
@@ -797,7 +797,7 @@ type Embedding struct {
 	// When it was made.
 	Created *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
 	// How it was made: the model, the locator and the version of decoding and
-	// alignment, to be compared as a whole.
+	// alignment. Compare it only as a whole.
 	Recipe        string `protobuf:"bytes,5,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

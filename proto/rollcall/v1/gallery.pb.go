@@ -400,7 +400,7 @@ type ListStudentsResponse struct {
 	Students []*Student `protobuf:"bytes,1,rep,name=students,proto3" json:"students,omitempty"`
 	// Asks for the next page; empty on the last.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// How many students there are in all, in the group where one was asked for.
+	// How many students there are in all, or in the group if the request names one.
 	Total         int32 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -462,7 +462,7 @@ type UpdateStudentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The student.
 	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
-	// All groups that the student shall be in; empty: none.
+	// All groups that the student is in from now on; empty: none.
 	Groups        []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -604,7 +604,7 @@ func (x *DeleteStudentRequest) GetStudentId() string {
 	return ""
 }
 
-// DeleteStudentResponse says what went with the student.
+// DeleteStudentResponse says what was erased with the student.
 type DeleteStudentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many crops were erased.
@@ -747,8 +747,8 @@ type AssignCropRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The crop.
 	CropId string `protobuf:"bytes,1,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
-	// Whose face it is; empty: nobody's, so that it is never matched. A new
-	// student is made where there is none with this id.
+	// Whose face it is; empty: nobody's, so that it is never matched. If there is no
+	// student with this id, a new one is made.
 	StudentId     string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -975,9 +975,9 @@ type CheckConsistencyResponse struct {
 	Indexed int32 `protobuf:"varint,3,opt,name=indexed,proto3" json:"indexed,omitempty"`
 	// The differences, at most 1,000 of them.
 	Differences []*Difference `protobuf:"bytes,4,rep,name=differences,proto3" json:"differences,omitempty"`
-	// How many differences there are, or at least.
+	// How many differences there are; there may be more.
 	Total int32 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
-	// What of the gallery can be recognised under its model.
+	// How much of the gallery can be recognised under its model.
 	Coverage      *Coverage `protobuf:"bytes,6,opt,name=coverage,proto3" json:"coverage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1055,16 +1055,16 @@ func (x *CheckConsistencyResponse) GetCoverage() *Coverage {
 	return nil
 }
 
-// A Difference is one disagreement of disk and index.
+// A Difference is one difference between disk and index.
 type Difference struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is wrong: "missing in index".
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// The model whose index it is.
 	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
-	// The crop; empty where it is about no crop.
+	// The crop; empty if it is about no crop.
 	CropId string `protobuf:"bytes,3,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
-	// The student; empty where it is about no student.
+	// The student; empty if it is about no student.
 	StudentId     string `protobuf:"bytes,4,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1132,8 +1132,8 @@ func (x *Difference) GetStudentId() string {
 // of the server say only what a new gallery starts with.
 type Settings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The embedder for calls that name none; empty: none was chosen yet, the first
-	// crop that is stored chooses its own.
+	// The embedder for calls that name none. Empty: none was chosen yet, and the
+	// first crop that is stored chooses its own.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The wanted false positive identification rate of a search that does not ask
 	// for another.
@@ -1196,22 +1196,22 @@ func (x *Settings) GetMargin() float32 {
 	return 0
 }
 
-// Coverage is what of a gallery can be recognised under its model.
+// Coverage is how much of a gallery can be recognised under its model.
 type Coverage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Enrolled crops.
 	Crops int32 `protobuf:"varint,1,opt,name=crops,proto3" json:"crops,omitempty"`
-	// Of these, how many have no embedding under the model: nobody is recognised
-	// by them.
+	// How many of these have no embedding under the model. Nobody is recognised by
+	// them.
 	Without int32 `protobuf:"varint,2,opt,name=without,proto3" json:"without,omitempty"`
-	// Of these, how many have one that was made by another recipe than is expected.
+	// How many of these have an embedding of another recipe than the expected one.
 	Otherwise int32 `protobuf:"varint,3,opt,name=otherwise,proto3" json:"otherwise,omitempty"`
-	// The recipe that the gallery's embeddings under the model are expected to be
-	// made by; empty: there are none yet.
+	// The recipe that the gallery expects of its embeddings under the model; empty:
+	// there are no embeddings yet.
 	Recipe string `protobuf:"bytes,4,opt,name=recipe,proto3" json:"recipe,omitempty"`
-	// The recipe by which this server uses the model; empty: it cannot.
+	// The recipe by which this server uses the model; empty: it cannot use it.
 	ServerRecipe string `protobuf:"bytes,5,opt,name=server_recipe,json=serverRecipe,proto3" json:"server_recipe,omitempty"`
-	// Why the server cannot use the model; empty: it can.
+	// Why the server cannot use the model; empty: it can use it.
 	ModelProblem  string `protobuf:"bytes,6,opt,name=model_problem,json=modelProblem,proto3" json:"model_problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -90,20 +90,19 @@ type Model struct {
 	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
 	// True when its file is on this server.
 	Installed bool `protobuf:"varint,4,opt,name=installed,proto3" json:"installed,omitempty"`
-	// True when the gallery uses it where a request names none.
+	// True when the gallery uses it for requests that name no model.
 	Default bool `protobuf:"varint,5,opt,name=default,proto3" json:"default,omitempty"`
 	// True when it is in memory, ready to run.
 	Loaded bool `protobuf:"varint,6,opt,name=loaded,proto3" json:"loaded,omitempty"`
 	// SHA-256 of its file, in hex; empty when it is not yet known.
 	Digest string `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"`
-	// Number of components of its embedding; 0 for the other
-	// kinds.
+	// Number of components of its embedding; 0 for the other kinds.
 	Dimension int32 `protobuf:"varint,8,opt,name=dimension,proto3" json:"dimension,omitempty"`
 	// Width of its input in pixels.
 	InputWidth int32 `protobuf:"varint,9,opt,name=input_width,json=inputWidth,proto3" json:"input_width,omitempty"`
 	// Height of its input in pixels.
 	InputHeight int32 `protobuf:"varint,10,opt,name=input_height,json=inputHeight,proto3" json:"input_height,omitempty"`
-	// The similarity that its makers publish for a match.
+	// The similarity that its makers published for a match.
 	Threshold float32 `protobuf:"fixed32,11,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	// How many points its calibration has; 0: the published threshold is used.
 	CalibrationPoints int32 `protobuf:"varint,12,opt,name=calibration_points,json=calibrationPoints,proto3" json:"calibration_points,omitempty"`
@@ -112,7 +111,7 @@ type Model struct {
 	// How many enrolled embeddings of it the gallery holds.
 	Embeddings int32 `protobuf:"varint,14,opt,name=embeddings,proto3" json:"embeddings,omitempty"`
 	// What is known of the pictures that its weights were trained on, and who says
-	// so; "not stated" where nothing is.
+	// so; "not stated" if nothing is known.
 	TrainingData  string `protobuf:"bytes,15,opt,name=training_data,json=trainingData,proto3" json:"training_data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

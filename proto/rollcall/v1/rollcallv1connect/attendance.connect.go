@@ -48,32 +48,31 @@ const (
 
 // AttendanceServiceClient is a client for the rollcall.v1.AttendanceService service.
 type AttendanceServiceClient interface {
-	// Embed measures a crop; stores it when crop_id is given; enrols it, so that
-	// Identify can match it, when student_id is given too. It is idempotent: the
-	// same call again replaces what it stored. Nothing is answered before it is
-	// on disk.
+	// Embed measures a crop. With a crop_id it also stores it. With a student_id
+	// too it enrols it, so that Identify can match it. It is idempotent: the same
+	// call again replaces what it stored. It answers only when all is on disk.
 	//
 	// invalid_argument: not an image, too large, no face on it, a bad id.
 	// already_exists: the face is enrolled under another student.
-	// failed_precondition: the model is not installed, or its file is not the
-	// one that the gallery was built with. resource_exhausted: too many callers
-	// wait; retry after the delay given.
+	// failed_precondition: the model is not installed, or the gallery was built
+	// with another file of it. resource_exhausted: too many callers wait; retry
+	// after the given delay.
 	Embed(context.Context, *v1.EmbedRequest) (*v1.EmbedResponse, error)
 	// Identify says whose face is on a crop, among the students in scope. It
-	// changes nothing, yet is not offered over GET: an image of a face does not
-	// belong into an address, which proxies write to their logs.
+	// changes nothing, but is not offered over GET: an image of a face must not be
+	// part of an address, because proxies log addresses.
 	Identify(context.Context, *v1.IdentifyRequest) (*v1.IdentifyResponse, error)
-	// RollCall takes the crops of one picture of a class and gives each student
-	// in scope to at most one crop and each crop to at most one student, so that
-	// the sum of similarities above the threshold is the greatest. It says who is
-	// absent.
+	// RollCall takes the crops of one picture of a class. It assigns each student
+	// in scope to at most one crop, and each crop to at most one student, so that
+	// the sum of the similarities above the threshold is the greatest. It also says
+	// who is absent.
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
 	// Detect finds the faces of a photo or of a camera's frame, of at most 16 MiB.
 	// It changes nothing and stores nothing. A photo without faces is no error.
-	// An image whose longer side is more than 20 times the shorter one is taken for
-	// no photo: it has none. Photos have a queue of their own, so that they do not
-	// hold up check-ins;
-	// resource_exhausted: it is full; retry after the delay given.
+	// An image whose longer side is more than 20 times the shorter one is not
+	// searched: the answer has no faces. Photos have their own queue, so that they
+	// do not delay check-ins. resource_exhausted: this queue is full; retry after
+	// the given delay.
 	Detect(context.Context, *v1.DetectRequest) (*v1.DetectResponse, error)
 }
 
@@ -161,32 +160,31 @@ func (c *attendanceServiceClient) Detect(ctx context.Context, req *v1.DetectRequ
 
 // AttendanceServiceHandler is an implementation of the rollcall.v1.AttendanceService service.
 type AttendanceServiceHandler interface {
-	// Embed measures a crop; stores it when crop_id is given; enrols it, so that
-	// Identify can match it, when student_id is given too. It is idempotent: the
-	// same call again replaces what it stored. Nothing is answered before it is
-	// on disk.
+	// Embed measures a crop. With a crop_id it also stores it. With a student_id
+	// too it enrols it, so that Identify can match it. It is idempotent: the same
+	// call again replaces what it stored. It answers only when all is on disk.
 	//
 	// invalid_argument: not an image, too large, no face on it, a bad id.
 	// already_exists: the face is enrolled under another student.
-	// failed_precondition: the model is not installed, or its file is not the
-	// one that the gallery was built with. resource_exhausted: too many callers
-	// wait; retry after the delay given.
+	// failed_precondition: the model is not installed, or the gallery was built
+	// with another file of it. resource_exhausted: too many callers wait; retry
+	// after the given delay.
 	Embed(context.Context, *v1.EmbedRequest) (*v1.EmbedResponse, error)
 	// Identify says whose face is on a crop, among the students in scope. It
-	// changes nothing, yet is not offered over GET: an image of a face does not
-	// belong into an address, which proxies write to their logs.
+	// changes nothing, but is not offered over GET: an image of a face must not be
+	// part of an address, because proxies log addresses.
 	Identify(context.Context, *v1.IdentifyRequest) (*v1.IdentifyResponse, error)
-	// RollCall takes the crops of one picture of a class and gives each student
-	// in scope to at most one crop and each crop to at most one student, so that
-	// the sum of similarities above the threshold is the greatest. It says who is
-	// absent.
+	// RollCall takes the crops of one picture of a class. It assigns each student
+	// in scope to at most one crop, and each crop to at most one student, so that
+	// the sum of the similarities above the threshold is the greatest. It also says
+	// who is absent.
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
 	// Detect finds the faces of a photo or of a camera's frame, of at most 16 MiB.
 	// It changes nothing and stores nothing. A photo without faces is no error.
-	// An image whose longer side is more than 20 times the shorter one is taken for
-	// no photo: it has none. Photos have a queue of their own, so that they do not
-	// hold up check-ins;
-	// resource_exhausted: it is full; retry after the delay given.
+	// An image whose longer side is more than 20 times the shorter one is not
+	// searched: the answer has no faces. Photos have their own queue, so that they
+	// do not delay check-ins. resource_exhausted: this queue is full; retry after
+	// the given delay.
 	Detect(context.Context, *v1.DetectRequest) (*v1.DetectResponse, error)
 }
 

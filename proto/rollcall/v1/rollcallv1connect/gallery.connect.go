@@ -69,10 +69,10 @@ const (
 
 // GalleryServiceClient is a client for the rollcall.v1.GalleryService service.
 type GalleryServiceClient interface {
-	// EnrollStream is Embed for many crops: a request a crop, a response a
-	// request, as each is done and so not always in order. One bad crop does not
-	// end the stream: its response carries the error. A stream takes as many
-	// crops at once as the server has sessions. Needs HTTP/2.
+	// EnrollStream is Embed for many crops: one request for each crop, one response
+	// for each request. A response comes as soon as its crop is done, so the order
+	// may differ. A bad crop does not end the stream: its response carries the error.
+	// The server works on several crops of a stream at once. Needs HTTP/2.
 	EnrollStream(context.Context) (*connect.BidiStreamForClientSimple[v1.EnrollStreamRequest, v1.EnrollStreamResponse], error)
 	// GetStudent returns a student with its crops.
 	GetStudent(context.Context, *v1.GetStudentRequest) (*v1.GetStudentResponse, error)
@@ -84,22 +84,22 @@ type GalleryServiceClient interface {
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)
-	// AssignCrop corrects whose face a crop is. It sticks: a later Embed of the
-	// same crop with another student does not change it.
+	// AssignCrop corrects whose face a crop shows. The correction stays: a later
+	// Embed of the same crop with another student does not change it.
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
 	// DeleteCrop erases a crop and its embeddings.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
-	// GetSettings returns the settings, and what of the gallery can be recognised
+	// GetSettings returns the settings, and how much of the gallery can be recognised
 	// under its model.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
-	// UpdateSettings changes settings, for all calls that come after it. Choosing a
-	// model also takes over how this server uses it (the recipe) as what the
-	// gallery's embeddings are expected to be made by.
+	// UpdateSettings changes settings, for all later calls. If it sets the model, the
+	// gallery from then on expects embeddings of the recipe by which this server uses
+	// the model.
 	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
-	// each difference. There should be none. It changes nothing, yet is not offered
-	// over GET: it reads the whole gallery from disk, which no link or prefetching
-	// browser should set off.
+	// each difference. There should be none. It changes nothing, but is not offered
+	// over GET: it reads the whole gallery from disk, and no link or prefetching
+	// browser should start that.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
 }
 
@@ -302,10 +302,10 @@ func (c *galleryServiceClient) CheckConsistency(ctx context.Context, req *v1.Che
 
 // GalleryServiceHandler is an implementation of the rollcall.v1.GalleryService service.
 type GalleryServiceHandler interface {
-	// EnrollStream is Embed for many crops: a request a crop, a response a
-	// request, as each is done and so not always in order. One bad crop does not
-	// end the stream: its response carries the error. A stream takes as many
-	// crops at once as the server has sessions. Needs HTTP/2.
+	// EnrollStream is Embed for many crops: one request for each crop, one response
+	// for each request. A response comes as soon as its crop is done, so the order
+	// may differ. A bad crop does not end the stream: its response carries the error.
+	// The server works on several crops of a stream at once. Needs HTTP/2.
 	EnrollStream(context.Context, *connect.BidiStream[v1.EnrollStreamRequest, v1.EnrollStreamResponse]) error
 	// GetStudent returns a student with its crops.
 	GetStudent(context.Context, *v1.GetStudentRequest) (*v1.GetStudentResponse, error)
@@ -317,22 +317,22 @@ type GalleryServiceHandler interface {
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)
-	// AssignCrop corrects whose face a crop is. It sticks: a later Embed of the
-	// same crop with another student does not change it.
+	// AssignCrop corrects whose face a crop shows. The correction stays: a later
+	// Embed of the same crop with another student does not change it.
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
 	// DeleteCrop erases a crop and its embeddings.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
-	// GetSettings returns the settings, and what of the gallery can be recognised
+	// GetSettings returns the settings, and how much of the gallery can be recognised
 	// under its model.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
-	// UpdateSettings changes settings, for all calls that come after it. Choosing a
-	// model also takes over how this server uses it (the recipe) as what the
-	// gallery's embeddings are expected to be made by.
+	// UpdateSettings changes settings, for all later calls. If it sets the model, the
+	// gallery from then on expects embeddings of the recipe by which this server uses
+	// the model.
 	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
-	// each difference. There should be none. It changes nothing, yet is not offered
-	// over GET: it reads the whole gallery from disk, which no link or prefetching
-	// browser should set off.
+	// each difference. There should be none. It changes nothing, but is not offered
+	// over GET: it reads the whole gallery from disk, and no link or prefetching
+	// browser should start that.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
 }
 
