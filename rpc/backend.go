@@ -29,8 +29,8 @@ type Embedder interface {
 }
 
 // Facts returns what galleries need to know of the installed models, for
-// [gallery.Options.Models]. A contract is read once: a file that is replaced while
-// the server runs is not taken up.
+// [gallery.Options.Models]. A contract is read once: if its file is replaced while the
+// server runs, the server keeps the old contract.
 func Facts(library *models.Library, e Embedder) func(name string) (gallery.Model, error) {
 	var known sync.Map // name -> gallery.Model
 	return func(name string) (gallery.Model, error) {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// base64Of says for each byte of a text in base64 what it means: a character of the
-// standard alphabet, also where it is one of the alphabet for addresses; a blank, to
-// be left out; 0: it has no place there.
+// base64Of says what each byte of a base64 text means: a character of the standard
+// alphabet (the two of the URL alphabet are translated to it); a blank, which is left
+// out; or 0, which does not belong in base64.
 var base64Of = func() (table [256]byte) {
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") {
 		table[c] = c
@@ -61,7 +61,7 @@ func (r *jsonReader) base64(bounds bounds) error {
 		case meant == '=':
 			ended = true
 		case meant == 0 || ended:
-			return &fieldProblem{what: fmt.Sprintf("is not base64: byte %d of the text does not belong there (make it with: base64 FILE)", from+1)}
+			return &fieldProblem{what: fmt.Sprintf("is not base64: byte %d of the text is wrong (make base64 with: base64 FILE)", from+1)}
 		default:
 			text[to] = meant
 			to++
@@ -69,7 +69,7 @@ func (r *jsonReader) base64(bounds bounds) error {
 		from += n
 	}
 	if to%4 == 1 {
-		return &fieldProblem{what: "is not base64: it was cut off (make it with: base64 FILE)"}
+		return &fieldProblem{what: "is not base64: the text was cut off (make base64 with: base64 FILE)"}
 	}
 	if bounds.bytes > 0 && to*3/4 > bounds.bytes {
 		return bounds.tooLong()
@@ -81,8 +81,8 @@ func (r *jsonReader) base64(bounds bounds) error {
 	return nil
 }
 
-// dataURLPrefix returns how long what stands before the base64 of a data URL is
-// ("data:image/jpeg;base64,"); 0 where the text is none.
+// dataURLPrefix returns the length of the part before the base64 of a data URL
+// ("data:image/jpeg;base64,"); 0 if the text is no data URL.
 func dataURLPrefix(text []byte) (int, error) {
 	if !bytes.HasPrefix(text, []byte("data:")) {
 		return 0, nil
@@ -95,9 +95,9 @@ func dataURLPrefix(text []byte) (int, error) {
 	return at + len(mark), nil
 }
 
-// unescaped returns the first character of a text in JSON and how many bytes it
-// takes there. What base64 has no place for is 0. PHP escapes the slash, .NET the
-// plus sign.
+// unescaped returns the first character of a JSON text and how many bytes it takes
+// there. The character is 0 if it cannot be part of base64. PHP escapes the slash,
+// .NET the plus sign.
 func unescaped(text []byte) (c byte, n int) {
 	if text[0] != '\\' || len(text) < 2 {
 		return text[0], 1

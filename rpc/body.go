@@ -14,8 +14,8 @@ import (
 	"connectrpc.com/connect"
 )
 
-// body is the body of a call while it is read. It ends a client that is too slow or
-// sends too much, and counts what is read against the budget of all calls.
+// body is the body of a call while it is read. It stops a client that is too slow or
+// sends too much, and takes what is read from the budget that all calls share.
 //
 // Read is for one goroutine at a time. end must be called when the handler is done.
 type body struct {
@@ -32,17 +32,17 @@ type body struct {
 
 	mu   sync.Mutex // guards the fields that follow
 	done bool       // nothing is left to read
-	cut  bool       // the server drains: the deadline stays
+	cut  bool       // the server drains: the deadline does not change any more
 	stop func() bool
-	out  sync.WaitGroup // of the function that cuts
+	out  sync.WaitGroup // the running cutOff
 }
 
-// unreadGrace is how long the rest of a body may take that nobody wants, before the
+// unreadGrace is how long the unwanted rest of a body may take to arrive before the
 // connection is closed.
 const unreadGrace = time.Second
 
-// bytesRetryAfter is when a call is to come back that found no room in the budget:
-// as long as reading some crops takes.
+// bytesRetryAfter is when a call that found no room in the budget may try again: about
+// the time in which some crops are read.
 const bytesRetryAfter = time.Second
 
 // openBody takes over the body of a call. It fails where a stream, whose size nobody
@@ -58,7 +58,7 @@ func (s *Server) openBody(r *http.Request, m method, control *http.ResponseContr
 		}
 	}
 	if !b.done {
-		var deadline time.Time // of a stream, each read has its own
+		var deadline time.Time // none for a stream: each of its reads has its own
 		if !m.stream {
 			deadline = time.Now().Add(s.opts.ReadTimeout)
 		}
@@ -85,7 +85,7 @@ func (b *body) take(n int64) *connect.Error {
 func (b *body) Read(p []byte) (int, error) {
 	if b.method.stream {
 		b.until(time.Now().Add(b.server.opts.IdleTimeout))
-		defer b.until(time.Time{}) // a stream may wait for its own answers for long
+		defer b.until(time.Time{}) // a client may wait long for the answers of its stream
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.size += int64(n)
@@ -100,7 +100,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, newError(connect.CodeInvalidArgument, "BROKEN_BODY", "the body of the request is not sent as its headers say: send it anew, with its Content-Length", nil)
 	}
 	if b.method.stream {
-		return n, err // Connect bounds each message
+		return n, err // Connect limits each message
 	}
 	whole := errors.Is(err, io.EOF)
 	if b.envelope != nil {
@@ -123,7 +123,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// until sets the deadline of reading, unless the server drains.
+// until sets the deadline for reading, unless the server drains.
 func (b *body) until(deadline time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -132,8 +132,8 @@ func (b *body) until(deadline time.Time) {
 	}
 }
 
-// finished ends the deadline: were it to pass later, net/http would take the client
-// for gone.
+// finished removes the deadline. If it passed later, net/http would think that the
+// client is gone.
 func (b *body) finished() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,8 +141,8 @@ func (b *body) finished() {
 	b.setDeadline(time.Time{})
 }
 
-// cutOff lets a server that drains not wait for a client: a stream ends at once, an
-// upload has half of the time.
+// cutOff stops the waiting for a client when the server drains: a stream ends at once,
+// an upload has half of the drain time.
 func (b *body) cutOff() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -157,8 +157,8 @@ func (b *body) cutOff() {
 	b.setDeadline(time.Now().Add(grace))
 }
 
-// end gives back what was taken of the budget. What the client still sends is not
-// waited for.
+// end gives back what was taken from the budget. It does not wait for what the client
+// still sends.
 func (b *body) end() {
 	if b.stop() {
 		b.out.Done()
@@ -176,8 +176,8 @@ func (b *body) setDeadline(deadline time.Time) {
 	setDeadline(b.server.opts.Logger, b.control.SetReadDeadline, deadline)
 }
 
-// setDeadline sets one of a connection's deadlines. Not every ResponseWriter has them
-// (a test's may have none).
+// setDeadline sets one of a connection's deadlines. A ResponseWriter may have none, for
+// example in a test.
 func setDeadline(logger *slog.Logger, set func(time.Time) error, deadline time.Time) {
 	if err := set(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		logger.Debug("no deadline on a connection", "error", err)

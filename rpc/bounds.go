@@ -9,28 +9,28 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// mostItems is how many items a list or map of a request may have whose rules in
-// the .proto do not say.
+// mostItems is how many items a list or map of a request may have if its rules in the
+// .proto do not say.
 const mostItems = 1000
 
-// bounds are what one field of a request may hold. They are looked at before a
-// message is built: an empty item takes two bytes in a request, in one that is
-// compressed a hundredth of one, and a hundred in memory.
+// bounds limit what one field of a request may hold. They are checked before a
+// message is built: an empty item takes two bytes in a request, a hundredth of a byte
+// in a compressed one, and a hundred bytes in memory.
 type bounds struct {
 	items int // of a list or map
-	bytes int // of each text or bytes; 0: no more than the request's
+	bytes int // of each text or bytes value; 0: only the request's limit holds
 }
 
 var knownBounds sync.Map // protoreflect.FullName -> bounds
 
-// boundsOf returns those of the rules in the .proto.
+// boundsOf returns the bounds that the rules in the .proto give a field.
 func boundsOf(field protoreflect.FieldDescriptor) bounds {
 	if known, ok := knownBounds.Load(field.FullName()); ok {
 		return known.(bounds)
 	}
 	b := bounds{items: mostItems}
-	// A field without rules has none, and one whose rules do not resolve does not
-	// compile either: see Server.compileRules.
+	// The error can be ignored: rules that do not resolve do not compile either, and
+	// Server.compileRules reports them.
 	rules, _ := protovalidate.ResolveFieldRules(field)
 	if list := rules.GetRepeated(); list != nil {
 		if list.HasMaxItems() {
@@ -46,23 +46,23 @@ func boundsOf(field protoreflect.FieldDescriptor) bounds {
 }
 
 func (b bounds) tooLong() error {
-	return &fieldProblem{what: fmt.Sprintf("is longer than the %d bytes that are allowed", b.bytes)}
+	return &fieldProblem{what: fmt.Sprintf("is longer than the allowed %d bytes", b.bytes)}
 }
 
 func (b bounds) tooMany() error {
-	return &fieldProblem{what: fmt.Sprintf("has more than the %d items that are allowed", b.items)}
+	return &fieldProblem{what: fmt.Sprintf("has more than the allowed %d items", b.items)}
 }
 
-// tally counts the items of one message in protobuf's binary form. A message that
-// comes several times in a field for one is merged, so its lists go on growing: the
-// counts go on as well.
+// tally counts the items of one message in protobuf's binary form. If a field for one
+// message holds several, protobuf merges them and their lists grow: so the counts go on
+// too.
 type tally struct {
 	items  map[protoreflect.FieldNumber]int
 	merged map[protoreflect.FieldNumber]*tally
 }
 
-// count returns a *fieldProblem for the first field that is beyond its bounds. What
-// is not protobuf passes: reading it fails.
+// count returns a *fieldProblem for the first field that is beyond its bounds. It lets
+// pass what is not protobuf, because reading that fails anyway.
 func (t *tally) count(message protoreflect.MessageDescriptor, b []byte) error {
 	for len(b) > 0 {
 		number, kind, n := protowire.ConsumeTag(b)
@@ -114,7 +114,7 @@ func (t *tally) field(field protoreflect.FieldDescriptor, kind protowire.Type, v
 	return nil
 }
 
-// inner returns the tally of a message in a field: a new one for an item of a list.
+// inner returns the tally of a message in a field; each item of a list has a new one.
 func (t *tally) inner(field protoreflect.FieldDescriptor) *tally {
 	if field.Cardinality() == protoreflect.Repeated {
 		return new(tally)
@@ -128,8 +128,8 @@ func (t *tally) inner(field protoreflect.FieldDescriptor) *tally {
 	return t.merged[field.Number()]
 }
 
-// itemsOf returns how many items of a list one value holds: several where numbers
-// are packed.
+// itemsOf returns how many items of a list one value holds: several if it is packed
+// numbers.
 func itemsOf(field protoreflect.FieldDescriptor, kind protowire.Type, value []byte) int {
 	if kind != protowire.BytesType || !packable(field.Kind()) {
 		return 1

@@ -7,8 +7,8 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// calibrationWarnings warns where another FPIR than the default was asked for, or is
-// that of the gallery, and the model has no calibration to turn it into a threshold.
+// calibrationWarnings warns if the call, or else the gallery, has another FPIR than the
+// default, and the model has no calibration that could turn it into a threshold.
 func (a *api) calibrationWarnings(ctx context.Context, model string, asked float64) ([]pb.Warning, error) {
 	fpir := asked
 	if fpir == 0 {

@@ -14,9 +14,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// codecs are in the place of all that Connect brings of its own. Connect's JSON
-// ignores fields that it does not know, and has a second name for what many clients
-// send; and neither of its codecs has a bound for what a small body becomes.
+// codecs replace all codecs of Connect. Connect's JSON codec ignores unknown fields, and
+// is registered a second time under the media type that many clients send. None of
+// Connect's codecs limits how much memory a small body takes once it is read.
 func codecs(keepErrors bool) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		connect.WithCodec(codec{name: "proto", read: readProto, write: proto.Marshal, keepErrors: keepErrors}),
@@ -28,10 +28,10 @@ func codecs(keepErrors bool) connect.HandlerOption {
 // codec is one way to write messages.
 type codec struct {
 	name  string
-	read  func([]byte, proto.Message) error // a *fieldProblem, or one that is not about a field
+	read  func([]byte, proto.Message) error // fails with a *fieldProblem, or another error if it is about no field
 	write func(proto.Message) ([]byte, error)
-	// keepErrors hands a message that cannot be read on to the interceptor, which
-	// answers for it: Connect would strip the error of its details.
+	// keepErrors passes a message that cannot be read on to the interceptor, which
+	// returns the error: Connect would remove the error's details.
 	keepErrors bool
 }
 
@@ -60,9 +60,9 @@ func (c codec) Unmarshal(b []byte, v any) error {
 	return markUnreadable(m, err)
 }
 
-// unreadableField is the number of the field that an unreadable message has: a
-// google.rpc.BadRequest of what is wrong. No client can send it: readProto discards
-// fields that a message does not have.
+// unreadableField is the number of a field that is set in an unreadable message. It
+// holds a google.rpc.BadRequest.FieldViolation that says what is wrong. No client can
+// send it: readProto discards unknown fields.
 const unreadableField = protowire.MaxValidNumber
 
 func markUnreadable(m proto.Message, cause error) error {
@@ -80,7 +80,7 @@ func markUnreadable(m proto.Message, cause error) error {
 	return nil
 }
 
-// unreadable returns why a message could not be read; nil: it could.
+// unreadable returns why a message could not be read, or nil if it could.
 func unreadable(m proto.Message) error {
 	unknown := m.ProtoReflect().GetUnknown()
 	if len(unknown) == 0 {
@@ -98,18 +98,18 @@ func unreadable(m proto.Message) error {
 	return fieldError("INVALID_REQUEST", violation.GetField(), violation.GetDescription())
 }
 
-// fieldProblem is what is wrong with one field of a request that is read. It never
-// says the value: that may be the image.
+// fieldProblem is what is wrong with one field of a request. It never holds the value,
+// which may be the image.
 type fieldProblem struct {
-	field string // as "probes[3].image"; "" until within has said it
-	what  string // after the field's name: "is not base64"
+	field string // such as "probes[3].image"; "" until within sets it
+	what  string // follows the field's name: "is not base64"
 }
 
 // Error is for the client.
 func (p *fieldProblem) Error() string { return p.field + " " + p.what }
 
-// within says in which field a problem is, or in which field the message is that it
-// is in.
+// within adds the name of a field to a problem that is in this field, or in a message
+// that this field holds.
 func within(field string, err error) error {
 	var p *fieldProblem
 	if errors.As(err, &p) {
@@ -126,13 +126,13 @@ func readProto(b []byte, m proto.Message) error {
 		return err
 	}
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(b, m); err != nil {
-		return fmt.Errorf("the request is no %s in protobuf's binary form, or has a text that is not UTF-8", m.ProtoReflect().Descriptor().Name())
+		return fmt.Errorf("the request is not a %s in protobuf's binary form, or it has a text that is not UTF-8", m.ProtoReflect().Descriptor().Name())
 	}
 	return nil
 }
 
-// writeJSON gives fields the names of the .proto, as this project's documents do.
-// Clients of all languages accept them beside the camel case.
+// writeJSON uses the field names of the .proto, as this project's documents do. Clients
+// in all languages accept them as well as camel case.
 func writeJSON(m proto.Message) ([]byte, error) {
 	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 	if err != nil {
@@ -162,8 +162,9 @@ func readJSON(b []byte, m proto.Message) error {
 
 var jsonPlace = regexp.MustCompile(`\(line (\d+):(\d+)\)`)
 
-// describeJSONError says in words of our own where protojson found what jsonReader
-// lets pass: a text that is not UTF-8, an escape that there is not.
+// describeJSONError says where protojson found an error that jsonReader lets pass: a
+// text that is not UTF-8, or an unknown escape. protojson's own words may hold the
+// value.
 func describeJSONError(err error) error {
 	if p := jsonPlace.FindStringSubmatch(err.Error()); p != nil {
 		return fmt.Errorf("the request is not valid JSON, at line %s column %s", p[1], p[2])

@@ -33,8 +33,8 @@ func reasonsPB[R ~string](reasons []R) []pb.Reason {
 	return out
 }
 
-// landmarksOf returns the five points of a request that validate let through,
-// or nil for none.
+// landmarksOf returns the five points of a request, or nil for none.
+// REQUIRES: validate has accepted the request.
 func landmarksOf(points []*pb.Point) *models.Landmarks {
 	if len(points) == 0 {
 		return nil
@@ -71,8 +71,8 @@ func qualityPB(q embedder.Quality) *pb.Quality {
 	}
 }
 
-// storedQuality is what the gallery keeps of a quality. Nothing with reasons is
-// ever stored.
+// storedQuality is what the gallery keeps of a quality. It has no reasons, because a
+// crop with reasons is never stored.
 func storedQuality(q embedder.Quality) gallery.Quality {
 	return gallery.Quality{
 		LocatorScore: q.LocatorScore,
@@ -84,7 +84,7 @@ func storedQuality(q embedder.Quality) gallery.Quality {
 	}
 }
 
-// embeddingOf is what the gallery takes of an embedder's result.
+// embeddingOf is what the gallery uses of an embedder's result.
 func embeddingOf(r *embedder.Result) gallery.Embedding {
 	return gallery.Embedding{Model: r.Model, Digest: r.Digest, Recipe: r.Recipe, Vector: r.Embedding}
 }

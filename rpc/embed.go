@@ -26,12 +26,12 @@ type api struct {
 	mu struct {
 		sync.Mutex
 		preferred string // embedder; "" until one is installed
-		worked    string // embedder of the default gallery that was loaded once; "": none
+		worked    string // the default gallery's embedder, once it was loaded; "" before
 	}
 }
 
-// modelName returns the embedder that a call uses: the one that it asks for, or
-// that of the gallery's settings, or, while those name none, the preferred one.
+// modelName returns the embedder that a call uses: the one that it asks for; else that
+// of the gallery's settings; else the preferred one.
 func (a *api) modelName(ctx context.Context, asked string) (string, error) {
 	if asked != "" {
 		return asked, nil
@@ -47,13 +47,14 @@ func (a *api) modelName(ctx context.Context, asked string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		// Kept from now on, as the embedder keeps it.
+		// It stays the same from now on: the embedder keeps its choice too.
 		a.mu.preferred = m.Contract.Name
 	}
 	return a.mu.preferred, nil
 }
 
-// embed runs the embedder on a crop of a request, that is to be stored or is a probe.
+// embed runs the embedder on a crop of a request. With enrol the crop is to be stored;
+// without, it is a probe or is only measured.
 func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model string, enrol bool) (*embedder.Result, error) {
 	name, err := a.modelName(ctx, model)
 	if err != nil {
@@ -66,7 +67,7 @@ func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model
 func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.EmbedResponse, error) {
 	if req.GetReturnEmbedding() && !a.server.opts.AllowEmbeddings {
 		return nil, newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
-			"this server does not give out embeddings: leave return_embedding out, or start it with --allow-embeddings", nil)
+			"this server does not give out embeddings: leave return_embedding out, or start the server with --allow-embeddings", nil)
 	}
 	res, err := a.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel(), req.GetCropId() != "")
 	if err != nil {
@@ -130,9 +131,9 @@ var advice = map[embedder.Reason]string{
 	embedder.TooDark:      "the face is too dark: use a picture with more light",
 	embedder.TooBright:    "the face is too bright: use a picture with less light",
 	embedder.TooBlurred:   "the face is too blurred: use a sharper picture",
-	embedder.SeveralFaces: "there are several faces: send a crop of one of them, or the landmarks of the one that is meant",
-	embedder.NotUpright:   "the face is turned otherwise than the landmarks say, or how it is turned cannot be told: send an upright picture, or leave the landmarks out",
-	embedder.Distorted:    "the landmarks fit no face, or one that was stretched: send the picture in its own proportions, the landmarks in pixels of it in the order left eye, right eye, nose, left and right corner of the mouth, or leave them out",
+	embedder.SeveralFaces: "there are several faces: send a crop of one of them, or send the landmarks of the right one",
+	embedder.NotUpright:   "the face is not turned as the landmarks say, or it is unclear how it is turned: send an upright picture, or leave the landmarks out",
+	embedder.Distorted:    "the landmarks fit no face, or they fit a stretched face: send the picture in its own proportions, with the landmarks in its pixels and in the order left eye, right eye, nose, left and right corner of the mouth, or leave the landmarks out",
 }
 
 // unusable refuses to store a crop that cannot be judged.

@@ -15,8 +15,8 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// EnrollStream takes the next crop only when a worker is free, so that the client
-// is slowed to the server's pace by the transport's flow control.
+// EnrollStream takes the next crop only when a worker is free. So the transport's flow
+// control slows the client to the server's pace.
 func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiStream[pb.EnrollStreamRequest, pb.EnrollStreamResponse]) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -59,8 +59,8 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 				return nil
 			})
 			if !room {
-				// One message is paid for as long as the stream is open. No other is
-				// read before it is done.
+				// The stream has taken the budget for one message. Without more budget
+				// it reads no other message before this one is done.
 				<-finished
 			}
 		}
@@ -68,7 +68,7 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 	return errors.Join(err, working.Wait(), sender.failed())
 }
 
-// outcome makes the response for one crop; a bad crop is a Problem in it.
+// outcome makes the response for one crop. For a bad crop it holds a Problem.
 func (s galleryService) outcome(ctx context.Context, index int32, cropID string, embedded *pb.EmbedResponse, err error) *pb.EnrollStreamResponse {
 	resp := &pb.EnrollStreamResponse{Index: index, CropId: cropID}
 	if err == nil {
@@ -94,7 +94,7 @@ func (s galleryService) enrollCrop(ctx context.Context, req *pb.EnrollStreamRequ
 	}
 	crop := req.GetCrop()
 	if crop.GetCropId() == "" {
-		return nil, fieldError("INVALID_REQUEST", "crop.crop_id", "crop_id: a crop of a stream needs an id to be stored under")
+		return nil, fieldError("INVALID_REQUEST", "crop.crop_id", "crop_id is missing: each crop of a stream needs an id")
 	}
 	if err := validate(crop); err != nil {
 		return nil, err
@@ -102,8 +102,8 @@ func (s galleryService) enrollCrop(ctx context.Context, req *pb.EnrollStreamRequ
 	return patiently(ctx, func() (*pb.EmbedResponse, error) { return s.embedAndStore(ctx, crop) })
 }
 
-// patiently calls f again as long as the queue is full: a stream or a roll call
-// that was let in waits its turn, it does not fail in the middle.
+// patiently calls f again as long as the queue is full. A stream or a roll call that
+// has begun waits for its turn, so that it does not fail in the middle.
 func patiently[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	for {
 		result, err := f()
@@ -121,8 +121,8 @@ func patiently[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// enrollSender lets several workers answer on one stream. After a failure it
-// sends no more and stops the stream's work: nobody listens.
+// enrollSender lets several workers answer on one stream. If sending fails, the client
+// is gone: it sends no more and stops the work of the stream.
 type enrollSender struct {
 	stream *connect.BidiStream[pb.EnrollStreamRequest, pb.EnrollStreamResponse]
 	stop   context.CancelFunc

@@ -24,8 +24,8 @@ import (
 // errorDomain is ErrorInfo.domain of every error of this server.
 const errorDomain = "rollcall"
 
-// failure is what a *connect.Error made here wraps, so that log and counters
-// can tell its reason.
+// failure is what the *connect.Errors of this package wrap. The log and the counters
+// take the reason from it.
 type failure struct {
 	reason   string // ErrorInfo.reason: upper case, stable
 	message  string // for the client
@@ -50,14 +50,14 @@ func newError(code connect.Code, reason, message string, metadata map[string]str
 	return err
 }
 
-// fieldError is an invalid_argument that names the field at fault.
+// fieldError is an invalid_argument that names the wrong field.
 func fieldError(reason, field, message string) *connect.Error {
 	return newError(connect.CodeInvalidArgument, reason, message, nil, &errdetails.BadRequest{
 		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: message}},
 	})
 }
 
-// validate holds a request against the rules in its .proto.
+// validate checks a request with the rules in its .proto.
 func validate(msg any) error {
 	m, ok := msg.(proto.Message)
 	if !ok {
@@ -66,8 +66,8 @@ func validate(msg any) error {
 	if err := unreadable(m); err != nil {
 		return err
 	}
-	// The first violation is enough: a list of them all was a thousand times the
-	// size of the request.
+	// The first violation is enough: a list of all was a thousand times as large as
+	// the request.
 	err := protovalidate.Validate(m, protovalidate.WithFailFast())
 	var invalid *protovalidate.ValidationError
 	if !errors.As(err, &invalid) {
@@ -79,7 +79,7 @@ func validate(msg any) error {
 		field := protovalidate.FieldPathString(v.Proto.GetField())
 		what := v.Proto.GetMessage()
 		if v.Proto.GetRuleId() == "string.pattern" {
-			// The rule's own text is its regular expression.
+			// The rule's own message is a regular expression.
 			what = "must not hold control characters"
 			if strings.HasSuffix(field, "model") {
 				what = "must be a model's name: lower case letters, digits and hyphens (see ListModels)"
@@ -94,12 +94,12 @@ func validate(msg any) error {
 	return newError(connect.CodeInvalidArgument, "INVALID_REQUEST", strings.Join(lines, "; "), nil, bad)
 }
 
-// rule turns one error of the packages below into a code.
+// rule gives an error of the packages below its code.
 type rule struct {
 	is     error
 	code   connect.Code
 	reason string
-	field  string // of the request; "" when no single field is at fault
+	field  string // of the request; "" when no single field is wrong
 }
 
 // rules are tried in order with errors.Is. The errors' own messages are
@@ -132,8 +132,8 @@ var rules = []rule{
 	{embedder.ErrClosed, connect.CodeUnavailable, "DRAINING", ""},
 }
 
-// translate is the one edge where an error becomes a code. What it does not
-// know is internal: the client gets the request id, the log gets the cause.
+// translate is the one place where an error becomes a code. An unknown error is
+// internal: the client gets the request id, and the log gets the cause.
 func translate(ctx context.Context, err error) error {
 	var done *connect.Error
 	for e := err; errors.As(e, &done); e = done.Unwrap() {
@@ -149,7 +149,7 @@ func translate(ctx context.Context, err error) error {
 	var digest *gallery.DigestError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return newError(connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its deadline: retry; where it happens often, the server is overloaded", nil)
+		return newError(connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its deadline: retry; if this happens often, the server is overloaded", nil)
 	case errors.Is(err, context.Canceled):
 		return newError(connect.CodeCanceled, "CANCELED", "the caller gave up", nil)
 	case errors.As(err, &full):
@@ -162,7 +162,7 @@ func translate(ctx context.Context, err error) error {
 			map[string]string{"model": digest.Model, "gallery_digest": digest.Have, "server_digest": digest.Want})
 	}
 	if errors.Is(err, embedder.ErrModel) {
-		// ONNX Runtime's own words name places in its source: they are for the log.
+		// ONNX Runtime's messages name places in its source code: they are for the log.
 		return internally(err, newError(connect.CodeFailedPrecondition, "MODEL_BROKEN",
 			"the model cannot be used: its file does not do what its contract says; \"rollcall models verify\" on the server tells more", nil))
 	}
@@ -178,7 +178,7 @@ func translate(ctx context.Context, err error) error {
 	return internally(err, newError(connect.CodeInternal, "INTERNAL", internalMessage(recordOf(ctx)), nil))
 }
 
-// ofConnect gives an error that Connect made by itself, of a stream, its reason.
+// ofConnect gives its reason to an error that Connect itself made, in a stream.
 func ofConnect(e *connect.Error) error {
 	switch e.Code() {
 	case connect.CodeResourceExhausted:
@@ -199,11 +199,11 @@ func internally(cause error, e *connect.Error) *connect.Error {
 }
 
 func internalMessage(r *callRecord) string {
-	return fmt.Sprintf("something went wrong in the server; its log has more under request id %s", r.id)
+	return fmt.Sprintf("something went wrong in the server: look in its log for request id %s", r.id)
 }
 
-// busy tells the client when to come back, in the way of each protocol:
-// a RetryInfo, and a Retry-After header in whole seconds.
+// busy tells the client when to try again: with a RetryInfo, and with a Retry-After
+// header in whole seconds.
 func busy(reason, what string, retryAfter time.Duration) *connect.Error {
 	err := newError(connect.CodeResourceExhausted, reason,
 		fmt.Sprintf("%s: retry in %s", what, retryAfter.Round(time.Millisecond)), nil,

@@ -19,8 +19,8 @@ func (s galleryService) GetStudent(ctx context.Context, req *pb.GetStudentReques
 	return &pb.GetStudentResponse{Student: studentPB(student)}, nil
 }
 
-// ListStudents gives as page token the last id of the page before, in base64 so
-// that nobody builds on its form.
+// ListStudents uses the last id of a page as the token of the next page. It is in base64
+// so that no client depends on its form.
 func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRequest) (*pb.ListStudentsResponse, error) {
 	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
 	if err != nil {

@@ -8,19 +8,19 @@ import (
 	"connectrpc.com/connect"
 )
 
-// gzipped reads and writes gzip as Connect does, and says what is wrong with a
-// request in errors of ours.
+// gzipped reads and writes gzip as Connect does. Its errors say what is wrong with a
+// request.
 func gzipped(l limit) connect.HandlerOption {
 	return connect.WithCompression("gzip",
 		func() connect.Decompressor { return &unzipper{limit: l} },
 		func() connect.Compressor { return gzip.NewWriter(io.Discard) })
 }
 
-// unzipper is a connect.Decompressor of one request after the other.
+// unzipper is a connect.Decompressor that unpacks one request after another.
 type unzipper struct {
 	gzip.Reader
 	limit limit
-	began error // of Reset, which Connect would answer with by itself: Read returns it
+	began error // Reset's error. Read returns it: Connect would not give Reset's error a reason
 	size  int64
 }
 
@@ -40,7 +40,7 @@ func (z *unzipper) Read(p []byte) (n int, err error) {
 	}
 	if err != nil && !errors.Is(err, io.EOF) || z.began != nil {
 		return 0, newError(connect.CodeInvalidArgument, "BROKEN_GZIP",
-			"the request says that it is compressed with gzip and is not, or was cut off: compress it anew, or send it as it is without Content-Encoding", nil)
+			"the request says that it is compressed with gzip, but it is not, or it was cut off: compress it again, or send it uncompressed without Content-Encoding", nil)
 	}
 	return n, err
 }

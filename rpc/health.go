@@ -10,7 +10,7 @@ import (
 	"connectrpc.com/grpchealth"
 )
 
-// health answers grpc.health.v1: all services live and die together.
+// health answers grpc.health.v1. All services have the same status.
 type health struct{ status atomic.Uint32 }
 
 func newHealth() *health {

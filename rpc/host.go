@@ -9,8 +9,8 @@ import (
 	"connectrpc.com/connect"
 )
 
-// hostName returns the name or address of a Host header, without port, in lower case
-// and without the dot that ends a full name.
+// hostName returns the name or address in a Host header, in lower case, without the port
+// and without the dot at the end of a full name.
 func hostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -18,10 +18,10 @@ func hostName(host string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 }
 
-// answersTo says whether a call with this Host header is meant for this server. A web
-// page may have a name of its own resolve to any address, and so have a browser call
-// the server that is there; but the browser then sends the page's name. An address is
-// nobody's to choose.
+// answersTo says whether a call with this Host header is meant for this server. The owner
+// of a web page can make the page's name resolve to any address, so that a visitor's
+// browser calls the server at this address. But the browser then sends the page's name,
+// which is refused. Addresses are safe: nobody can make a browser send a false one.
 func (s *Server) answersTo(host string) bool {
 	name := hostName(host)
 	if address, err := netip.ParseAddr(name); err == nil {
@@ -32,5 +32,5 @@ func (s *Server) answersTo(host string) bool {
 
 func foreignHost() *connect.Error {
 	return newError(connect.CodePermissionDenied, "FOREIGN_HOST",
-		"this server does not answer to that name: call it by localhost or an address that it listens on, or start it with --host NAME", nil)
+		"this server does not answer to this name: call it by localhost or by an address that it listens on, or start it with --host NAME", nil)
 }

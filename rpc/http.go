@@ -14,8 +14,8 @@ import (
 
 const requestIDHeader = "X-Request-Id"
 
-// Handler returns the server's HTTP handler, for tests and for who brings
-// their own http.Server.
+// Handler returns the server's HTTP handler, for tests and for callers that have their
+// own http.Server.
 func (s *Server) Handler() http.Handler {
 	pages := map[string]http.HandlerFunc{
 		"/":        index,
@@ -64,7 +64,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, m method) *reply 
 	return out
 }
 
-// unavailable says why no call is taken now; nil when they are.
+// unavailable says why the server takes no calls now; nil if it takes calls.
 func (s *Server) unavailable() *connect.Error {
 	switch {
 	case s.isDraining():
@@ -75,9 +75,9 @@ func (s *Server) unavailable() *connect.Error {
 	return nil
 }
 
-// call is the way of every RPC, and of what should have been one: it gives the
-// request its id, refuses what need not be read, lets the handlers answer, and writes
-// the log line.
+// call answers every RPC, and every request for a path that is no page. It gives the
+// request its id, refuses it early if it can, lets the handlers answer, and writes the
+// log line.
 func (s *Server) call(out *reply, r *http.Request, m method, known bool) {
 	start := time.Now()
 	record := &callRecord{id: requestID(r)}
@@ -106,7 +106,7 @@ func (s *Server) call(out *reply, r *http.Request, m method, known bool) {
 	s.finish(r, record, time.Since(start))
 }
 
-// serve lets the handlers answer, or returns why there is no room for the request.
+// serve lets the handlers answer. If there is no room for the request it returns why.
 func (s *Server) serve(out *reply, r *http.Request, m method) *refusal {
 	body, err := s.openBody(r, m, out.control)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Server) serve(out *reply, r *http.Request, m method) *refusal {
 	return nil
 }
 
-// refuse answers in the protocol of the request; as JSON where it has none.
+// refuse answers in the protocol of the request, or in JSON if it has none.
 func (s *Server) refuse(out *reply, r *http.Request, why *refusal) {
 	for name, value := range why.header {
 		out.Header().Set(name, value)
@@ -152,7 +152,7 @@ func (s *Server) finish(r *http.Request, record *callRecord, took time.Duration)
 	s.opts.Logger.LogAttrs(r.Context(), level, "call", attrs...)
 }
 
-// requestID is the client's id where that is harmless to log, else a new one.
+// requestID is the client's id if that is harmless to log, else a new one.
 func requestID(r *http.Request) string {
 	id := r.Header.Get(requestIDHeader)
 	if id == "" || len(id) > 64 || strings.ContainsFunc(id, notIDRune) {

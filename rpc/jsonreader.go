@@ -12,36 +12,36 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// jsonReader holds a request in JSON against its message before protojson builds it:
-// which fields there are, of which types, how many items. It says what is wrong and
-// at which field, which protojson does by quoting the value, and bounds lists, which
-// protojson does not. Bytes are rewritten in their place to the base64 that protojson
-// takes, whatever way they are written in.
+// jsonReader checks a request in JSON before protojson builds the message: its fields,
+// their types, and the number of items. It says what is wrong and in which field;
+// protojson would quote the value. It also limits lists, which protojson does not. Bytes
+// may be written in every form of base64: they are rewritten in place in the form that
+// protojson takes.
 type jsonReader struct {
 	text []byte
 	at   int
 }
 
-// request reads the whole text, the only thing in which is a message.
+// request reads the whole text, which must be one message and nothing else.
 func (r *jsonReader) request(message protoreflect.MessageDescriptor) error {
 	r.blanks()
 	if r.at == len(r.text) {
-		return errors.New("the body is empty: send a JSON object, {} at least")
+		return errors.New("the body is empty: send a JSON object, at least {}")
 	}
 	if r.text[r.at] != '{' {
-		return fmt.Errorf("the request must be a JSON object, {} at least, and is %s", r.kind())
+		return fmt.Errorf("the request must be a JSON object, at least {}, but is %s", r.kind())
 	}
 	if err := r.message(message); err != nil {
 		return err
 	}
 	if r.blanks(); r.at < len(r.text) {
-		return r.broken("something follows the end of the object")
+		return r.broken("there is something after the end of the object")
 	}
 	return nil
 }
 
 // message reads an object.
-// REQUIRES: it begins here with a brace.
+// REQUIRES: the next byte is its brace.
 func (r *jsonReader) message(message protoreflect.MessageDescriptor) error {
 	seen := make(map[protoreflect.FieldNumber]bool)
 	return r.sequence('}', func(int) error {
@@ -55,12 +55,12 @@ func (r *jsonReader) message(message protoreflect.MessageDescriptor) error {
 		}
 		name := string(field.Name())
 		if seen[field.Number()] {
-			return &fieldProblem{name, "is there twice"}
+			return &fieldProblem{name, "occurs twice"}
 		}
 		seen[field.Number()] = true
 		switch {
 		case r.literal("null"):
-			return nil // as if it was not there
+			return nil // the same as a missing field
 		case field.IsList():
 			return within(name, r.list(field))
 		}
@@ -68,7 +68,7 @@ func (r *jsonReader) message(message protoreflect.MessageDescriptor) error {
 	})
 }
 
-// fieldNamed finds a field by its name in the .proto or by that in camel case.
+// fieldNamed finds a field by its name in the .proto or its name in camel case.
 func fieldNamed(message protoreflect.MessageDescriptor, key string) protoreflect.FieldDescriptor {
 	if field := message.Fields().ByJSONName(key); field != nil {
 		return field
@@ -76,8 +76,8 @@ func fieldNamed(message protoreflect.MessageDescriptor, key string) protoreflect
 	return message.Fields().ByTextName(key)
 }
 
-// longestName is how long a name may be that is no field's and that an error repeats:
-// who sends an image as a name must not find it in a log.
+// longestName is how long an unknown field's name may be to be repeated in an error. A
+// client may send an image as a name, and no image may come into a log.
 const longestName = 64
 
 func unknownField(message protoreflect.MessageDescriptor, key string) error {
@@ -90,9 +90,9 @@ func unknownField(message protoreflect.MessageDescriptor, key string) error {
 		has = strings.Join(names, ", ")
 	}
 	if len(key) > longestName {
-		return fmt.Errorf("a name of %d bytes is no field of %s, whose fields are: %s", len(key), message.Name(), has)
+		return fmt.Errorf("a name of %d bytes is not a field of %s, which has these fields: %s", len(key), message.Name(), has)
 	}
-	return &fieldProblem{strings.ToValidUTF8(key, "?"), fmt.Sprintf("is no field of %s, whose fields are: %s", message.Name(), has)}
+	return &fieldProblem{strings.ToValidUTF8(key, "?"), fmt.Sprintf("is not a field of %s, which has these fields: %s", message.Name(), has)}
 }
 
 // list reads a list in brackets.
@@ -112,8 +112,8 @@ func (r *jsonReader) list(field protoreflect.FieldDescriptor) error {
 	})
 }
 
-// value reads the value of a field, or an item of its list. A number is all that is
-// left: no request has a map or an enum.
+// value reads the value of a field, or an item of its list. In the end only numbers are
+// left, because no request has a map or an enum.
 func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
 	switch first := r.next(); field.Kind() {
 	case protoreflect.MessageKind:
@@ -126,7 +126,7 @@ func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
 			return r.wrong("a text in quotes")
 		}
 		text, err := r.quoted()
-		// An escape takes six bytes at most for one that it means.
+		// An escape takes at most six bytes for one byte of its meaning.
 		if most := boundsOf(field).bytes; err == nil && most > 0 && len(text) > 6*most {
 			return boundsOf(field).tooLong()
 		}
@@ -145,7 +145,7 @@ func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
 	return r.number(field.Kind())
 }
 
-// whole are the kinds that take no fraction, with the least and the most.
+// whole are the kinds of whole numbers, each with its least and greatest value.
 var whole = map[protoreflect.Kind][2]float64{
 	protoreflect.Int32Kind:  {math.MinInt32, math.MaxInt32},
 	protoreflect.Uint32Kind: {0, math.MaxUint32},
@@ -195,7 +195,7 @@ func (r *jsonReader) key() (string, error) {
 	name := string(raw)
 	if strings.Contains(name, `\`) {
 		if err := json.Unmarshal([]byte(`"`+name+`"`), &name); err != nil {
-			return "", r.broken("a field's name has an escape that there is not")
+			return "", r.broken("a field's name has an unknown escape")
 		}
 	}
 	if r.blanks(); r.next() != ':' {
@@ -206,8 +206,8 @@ func (r *jsonReader) key() (string, error) {
 	return name, nil
 }
 
-// sequence reads what stands between a bracket and the one that ends it, each item
-// by a call.
+// sequence reads from an opening bracket to the closing one. It calls each to read an
+// item.
 func (r *jsonReader) sequence(end byte, each func(i int) error) error {
 	r.at++
 	if r.blanks(); r.next() == end {
@@ -232,14 +232,14 @@ func (r *jsonReader) sequence(end byte, each func(i int) error) error {
 	}
 }
 
-// quoted reads a text and returns what is between its quotes, escapes and all.
-// REQUIRES: it begins here with a quote.
+// quoted reads a text and returns what is between its quotes, with its escapes.
+// REQUIRES: the next byte is its quote.
 func (r *jsonReader) quoted() ([]byte, error) {
 	start := r.at + 1
 	for i := start; ; {
 		n := bytes.IndexByte(r.text[i:], '"')
 		if n < 0 {
-			return nil, r.broken("a quote that ends a text is missing")
+			return nil, r.broken("the closing quote of a text is missing")
 		}
 		i += n + 1
 		if escapes := len(r.text[start:i-1]) - len(bytes.TrimRight(r.text[start:i-1], `\`)); escapes%2 == 0 {
@@ -249,7 +249,7 @@ func (r *jsonReader) quoted() ([]byte, error) {
 	}
 }
 
-// word reads what has no quotes: a number, true, false or null.
+// word reads a value without quotes: a number, true, false or null.
 func (r *jsonReader) word() []byte {
 	start := r.at
 	for r.at < len(r.text) && !strings.ContainsRune(" \t\r\n,:]}[{\"", rune(r.text[r.at])) {
@@ -258,7 +258,7 @@ func (r *jsonReader) word() []byte {
 	return r.text[start:r.at]
 }
 
-// literal reads this word, if it is here.
+// literal reads this word if it comes next, and says whether it did.
 func (r *jsonReader) literal(word string) bool {
 	start := r.at
 	if string(r.word()) == word {
@@ -274,7 +274,7 @@ func (r *jsonReader) blanks() {
 	}
 }
 
-// next is the byte that is read next; 0: none is left.
+// next is the next byte to read; 0: none is left.
 func (r *jsonReader) next() byte {
 	if r.at < len(r.text) {
 		return r.text[r.at]
@@ -282,7 +282,7 @@ func (r *jsonReader) next() byte {
 	return 0
 }
 
-// kind says what stands here.
+// kind says what comes next.
 func (r *jsonReader) kind() string {
 	switch r.next() {
 	case '{':
@@ -301,12 +301,12 @@ func (r *jsonReader) kind() string {
 	return "no JSON"
 }
 
-// wrong says what stands here instead of what must.
+// wrong says what must come next, and what comes instead.
 func (r *jsonReader) wrong(must string) error {
 	if r.at == len(r.text) {
 		return r.broken("it ends too soon")
 	}
-	return &fieldProblem{what: "must be " + must + ", and is " + r.kind()}
+	return &fieldProblem{what: "must be " + must + ", but is " + r.kind()}
 }
 
 // broken says where the text is not JSON.

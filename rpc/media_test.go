@@ -127,7 +127,7 @@ func TestAllWaysToSayJSONMeanTheSame(t *testing.T) {
 			t.Errorf("%s: the answer has other names: %s", kind, answer)
 		}
 		code, answer = inMedia(t, w, kind, update, `{"student_id":"ada","group":["chess"]}`, nil)
-		if code != "error" || !bytes.Contains(answer, []byte("group is no field of UpdateStudentRequest")) || groups() != "3b" {
+		if code != "error" || !bytes.Contains(answer, []byte("group is not a field of UpdateStudentRequest")) || groups() != "3b" {
 			t.Errorf("%s: a misspelt field: %s %s, groups %q", kind, code, answer, groups())
 		}
 	}
@@ -140,7 +140,7 @@ func TestAllWaysToSayJSONOverGET(t *testing.T) {
 	for _, encoding := range []string{"json", "json; charset=utf-8", "json;charset=UTF-8", "JSON", "json; odata=verbose"} {
 		for message, want := range map[string]string{
 			`{"student_id":"ada"}`:              `"student_id":"ada"`,
-			`{"student_id":"ada","größe":true}`: `größe is no field`,
+			`{"student_id":"ada","größe":true}`: `größe is not a field`,
 		} {
 			got := get(t, w.url+galleryPath+"GetStudent?connect=v1&encoding="+url.QueryEscape(encoding)+"&message="+url.QueryEscape(message))
 			if !strings.Contains(got, want) {

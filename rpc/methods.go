@@ -15,7 +15,7 @@ import (
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
-// limit is how large the message of a request may be, as it is sent and unpacked.
+// limit is how large the message of a request may be, both as sent and unpacked.
 type limit struct {
 	bytes  int64
 	advice string
@@ -23,7 +23,7 @@ type limit struct {
 
 func (l limit) exceeded() *connect.Error {
 	return newError(connect.CodeInvalidArgument, "REQUEST_TOO_LARGE",
-		fmt.Sprintf("the request has more than the %d bytes that are allowed: %s", l.bytes, l.advice), nil)
+		fmt.Sprintf("the request has more than the allowed %d bytes: %s", l.bytes, l.advice), nil)
 }
 
 var (
@@ -31,13 +31,13 @@ var (
 	oneCrop = limit{12 << 20, "an image may have at most 8 MiB; send the crop of the face alone"}
 	// onePhoto holds one of 16 MiB: 21.3 MiB as base64.
 	onePhoto = limit{23 << 20, "a photo may have at most 16 MiB; save it in a lower quality"}
-	// oneRoll holds the crops of one class photo taken together.
-	oneRoll = limit{MinRequestBytes, "the crops of a roll call may have some 45 MiB in all; send them smaller"}
-	// noImage holds what health checks and reflection ask.
-	noImage = limit{64 << 10, "send only what the method takes"}
+	// oneRoll holds all crops of one class photo.
+	oneRoll = limit{MinRequestBytes, "the crops of a roll call may have about 45 MiB in all; send smaller ones"}
+	// noImage holds a request for health checks or reflection.
+	noImage = limit{64 << 10, "send only the fields that the method takes"}
 )
 
-// method is what is known of a call before it is read.
+// method is what is known of a call before its body is read.
 type method struct {
 	limit  limit
 	stream bool                           // the client may send for as long as it likes
@@ -83,8 +83,9 @@ func limitOf(path string) limit {
 	return oneCrop
 }
 
-// procedureLabel is the path of a call if it is one of ours: a client must not
-// make labels. Health checks and reflection go by their services' names.
+// procedureLabel is the label of a call in the metrics: its path, or "unknown" if it is
+// not one of ours, so that clients cannot make labels. For health checks and reflection
+// it is the name of the service.
 func procedureLabel(path string) string {
 	if _, known := methods()[path]; !known {
 		return "unknown"

@@ -14,9 +14,8 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// Metrics are the counts and gauges behind /metrics. They tell how the server
-// fares and nothing about anybody: no label holds the id of a student or a crop. Safe for concurrent
-// use.
+// Metrics are the counts and gauges behind /metrics. They describe the server and no
+// person: no label holds the id of a student or a crop. They are safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -27,13 +26,13 @@ type Metrics struct {
 	enrols   prometheus.Histogram
 }
 
-// latencyBuckets go from a gallery read to a queue that is too long, in seconds.
+// latencyBuckets are in seconds, from a read of the gallery to a queue that is too long.
 var latencyBuckets = []float64{.0005, .001, .0025, .005, .0075, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 10}
 
-// stageBuckets go from a match of a small gallery to a slow model, in seconds.
+// stageBuckets are in seconds, from a search of a small gallery to a slow model.
 var stageBuckets = []float64{.00001, .000025, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
 
-// NewMetrics returns metrics of their own registry.
+// NewMetrics returns metrics with a registry of their own.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -55,7 +54,7 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// ObserveStage takes the time of one stage; it fits embedder.Options.Observe.
+// ObserveStage counts the time of one stage. It fits embedder.Options.Observe.
 func (m *Metrics) ObserveStage(stage embedder.Stage, took time.Duration) {
 	m.stages.WithLabelValues(stage.String()).Observe(took.Seconds())
 }
@@ -80,7 +79,7 @@ func (m *Metrics) facesFound(n int) { m.faces.Add(float64(n)) }
 // watch adds the gauges of a backend.
 func (m *Metrics) watch(b Backend) { m.registry.MustRegister(backendCollector{b}) }
 
-// backendCollector reads the backend's figures when they are asked for.
+// backendCollector reads the backend's figures when /metrics is read.
 type backendCollector struct{ Backend }
 
 var (
@@ -98,7 +97,7 @@ var (
 	galleryLabel = []string{"gallery"}
 	indexLabels  = []string{"gallery", "model"}
 	vectorsDesc  = prometheus.NewDesc("rollcall_index_vectors", "Enrolled embeddings in the index of a model.", indexLabels, nil)
-	recallDesc   = prometheus.NewDesc("rollcall_index_recall", "Share of sampled searches in which the approximate search of a model's index decided as an exact one; absent where every search is exact.", indexLabels, nil)
+	recallDesc   = prometheus.NewDesc("rollcall_index_recall", "Share of sampled searches in which the approximate search of a model's index gave the same result as an exact one; absent if every search is exact.", indexLabels, nil)
 	indexDesc    = prometheus.NewDesc("rollcall_index_bytes", "Memory of the index of a model.", indexLabels, nil)
 	studentsDesc = prometheus.NewDesc("rollcall_students", "Students in a gallery.", galleryLabel, nil)
 	cropsDesc    = prometheus.NewDesc("rollcall_crops", "Crops in a gallery.", galleryLabel, nil)

@@ -54,7 +54,7 @@ var kinds = map[models.Kind]pb.ModelKind{
 	models.Detector: pb.ModelKind_MODEL_KIND_DETECTOR,
 }
 
-// describer returns a function that describes models as things stand now.
+// describer returns a function that describes models in their present state.
 func (s modelService) describer(ctx context.Context) func(models.Model) *pb.Model {
 	loaded := make(map[string]bool)
 	for _, m := range s.Embedder.Stats().Models {
@@ -66,7 +66,7 @@ func (s modelService) describer(ctx context.Context) func(models.Model) *pb.Mode
 	}
 	used, err := s.modelName(ctx, "")
 	if err != nil {
-		used = "" // none is installed: none is the default
+		used = "" // none is installed, so none is the default
 	}
 	return func(m models.Model) *pb.Model {
 		c := m.Contract

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// part does one part of a call on a goroutine of group, the only way that a handler
-// starts one. A panic in it would end the process: Connect recovers the handler's own
-// goroutine alone. So it becomes the error that a panicking handler answers with.
-// done takes the error of do, or nil, and returns what group is to end with.
+// part does one part of a call in a goroutine of group. Handlers start goroutines only
+// with it. A panic in another goroutine would end the process, because Connect recovers
+// only the handler's own. So part turns a panic into the error that a panicking handler
+// answers with. done takes the error of do, or nil, and returns the error for group.
 func (s *Server) part(ctx context.Context, group *errgroup.Group, do func() error, done func(error) error) {
 	group.Go(func() error {
 		err := func() (err error) {

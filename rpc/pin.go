@@ -12,8 +12,8 @@ const galleryHeader = "Rollcall-Gallery"
 
 type galleryKey struct{}
 
-// pin holds the gallery that the header names in memory, for the handlers of ctx,
-// until release is called.
+// pin keeps the gallery that the header names in memory until release is called.
+// Handlers get it from the returned context.
 func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, release func(), err error) {
 	id := header.Get(galleryHeader)
 	if id == "" {

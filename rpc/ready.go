@@ -10,14 +10,14 @@ import (
 	"rollcall/gallery"
 )
 
-// readyTimeout bounds what /readyz waits for: the first load of a model.
+// readyTimeout limits how long /readyz waits for the first load of a model.
 const readyTimeout = 10 * time.Second
 
 // livez answers 200: the process answers.
 func (s *Server) livez(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 
-// readyz answers 200 "ok" while calls can be answered in full, else 503 with the
-// reason, as ErrorInfo has it, and what it means.
+// readyz answers 200 "ok" while the server can do all of its work. Else it answers 503
+// with the reason, as in ErrorInfo, and its meaning.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
@@ -44,8 +44,8 @@ func (s *Server) notReady(ctx context.Context) error {
 }
 
 // defaultModelWorks returns why the model of the default gallery cannot be used, or
-// nil. It loads a model once at most: one that has worked and was unloaded since,
-// because nobody used it, counts.
+// nil. It loads a model at most once: a model that has worked counts as working, even
+// if it was unloaded since because nobody used it.
 func (a *api) defaultModelWorks(ctx context.Context) error {
 	g, release, err := a.Galleries.Use(ctx, gallery.DefaultGallery)
 	if err != nil {

@@ -46,8 +46,8 @@ func (r *callRecord) end(err error) {
 	}
 }
 
-// interceptor validates unary requests, bounds their time, and for unary and
-// streaming handlers alike pins the gallery and translates the errors.
+// interceptor validates unary requests and limits their time. For unary and streaming
+// handlers it pins the gallery and translates the errors.
 type interceptor struct{ *api }
 
 func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
@@ -71,7 +71,7 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-// pinned lets the handler answer, with its gallery.
+// pinned lets the handler answer while its gallery is pinned.
 func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (connect.AnyResponse, error) {
 	ctx, release, err := i.pin(ctx, req.Header())
 	if err != nil {
@@ -97,13 +97,13 @@ func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) con
 	}
 }
 
-// WrapStreamingClient leaves clients alone: the interceptor is for a server.
+// WrapStreamingClient changes nothing: the interceptor is for a server.
 func (interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return next
 }
 
-// recovered answers for a handler that panicked. The panic's value is not
-// logged: it may hold anything, and the stack says enough.
+// recovered answers for a handler that panicked. The value of the panic is not logged,
+// because it may hold anything. The stack says enough.
 func (s *Server) recovered(ctx context.Context, _ connect.Spec, _ http.Header, value any) error {
 	err := s.panicked(ctx, value)
 	recordOf(ctx).end(err)

@@ -12,16 +12,16 @@ import (
 	"connectrpc.com/connect"
 )
 
-// refusal is why a request is not read.
+// refusal says why a request is not read.
 type refusal struct {
 	*connect.Error
-	status int // of the answer in JSON; 0: the one that belongs to the error's code
+	status int // of the answer in JSON; 0: the status of the error's code
 	header map[string]string
 }
 
-// refused returns why a call is not read, or nil. Connect refuses by itself what it
-// cannot speak, but without a word. It also makes the request's media type plain, so
-// that all ways to write it mean the same.
+// refused returns why a call is not read, or nil. Connect would refuse such calls too,
+// but without a message. refused also removes the parameters of the request's media
+// type, so that all ways to write it mean the same.
 func (s *Server) refused(r *http.Request, m method) *refusal {
 	var why *refusal
 	if r.Method == http.MethodGet && m.get {
@@ -59,7 +59,7 @@ func refusedPost(r *http.Request, m method) *refusal {
 	r.Header.Set("Content-Type", kind)
 	if m.stream && r.ProtoMajor < 2 {
 		return &refusal{
-			Error:  newError(connect.CodeUnimplemented, "NEEDS_HTTP2", "a stream in both directions needs HTTP/2: use a client that is generated from the contract over HTTP/2 (h2c without TLS), or Embed for one crop at a time", nil),
+			Error:  newError(connect.CodeUnimplemented, "NEEDS_HTTP2", "a stream in both directions needs HTTP/2: use a generated client over HTTP/2 (h2c without TLS), or call Embed for one crop at a time", nil),
 			status: http.StatusHTTPVersionNotSupported,
 			header: map[string]string{"Connection": "close"},
 		}
@@ -103,8 +103,8 @@ var (
 	}
 )
 
-// plainMediaType returns a media type without its parameters. They change nothing,
-// save a character set that JSON must not be in.
+// plainMediaType returns a media type without its parameters. They change nothing, but a
+// character set other than UTF-8 is refused.
 func plainMediaType(sent string, m method) (string, *refusal) {
 	kind, parameters, _ := mime.ParseMediaType(sent)
 	kinds, send := unaryKinds, "application/json with a JSON object (curl does with --json '{…}', not with -d alone)"
@@ -129,7 +129,7 @@ func plainMediaType(sent string, m method) (string, *refusal) {
 	}
 }
 
-// refusedHeader looks at the headers that Connect reads.
+// refusedHeader checks the headers that Connect reads.
 func refusedHeader(r *http.Request) *refusal {
 	invalid := func(what string) *refusal {
 		return &refusal{Error: newError(connect.CodeInvalidArgument, "INVALID_HEADER", what, nil)}
@@ -146,12 +146,12 @@ func refusedHeader(r *http.Request) *refusal {
 	}
 	if name := compression(r); name != "" && name != "gzip" {
 		return &refusal{Error: newError(connect.CodeUnimplemented, "UNSUPPORTED_COMPRESSION",
-			"this server reads gzip and what is not compressed: send one of them", nil)}
+			"this server reads only gzip and uncompressed requests: send one of these", nil)}
 	}
 	return nil
 }
 
-// compression is how a request says that its messages are compressed; "": not.
+// compression is the compression that a request names for its messages; "": none.
 func compression(r *http.Request) string {
 	kind := r.Header.Get("Content-Type")
 	header := "Content-Encoding"
@@ -166,20 +166,20 @@ func compression(r *http.Request) string {
 	return strings.TrimSuffix(r.Header.Get(header), "identity")
 }
 
-// unknownPath is for what is neither a call nor a page.
+// unknownPath refuses a path that is neither a call nor a page.
 func unknownPath() *refusal {
 	return &refusal{
-		Error:  newError(connect.CodeUnimplemented, "UNKNOWN_PROCEDURE", "there is nothing at this path: a call is POST /rollcall.v1.SERVICE/METHOD, such as /rollcall.v1.AttendanceService/Identify; beside them there are /livez, /readyz and /metrics", nil),
+		Error:  newError(connect.CodeUnimplemented, "UNKNOWN_PROCEDURE", "there is nothing at this path: a call is POST /rollcall.v1.SERVICE/METHOD, such as /rollcall.v1.AttendanceService/Identify; the pages are /livez, /readyz and /metrics", nil),
 		status: http.StatusNotFound,
 	}
 }
 
-// tooManyBytes refuses a request that there is no memory for now.
+// tooManyBytes refuses a request for which there is no memory now.
 func tooManyBytes(budget int64) *connect.Error {
 	return busy("TOO_MANY_BYTES", fmt.Sprintf("the requests that are being read have more than %d MiB in all", budget>>20), bytesRetryAfter)
 }
 
-// pageMethod is for a page that is not read.
+// pageMethod refuses every method but GET and HEAD for a page.
 func pageMethod() *refusal {
 	return &refusal{
 		Error:  newError(connect.CodeUnimplemented, "METHOD_NOT_ALLOWED", "this page takes GET", nil),

@@ -10,9 +10,9 @@ import (
 	"connectrpc.com/connect"
 )
 
-// reply is the answer to a request. It ends a client that does not read, and
-// remembers the status. Unwrap keeps what else there is within reach of
-// http.ResponseController, Flush that of Connect's streams.
+// reply is the answer to a request. It stops waiting for a client that does not read,
+// and remembers the status. It has Unwrap for http.ResponseController and Flush for
+// Connect's streams.
 type reply struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -30,7 +30,7 @@ type reply struct {
 
 // WriteHeader serves http.ResponseWriter.
 func (w *reply) WriteHeader(status int) {
-	if w.instead != 0 && status != http.StatusOK { // gRPC's answers are 200 always
+	if w.instead != 0 && status != http.StatusOK { // gRPC's answers are always 200
 		status = w.instead
 	}
 	w.status = status
@@ -43,7 +43,7 @@ func (w *reply) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Flush lets answers of a stream out at once.
+// Flush sends the answers of a stream at once.
 func (w *reply) Flush() {
 	defer w.bound()()
 	if f, ok := w.ResponseWriter.(http.Flusher); ok {
@@ -86,9 +86,9 @@ func (w *reply) code() string {
 	return fmt.Sprintf("http_%d", w.status)
 }
 
-// bound gives the write that comes its deadline, and returns what ends it. That of an
-// answer that is no stream stays until the last of it is written, which is after the
-// handler.
+// bound sets the deadline for the next write, and returns a function that removes it. An
+// answer that is no stream keeps its deadline until all of it is written, which is after
+// the handler has returned.
 func (w *reply) bound() (written func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

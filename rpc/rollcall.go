@@ -14,8 +14,8 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// RollCall fails as a whole, naming the probe, where a crop is no image; one that
-// is unusable gets its own seat that says so.
+// RollCall fails as a whole if a crop is no image, and names this probe. An unusable crop
+// gets a seat that says so.
 func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest) (*pb.RollCallResponse, error) {
 	results, err := s.embedProbes(ctx, req)
 	if err != nil {
@@ -23,7 +23,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	}
 	resp := &pb.RollCallResponse{Model: results[0].Model, Dimension: int32(results[0].Dimension)}
 	var probes []gallery.Embedding
-	var usable []int // place among those that can be judged -> place among all
+	var usable []int // index in probes -> index in results
 	for i, res := range results {
 		seat := &pb.Seat{Quality: qualityPB(res.Quality)}
 		resp.Seats = append(resp.Seats, seat)
@@ -58,7 +58,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	return resp, nil
 }
 
-// embedProbes embeds all probes, as many at once as an EnrollStream would.
+// embedProbes embeds all probes, as many at once as an EnrollStream.
 func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequest) ([]*embedder.Result, error) {
 	name, err := s.modelName(ctx, req.GetModel())
 	if err != nil {
@@ -83,7 +83,7 @@ func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequ
 	return results, group.Wait()
 }
 
-// probeError says which probe was at fault.
+// probeError adds to an invalid_argument which probe is wrong.
 func probeError(err error, i int) error {
 	var f *failure
 	if connect.CodeOf(err) != connect.CodeInvalidArgument || !errors.As(err, &f) {

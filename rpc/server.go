@@ -1,14 +1,14 @@
 // Package rpc answers over HTTP: the services of rollcall.v1 over Connect,
 // gRPC and gRPC-Web on one port (HTTP/1.1 and h2c), health checks, reflection,
-// /livez, /readyz and /metrics. It is the one package that knows HTTP, and the one
-// edge where errors become codes (see errors.go).
+// /livez, /readyz and /metrics. Only this package knows HTTP, and only here errors
+// become codes (see errors.go).
 //
-// Make a [Server] with [New], listen, call [Server.Serve], and hand it its
-// [Backend] with [Server.Ready] once that has been opened: until then every
-// call is answered with the code unavailable.
+// Make a [Server] with [New], listen, and call [Server.Serve]. Open the [Backend] and
+// give it to the server with [Server.Ready]. Until then the server answers every call
+// with the code unavailable.
 //
-// Nothing here logs, counts or answers with a crop or an embedding, save the
-// embedding of an Embed call that asks for it on a server that allows it.
+// No log, metric or answer of this package holds a crop or an embedding. One exception:
+// Embed returns the embedding if the call asks for it and the server allows it.
 package rpc
 
 import (
@@ -32,8 +32,9 @@ import (
 )
 
 const (
-	// compressFrom is where compressing an answer begins to pay: only long lists
-	// are that large. For a verdict it cost more than all else in this package.
+	// compressFrom is the size in bytes from which an answer is compressed. Only long
+	// lists are so large. To compress a verdict cost more time than everything else in
+	// this package.
 	compressFrom = 16 << 10
 
 	readHeaderTimeout = 10 * time.Second
@@ -42,38 +43,37 @@ const (
 
 // Options configures a [Server].
 type Options struct {
-	// AllowEmbeddings lets Embed return the embedding to a client that asks.
+	// AllowEmbeddings lets Embed return the embedding to a client that asks for it.
 	// Default false: a face can be rebuilt from it.
 	AllowEmbeddings bool
-	// Exposed lets clients name the server by any IP address. Default: by one of
-	// this machine's loopback addresses alone.
+	// Exposed lets clients name the server by any IP address. Default false: only by a
+	// loopback address of this machine.
 	Exposed bool
-	// Hosts are the names by which clients may call the server, beside localhost.
-	// A web page can have a name of its own resolve to any address, and have a
-	// browser call what answers there.
+	// Hosts are the names by which clients may call the server, besides localhost.
+	// Other names are refused: the owner of a web page can make its name resolve to any
+	// address, so that a visitor's browser calls the server there.
 	Hosts []string
-	// RequestBytes is how many bytes of requests the server holds at once. One that
-	// finds no room is refused with resource_exhausted and a delay. At least the
-	// 64 MiB that one roll call may have. Default 256 MiB.
+	// RequestBytes is how many bytes of requests the server holds at once. A request
+	// that finds no room is refused with resource_exhausted and a delay. At least
+	// [MinRequestBytes]. Default 256 MiB.
 	RequestBytes int64
-	// StreamWorkers is how many crops of one EnrollStream are worked on at
-	// once. Default 4; the number of embedder sessions fits best.
+	// StreamWorkers is how many crops of one EnrollStream or RollCall the server works
+	// on at once. Default 4.
 	StreamWorkers int
-	// RequestTimeout ends a unary call that takes longer. Default 30 s. A
-	// client's own shorter deadline counts first.
+	// RequestTimeout ends a unary call that takes longer. Default 30 s. A shorter
+	// deadline of the client counts first.
 	RequestTimeout time.Duration
 	// ReadTimeout is how long the body of a unary request may take to arrive.
 	// Default 1 min.
 	ReadTimeout time.Duration
-	// WriteTimeout is how long a client may take to read an answer; of a stream,
-	// each answer. Default 1 min.
+	// WriteTimeout is how long a client may take to read an answer, or each answer of a
+	// stream. Default 1 min.
 	WriteTimeout time.Duration
-	// IdleTimeout is how long a connection is kept that has no request, and how
-	// long a client may say nothing on a stream that waits for it. Default 2 min.
+	// IdleTimeout is how long a connection without a request is kept, and how long a
+	// client may be silent on a stream that waits for it. Default 2 min.
 	IdleTimeout time.Duration
-	// DrainTimeout is how long Serve waits for calls in flight once its
-	// context is done; requests that are still arriving have half of it.
-	// Default 20 s.
+	// DrainTimeout is how long Serve waits for calls in flight once its context is
+	// done. Requests that are still arriving have half of it. Default 20 s.
 	DrainTimeout time.Duration
 	// Logger takes one line a request. Default slog.Default().
 	Logger *slog.Logger
@@ -95,7 +95,8 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// MinRequestBytes is the least Options.RequestBytes: the crops of one roll call.
+// MinRequestBytes is the least Options.RequestBytes, 64 MiB: one roll call may be as
+// large as this.
 const MinRequestBytes = 64 << 20
 
 // Server is the HTTP side of Rollcall. Its methods are safe for concurrent use.
@@ -106,12 +107,12 @@ type Server struct {
 	budget   *semaphore.Weighted // of Options.RequestBytes
 	// open is nil until Ready.
 	open atomic.Pointer[opened]
-	// draining is done when Serve begins to end.
+	// draining is done when Serve begins to shut down.
 	draining context.Context
 	drain    context.CancelFunc
 }
 
-// opened is what answers once there is a backend.
+// opened is what answers calls once there is a backend.
 type opened struct {
 	api    *api
 	routes *http.ServeMux
@@ -146,8 +147,8 @@ func (s *Server) Ready(b Backend) {
 			gzipped(m.limit),
 		}
 		if m.stream {
-			// Each message. All other bounds are those of body and unzipper, whose
-			// errors say what to do.
+			// The limit of each message of a stream. All other limits are in body and
+			// unzipper, whose errors say what to do.
 			options = append(options, connect.WithReadMaxBytes(int(m.limit.bytes)))
 		}
 		service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -163,7 +164,7 @@ func (s *Server) Ready(b Backend) {
 			mux.Handle(path, handler)
 		}
 	}
-	// Nothing stands between these and Connect, so their codecs keep no errors.
+	// There is no interceptor here that could return kept errors, so keep none.
 	plain := connect.WithHandlerOptions(codecs(false), gzipped(noImage), connect.WithRecover(s.recovered), connect.WithReadMaxBytes(int(noImage.bytes)))
 	mux.Handle(grpchealth.NewHandler(s.health, plain))
 	reflector := grpcreflect.NewStaticReflector(serviceNames...)
@@ -173,30 +174,30 @@ func (s *Server) Ready(b Backend) {
 	s.health.set(grpchealth.StatusServing)
 }
 
-// compileRules has the rules of the .proto files compiled now: it takes some 80
-// milliseconds, which the first callers would wait for.
+// compileRules compiles the rules of the .proto files now. This takes some 80
+// milliseconds, and else the first callers would wait for it.
 func (s *Server) compileRules() {
 	for _, m := range methods() {
 		if m.input == nil {
 			continue
 		}
-		// That an empty request is invalid is what the rules are for.
+		// An empty request may well be invalid: that is no error of the rules.
 		if err := validate(dynamicpb.NewMessage(m.input)); err != nil && connect.CodeOf(err) != connect.CodeInvalidArgument {
 			s.opts.Logger.Error("the rules of a request do not compile", "request", m.input.Name(), "error", err)
 		}
 	}
 }
 
-// serviceNames are the services that health and reflection speak of.
+// serviceNames are the services that health checks and reflection know.
 var serviceNames = []string{
 	rollcallv1connect.AttendanceServiceName,
 	rollcallv1connect.GalleryServiceName,
 	rollcallv1connect.ModelServiceName,
 }
 
-// Serve answers on ln until ctx is done, then refuses new calls with
-// unavailable, waits for those in flight at most Options.DrainTimeout, and
-// closes ln. It returns nil after a complete drain. Call it once.
+// Serve answers on ln until ctx is done. Then it refuses new calls with unavailable,
+// waits at most Options.DrainTimeout for the calls in flight, and closes ln. It returns
+// nil if all of these calls have ended. Call it once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -218,9 +219,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return <-drained
 }
 
-// shutDown lets the calls in flight end.
+// shutDown waits for the calls in flight to end.
 func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
-	s.opts.Logger.Info("draining: calls in flight are finished, new ones refused", "at_most", s.opts.DrainTimeout)
+	s.opts.Logger.Info("draining: calls in flight may finish, new calls are refused", "at_most", s.opts.DrainTimeout)
 	s.health.set(grpchealth.StatusNotServing)
 	s.drain()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.DrainTimeout)
@@ -232,5 +233,5 @@ func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
 	return nil
 }
 
-// isDraining says whether Serve has begun to end.
+// isDraining says whether Serve has begun to shut down.
 func (s *Server) isDraining() bool { return s.draining.Err() != nil }

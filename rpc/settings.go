@@ -35,7 +35,8 @@ func settingsPB(s gallery.Settings) *pb.Settings {
 	return &pb.Settings{Model: s.Model, Fpir: s.FPIR, Margin: s.Margin}
 }
 
-// coveragePB adds to a coverage how this server would use the model.
+// coveragePB adds to a coverage by which recipe this server uses the model, or why it
+// cannot use it.
 func (s galleryService) coveragePB(c gallery.Coverage) *pb.Coverage {
 	out := &pb.Coverage{
 		Crops:     int32(c.Crops),
