@@ -10,7 +10,7 @@ func benchCommand() command {
 	cmd := command{
 		name:  "bench",
 		short: "measure speed, accuracy and steadiness on this machine",
-		long:  "Prints the figures that the README quotes, measured here.",
+		long:  "Measures on this machine the figures that the README and bench/README.md quote.",
 	}
 	for _, b := range bench.All() {
 		cmd.children = append(cmd.children, command{

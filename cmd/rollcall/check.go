@@ -14,7 +14,7 @@ func checkCommand() command {
 		name:  "check",
 		short: "compare what is on disk with what is searched",
 		long: `Asks the server to compare storage and index, and lists the differences.
-There should be none; exit code 1 where there are. Searches go on meanwhile.`,
+There should be none; if there are, the exit code is 1. Searches go on meanwhile.`,
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) > 0 {
@@ -39,7 +39,7 @@ func runCheck(ctx context.Context, c console, o clientOptions) error {
 		err = printCheck(c, report)
 	}
 	if err == nil && !report.GetConsistent() {
-		return &exitError{exitFailure, fmt.Errorf("storage and index differ: restart the server, which rebuilds the index; if it comes back, report it")}
+		return &exitError{exitFailure, fmt.Errorf("storage and index differ: restart the server, which builds the index again; if they differ again, report it")}
 	}
 	return err
 }

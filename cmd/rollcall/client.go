@@ -17,7 +17,7 @@ import (
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
-// clientOptions is what every command that calls a server has.
+// clientOptions are the flags of every command that calls a server.
 type clientOptions struct {
 	server  string
 	timeout time.Duration
@@ -30,7 +30,7 @@ func (o *clientOptions) addFlags(set *pflag.FlagSet) {
 	o.output.AddFlag(set)
 }
 
-// validate returns a usage error for what cannot be, and makes an address of what --server says.
+// validate returns a usage error for impossible values, and completes --server to an address.
 func (o *clientOptions) validate() error {
 	if o.timeout <= 0 {
 		return usageError("--timeout is %v; it can be a time of more than 0, such as 30s", o.timeout)
@@ -56,8 +56,8 @@ func (o *clientOptions) gallery() rollcallv1connect.GalleryServiceClient {
 	return rollcallv1connect.NewGalleryServiceClient(&http.Client{Timeout: o.timeout}, o.server)
 }
 
-// streaming is a client over HTTP/2, in clear text too, without a time limit:
-// a stream lasts as long as there are crops.
+// streaming returns a client over HTTP/2, also without TLS. It has no time limit: a stream lasts
+// as long as there are crops.
 func (o *clientOptions) streaming() rollcallv1connect.GalleryServiceClient {
 	var protocols http.Protocols
 	protocols.SetHTTP2(true)
@@ -77,7 +77,7 @@ func printMessage(out io.Writer, m proto.Message) error {
 	return err
 }
 
-// orDash shows that there is nothing to show.
+// orDash replaces an empty text, so that it can be seen in a table.
 func orDash(s string) string {
 	if s == "" {
 		return "-"

@@ -12,8 +12,8 @@ func completionCommand() command {
 	cmd := command{
 		name:  "completion",
 		short: "print a script that completes commands and flags in a shell",
-		long: `Prints a script that lets a shell complete Rollcall's commands and flags. Load it
-with one of these lines, in the file that the shell reads when it starts:
+		long: `Prints a script with which a shell completes Rollcall's commands and flags. To load it,
+put one of these lines into the file that the shell reads when it starts:
 
   source <(rollcall completion bash)        ~/.bashrc
   source <(rollcall completion zsh)         ~/.zshrc, after compinit
@@ -53,7 +53,7 @@ func completions(cmd command, path string) []completion {
 			cmd.flags(set)
 		}
 		set.VisitAll(func(f *pflag.Flag) { at.Flags = append(at.Flags, completionWord{f.Name, f.Usage}) })
-		at.Flags = append(at.Flags, completionWord{"help", "say what the command does"})
+		at.Flags = append(at.Flags, completionWord{"help", "show help for the command"})
 		return []completion{at}
 	}
 	var below []completion
@@ -64,8 +64,8 @@ func completions(cmd command, path string) []completion {
 	return append([]completion{at}, below...)
 }
 
-// The scripts walk along the words that name commands. Below a command without children they
-// offer its flags after a hyphen, and files otherwise.
+// The scripts follow the words that name commands. For a command without children they offer its
+// flags after a hyphen, and else files.
 
 const bashScript = `_rollcall() {
   local word cmd=rollcall current=${COMP_WORDS[COMP_CWORD]}

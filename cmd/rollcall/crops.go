@@ -43,10 +43,10 @@ func cropsAssign() command {
 	return command{
 		name:  "assign",
 		args:  "CROP STUDENT",
-		short: "correct whose face a crop is; the correction sticks",
-		long: `Gives a crop to another student, who is made where there is none with this id.
-An empty student ("") takes the crop from its student: it is never matched then.
-A later enrolment of the same crop does not undo the correction.`,
+		short: "correct whose face a crop shows; the correction stays",
+		long: `Gives a crop to another student. If there is no student with this id, it is made.
+An empty student ("") takes the crop away from its student; the crop is then never
+matched. A later enrolment of the same crop does not undo the correction.`,
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) != 2 {

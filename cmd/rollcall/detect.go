@@ -23,18 +23,18 @@ func detectCommand() command {
 		name:  "detect",
 		args:  "FILE...",
 		short: "find the faces of a photo",
-		long: `Asks the server for the faces of each photo: where they are, how large, how sure
-it is, and what speaks against identifying them. Sizes and places are in pixels
-of the photo as it is shown; the size is the side of the square around a face,
-3.2 distances of the eyes. A file that cannot be used does not stop the others;
-the exit code is 1 then.
+		long: `Asks the server for the faces of each photo: where they are, how large they are,
+how sure the detector is, and why a face could not be identified. Sizes and places
+are in pixels of the photo as it is shown. The size is the side of the square around
+a face, 3.2 times the distance of the eyes. A file that cannot be used does not stop
+the others, but the exit code is then 1.
 
-A FILE may be a pipe, such as /dev/stdin. With --output json each file is one
-line with its name as "file"; one that could not be used has "code" and
-"message" in place of faces.`,
+A FILE may be a pipe, such as /dev/stdin. With --output json each file is one line,
+with its name as "file". If a file cannot be used, its line has "code" and "message"
+in place of faces.`,
 		flags: func(set *pflag.FlagSet) {
 			set.Float32Var(&o.leastSize, "least-size", 0,
-				"size of the smallest face that has to be found; smaller takes longer; 0: what the photo's size allows")
+				"size of the smallest face that has to be found, in pixels; smaller takes longer; 0: depends on the photo's size")
 			o.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
@@ -48,7 +48,7 @@ line with its name as "file"; one that could not be used has "code" and
 
 func runDetect(ctx context.Context, c console, o detectOptions, files []string) error {
 	if !within(o.leastSize, 0, maxLeastSize) {
-		return usageError("--least-size is %v; it can be 0 (what the photo's size allows) to %d pixels", o.leastSize, maxLeastSize)
+		return usageError("--least-size is %v; it can be 0 (depends on the photo's size) to %d pixels", o.leastSize, maxLeastSize)
 	}
 	if err := o.validate(); err != nil {
 		return err

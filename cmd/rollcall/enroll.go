@@ -27,25 +27,24 @@ func enrollCommand() command {
 		name:  "enroll",
 		args:  "FILE|FOLDER",
 		short: "enrol one crop, or a folder with a folder of crops for each student",
-		long: `Enrols one crop of --student, or a folder. How a folder is laid out is told by
---layout:
+		long: `Enrols one crop of --student, or a folder. --layout says how the folder is laid out:
 
   crops/STUDENT/any-name.jpg          student/file, the default
-  crops/GROUP/STUDENT/any-name.jpg    group/student/file: adds them to the group too
+  crops/GROUP/STUDENT/any-name.jpg    group/student/file: also adds them to the group
 
-A crop's id is its path in the folder, such as STUDENT/any-name.jpg; enrolling it
-again replaces it. A folder that is laid out in another way is refused before
-anything is sent. A bad file does not stop the others: it is listed at the end, and
-the exit code is 4. Symbolic links are followed; files whose names begin with a dot,
-Thumbs.db and desktop.ini are passed over. After an interrupt what was sent is still
-waited for, so that the counts are right; a second one ends that.`,
+A crop's id is its path in the folder, such as STUDENT/any-name.jpg. If it is enrolled
+again, it replaces the old one. A folder with another layout is refused before anything
+is sent. A bad file does not stop the others: it is listed at the end, and the exit code
+is then 4. Symbolic links are followed. Thumbs.db, desktop.ini and files whose names
+begin with a dot are left out. After an interrupt the command still waits for the answers
+to what it has sent, so that the counts are right; a second interrupt ends it at once.`,
 		flags: func(set *pflag.FlagSet) {
-			set.Var(&o.layout, "layout", "where in a folder the students' folders are: "+oneOf(layouts))
+			set.Var(&o.layout, "layout", "how the folder is laid out: "+oneOf(layouts))
 			set.StringVar(&o.student, "student", "", "whose face it is; for a single file")
 			set.StringVar(&o.crop, "crop", "", "the crop's id; for a single file; empty: STUDENT/FILE")
 			set.StringArrayVar(&o.groups, "group", nil, "add the students to this group; may be repeated")
 			set.StringVar(&o.model, "model", "", "the model; empty: the server's default")
-			set.BoolVar(&o.duplicates, "allow-duplicate", false, "enrol even where another student looks the same (twins)")
+			set.BoolVar(&o.duplicates, "allow-duplicate", false, "enrol a crop even if another student looks the same (twins)")
 			o.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
@@ -67,7 +66,7 @@ func runEnroll(ctx context.Context, c console, o enrollOptions, path string) err
 	}
 	result := &enrolment{Crops: len(files) + len(failed), Failed: failed, students: make(map[string]bool)}
 	err = result.enroll(ctx, c, o, files)
-	// What was enrolled before a failure is enrolled: say it in any case.
+	// Crops that were enrolled before a failure stay enrolled: print the result in any case.
 	if perr := result.print(c, o.output); perr != nil {
 		return errors.Join(err, perr)
 	}
@@ -82,7 +81,7 @@ func runEnroll(ctx context.Context, c console, o enrollOptions, path string) err
 	return nil
 }
 
-// cropFiles lists what is to be enrolled, and what cannot be.
+// cropFiles lists the files to enrol, and those that cannot be enrolled.
 func cropFiles(o enrollOptions, path string) ([]cropFile, []fileFailure, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -90,17 +89,17 @@ func cropFiles(o enrollOptions, path string) ([]cropFile, []fileFailure, error) 
 	}
 	if info.IsDir() {
 		if o.student != "" || o.crop != "" {
-			return nil, nil, usageError("--student and --crop are for a single file; in a folder, the folders' names are the students")
+			return nil, nil, usageError("--student and --crop are for a single file; in a folder, each student's folder has the student's id as its name")
 		}
 		return folderFiles(path, o.layout)
 	}
 	if o.student == "" {
-		return nil, nil, usageError("whose face is it? give --student, or a folder with a folder for each student")
+		return nil, nil, usageError("whose face is it? give --student, or give a folder with a folder of crops for each student")
 	}
 	crop, name := o.crop, filepath.Base(path)
 	if crop == "" {
 		if !info.Mode().IsRegular() || !utf8.ValidString(name) {
-			return nil, nil, usageError("%s has no name that a crop's id could be made of: give --crop", path)
+			return nil, nil, usageError("the name of %s cannot become part of a crop's id: give --crop", path)
 		}
 		crop = o.student + "/" + name
 	}

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// cropFile is a file and what it is to be enrolled as.
+// cropFile is a file and the ids under which it is to be enrolled.
 type cropFile struct{ path, crop, student, group string }
 
-// layout says what the folders between a folder and its crops stand for: one of layouts. It is
-// a pflag.Value.
+// layout says what each part of a crop's path in the folder means. It is one of layouts, and a
+// pflag.Value.
 type layout string
 
 var layouts = []string{"student/file", "group/student/file"}
@@ -35,12 +35,12 @@ func (l *layout) String() string { return string(*l) }
 
 func (l *layout) Type() string { return "string" }
 
-// fits says whether a crop may lie at a path in the folder.
+// fits says whether a crop may have this path in the folder.
 func (l layout) fits(name string) bool {
 	return strings.Count(name, "/") == strings.Count(string(l), "/")
 }
 
-// cropFile is what the file at a path that fits is enrolled as.
+// cropFile returns the crop at a path that fits.
 func (l layout) cropFile(folder, name string) cropFile {
 	f := cropFile{path: filepath.Join(folder, filepath.FromSlash(name)), crop: name}
 	parts := strings.Split(name, "/")
@@ -55,8 +55,8 @@ func (l layout) cropFile(folder, name string) cropFile {
 	return f
 }
 
-// folderFiles lists the crops of a folder, and what cannot be enrolled. The error is a usage
-// error where files lie elsewhere than the layout says.
+// folderFiles lists the crops of a folder, and what cannot be enrolled. If files lie where the
+// layout has none, the error is a usage error.
 func folderFiles(folder string, l layout) ([]cropFile, []fileFailure, error) {
 	var found folderFinds
 	above, err := foldersAbove(folder)
@@ -70,14 +70,14 @@ func folderFiles(folder string, l layout) ([]cropFile, []fileFailure, error) {
 		return nil, nil, found.misfitError(folder, l, misfits)
 	}
 	if len(found.files)+len(found.failed) == 0 {
-		return nil, nil, fmt.Errorf("%s holds no crops: put each student's into a folder of the student's id, %s/STUDENT/any-name.jpg", folder, folder)
+		return nil, nil, fmt.Errorf("%s holds no crops: put each student's crops into a folder that has the student's id as its name, %s/STUDENT/any-name.jpg", folder, folder)
 	}
 	var files []cropFile
 	ids := make(map[string]string) // a crop's id, as the server compares ids -> the path
 	for _, name := range found.files {
 		id := norm.NFC.String(name)
 		if other, taken := ids[id]; taken {
-			found.fail(name, fmt.Errorf("its name is spelt as that of %q, with other bytes: rename one of them", other))
+			found.fail(name, fmt.Errorf("its name is spelt like that of %q, but with other bytes: rename one of them", other))
 			continue
 		}
 		ids[id] = name
@@ -86,7 +86,7 @@ func folderFiles(folder string, l layout) ([]cropFile, []fileFailure, error) {
 	return files, found.failed, nil
 }
 
-// foldersAbove are the folders that a folder lies in.
+// foldersAbove returns all folders that a folder lies in.
 func foldersAbove(folder string) (above []fs.FileInfo, err error) {
 	if folder, err = filepath.Abs(folder); err != nil {
 		return nil, err
@@ -102,9 +102,9 @@ func foldersAbove(folder string) (above []fs.FileInfo, err error) {
 	return above, nil
 }
 
-// folderFinds is what lies in a folder, by its slash-separated path in it.
+// folderFinds is what lies in a folder, each with its path in the folder, with slashes.
 type folderFinds struct {
-	files  []string // and, with a slash at the end, folders deeper than any layout has them
+	files  []string // also folders that are deeper than in any layout, with a slash at the end
 	failed []fileFailure
 }
 
@@ -112,11 +112,11 @@ func (f *folderFinds) fail(name string, err error) {
 	f.failed = append(f.failed, unreadable(name, err))
 }
 
-// maxDepth is how many folders deep the deepest layout puts its files.
+// maxDepth is how many folders deep the files of the deepest layout lie.
 var maxDepth = strings.Count(layouts[len(layouts)-1], "/")
 
-// read notes what lies in the folder at dir, which is called name and lies in the folders
-// above. The error is one of the folder itself; what lies in it fails alone.
+// read notes what lies in the folder dir. name is its path in the whole folder, and above are the
+// folders that it lies in. An error is about dir itself; if an entry fails, the others are read.
 func (f *folderFinds) read(dir, name string, above []fs.FileInfo) error {
 	self, err := os.Stat(dir) // not Lstat: links are followed
 	if err != nil {
@@ -149,7 +149,7 @@ func (f *folderFinds) read(dir, name string, above []fs.FileInfo) error {
 
 func (f *folderFinds) readEntry(file, name string, above []fs.FileInfo) error {
 	if !utf8.ValidString(name) {
-		return errors.New("its name is not UTF-8, so nothing can be called by it: rename it")
+		return errors.New("its name is not UTF-8, so it cannot be an id: rename it")
 	}
 	info, err := os.Stat(file)
 	switch {
@@ -164,13 +164,13 @@ func (f *folderFinds) readEntry(file, name string, above []fs.FileInfo) error {
 	return nil
 }
 
-// passedOver says which files nobody has put there to be enrolled: hidden ones, and those that
-// Windows leaves in folders of pictures.
+// passedOver says whether a file is left out because nobody wants to enrol it: hidden files, and
+// those that Windows puts into folders of pictures.
 func passedOver(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.EqualFold(name, "Thumbs.db") || strings.EqualFold(name, "desktop.ini")
 }
 
-// misfits are the files that lie elsewhere than the layout says.
+// misfits are the files that lie where the layout has none.
 func (f *folderFinds) misfits(l layout) []string {
 	var out []string
 	for _, name := range f.files {
@@ -181,7 +181,7 @@ func (f *folderFinds) misfits(l layout) []string {
 	return out
 }
 
-// misfitError names the first few misfits and says what would fit.
+// misfitError names the first few misfits, and says which layout fits or how to get one.
 func (f *folderFinds) misfitError(folder string, l layout, misfits []string) error {
 	const few = 3
 	named := strings.Join(misfits[:min(few, len(misfits))], ", ")
@@ -193,6 +193,6 @@ func (f *folderFinds) misfitError(folder string, l layout, misfits []string) err
 			return usageError("%s is not laid out as %s: there is %s; say --layout %s", folder, l, named, other)
 		}
 	}
-	return usageError("%s is not laid out as %s: there is %s; move that to STUDENT/FILE, or everything to GROUP/STUDENT/FILE and say --layout group/student/file; one file is enrolled with --student",
+	return usageError("%s is not laid out as %s: there is %s; move that to STUDENT/FILE, or everything to GROUP/STUDENT/FILE and say --layout group/student/file; to enrol one file, give --student",
 		folder, l, named)
 }

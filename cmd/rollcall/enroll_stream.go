@@ -17,12 +17,12 @@ import (
 
 // enrolment is the result of a whole enroll.
 type enrolment struct {
-	Crops     int           `json:"crops"`    // given: files, and folders that cannot be read
+	Crops     int           `json:"crops"`    // files to enrol, and folders that cannot be read
 	Enrolled  int           `json:"enrolled"` // now on disk
-	Replaced  int           `json:"replaced"` // of these, there before
+	Replaced  int           `json:"replaced"` // of these, those that replaced an older one
 	Students  int           `json:"students"`
 	Unknown   int           `json:"unknown,omitempty"`   // sent, but the connection broke before the answer
-	Corrected []string      `json:"corrected,omitempty"` // kept by an earlier correction
+	Corrected []string      `json:"corrected,omitempty"` // kept with the student of an earlier correction
 	Alike     []likeness    `json:"alike,omitempty"`     // enrolled, though they resemble another student
 	Failed    []fileFailure `json:"failed,omitempty"`
 	students  map[string]bool
@@ -36,9 +36,9 @@ type likeness struct {
 	Similarity float32 `json:"similarity"`
 }
 
-// enroll sends the files through one EnrollStream: a goroutine reads and sends, this one takes
-// the answers. Whatever ends the sending early, an interrupt as well, what was sent is still
-// answered: only so it is known what is stored.
+// enroll sends the files through one EnrollStream. Another goroutine reads and sends; this one
+// takes the answers. If the sending ends early, for example by an interrupt, enroll still waits
+// for the answers to what was sent: otherwise nobody would know what is stored.
 func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, files []cropFile) error {
 	calling, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -58,7 +58,7 @@ func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, file
 	sent := make(chan sendResult, 1)
 	go func() { sent <- sendCrops(sending, stream, o, files) }()
 
-	var failed error // the first problem that ends it all
+	var failed error // the first problem that ends the stream
 	answers := 0
 	for {
 		resp, err := stream.Receive()
@@ -88,15 +88,15 @@ func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, file
 	return errors.Join(outcome.err, stream.CloseResponse())
 }
 
-// sendResult is what became of the sending half.
+// sendResult is the result of the sending.
 type sendResult struct {
 	sent   int
 	unread []fileFailure // files that could not be read here
 	err    error
 }
 
-// sendCrops reads and sends the files until ctx is done; flow control slows it to the server's
-// pace, so that few crops are in memory at a time.
+// sendCrops reads and sends the files until ctx is done. Flow control slows it to the server's
+// pace, so few crops are in memory at a time.
 func sendCrops(ctx context.Context, stream *connect.BidiStreamForClientSimple[pb.EnrollStreamRequest, pb.EnrollStreamResponse], o enrollOptions, files []cropFile) (out sendResult) {
 	defer func() { out.err = errors.Join(out.err, stream.CloseRequest()) }()
 	for _, f := range files {
@@ -132,8 +132,8 @@ func sendCrops(ctx context.Context, stream *connect.BidiStreamForClientSimple[pb
 	return out
 }
 
-// take notes one answer. The error is a problem that every crop would meet, such
-// as a missing model: going on would only repeat it.
+// take notes one answer. It returns an error for a problem that every crop would have, such as a
+// missing model: to go on would only repeat it.
 func (e *enrolment) take(resp *pb.EnrollStreamResponse) error {
 	if p := resp.GetProblem(); p != nil {
 		message := withFlagNames(p.GetMessage())
@@ -162,17 +162,17 @@ func (e *enrolment) take(resp *pb.EnrollStreamResponse) error {
 	return nil
 }
 
-// print prints the result, as a whole for programs.
+// print prints the result: as lines for people, or as one JSON object for programs.
 func (e *enrolment) print(c console, output terminal.Output) error {
 	if output.JSON() {
 		return terminal.PrintJSON(c.out, e)
 	}
 	fmt.Fprintf(c.out, "%d of %s enrolled (%d replaced), %s\n", e.Enrolled, count(e.Crops, "crop"), e.Replaced, count(e.Students, "student"))
 	if e.Unknown > 0 {
-		fmt.Fprintf(c.out, "  %s more may be stored: the connection broke before the server answered; enrol again, which replaces what is\n", count(e.Unknown, "crop"))
+		fmt.Fprintf(c.out, "  %s more may be stored: the connection broke before the server answered; enrol again: what is stored is replaced\n", count(e.Unknown, "crop"))
 	}
 	for _, crop := range e.Corrected {
-		terminal.Printf(c.out, "  %s: kept with the student that a correction gave it to\n", crop)
+		terminal.Printf(c.out, "  %s: stays with the student to whom a correction gave it\n", crop)
 	}
 	for _, l := range e.Alike {
 		terminal.Printf(c.out, "  %s: looks like student %s (similarity %.3f, crop %s): one person under two ids, or siblings? look at both\n", l.Crop, l.Student, l.Similarity, l.Other)

@@ -21,12 +21,12 @@ const (
 	exitUsage       = 2   // the command line is wrong
 	exitNoMatch     = 3   // identify: a probe is no MATCH
 	exitSome        = 4   // enroll: some crops were not enrolled
-	exitUnavailable = 5   // the server cannot be reached or takes no calls now
-	exitInterrupted = 130 // as shells say it of SIGINT
+	exitUnavailable = 5   // the server cannot be reached or is busy
+	exitInterrupted = 130 // the code that shells use for SIGINT
 )
 
-// exitError is an error with an exit code. Without err nothing is printed:
-// what there is to say has been said.
+// exitError is an error with an exit code. If err is nil nothing is printed: the command
+// has already said everything.
 type exitError struct {
 	code int
 	err  error
@@ -45,7 +45,7 @@ func usageError(format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
-// callError says what a failed call means for the person at the terminal.
+// callError says what a failed call means to the person at the terminal.
 func callError(server string, err error) error {
 	if err == nil {
 		return nil
@@ -63,9 +63,9 @@ func callError(server string, err error) error {
 				return usageError("a name on the command line is not UTF-8")
 			}
 		case connect.CodeUnavailable:
-			return &exitError{exitUnavailable, fmt.Errorf("no server answers at %s: start one with \"rollcall serve\", or name it with --server (%s)", server, answer.Message())}
+			return &exitError{exitUnavailable, fmt.Errorf("no server answers at %s: start one with \"rollcall serve\", or give its address with --server (%s)", server, answer.Message())}
 		case connect.CodeDeadlineExceeded:
-			return &exitError{exitUnavailable, fmt.Errorf("the server at %s has not answered in time: try again, or allow more with --timeout", server)}
+			return &exitError{exitUnavailable, fmt.Errorf("the server at %s has not answered in time: try again, or give it more time with --timeout", server)}
 		}
 	}
 	code := exitFailure
@@ -75,8 +75,8 @@ func callError(server string, err error) error {
 	return &exitError{code, fmt.Errorf("%s (%s)", withFlagNames(answer.Message()), answer.Code())}
 }
 
-// flagNames is what the command line calls the fields of the contract that the server's
-// messages name.
+// flagNames are the names that the command line has for fields of the contract. The server's
+// messages name the fields.
 var flagNames = map[string]string{
 	"allow_duplicate": "--allow-duplicate",
 	"max_candidates":  "--candidates",
@@ -86,11 +86,11 @@ var flagNames = map[string]string{
 	"crop_id":         "crop",
 }
 
-// quotedOrField finds what may be the name of a field, and passes over what is quoted: an id.
+// quotedOrField finds quoted texts, which are ids, and what may be the name of a field.
 var quotedOrField = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|[a-z]+(?:_[a-z]+)+`)
 
-// withFlagNames returns a message of the server for the person at the terminal, who knows
-// flags and not fields.
+// withFlagNames changes a message of the server for the person at the terminal, who knows flags
+// but not fields.
 func withFlagNames(message string) string {
 	return quotedOrField.ReplaceAllStringFunc(message, func(found string) string {
 		if name, ok := flagNames[found]; ok {
@@ -100,7 +100,7 @@ func withFlagNames(message string) string {
 	})
 }
 
-// printError prints an error. Its lines stay lines; nothing else in it steers the terminal.
+// printError prints an error. Its line breaks stay; all other control characters are escaped.
 func printError(out io.Writer, err error) {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {

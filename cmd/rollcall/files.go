@@ -19,16 +19,16 @@ import (
 	"rollcall/cmd/terminal"
 )
 
-// fileCalls asks the server about each of some files. Ask returns the errors of its call as
-// they are; show prints an answer for people.
+// fileCalls asks the server about several files. ask returns the errors of its call unchanged; show
+// prints an answer for people.
 type fileCalls[M proto.Message] struct {
 	ask  func(file string) (M, error)
 	show func(file string, answer M) error
 }
 
 // each asks about each file and prints the answers: one line of JSON for each file, or what
-// show prints. What fails for one file is printed with its name, and the others are still
-// asked about: in the end the exit code says so. What every file would meet ends it at once.
+// show prints. If one file fails, each prints its name and error and goes on with the others; the
+// exit code says so in the end. An error that every file would have ends each at once.
 func (f fileCalls[M]) each(ctx context.Context, c console, o *clientOptions, files []string) error {
 	failed := false
 	for i, file := range files {
@@ -70,7 +70,7 @@ func (f fileCalls[M]) each(ctx context.Context, c console, o *clientOptions, fil
 	return nil
 }
 
-// stopsAll reports whether another file would be answered in the same way.
+// stopsAll reports whether every other file would have the same error.
 func stopsAll(code connect.Code) bool {
 	switch code {
 	case connect.CodeUnavailable, connect.CodeResourceExhausted, // no server, or one that is busy
@@ -81,7 +81,7 @@ func stopsAll(code connect.Code) bool {
 	return false
 }
 
-// printFileJSON prints a response as one line of JSON, with the field "file" before its own.
+// printFileJSON prints a response as one line of JSON. The first field is "file".
 func printFileJSON(out io.Writer, file string, m proto.Message) error {
 	answer, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 	if err != nil {
@@ -113,12 +113,12 @@ type fileFailure struct {
 	Message string `json:"message"`
 }
 
-// unreadable is a file that the server has not seen.
+// unreadable is a file that was not sent to the server.
 func unreadable(file string, err error) fileFailure {
 	return fileFailure{File: utf8Name(file), Code: "unreadable", Message: withoutPath(err).Error()}
 }
 
-// failureOf is what an error of a call, or of reading the file, comes to.
+// failureOf turns an error of the call, or of reading the file, into a fileFailure.
 func failureOf(file string, err error) fileFailure {
 	var answer *connect.Error
 	if !errors.As(err, &answer) {
@@ -135,12 +135,12 @@ func failureOf(file string, err error) fileFailure {
 	return f
 }
 
-// fileError names the file first, and once.
+// fileError puts the name of the file before an error, and only once.
 func fileError(file string, err error) error {
 	return fmt.Errorf("%s: %w", file, withoutPath(err))
 }
 
-// withoutPath returns the cause of an error that names a file which is named already.
+// withoutPath removes the name of the file from an error, because it is already named.
 func withoutPath(err error) error {
 	if path, ok := err.(*fs.PathError); ok {
 		return path.Err
@@ -163,7 +163,7 @@ func readImage(ctx context.Context, file string, most int64, advice string) ([]b
 		return nil, err
 	}
 	defer f.Close()
-	// A pipe may have nothing to read for long.
+	// Reading a pipe may wait long: an interrupt ends it.
 	defer context.AfterFunc(ctx, func() { f.Close() })()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, errors.New("it is a folder, not an image")
@@ -177,7 +177,7 @@ func readImage(ctx context.Context, file string, most int64, advice string) ([]b
 	case len(b) == 0:
 		return nil, errors.New("it is empty")
 	case int64(len(b)) > most:
-		return nil, fmt.Errorf("it has more than the %d bytes that it may have: %s", most, advice)
+		return nil, fmt.Errorf("it has more than the allowed %d bytes: %s", most, advice)
 	}
 	return b, nil
 }

@@ -16,8 +16,8 @@ func root() command {
 		short: "whose face is on this crop?",
 		long: `Rollcall enrols faces and identifies them, for school attendance.
 
-  rollcall serve                      the server
-  rollcall enroll crops/              a folder with a folder of crops for each student
+  rollcall serve                      runs the server
+  rollcall enroll crops/              enrols a folder with a folder of crops for each student
   rollcall identify probe.jpg         whose face is it?
   rollcall detect class.jpg           where are the faces of a photo?`,
 		children: []command{
@@ -39,7 +39,7 @@ func root() command {
 }
 
 // exitHelp ends the help of the whole program.
-const exitHelp = `Every flag can be set by an environment variable: --index-engine is
+const exitHelp = `Every flag can also be set by an environment variable: --index-engine by
 ROLLCALL_INDEX_ENGINE. "rollcall COMMAND --help" lists a command's flags.
 
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 identify: not a match;
@@ -47,8 +47,8 @@ Exit codes: 0 done; 1 failed; 2 wrong command line; 3 identify: not a match;
 130 interrupted.
 `
 
-// help prints the help of a command with children, or of the child that the
-// words after "help" name.
+// help prints the help of a command with children, or of the child that the words in
+// args name.
 func help(out io.Writer, cmd command, path string, args []string) error {
 	for _, word := range args {
 		if word == "help" || strings.HasPrefix(word, "-") {

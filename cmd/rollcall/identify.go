@@ -27,14 +27,14 @@ func identifyCommand() command {
 		name:  "identify",
 		args:  "FILE...",
 		short: "say whose face is on a crop",
-		long: `Asks the server whose face is on each crop, among everybody or in a scope.
-Exit code 3 where a crop is no match: UNKNOWN (nobody in scope), AMBIGUOUS
+		long: `Asks the server whose face is on each crop, among all students or in a scope.
+The exit code is 3 if a crop is no match: UNKNOWN (nobody in scope), AMBIGUOUS
 (two students are too close) or UNUSABLE (take another picture). A file that
-cannot be used does not stop the others; the exit code is 1 then.
+cannot be used does not stop the others, but the exit code is then 1.
 
-A FILE may be a pipe, such as /dev/stdin. With --output json each file is one
-line with its name as "file"; one that could not be used has "code" and
-"message" in place of a verdict.`,
+A FILE may be a pipe, such as /dev/stdin. With --output json each file is one line,
+with its name as "file". If a file cannot be used, its line has "code" and "message"
+in place of a verdict.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringArrayVar(&o.groups, "group", nil, "only students of this group; may be repeated")
 			set.StringArrayVar(&o.students, "student", nil, "only this student; may be repeated")
@@ -83,7 +83,7 @@ func runIdentify(ctx context.Context, c console, o identifyOptions, files []stri
 	return err
 }
 
-// validate returns a usage error for what the server would refuse for every file.
+// validate returns a usage error for values that the server would refuse for every file.
 func (o *identifyOptions) validate() error {
 	if o.fpir != 0 {
 		if err := checkFPIR("--fpir", o.fpir); err != nil {
@@ -132,9 +132,9 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 
 // warningTexts say what is wrong and what to do.
 var warningTexts = map[pb.Warning]string{
-	pb.Warning_WARNING_OTHER_MODEL:    "not the gallery's model: only the crops that this one embedded are compared (\"rollcall settings show\")",
+	pb.Warning_WARNING_OTHER_MODEL:    "this is not the gallery's model: only crops that this model embedded are compared (\"rollcall settings show\")",
 	pb.Warning_WARNING_OTHER_RECIPE:   "the gallery's embeddings were made with another locator or alignment, and compare less well (\"rollcall settings show\")",
-	pb.Warning_WARNING_NOT_CALIBRATED: "the model has no calibration, so the fpir has no effect: more strangers may get a name than it says",
+	pb.Warning_WARNING_NOT_CALIBRATED: "the model has no calibration, so the fpir has no effect: more strangers may get a name than the fpir says",
 }
 
 // reasonsText writes reasons as words: "no face, too dark".

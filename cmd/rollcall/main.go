@@ -1,8 +1,8 @@
-// Command rollcall says whose face is on a crop: it is the server, its
-// administrator's tool and its measurements in one binary. Run "rollcall help".
+// Command rollcall says whose face is on a crop. One binary is the server, its
+// administrator's tool and its measurements. Run "rollcall help".
 //
-// Each subcommand is a file of its own: an options struct, its flags, and a
-// run function. What they do is in the packages that they wire together.
+// Each subcommand has its own file with an options struct, its flags, and a run
+// function. The work is done in the packages that they wire together.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 
 // console is where a command reads and writes.
 type console struct {
-	in  io.Reader // answers of a person
+	in  io.Reader // a person's answers
 	out io.Writer // results
 	err io.Writer // progress, hints, errors
 }
@@ -63,7 +63,7 @@ func execute(ctx context.Context, c console, args []string) int {
 		exit = &exitError{code: exitFailure, err: err}
 	}
 	if exit.err != nil {
-		printError(c.err, err) // all of it: what wraps the exit code says where
+		printError(c.err, err) // not exit.err: the errors around it say where
 	}
 	return exit.code
 }
@@ -124,7 +124,7 @@ func findChild(cmd command, path, word string) (command, error) {
 	return command{}, usageError("%s has no command %q; %q lists them", path, word, path+" help")
 }
 
-// flagError says which flag may have been meant by one that there is not.
+// flagError adds to an error about an unknown flag which flag may be meant.
 func flagError(err error, set *pflag.FlagSet, path string) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
@@ -145,12 +145,12 @@ func flagError(err error, set *pflag.FlagSet, path string) error {
 	return usageError("%v; %q lists the flags", err, path+" --help")
 }
 
-// environmentPrefix starts the variables that set flags: ROLLCALL_LISTEN is
-// --listen.
+// environmentPrefix begins the names of the variables that set flags: ROLLCALL_LISTEN
+// sets --listen.
 const environmentPrefix = "ROLLCALL_"
 
-// setFromEnvironment sets the flags that the command line leaves alone. An empty variable is
-// as good as none: that is how containers and scripts say that it is not set.
+// setFromEnvironment sets the flags that the command line does not set. An empty variable counts
+// as unset: containers and scripts often leave one empty.
 func setFromEnvironment(set *pflag.FlagSet) error {
 	var failed error
 	set.VisitAll(func(f *pflag.Flag) {

@@ -19,7 +19,7 @@ func (o *libraryOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.dir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
 }
 
-// openLibrary is another function only in tests, which install a catalogue from
+// openLibrary is a variable so that tests can replace it: they install a catalogue from
 // a server of their own.
 var openLibrary = models.OpenLibrary
 
@@ -30,9 +30,9 @@ func modelsCommand() command {
 		name:  "models",
 		short: "list, show, install, verify and choose models",
 		long: `A model is an ONNX file with a contract, which says how a crop is fed to it. The
-catalogue holds the contracts of well-known models; their files are downloaded
-from their makers (pull) or supplied by you (add). An embedder is needed to
-enrol and identify; one that aligns faces needs a locator beside it.`,
+catalogue holds the contracts of well-known models. You download their files from
+their makers (pull) or supply them (add). To enrol and identify you need an
+embedder. An embedder that aligns faces also needs a locator.`,
 		children: []command{modelsList(), modelsShow(), modelsPull(), modelsAdd(), modelsVerify(), modelsRemove(), modelsUse()},
 	}
 }

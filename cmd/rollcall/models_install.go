@@ -14,8 +14,8 @@ import (
 	"rollcall/models"
 )
 
-// checkModel returns the check that pull, add and verify make: the file is
-// loaded and run once.
+// checkModel returns the check of pull, add and verify: it loads the file and runs it
+// once.
 func checkModel(ctx context.Context, c console, o ortlib.Options) (models.CheckFunc, error) {
 	if _, err := startRuntime(ctx, c, o, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, fmt.Errorf("the model cannot be tried out without ONNX Runtime: %w", err)
@@ -40,9 +40,9 @@ func modelsAdd() command {
 		name:  "add",
 		args:  "NAME FILE",
 		short: "install your own ONNX file under a contract",
-		long: `Tries the file out against the contract of NAME, copies it, and locks its digest.
-NAME is a model of the catalogue, or a new one with a --contract of its own
-("rollcall models show --output json NAME" prints one to start from).`,
+		long: `Checks that the file works as the contract of NAME says, copies it, and locks its
+digest. NAME is a model of the catalogue, or a new model with its own --contract. To
+write one, start from what "rollcall models show --output json NAME" prints.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringVar(&contract, "contract", "", "JSON file with the contract of a model that the catalogue does not have")
 			set.StringVar(&add.SHA256, "sha256", "", "the digest that the file must have")
@@ -107,7 +107,7 @@ func modelsVerify() command {
 	}
 }
 
-// runVerify goes through all models even when one is bad.
+// runVerify checks all models, even after a bad one.
 func runVerify(c console, lib *models.Library, check models.CheckFunc, names []string) error {
 	if len(names) == 0 {
 		list, err := lib.List()

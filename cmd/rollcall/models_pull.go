@@ -21,14 +21,14 @@ func modelsPull() command {
 		name:  "pull",
 		args:  "MODEL...",
 		short: "download models of the catalogue from their makers",
-		long: `Says how large each model is, its licence and what it was trained on; downloads
-it, going on where an earlier try broke off; checks its digest, tries it out and
-installs it. A licence that is not a free one has to be accepted with
---accept-licence. Where nobody has published the digest, --trust-first accepts
-the first file that comes, and locks the model to it.`,
+		long: `Says how large each model is, its licence and what it was trained on. Then downloads
+it, checks its digest, tries it out and installs it. An interrupted download is
+continued. If a licence is not free, accept it with --accept-licence. If nobody has
+published the digest, --trust-first accepts the first file that comes, and locks the
+model to it.`,
 		flags: func(set *pflag.FlagSet) {
 			set.BoolVar(&pull.AcceptLicence, "accept-licence", false, "you have read the licence and may use the model")
-			set.BoolVar(&pull.TrustFirst, "trust-first", false, "accept the first file of a model whose digest nobody has published")
+			set.BoolVar(&pull.TrustFirst, "trust-first", false, "accept the first file that comes, if nobody has published the model's digest")
 			addMirrorFlag(set, &pull.Mirror)
 			library.addFlags(set)
 			ort.AddFlags(set)
@@ -55,7 +55,7 @@ the first file that comes, and locks the model to it.`,
 }
 
 func addMirrorFlag(set *pflag.FlagSet, mirror *string) {
-	set.StringVar(mirror, "mirror", "", "address or folder that holds NAME.onnx, taken instead of the makers'")
+	set.StringVar(mirror, "mirror", "", "address or folder that holds NAME.onnx, used instead of the maker's address")
 }
 
 func pullOne(ctx context.Context, c console, lib *models.Library, name string, pull models.PullOptions) error {
@@ -66,7 +66,7 @@ func pullOne(ctx context.Context, c console, lib *models.Library, name string, p
 	begun := false
 	pull.Progress = func(done, total int64) {
 		if !begun && done > 0 {
-			fmt.Fprintf(c.err, "  going on after the %s that an earlier try has left\n", terminal.Megabytes(done))
+			fmt.Fprintf(c.err, "  continuing after the %s of an earlier download\n", terminal.Megabytes(done))
 		}
 		begun = true
 		m.Step(done, total)
@@ -79,8 +79,8 @@ func pullOne(ctx context.Context, c console, lib *models.Library, name string, p
 	return printInstalled(c, lib, name)
 }
 
-// printPlan says what is about to be downloaded, and what somebody has to know
-// who will use it on pupils.
+// printPlan says what is about to be downloaded, and what a person has to know before
+// using it on pupils.
 func printPlan(out io.Writer, k models.Contract, mirror string) {
 	terminal.Printf(out, "%s: %s\n", k.Name, k.Title)
 	terminal.Printf(out, "  size        %s\n", downloadSize(k, mirror))
@@ -94,7 +94,7 @@ func downloadSize(k models.Contract, mirror string) string {
 	case k.Source == nil || k.Source.Bytes == 0 || mirror != "" && k.Source.Member != "":
 		return "not known beforehand"
 	case k.Source.Member != "":
-		return fmt.Sprintf("%s, an archive of which %s is kept", terminal.Megabytes(k.Source.Bytes), k.Source.Member)
+		return fmt.Sprintf("%s, an archive of which only %s is kept", terminal.Megabytes(k.Source.Bytes), k.Source.Member)
 	}
 	return terminal.Megabytes(k.Source.Bytes)
 }

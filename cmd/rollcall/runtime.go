@@ -28,11 +28,11 @@ func runtimeCommand() command {
 	return command{
 		name:  "runtime",
 		short: "show which ONNX Runtime is used, or install it",
-		long: `Shows the ONNX Runtime library that models are run by: where it is, its version
-and digest, and how it was found. "rollcall serve" installs it by itself where
-there is none; --install does it beforehand.`,
+		long: `Shows the ONNX Runtime library that runs the models: where it is, its version and
+digest, and how it was found. If there is none, "rollcall serve" installs it;
+--install does it beforehand.`,
 		flags: func(set *pflag.FlagSet) {
-			set.BoolVar(&install, "install", false, "install it into the cache where none is found")
+			set.BoolVar(&install, "install", false, "install it into the cache if none is found")
 			o.AddFlags(set)
 			output.AddFlag(set)
 		},

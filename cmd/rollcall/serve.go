@@ -24,9 +24,9 @@ func serveCommand() command {
 		name:  "serve",
 		short: "run the server",
 		long: `Runs the server until it is interrupted, then lets calls in flight finish.
-ONNX Runtime is installed into the user's cache on the first start. Where a
-model that --model, --locator or --detector names is not installed, serve asks
-whether to pull it.`,
+On the first start it installs ONNX Runtime into the user's cache. If a model
+that --model, --locator or --detector names is not installed, serve asks whether
+to pull it.`,
 		flags: config.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) > 0 {
@@ -70,8 +70,8 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 	return <-served
 }
 
-// worthProgress is how many crops take long enough to read, about a second,
-// that somebody wonders.
+// worthProgress is the number of crops from which progress is shown: reading them takes
+// about a second.
 const worthProgress = 100_000
 
 // serveParts is what serve has opened, in the order of opening.
@@ -92,7 +92,7 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 			p = nil
 		}
 	}()
-	// The store first: a second server of the same folder fails at once.
+	// Open the store first, so that a second server on the same folder fails at once.
 	if p.store, err = storage.Open(config.data, storage.Options{Logger: logger, AcceptLoss: config.acceptLoss}); err != nil {
 		return p, err
 	}
@@ -108,8 +108,7 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	return p, p.openGalleries(ctx, c, config, logger)
 }
 
-// openGalleries opens the galleries, and loads the one that calls without a name
-// are about.
+// openGalleries opens the galleries, and loads the default one.
 func (p *serveParts) openGalleries(ctx context.Context, c console, config *serveConfig, logger *slog.Logger) (err error) {
 	reading := terminal.NewMeter(c.err, "reading the gallery", "crops")
 	defer reading.End()
@@ -146,7 +145,7 @@ func (p *serveParts) close() error {
 	return errors.Join(errs...)
 }
 
-// announce says where the server answers, with what, and what to try.
+// announce prints the server's address, what it uses, and a command to try.
 func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.Listener, p *serveParts) error {
 	list, err := p.galleries.Overview(ctx)
 	if err != nil {
@@ -170,9 +169,9 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 	return nil
 }
 
-// announceModel loads the model of the gallery, or the preferred one where it has
-// chosen none, and says which it is, or what to do where there is none: the server
-// takes it up without a restart.
+// announceModel loads the model of the gallery, or the preferred one if the gallery has
+// chosen none, and prints which it is. If there is none it prints what to do; the server
+// then uses the new model without a restart.
 func announceModel(ctx context.Context, out io.Writer, p *serveParts, name string) {
 	loaded, err := p.embedder.Load(ctx, name)
 	if err == nil {
@@ -192,8 +191,8 @@ func announceModel(ctx context.Context, out io.Writer, p *serveParts, name strin
 	}
 }
 
-// announceDifferences names what a gallery keeps of its own against the flags that
-// were given, and where this server would embed crops otherwise than it was done.
+// announceDifferences prints the settings of a gallery that differ from the given flags,
+// and whether this server embeds crops in another way than the gallery's were embedded.
 func (config *serveConfig) announceDifferences(out io.Writer, p *serveParts, o gallery.Overview) {
 	note := func(format string, args ...any) {
 		fmt.Fprintf(out, "  note     gallery %s: %s\n", o.ID, fmt.Sprintf(format, args...))
@@ -214,13 +213,13 @@ func (config *serveConfig) announceDifferences(out io.Writer, p *serveParts, o g
 		return
 	}
 	if m, err := p.library.Model(o.Settings.Model); err == nil && len(m.Contract.Calibration) == 0 && o.Settings.FPIR != gallery.DefaultFPIR {
-		note("its fpir of %v has no effect: model %s has no calibration, and a MATCH needs the %v that its makers publish, whatever the gallery's size", o.Settings.FPIR, o.Settings.Model, m.Contract.Threshold)
+		note("its fpir of %v has no effect, because model %s has no calibration: a MATCH needs the similarity %v that the model's makers publish, whatever the size of the gallery", o.Settings.FPIR, o.Settings.Model, m.Contract.Threshold)
 	}
 	recipe, err := p.embedder.Recipe(o.Settings.Model)
 	switch {
 	case err != nil:
 		note("its model %s cannot be used, and nobody is recognised without it: %v", o.Settings.Model, err)
 	case o.Recipe != "" && o.Recipe != recipe:
-		note("its embeddings were made otherwise (%s) than this server makes them (%s), and compare less well: use the same locator, or \"rollcall models use %s\" and enrol the crops again", o.Recipe, recipe, o.Settings.Model)
+		note("its embeddings were made in another way (%s) than this server makes them (%s), and compare less well: use the same locator, or \"rollcall models use %s\" and enrol the crops again", o.Recipe, recipe, o.Settings.Model)
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"rollcall/rpc"
 )
 
-// serveConfig is everything that serve can be told. Its flags fill it, those that are
-// not given from the environment; validate judges it as a whole.
+// serveConfig is the configuration of serve. The flags fill it, and the environment sets
+// flags that are not given. validate checks it as a whole.
 type serveConfig struct {
 	listen, data string
 	expose       bool
@@ -51,27 +51,27 @@ type serveConfig struct {
 func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	config.set = set
 	set.StringVar(&config.listen, "listen", "127.0.0.1:8787", "address to answer on; port 0 takes a free one")
-	set.BoolVar(&config.expose, "expose", false, "allow --listen on more than this machine, though nobody has to log in, and calls by any address of it")
-	set.StringSliceVar(&config.hosts, "host", nil, "name that clients may call the server by, beside localhost; may be given several times")
-	set.StringVar(&config.data, "data", "rollcall-data", "folder of the gallery; made when missing")
+	set.BoolVar(&config.expose, "expose", false, "allow --listen on addresses that other machines can reach, and calls by any address, though nobody has to log in")
+	set.StringSliceVar(&config.hosts, "host", nil, "name by which clients may call the server, besides localhost; may be repeated")
+	set.StringVar(&config.data, "data", "rollcall-data", "folder of the gallery; made if it is missing")
 	config.library.addFlags(set)
-	set.StringVar(&config.model, "model", "", "embedder that a new gallery starts with; empty: the one of its first crop, and until then the best one installed")
-	set.StringVar(&config.locator, "locator", "", "locator that finds landmarks; none: embed without alignment; empty: the best one installed")
+	set.StringVar(&config.model, "model", "", "embedder of a new gallery; empty: that of its first crop, and until then the best one installed")
+	set.StringVar(&config.locator, "locator", "", "locator that finds landmarks; \"none\": embed without alignment; empty: the best one installed")
 	set.StringVar(&config.detector, "detector", "", "detector that finds the faces of photos; empty: the best one installed")
 	config.install.addFlags(set)
 	set.IntVar(&config.sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
-	set.IntVar(&config.threadsPerSession, "threads-per-session", 1, "cores that one run may use: more answer one caller sooner, but fewer in all")
+	set.IntVar(&config.threadsPerSession, "threads-per-session", 1, "cores that one run may use; more of them answer one caller sooner, but fewer callers in all")
 	set.IntVar(&config.queue, "queue", 0, "callers that may wait for a session; 0: 4 x sessions")
-	set.DurationVar(&config.modelTTL, "model-ttl", 0, "unload a model that was idle this long; 0: never")
+	set.DurationVar(&config.modelTTL, "model-ttl", 0, "unload a model that was idle for this time; 0: never")
 	set.Int64Var(&config.modelMemoryMiB, "model-memory", 0, "MiB that loaded models may take; 0: no limit")
 	set.StringVar(&config.engine, "index-engine", "exact", "how vectors are searched: "+oneOf(index.Engines))
-	set.Float64Var(&config.fpir, "fpir", gallery.DefaultFPIR, "wanted share of strangers' probes that get a MATCH, that a new gallery starts with")
-	set.Float32Var(&config.margin, "margin", gallery.DefaultMargin, "similarity by which the best student must be ahead of the next, that a new gallery starts with")
-	set.Int64Var(&config.galleryMemoryMiB, "gallery-memory", 0, "MiB that galleries may take before those not in use leave memory; 0: no limit")
-	set.BoolVar(&config.acceptLoss, "accept-loss", false, "start although changes that were acknowledged are missing on disk, and go on with what is there")
-	set.BoolVar(&config.allowEmbeddings, "allow-embeddings", false, "give embeddings to clients that ask; a face can be rebuilt from one")
+	set.Float64Var(&config.fpir, "fpir", gallery.DefaultFPIR, "for a new gallery: share of strangers' probes that may get a MATCH")
+	set.Float32Var(&config.margin, "margin", gallery.DefaultMargin, "for a new gallery: similarity by which the best student must be ahead of the next")
+	set.Int64Var(&config.galleryMemoryMiB, "gallery-memory", 0, "MiB that galleries may take in memory, before unused ones are unloaded; 0: no limit")
+	set.BoolVar(&config.acceptLoss, "accept-loss", false, "start even if acknowledged changes are missing on disk, and go on with what is there")
+	set.BoolVar(&config.allowEmbeddings, "allow-embeddings", false, "give embeddings to clients that ask for them; a face can be rebuilt from one")
 	set.DurationVar(&config.requestTimeout, "request-timeout", 30*time.Second, "end a call that takes longer")
-	set.Int64Var(&config.requestMemoryMiB, "request-memory", 256, "MiB that requests may take while they are read and answered, before more are refused")
+	set.Int64Var(&config.requestMemoryMiB, "request-memory", 256, "MiB that requests may take in memory, before more are refused")
 	set.DurationVar(&config.drainTimeout, "drain-timeout", 20*time.Second, "wait this long for calls in flight when stopping")
 	set.StringVar(&config.logFormat, "log-format", "text", oneOf(logFormats))
 	set.StringVar(&config.logLevel, "log-level", "info", oneOf(logLevels))
@@ -84,16 +84,16 @@ var (
 )
 
 const (
-	// maxSessions is more than machines have cores: sessions beyond those only take memory.
+	// maxSessions is more than the cores of any machine: more sessions than cores only take memory.
 	maxSessions = 1024
-	// maxQueue callers, each with a crop of up to 8 MiB in memory.
+	// maxQueue limits memory: each waiting caller has a crop of up to 8 MiB.
 	maxQueue = 10_000
 	// maxMemoryMiB is a tebibyte.
 	maxMemoryMiB = 1 << 20
 )
 
-// validate returns a usage error that names the first flag whose value cannot be, and
-// says what it may be. It opens nothing; a name in --listen is looked up.
+// validate returns a usage error that names the first flag with an impossible value and
+// says which values are possible. It opens nothing, but it looks up a name in --listen.
 func (config *serveConfig) validate() error {
 	for _, rule := range []struct {
 		flag  string
@@ -125,8 +125,8 @@ func (config *serveConfig) validate() error {
 	return config.resolve()
 }
 
-// resolve finds out which address --listen means, and refuses one beyond this machine
-// unless that was asked for.
+// resolve finds the address that --listen means. Without --expose it refuses an address
+// that other machines can reach.
 func (config *serveConfig) resolve() (err error) {
 	if config.address, err = net.ResolveTCPAddr("tcp", config.listen); err == nil && config.listen == "" {
 		err = errors.New("it is empty")
@@ -135,7 +135,7 @@ func (config *serveConfig) resolve() (err error) {
 		return usageError("--listen is %q; it can be HOST:PORT, such as 127.0.0.1:8787 (%v)", config.listen, err)
 	}
 	if !config.address.IP.IsLoopback() && !config.expose {
-		return usageError("--listen %s can be reached from other machines, and nobody has to log in: put a proxy that authenticates in front, and say --expose", config.listen)
+		return usageError("--listen %s can be reached from other machines, and nobody has to log in: put a proxy that authenticates in front, and give --expose", config.listen)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func oneOf(choices []string) string {
 // logger writes to standard error; standard output is for results.
 func (config *serveConfig) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(config.logLevel)) // validate lets no other word pass
+	_ = level.UnmarshalText([]byte(config.logLevel)) // cannot fail: validate has checked the word
 	opts := &slog.HandlerOptions{Level: level}
 	if config.logFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
@@ -170,7 +170,7 @@ func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics)
 		Exposed:         config.expose,
 		Hosts:           config.hosts,
 		RequestBytes:    config.requestMemoryMiB << 20,
-		// One session's worth of crops in flight for each core keeps a stream fed.
+		// Two crops for each core keep the sessions busy.
 		StreamWorkers:  2 * runtime.GOMAXPROCS(0),
 		RequestTimeout: config.requestTimeout,
 		DrainTimeout:   config.drainTimeout,
@@ -197,11 +197,11 @@ func (config *serveConfig) galleryOptions(logger *slog.Logger) gallery.Options {
 	return gallery.Options{Engine: config.engine, New: config.newSettings(), Logger: logger}
 }
 
-// newSettings are those that a new gallery starts with.
+// newSettings are the settings of a new gallery.
 func (config *serveConfig) newSettings() gallery.Settings {
 	s := gallery.Settings{Model: config.model, FPIR: config.fpir, Margin: config.margin}
 	if s.Margin == 0 {
-		s.Margin = -1 // none: 0 would be the default
+		s.Margin = -1 // no margin: 0 would mean the default
 	}
 	return s
 }

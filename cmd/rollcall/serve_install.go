@@ -16,8 +16,7 @@ import (
 	"rollcall/models"
 )
 
-// installOptions says what serve does about a model that it is told to use and
-// that is not installed.
+// installOptions say what serve does if a model that a flag names is not installed.
 type installOptions struct {
 	yes    bool
 	mirror string
@@ -25,13 +24,12 @@ type installOptions struct {
 
 func (o *installOptions) addFlags(set *pflag.FlagSet) {
 	set.BoolVar(&o.yes, "yes", false,
-		"pull what --model, --locator and --detector name and is not installed, without asking")
+		"pull the models that --model, --locator and --detector name, if they are not installed, without asking")
 	addMirrorFlag(set, &o.mirror)
 }
 
-// installMissing offers to pull the models that serve was told to use. It comes
-// before everything else: a server that cannot do what it was told to is not
-// started.
+// installMissing offers to pull the models that flags name. It comes before everything
+// else: without these models the server does not start.
 func (config *serveConfig) installMissing(ctx context.Context, c console) error {
 	lib, err := config.library.open()
 	if err != nil {
@@ -52,7 +50,7 @@ func (config *serveConfig) installMissing(ctx context.Context, c console) error 
 	return nil
 }
 
-// namedModel is a model that a flag of serve names, and the kind that it has to be of.
+// namedModel is a model that a flag of serve names, and the kind that it must have.
 type namedModel struct {
 	flag, name string
 	kind       models.Kind
@@ -64,7 +62,7 @@ func (config *serveConfig) installNamed(ctx context.Context, c console, lib *mod
 	missing, damaged := errors.Is(err, models.ErrNotInstalled), errors.Is(err, models.ErrDamaged)
 	if known := err == nil || missing || damaged; known && m.Contract.Kind != named.kind {
 		return usageError(
-			"%s is %s, which is of the kind %s; it takes one of the kind %s: \"rollcall models list\" shows them",
+			"%s is %s, which is a model of the kind %s; it must be one of the kind %s: \"rollcall models list\" shows them",
 			named.flag, named.name, m.Contract.Kind, named.kind)
 	}
 	switch {
@@ -73,24 +71,25 @@ func (config *serveConfig) installNamed(ctx context.Context, c console, lib *mod
 	case missing:
 		return config.offer(ctx, c, lib, m.Contract, err)
 	case damaged:
-		return nil // the server says so, and takes the model up when it has been installed again
+		return nil // the server says so, and uses the model once it is installed again
 	}
 	return err
 }
 
-// offer pulls a model if that is wanted; missing is the error that says it is
+// offer pulls a model if the person wants it. missing is the error that says that it is
 // not installed and what to do.
 func (config *serveConfig) offer(
 	ctx context.Context, c console, lib *models.Library, k models.Contract, missing error,
 ) error {
-	// What has to be accepted is for "models pull" to show, not for a question in passing.
+	// A licence that has to be accepted, or an unknown digest, is left to "models pull": a
+	// short question here is not enough.
 	if k.SHA256 == "" || !k.Licence.Free || k.Source == nil && config.install.mirror == "" {
 		return missing
 	}
 	if !config.install.yes {
 		terminal, err := openTerminal(c)
 		if err != nil {
-			return fmt.Errorf("%w, or start the server with --yes, which does it", missing)
+			return fmt.Errorf("%w, or start the server with --yes, which pulls it", missing)
 		}
 		defer terminal.Close()
 		printPlan(terminal, k, config.install.mirror)
@@ -108,14 +107,14 @@ func (config *serveConfig) offer(
 	}
 	pull := models.PullOptions{Mirror: config.install.mirror, Check: check}
 	if !config.install.yes {
-		pull.Before = func(models.Contract) {} // the question has said it
+		pull.Before = func(models.Contract) {} // printed already, before the question
 	}
 	return pullOne(ctx, c, lib, k.Name, pull)
 }
 
-// openTerminal returns where a person who can answer sees a question: standard
-// error, or the terminal itself where standard error goes elsewhere. It fails
-// where nobody is there.
+// openTerminal returns a writer that a person sees who can answer: standard error, or
+// the terminal itself if standard error is redirected. It fails if standard input is no
+// terminal.
 func openTerminal(c console) (io.WriteCloser, error) {
 	switch {
 	case !terminal.Attended(c.in):
@@ -134,7 +133,7 @@ func ask(ctx context.Context, in io.Reader, out io.Writer, question string) (boo
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	answers := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(in).ReadString('\n') // an end without an answer is no
+		line, _ := bufio.NewReader(in).ReadString('\n') // the end of the input means no
 		answers <- line
 	}()
 	select {

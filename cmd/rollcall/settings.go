@@ -17,10 +17,10 @@ func settingsCommand() command {
 	return command{
 		name:  "settings",
 		short: "show and change the settings of the gallery",
-		long: `The settings are stored with the gallery: the model that embeds crops where a
-call names none, the wanted false positive identification rate (fpir), and the
-margin by which the best student must be ahead of the next one. The flags of
-serve with the same names say only what a new gallery starts with.`,
+		long: `The settings are stored with the gallery: the model for calls that name none, the
+wanted false positive identification rate (fpir), and the margin by which the best
+student must be ahead of the next one. The flags of serve with the same names are
+only for new galleries.`,
 		children: []command{settingsShow(), settingsSet()},
 	}
 }
@@ -53,7 +53,7 @@ func settingsSet() command {
 		name:  "set",
 		args:  "NAME=VALUE...",
 		short: "change settings: model=NAME, fpir=RATE, margin=SIMILARITY",
-		long: `Changes settings for all calls that come after it, for example:
+		long: `Changes settings for all later calls, for example:
 
   rollcall settings set fpir=0.01 margin=0.04`,
 		flags: o.addFlags,
@@ -67,8 +67,8 @@ func settingsSet() command {
 	}
 }
 
-// settingsChange reads what is to be changed. These are no flags, which the
-// environment could set.
+// settingsChange reads the changes. They are not flags, because the environment can set
+// flags.
 func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 	if len(args) == 0 {
 		return nil, usageError("settings set needs what to change: model=NAME, fpir=RATE or margin=SIMILARITY")
@@ -79,7 +79,7 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 		var err error
 		switch {
 		case !found || value == "":
-			return nil, usageError("%q is no NAME=VALUE, such as fpir=0.01", arg)
+			return nil, usageError("%q is not NAME=VALUE, such as fpir=0.01", arg)
 		case name == "model":
 			change.Model = proto.String(value)
 		case name == "fpir":
@@ -93,7 +93,7 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 			return nil, usageError("there is no setting %q; there are model, fpir and margin", name)
 		}
 		if err != nil {
-			return nil, usageError("%s is %q; it is a number, such as 0.01", name, value)
+			return nil, usageError("%s is %q; it must be a number, such as 0.01", name, value)
 		}
 	}
 	if change.Fpir != nil {
@@ -107,8 +107,8 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 	return change, nil
 }
 
-// checkFPIR returns a usage error unless a gallery takes the rate that name, a flag or a
-// setting, is set to.
+// checkFPIR returns a usage error if a gallery does not take this rate. name is the flag or
+// setting.
 func checkFPIR(name string, fpir float64) error {
 	if within(fpir, gallery.MinFPIR, gallery.MaxFPIR) {
 		return nil
@@ -121,11 +121,11 @@ func modelsUse() command {
 	return command{
 		name:  "use",
 		args:  "MODEL",
-		short: "make a model the one of the gallery",
-		long: `Makes an installed model the one that the gallery's crops are embedded by where a
-call names none, as "rollcall settings set model=MODEL" does. Nobody is recognised
-by a crop that was not embedded under it: enrol the crops again. It also takes over
-how the server uses the model now (the locator, the alignment) as what is expected.`,
+		short: "choose the model of the gallery",
+		long: `Chooses an installed model as the gallery's model for calls that name none, as
+"rollcall settings set model=MODEL" does. Nobody is recognised by a crop that was not
+embedded under it: enrol the crops again. From then on the gallery expects embeddings
+made in the way that the server uses the model now (its locator and alignment).`,
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) != 1 {
@@ -153,7 +153,7 @@ func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Se
 	}
 	model := s.GetModel()
 	if model == "" {
-		model = "none yet: the first crop that is stored chooses"
+		model = "none yet: the first crop that is stored chooses it"
 	}
 	terminal.Printf(c.out, "model   %s\n", model)
 	terminal.Printf(c.out, "fpir    %v  (about 1 of %.0f strangers may be taken for a student)\n", s.GetFpir(), 1/s.GetFpir())
@@ -162,17 +162,17 @@ func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Se
 	return nil
 }
 
-// printCoverage says what keeps people from being recognised, if anything does.
+// printCoverage prints why people may not be recognised, if there is a reason.
 func printCoverage(out io.Writer, model string, c *pb.Coverage) {
 	if problem := c.GetModelProblem(); problem != "" {
 		terminal.Printf(out, "The server cannot use %s: %s\n", model, problem)
 	}
 	if c.GetWithout() > 0 {
-		terminal.Printf(out, "Without an embedding under %s: %d of %s. Nobody is recognised by these until they are enrolled again.\n",
+		terminal.Printf(out, "Without an embedding under %s: %d of %s. Nobody is recognised by them until they are enrolled again.\n",
 			model, c.GetWithout(), count(int(c.GetCrops()), "enrolled crop"))
 	}
 	if c.GetOtherwise() > 0 {
-		terminal.Printf(out, "Embedded in another way than expected (%s): %d of %s. These compare less well: enrol them again.\n",
+		terminal.Printf(out, "Embedded in another way than expected (%s): %d of %s. They compare less well: enrol them again.\n",
 			c.GetRecipe(), c.GetOtherwise(), count(int(c.GetCrops()), "enrolled crop"))
 	}
 	if c.GetRecipe() != "" && c.GetServerRecipe() != "" && c.GetRecipe() != c.GetServerRecipe() {

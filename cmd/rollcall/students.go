@@ -16,7 +16,7 @@ func studentsCommand() command {
 	return command{
 		name:  "students",
 		short: "list, show, change and delete students",
-		long:  "Students are who crops belong to.",
+		long:  "Crops belong to students.",
 		children: []command{
 			studentsList(), studentsShow(), studentsGroups(), studentsDelete(),
 		},
@@ -97,17 +97,17 @@ func studentsGroups() command {
 		name:  "groups",
 		args:  "STUDENT",
 		short: "replace the groups of a student",
-		long: `Replaces all groups that the student is in by those of --set:
+		long: `Replaces all groups of the student by those of --set:
 
   rollcall students groups s1001 --set 3b --set chess`,
 		flags: func(set *pflag.FlagSet) {
-			set.StringArrayVar(&groups, "set", nil, "a group that the student shall be in; may be repeated")
+			set.StringArrayVar(&groups, "set", nil, "a new group of the student; may be repeated")
 			set.BoolVar(&none, "none", false, "take the student out of all groups")
 			o.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
 			if none == (len(groups) > 0) {
-				return usageError("students groups needs --set GROUP for each group that the student shall be in, or --none")
+				return usageError("students groups needs --set GROUP for each new group of the student, or --none")
 			}
 			return withOne(&o, args, "students groups", "student", func(id string) (proto.Message, error) {
 				resp, err := o.gallery().UpdateStudent(ctx, &pb.UpdateStudentRequest{StudentId: id, Groups: groups})
@@ -140,8 +140,8 @@ func studentsDelete() command {
 	}
 }
 
-// withOne runs a call about the one thing that the arguments name. A message
-// that the call returns is printed as JSON.
+// withOne runs a call about the one student or crop that the arguments name. If the call
+// returns a message, it is printed as JSON.
 func withOne(o *clientOptions, args []string, command, what string, call func(id string) (proto.Message, error), c console) error {
 	if len(args) != 1 {
 		return usageError("%s needs one %s", command, what)

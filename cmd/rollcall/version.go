@@ -9,13 +9,13 @@ import (
 	"rollcall/embedder/ortlib"
 )
 
-// version is the release; a build from a working tree adds its revision.
+// version is the release. The command adds the revision of the build, if it is known.
 const version = "0.1.0"
 
 func versionCommand() command {
 	return command{
 		name:  "version",
-		short: "print the versions of Rollcall, Go and the ONNX Runtime it wants",
+		short: "print the versions of Rollcall, Go and the ONNX Runtime that it needs",
 		run: func(_ context.Context, c console, args []string) error {
 			if len(args) > 0 {
 				return usageError("version takes no arguments")

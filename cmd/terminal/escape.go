@@ -9,9 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// Escape returns s as a terminal may show it: characters that would steer the terminal, reverse
-// what stands beside them, or not show at all are written as Go writes them, such as \x1b and
-// \u202e; bytes that are not UTF-8 as well. Names come from elsewhere and may hold anything.
+// Escape returns s in a form that is safe on a terminal. Some characters would control the
+// terminal, reverse the text around them, or be invisible: these are written as in Go, such as
+// \x1b and \u202e. So are bytes that are not UTF-8. Names come from elsewhere and may hold
+// anything.
 func Escape(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -27,14 +28,13 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// Persian names and those of India are not written rightly without these two.
+// Persian names and names in languages of India cannot be written correctly without these two.
 const (
 	nonJoiner = '\u200c'
 	joiner    = '\u200d'
 )
 
-// Printf is [fmt.Fprintf] with the strings and errors among the arguments as [Escape] returns
-// them.
+// Printf is [fmt.Fprintf], but strings and errors among the arguments go through [Escape].
 func Printf(out io.Writer, format string, args ...any) error {
 	escaped := make([]any, len(args))
 	for i, arg := range args {

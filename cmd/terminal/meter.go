@@ -9,9 +9,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Meter shows how far a long piece of work is: a bar with rate and remaining time on a
-// terminal; elsewhere a line at the start, every few seconds and at the end. It is safe for
-// concurrent use.
+// Meter shows the progress of long work. On a terminal it is a bar with the rate and the
+// remaining time; elsewhere it is a line at the start, every few seconds, and at the end. It is
+// safe for concurrent use.
 type Meter struct {
 	out  io.Writer
 	unit string
@@ -21,23 +21,23 @@ type Meter struct {
 	total int64
 	done  int64
 	start time.Time                // zero before the first step
-	said  time.Time                // of the last line
+	said  time.Time                // when the last line was written
 	bar   *progressbar.ProgressBar // nil before the first step, and off a terminal
 }
 
 // Bytes is the unit of a [Meter] that shows amounts of data.
 const Bytes = "bytes"
 
-// NewMeter returns a meter of work that is called what, such as "enrolling", and counted in
-// unit, such as "crops" or [Bytes]. Nothing is shown before the first step.
+// NewMeter returns a meter. what is the name of the work, such as "enrolling", and unit is what
+// is counted, such as "crops" or [Bytes]. Nothing is shown before the first step.
 func NewMeter(out io.Writer, what, unit string) *Meter {
 	return &Meter{out: out, what: what, unit: unit}
 }
 
-// sayEvery is how often a line says how far the work is.
+// sayEvery is how often a line shows the progress.
 const sayEvery = 5 * time.Second
 
-// Step says that done of total are done; total 0 is unknown.
+// Step shows that done of total are done. If total is 0, it is unknown.
 func (m *Meter) Step(done, total int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -51,14 +51,14 @@ func (m *Meter) Add(total int) {
 	m.step(m.what, m.done+1, int64(total))
 }
 
-// Name is Step for work that goes by another name at each stage.
+// Name is Step for work that has another name in each stage.
 func (m *Meter) Name(what string, done, total int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.step(what, done, total)
 }
 
-// step is the one place that shows something. REQUIRES: m.mu is held.
+// step shows the progress. REQUIRES: m.mu is held.
 func (m *Meter) step(what string, done, total int64) {
 	renamed := what != m.what
 	m.what, m.done = what, done
@@ -108,7 +108,7 @@ func (m *Meter) newBar(total int64) *progressbar.ProgressBar {
 	)
 }
 
-// End takes the bar away, or writes the last line; the next step begins anew.
+// End removes the bar, or writes the last line. A step after it begins a new meter.
 func (m *Meter) End() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package terminal is how commands show their results and how far they are, to a person or
-// to a program: the flag --output with [Output], [PrintJSON] and [PrintTable], [Printf] and
-// [Escape] for names that come from elsewhere, and [Meter].
+// Package terminal shows the results and the progress of commands, to a person or to a program.
+// [Output], [PrintJSON] and [PrintTable] are for the flag --output, [Printf] and [Escape] for
+// names that come from elsewhere, and [Meter] is for progress.
 package terminal
 
 import (
@@ -15,9 +15,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Output is the flag --output: whether a command prints its results as tables, for people,
-// or as JSON, for programs. The zero value is as tables. It is a [pflag.Value], which takes
-// nothing else than these two.
+// Output is the flag --output: it says whether a command prints tables, for people, or JSON,
+// for programs. The zero value means tables. It is a [pflag.Value].
 type Output struct{ json bool }
 
 // AddFlag adds --output to set.
@@ -25,7 +24,7 @@ func (o *Output) AddFlag(set *pflag.FlagSet) {
 	set.Var(o, "output", "how to print: table or json")
 }
 
-// JSON says that the results are printed as JSON.
+// JSON says whether the results are printed as JSON.
 func (o *Output) JSON() bool { return o.json }
 
 // Set takes "table" or "json".
@@ -45,7 +44,7 @@ func (o *Output) String() string {
 	return "table"
 }
 
-// Type is what help calls a value.
+// Type is the name of a value in the help.
 func (o *Output) Type() string { return "string" }
 
 // PrintJSON prints a value as indented JSON.
@@ -55,7 +54,7 @@ func PrintJSON(out io.Writer, value any) error {
 	return enc.Encode(value)
 }
 
-// PrintTable prints rows under a header in aligned columns, each cell as [Escape] returns it.
+// PrintTable prints rows in aligned columns under a header. Each cell goes through [Escape].
 func PrintTable(out io.Writer, header []string, rows [][]string) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.Join(header, "\t"))
@@ -69,7 +68,7 @@ func PrintTable(out io.Writer, header []string, rows [][]string) error {
 	return table.Flush()
 }
 
-// Attended says whether a reader or a writer is a terminal, where a person is.
+// Attended says whether a reader or a writer is a terminal, so that a person may be there.
 func Attended(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
