@@ -204,7 +204,7 @@ func TestRequestsThatNoHandlerSees(t *testing.T) {
 		{"brotli", "POST", list, map[string]string{"Content-Encoding": "br"}, "{}", 501, "unimplemented", "UNSUPPORTED_COMPRESSION", "gzip"},
 		{"no gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, "{}", 400, "invalid_argument", "BROKEN_GZIP", "Content-Encoding"},
 		{"half of a gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped([]byte(`{"page_size":7}`))[:20], 400, "invalid_argument", "BROKEN_GZIP", "cut off"},
-		{"a damaged gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped([]byte(`{"page_size":7}`))[:25] + "xxxxxxxxxx", 400, "invalid_argument", "BROKEN_GZIP", "anew"},
+		{"a damaged gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped([]byte(`{"page_size":7}`))[:25] + "xxxxxxxxxx", 400, "invalid_argument", "BROKEN_GZIP", "again"},
 		{"a good gzip", "POST", list, map[string]string{"Content-Encoding": "gzip"}, zipped([]byte(`{"page_size":7}`)), 200, "", "", ""},
 		{"too large", "POST", list, nil, string(large), 400, "invalid_argument", "REQUEST_TOO_LARGE", "12582912"},
 		{"too large in chunks", "POST", list, map[string]string{"chunked": "yes"}, string(large), 400, "invalid_argument", "REQUEST_TOO_LARGE", "8 MiB"},
