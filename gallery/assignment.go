@@ -8,10 +8,10 @@ import "math"
 // sums one with more pairs is preferred.
 //
 // It is the shortest augmenting path algorithm (Kuhn 1955, Munkres 1957, in the
-// form of Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense
-// and Sparse Linear Assignment Problems", 1987, without its heuristics), in
-// O(rows^2 * (rows+columns)): one photo has some dozens of rows. Rows may stay
-// without a column because each may also take one of as many idle columns.
+// form of Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and
+// Sparse Linear Assignment Problems", 1987, without its heuristics), in O(rows^2 *
+// (rows+columns)): one photo has some dozens of rows. A row can stay without a
+// column, because there is also one idle column for each row.
 func assign(gain [][]float64) []int {
 	if len(gain) == 0 {
 		return nil
@@ -33,17 +33,17 @@ func assign(gain [][]float64) []int {
 }
 
 const (
-	// idleCost is what a row without a column costs: so little that it decides
-	// only between equal sums, yet far more than rounding.
+	// idleCost is what a row without a column costs. It is so small that it decides
+	// only between equal sums, and yet far larger than rounding errors.
 	idleCost = 1e-9
 
 	// forbidden costs more than any idle column, so it is never chosen.
 	forbidden = 1
 )
 
-// assignment is a partial assignment that is optimal for the rows placed so far,
-// which the potentials prove: no pair's cost is below the sum of its potentials,
-// and the chosen ones equal it.
+// assignment is a partial assignment that is optimal for the rows placed so far.
+// The potentials prove that: no pair's cost is below the sum of its potentials, and
+// the chosen ones equal it.
 type assignment struct {
 	gain     [][]float64
 	cols     int       // with the idle ones

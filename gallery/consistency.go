@@ -20,17 +20,18 @@ type Difference struct {
 	StudentID string // "" where it is about no student
 }
 
-// The kinds of differences. Before the first three stands the kind of record.
+// The kinds of differences. The first three follow the kind of record: "crop
+// missing in memory".
 const (
 	diffMissing           = " missing in memory"
 	diffExtra             = " in memory, but not on disk"
 	diffOther             = " not the same in memory"
 	diffGroups            = "groups in memory differ"
-	diffOwner             = "crop is another student's in memory"
+	diffOwner             = "crop belongs to another student in memory"
 	diffNoStudentRecord   = "student of the crop has no record"
 	diffMissingVector     = "missing in index"
 	diffExtraVector       = "in index, but not enrolled on disk"
-	diffUnownedVector     = "in index, but nobody's"
+	diffUnownedVector     = "in index, but no crop owns it"
 	diffVector            = "vector in index differs"
 	diffNoCropRecord      = "embedding of a crop without a record"
 	diffNoModelRecord     = "embedding under a model without a record"
@@ -39,7 +40,7 @@ const (
 )
 
 // MaxDifferences is how many differences a report lists: enough to see what is
-// wrong, where everything is.
+// wrong, even if everything is.
 const MaxDifferences = 1000
 
 // A Report is what CheckConsistency found.
@@ -63,12 +64,12 @@ func (r *Report) add(d Difference) {
 const checkBatch = 500
 
 // CheckConsistency compares what is on disk with what is searched: settings,
-// models, students and their groups, whose the crops are, and each vector bit for
-// bit; and it verifies the log of changes.
+// models, students and their groups, the student of each crop, and each vector bit
+// for bit. It also verifies the log of changes.
 //
-// It may be called on a live server: searches go on, and so do changes, which wait
-// for some milliseconds at a time at most. What differs at first sight may be a
-// change under way, and is looked at again between two changes. The errors are
+// It may be called on a live server. Searches go on, and so do changes, which wait
+// for a few milliseconds at a time at most. A first difference may be a change
+// under way, so it is looked at again between two changes. The errors are
 // ErrClosed, ErrUnavailable, ctx's and storage's.
 func (g *Gallery) CheckConsistency(ctx context.Context) (Report, error) {
 	c := check{g: g, ctx: ctx, seen: make(map[storage.Ref]struct{}), suspects: make(map[storage.Ref]struct{})}
@@ -86,7 +87,7 @@ type check struct {
 	ctx      context.Context
 	seen     map[storage.Ref]struct{} // on disk
 	vector   []float32                // of memory, to compare
-	suspects map[storage.Ref]struct{} // differ, it seems
+	suspects map[storage.Ref]struct{} // seem to differ
 	report   Report
 }
 
@@ -159,7 +160,7 @@ func (c *check) readMemory() error {
 	return nil
 }
 
-// expect makes a record of the memory suspect that was not seen on disk.
+// expect makes a record in memory suspect if it was not seen on disk.
 func (c *check) expect(ref storage.Ref) {
 	if _, ok := c.seen[ref]; !ok {
 		c.suspects[ref] = struct{}{}
@@ -201,8 +202,8 @@ func (c *check) settleBatch(m *memory, refs []storage.Ref) error {
 	return nil
 }
 
-// conclude compares, in the writer, what only holds together: the numbers, and that
-// the indexes hold nothing else.
+// conclude checks the gallery as a whole, in the writer: the sequence numbers are
+// equal, and the indexes hold no other vectors.
 func (c *check) conclude() error {
 	if err := c.verifyLog(); err != nil {
 		return err
@@ -241,7 +242,7 @@ func (c *check) conclude() error {
 func (c *check) verifyLog() error {
 	var trimmed *storage.TrimmedError
 	err := c.readLog(0)
-	for errors.As(err, &trimmed) { // again, where it was trimmed meanwhile
+	for errors.As(err, &trimmed) { // the log was trimmed meanwhile: read what is left
 		err = c.readLog(trimmed.After)
 	}
 	return err
@@ -262,7 +263,7 @@ func enrolled(m *memory, cropID string) bool {
 	return c != nil && c.student != nil
 }
 
-// differs returns what is wrong about a record on disk, as memory has it; "" if
+// differs compares a record on disk with memory, and returns what is wrong; "" if
 // nothing is.
 func (c *check) differs(m *memory, r storage.Record) string {
 	if r, ok := r.(storage.Embedding); ok {
@@ -285,7 +286,7 @@ func (c *check) differs(m *memory, r storage.Record) string {
 }
 
 func groupsDiffer(m *memory, r storage.Student) string {
-	for _, name := range r.Groups { // what scopes go by
+	for _, name := range r.Groups { // scopes use these
 		g := m.groups[name]
 		if g == nil {
 			return diffGroups

@@ -42,8 +42,8 @@ func (g *Gallery) Crop(ctx context.Context, id string) (CropInfo, error) {
 	return crops[0], nil
 }
 
-// cropInfos returns what is kept of the crops that there are. What was measured of
-// them is on disk alone.
+// cropInfos returns what is kept of those crops that exist. It reads the disk,
+// since memory does not hold what was measured.
 func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, error) {
 	m, release, err := g.read(ctx)
 	if err != nil {
@@ -73,11 +73,11 @@ func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, err
 	return crops, nil
 }
 
-// AssignCrop corrects whose face a crop is: the student's, who comes into being
-// if new, or nobody's ("": stored, but never matched). The correction sticks: a
-// later [Gallery.Enroll] of the crop does not change it, and says so; only
-// another AssignCrop does, or deleting the crop. It is a person's decision, so
-// no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound,
+// AssignCrop corrects whose face a crop shows. A student that does not exist is
+// created. With "" the crop is nobody's: stored, but never matched. The correction
+// stays: a later [Gallery.Enroll] of the crop does not change it, and says so. Only
+// another AssignCrop changes it, or deleting the crop. It is a person's decision,
+// so no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound,
 // ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (CropInfo, error) {
 	cropID, err := parseID("crop", cropID)
@@ -111,14 +111,14 @@ func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (Cro
 		return CropInfo{}, fmt.Errorf("assign crop %q: %w", cropID, err)
 	}
 	crops, err := g.cropInfos(ctx, cropID)
-	if err != nil || len(crops) == 0 { // the correction stands, whatever came between
+	if err != nil || len(crops) == 0 { // the correction is made, whatever happened since
 		return CropInfo{Crop: crop}, nil
 	}
 	return crops[0], nil
 }
 
-// DeleteCrop erases a crop with its embeddings, and a correction of it. Its
-// student stays, be it without crops. The errors are ErrInvalidID,
+// DeleteCrop erases a crop with its embeddings and its correction. Its student
+// stays, even if it has no more crops. The errors are ErrInvalidID,
 // ErrCropNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) DeleteCrop(ctx context.Context, id string) error {
 	id, err := parseID("crop", id)

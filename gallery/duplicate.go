@@ -8,27 +8,30 @@ import (
 	"rollcall/storage"
 )
 
-// A face is enrolled under one student. Where it is sure that it is under another, the
-// enrolment is refused; where it is as similar as a match would be, it is said. The check has two halves, so that the
-// long one does not keep other edits waiting: a search of the index, made by the
-// caller, and, in the writer, a look at what was applied since that search and at
-// what the same commit writes. So of two enrolments of one face at the same time,
-// one sees the other.
+// A face is enrolled under one student only. An enrolment is refused if the face is
+// surely enrolled under another student. If it is only as similar as a match would
+// be, the answer says so.
+//
+// The check has two parts, so that the slow one does not keep other edits waiting.
+// First the caller searches the index. Then the writer looks at what was applied
+// since that search, and at what the same commit writes. So if one face is enrolled
+// twice at the same time, one enrolment sees the other.
 
 // lookalikes are the crops that a search found to be the same face.
 type lookalikes struct {
 	seq       uint64      // of the last change that the search saw
 	threshold float32     // of a duplicate
-	floor     float32     // of a face that would be taken for the same: not above threshold
-	crops     []Candidate // StudentID not filled in: the writer knows it later
+	floor     float32     // of a face that a search would match: at most threshold
+	crops     []Candidate // without StudentID: the writer looks it up later
 }
 
 // lookalikes searches the index, exactly, for crops that show the same face as
 // the vector. StudentID is whose enrolment it is.
 //
-// The memory is not locked while the index is searched, which takes long, so that
-// enrolments that search do not hold up the one that is applied. What changes
-// meanwhile does no harm: it came after seq, and is looked at by its own vectors.
+// A search of the index takes long, so the memory is not locked meanwhile:
+// enrolments that search do not hold up the one that is applied. Changes made
+// meanwhile do no harm: they come after seq, and the writer compares their vectors
+// itself.
 func (m *memory) lookalikes(model Model, vector []float32, studentID string) (lookalikes, error) {
 	found, sp, err := m.beginLookalikes(model, studentID)
 	if err != nil || sp == nil {
@@ -87,7 +90,7 @@ func reaching(engine index.Engine, vector []float32, floor float32) ([]index.Hit
 }
 
 // refuseDuplicate returns a DuplicateError if the face is enrolled under another
-// student than studentID. It notes whom the face resembles where that is not sure.
+// student than studentID. If that is not sure, it notes whom the face resembles.
 func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
 	recent := &d.gallery.writer.recent
 	if d.seen == nil || d.seen.seq < recent.forgotten {
@@ -148,10 +151,10 @@ func dot(a, b []float32) float32 {
 }
 
 // recentVectors remembers the vectors of the last changes, for searches that are
-// under way. It is the writer's.
+// under way. Only the writer uses it.
 type recentVectors struct {
 	entries   []recentVector // by sequence number
-	forgotten uint64         // the last number of which something is left out
+	forgotten uint64         // the last number whose vectors are not all kept
 }
 
 type recentVector struct {
@@ -160,8 +163,8 @@ type recentVector struct {
 	vector        []float32 // shared with what was written: never modified
 }
 
-// recentKept is how many vectors it keeps: more than there are cores, by far; 1 MiB
-// at 512 dimensions.
+// recentKept is how many vectors it keeps: far more than there are cores. At 512
+// dimensions they are 1 MiB.
 const recentKept = 512
 
 // add remembers the vectors of a commit, and forgets old ones, once in a while.

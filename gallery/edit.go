@@ -10,11 +10,10 @@ import (
 	"rollcall/storage"
 )
 
-// edit is one change being decided. It reads what the gallery holds, with what the
-// edits before it in the same commit wrote, and what it wrote itself; it writes
-// whole records. It is decided in the writer's goroutine, one at a time, and
-// depends on nothing but the records that it finds, so that it could be decided
-// again.
+// edit is one change being decided. It reads what the gallery holds, what earlier
+// edits of the same commit wrote, and what it wrote itself. It writes whole
+// records. Edits are decided in the writer's goroutine, one at a time. An edit
+// depends only on the records that it finds, so that it could be decided again.
 type edit struct {
 	ctx   context.Context
 	now   time.Time
@@ -22,12 +21,12 @@ type edit struct {
 	own   written
 }
 
-// written is records by name, in the order in which they were first written; a nil
-// one is deleted.
+// written is records by name, in the order in which they were first written. A nil
+// record is deleted.
 type written struct {
 	records    map[storage.Ref]storage.Record
 	order      []storage.Ref
-	embeddings map[string][]storage.Ref // those of them that name embeddings, by crop
+	embeddings map[string][]storage.Ref // the names of embeddings in order, by crop
 }
 
 func (w *written) set(ref storage.Ref, r storage.Record) {
@@ -96,8 +95,8 @@ func (e *edit) cropsOf(studentID string) []string {
 	return ids
 }
 
-// read returns embeddings with their vectors, which memory does not have for a crop
-// without a student: the one thing that is read from disk to decide.
+// read returns embeddings with their vectors. Nothing else in an edit reads the
+// disk: memory does not have the vectors of a crop without a student.
 func (e *edit) read(refs ...storage.Ref) ([]storage.Embedding, error) {
 	var list []storage.Embedding
 	for _, ref := range refs {
@@ -119,7 +118,8 @@ func (e *edit) read(refs ...storage.Ref) ([]storage.Embedding, error) {
 	return list, nil
 }
 
-// changed returns what this commit makes of a record; false: nothing yet.
+// changed returns a record as this commit has it so far, nil if it is deleted;
+// false: the commit has not touched it.
 func (e *edit) changed(ref storage.Ref) (storage.Record, bool) {
 	if r, ok := e.own.records[ref]; ok {
 		return r, true
@@ -128,7 +128,8 @@ func (e *edit) changed(ref storage.Ref) (storage.Record, bool) {
 	return r, ok
 }
 
-// changes iterates over what this commit makes of records so far.
+// changes iterates over the records that this commit has changed so far; nil:
+// deleted.
 func (e *edit) changes() func(yield func(storage.Ref, storage.Record) bool) {
 	return func(yield func(storage.Ref, storage.Record) bool) {
 		for ref, r := range e.own.records {
@@ -183,7 +184,7 @@ func (b *batch) add(e *edit, cause string) {
 	b.changes = append(b.changes, change)
 }
 
-// writes returns what the batch came to, each record once.
+// writes returns each record that the batch changed, once, as it is in the end.
 func (b *batch) writes() []storage.Write {
 	writes := make([]storage.Write, 0, len(b.written.order))
 	for _, ref := range b.written.order {

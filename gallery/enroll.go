@@ -15,10 +15,10 @@ type Quality = storage.Quality
 type Enrolment struct {
 	CropID string
 
-	// StudentID is whose crop it is. Empty says nothing about that: a new crop is
-	// stored without a student, and never matched; one that is enrolled already
-	// stays so (embedding it again, say with another model, does not undo it:
-	// that is [Gallery.AssignCrop]'s).
+	// StudentID is the student on the crop. Empty leaves that as it is: a new crop
+	// is stored without a student, and never matched; an enrolled crop keeps its
+	// student, also when it is embedded again, say with another model.
+	// ([Gallery.AssignCrop] takes a crop away from its student.)
 	StudentID string
 
 	Groups         []string // to add to the student's; not used without a StudentID
@@ -27,30 +27,33 @@ type Enrolment struct {
 	AllowDuplicate bool // enrol even where another student's crop looks like the same person
 }
 
-// Enrolled is what an [Enrolment] came to.
+// Enrolled is the result of an [Enrolment].
 type Enrolled struct {
 	Crop      storage.Crop
 	Student   storage.Student // whose the crop is; zero when nobody's
 	Replaced  bool            // an embedding of this crop and model was there before
 	Corrected bool            // an earlier correction stands, against the StudentID given
-	Resembles Candidate       // of another student, whom the face could be taken for; zero: of none, or it was not looked for
+	Resembles Candidate       // another student, whom the face could be taken for; zero: there is none, or nobody looked for one
 	Warnings  []string        // WarningOtherRecipe, …
 	Seq       uint64          // sequence number of the change
 }
 
-// Enroll stores an embedding, in place of the one that the crop had under the
-// model, and enrols the crop under the student, who comes into being if new. A
-// crop of another student moves, unless a correction put it there. When Enroll
-// returns, the crop is on disk and searchable. Doing it again changes but the times.
+// Enroll stores an embedding and enrols the crop under the student. The embedding
+// replaces the one that the crop had under the model. A student that does not exist
+// is created. A crop of another student moves, unless a correction put it there.
+// When Enroll returns, the crop is on disk and searchable. Doing it again changes
+// only the times.
 //
 // The first embedding of a gallery chooses its model, where the settings name none.
 //
 // The errors are ErrInvalidID, ErrInvalidModel, ErrInvalidVector, a
 // *DuplicateError, a *DigestError, those of [Options.Models], ErrReadOnly,
-// ErrUnavailable and ErrClosed; but for ErrUnavailable nothing was stored. The
-// duplicate check is left out for a crop that was corrected (a person has looked
-// at it), and where the same vector is enrolled under the same student already, so
-// that an import can be repeated.
+// ErrUnavailable and ErrClosed. Nothing was stored, except perhaps after
+// ErrUnavailable.
+//
+// A crop that was corrected is not checked for duplicates (a person has looked at
+// it), nor is a vector that is enrolled under the same student already, so that an
+// import can be repeated.
 func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err := e.check(); err != nil {
 		return Enrolled{}, err
@@ -74,7 +77,8 @@ func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	return d.out, nil
 }
 
-// check checks the request, and brings its ids and groups into the form that is kept.
+// check checks the request, and turns its ids and groups into the form that is
+// stored.
 func (e *Enrolment) check() (err error) {
 	if e.CropID, err = parseID("crop", e.CropID); err != nil {
 		return err
@@ -177,8 +181,9 @@ func (d *enrolDecision) repeats(e *edit, before, crop storage.Crop) (bool, error
 	return len(old) == 1 && slices.Equal(old[0].Vector, d.Embedding.Vector), nil
 }
 
-// lockModel holds an embedding to the model of the gallery's other ones, or makes
-// it the first. It chooses the model for a gallery that has chosen none.
+// lockModel checks that an embedding comes from the same file of the model as the
+// gallery's other ones. The first embedding decides which file that is. If the
+// gallery has chosen no model yet, lockModel chooses this one.
 func (e *edit) lockModel(m Model, recipe string) (storage.Model, error) {
 	locked, ok := lookup[storage.Model](e, modelRef(m.Name))
 	if ok {
@@ -197,8 +202,8 @@ func (e *edit) lockModel(m Model, recipe string) (storage.Model, error) {
 	return locked, nil
 }
 
-// joinGroups adds groups, sorted and checked, to the student's, who comes into
-// being if new, and returns the student.
+// joinGroups adds groups, sorted and checked, to those of the student, and returns
+// the student. It creates a student that does not exist.
 func (e *edit) joinGroups(id string, groups []string) (storage.Student, error) {
 	st, known := lookup[storage.Student](e, studentRef(id))
 	if !known {
@@ -215,8 +220,8 @@ func (e *edit) joinGroups(id string, groups []string) (storage.Student, error) {
 	return st, nil
 }
 
-// bringIn writes embeddings again, as they are: a crop that gets a student becomes
-// searchable by all of them, and memory has only what was written.
+// bringIn writes embeddings again, unchanged. A crop that gets a student must
+// become searchable by all of them, and memory learns vectors only from writes.
 func (e *edit) bringIn(refs []storage.Ref) error {
 	list, err := e.read(refs...)
 	if err != nil {

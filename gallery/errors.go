@@ -31,9 +31,9 @@ var (
 	// finite or not of unit length: whoever made it is at fault.
 	ErrInvalidVector = errors.New("invalid vector")
 
-	// ErrInvalidModel says that the facts about a model contradict themselves:
-	// no name, digest or dimension, or a calibration that does not fall in FMR
-	// or falls in similarity. The catalogue is at fault.
+	// ErrInvalidModel says that the facts about a model are incomplete or wrong:
+	// there is no name, digest or dimension, or the points of the calibration are
+	// out of range or order. The catalogue is at fault.
 	ErrInvalidModel = errors.New("invalid model")
 
 	// ErrInvalidFPIR says that the wanted false positive identification rate is
@@ -44,9 +44,9 @@ var (
 	// margin: the request is at fault.
 	ErrInvalidSettings = errors.New("invalid settings")
 
-	// ErrEmptyScope says that the scope names groups or students, and none of
-	// them has an embedding under the model: enrol them, or correct the scope.
-	// It is no verdict, since a misspelt group must not pass for a stranger.
+	// ErrEmptyScope says that the scope names groups or students, and none of them
+	// has an embedding under the model: enrol them, or correct the scope. It is an
+	// error and no verdict, because a misspelt group must not look like a stranger.
 	ErrEmptyScope = errors.New("nobody in scope is enrolled")
 
 	// ErrReadOnly is [storage.ErrReadOnly]: the gallery answers, but takes no
@@ -54,8 +54,8 @@ var (
 	ErrReadOnly = storage.ErrReadOnly
 
 	// ErrUnavailable says that the gallery cannot answer for the moment; retry in a
-	// second. A change that was under way may be stored or not: look, or make it
-	// again, which does no harm.
+	// second. A change that was under way may or may not be stored: look, or make
+	// it again, which does no harm.
 	ErrUnavailable = errors.New("gallery is unavailable")
 
 	// ErrGalleryNotFound says that the server has no gallery of this id: tell the
@@ -80,10 +80,10 @@ func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("the face is enrolled under student %q (similarity %.3f)", e.StudentID, e.Similarity)
 }
 
-// A DigestError refuses a vector that another file of the model made than the
-// vectors of the gallery: the two do not compare, even where the dimension is
-// the same. Serve the file that the gallery was built with, or give the new one
-// a name of its own and embed the crops again.
+// A DigestError refuses a vector that was made with another file of the model than
+// the gallery's vectors. The two cannot be compared, even if the dimension is the
+// same. Serve the file that the gallery was built with, or give the new one a name
+// of its own and embed the crops again.
 type DigestError struct {
 	Model         string
 	Have          string // SHA-256 in hex of the file behind the gallery's vectors

@@ -15,9 +15,9 @@ import (
 // DefaultGallery is the gallery of calls that name none.
 const DefaultGallery = "default"
 
-// Galleries are the galleries of a server. One is loaded when it is first used, and
-// may leave memory when it is not in use and others need the room. It is safe for
-// concurrent use.
+// Galleries are the galleries of a server. A gallery is loaded when it is first
+// used. It may leave memory when nobody uses it and others need the room. It is
+// safe for concurrent use.
 type Galleries struct {
 	store  *storage.Store
 	own    *storage.Partition // the server's: the list of galleries
@@ -34,7 +34,7 @@ type Galleries struct {
 // entry is a gallery of the list.
 type entry struct {
 	id    string
-	users int      // calls that hold it, and its load
+	users int      // calls that use it, and its load
 	used  uint64   // when it was last taken or given back
 	load  *loading // nil: not in memory
 	bytes int64    // of memory, when it was last given back; 0 without a budget
@@ -47,9 +47,9 @@ type loading struct {
 	err     error
 }
 
-// OpenGalleries opens the galleries of a store, which nobody else must write to.
-// It makes the default one if there is none, and loads none. Budget is how many
-// bytes of memory the galleries may take before those that nobody uses leave it; 0:
+// OpenGalleries opens the galleries of a store. Nobody else may write to the store.
+// It makes the default gallery if there is none, and loads no gallery. Budget is in
+// bytes: when the galleries take more memory, those that nobody uses leave it; 0:
 // no limit.
 func OpenGalleries(ctx context.Context, store *storage.Store, opts Options, budget int64) (*Galleries, error) {
 	opts, err := opts.withDefaults()
@@ -72,8 +72,8 @@ func OpenGalleries(ctx context.Context, store *storage.Store, opts Options, budg
 	return s, nil
 }
 
-// readList takes over the list of galleries as it is on disk, and returns the number
-// of its last change.
+// readList reads the list of galleries from disk, and returns the number of its
+// last change.
 // REQUIRES: mu is held, or nobody else has s yet.
 func (s *Galleries) readList(ctx context.Context) (seq uint64, err error) {
 	if seq, err = s.own.Sequence(ctx); err != nil {
@@ -91,8 +91,8 @@ func (s *Galleries) readList(ctx context.Context) (seq uint64, err error) {
 }
 
 // Create makes an empty gallery with the settings [Options.New]. The errors are
-// ErrInvalidID, ErrGalleryExists, ErrReadOnly, ErrUnavailable (it may have been made
-// or not: ask again) and ErrClosed.
+// ErrInvalidID, ErrGalleryExists, ErrReadOnly, ErrUnavailable (it may or may not
+// have been made: try again) and ErrClosed.
 func (s *Galleries) Create(ctx context.Context, id string) error {
 	id, err := parseID("gallery", id)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Galleries) Create(ctx context.Context, id string) error {
 	if s.closed {
 		return ErrClosed
 	}
-	// Anew, since nobody knows what the last one has stored if it failed.
+	// Read it again: nobody knows what an earlier Create has stored if it failed.
 	seq, err := s.readList(ctx)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *Galleries) Create(ctx context.Context, id string) error {
 		return fmt.Errorf("make gallery %q: %w", id, err)
 	case err != nil:
 		s.opts.Logger.Error("making a gallery failed", "gallery", id, "error", err)
-		return fmt.Errorf("make gallery %q: %w: it may have been made or not: ask again", id, ErrUnavailable)
+		return fmt.Errorf("make gallery %q: %w: it may or may not have been made: try again", id, ErrUnavailable)
 	}
 	s.known[id] = &entry{id: id}
 	return nil
@@ -138,11 +138,11 @@ func (s *Galleries) List() []string {
 // full, ErrClosed; or nil.
 func (s *Galleries) Writable() error { return s.store.Writable() }
 
-// Overview is what of a gallery can be told without loading it.
+// Overview is what can be told about a gallery without loading it.
 type Overview struct {
 	ID       string
 	Settings Settings
-	Recipe   string // that its embeddings under the model of the settings are expected to be made by; "": there are none
+	Recipe   string // that is expected under the model of the settings; "": there is none
 }
 
 // Overview returns all galleries, by id.
@@ -159,7 +159,7 @@ func (s *Galleries) Overview(ctx context.Context) ([]Overview, error) {
 }
 
 func (s *Galleries) overview(ctx context.Context, id string) (Overview, error) {
-	o := Overview{ID: id, Settings: s.opts.New} // of one that was never loaded
+	o := Overview{ID: id, Settings: s.opts.New} // of a gallery that was never loaded
 	partition, err := s.store.Partition(id)
 	if err != nil {
 		return o, err
@@ -178,9 +178,9 @@ func (s *Galleries) overview(ctx context.Context, id string) (Overview, error) {
 	return o, err
 }
 
-// Use returns a gallery, which stays in memory until release is called, once. The
-// first use loads it, and others wait for that. The errors are ErrGalleryNotFound,
-// ErrClosed, those of [Open] and ctx's.
+// Use returns a gallery. It stays in memory until release is called, which must be
+// done once. The first use loads the gallery, and others wait for that. The errors
+// are ErrGalleryNotFound, ErrClosed, those of [Open] and ctx's.
 func (s *Galleries) Use(ctx context.Context, id string) (g *Gallery, release func(), err error) {
 	if id, err = parseID("gallery", id); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrGalleryNotFound, err)
@@ -203,7 +203,8 @@ func (s *Galleries) Use(ctx context.Context, id string) (g *Gallery, release fun
 	return l.gallery, release, nil
 }
 
-// take makes the caller a user of the gallery, and has it loaded.
+// take makes the caller a user of the gallery, and starts the load if there is
+// none.
 func (s *Galleries) take(id string) (*entry, *loading, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,7 +230,8 @@ func (s *Galleries) touch(e *entry) {
 	e.used = s.clock
 }
 
-// load loads a gallery. Those who wait for it may give up; it goes on for the next.
+// load loads a gallery. A caller that waits for it may give up; the load goes on
+// for the next one.
 func (s *Galleries) load(e *entry, l *loading) {
 	defer s.giveBack(e)
 	defer close(l.done)
@@ -246,7 +248,7 @@ func (s *Galleries) load(e *entry, l *loading) {
 	}
 }
 
-// giveBack ends a use, and makes room where the budget asks for it.
+// giveBack ends a use, and evicts idle galleries while the budget is exceeded.
 func (s *Galleries) giveBack(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -278,8 +280,9 @@ func (s *Galleries) idle() *entry {
 	return oldest
 }
 
-// evict takes a gallery that nobody uses out of memory. Its writer is idle, so that
-// closing takes no time, and the gallery cannot be loaded again before it is closed.
+// evict takes a gallery that nobody uses out of memory. Its writer is idle, so
+// closing takes no time. Nobody can load the gallery again before it is closed,
+// since mu is held.
 func (s *Galleries) evict(e *entry) {
 	if err := e.load.gallery.Close(); err != nil {
 		s.opts.Logger.Error("a gallery was closed twice", "error", err)
@@ -315,8 +318,8 @@ func (l *loading) ready() bool {
 	}
 }
 
-// Close lets no further call in, waits for the edits that are under way, and closes
-// the galleries; not the store. A second Close returns ErrClosed.
+// Close refuses further calls, waits for the edits that are under way, and closes
+// the galleries, but not the store. A second Close returns ErrClosed.
 func (s *Galleries) Close() error {
 	s.mu.Lock()
 	closed := s.closed

@@ -11,16 +11,16 @@
 // # How one enrolment travels
 //
 // Enroll (enroll.go) hands a decision to the writer (writer.go), which runs it on
-// an edit (edit.go): it finds records in memory and puts others. The writer
-// brings the edits that wait to disk in one commit, and then applies the same
-// records to memory (memory.go), where searches find them (search.go). The start
-// (load.go) applies what is stored in the same way. No rule is
-// written twice: apply says what a record means in memory, and its edit says when it
-// is written.
+// an edit (edit.go): it reads records from memory and puts new ones. The writer
+// stores all waiting edits in one commit. Then it applies the same records to
+// memory (memory.go), where searches find them (search.go). The start (load.go)
+// applies what is stored in the same way. No rule is written twice: apply says what
+// a record means in memory, and an edit says when the record is written.
 //
-// Read on by question: what a verdict rests on is in verdict.go and threshold.go;
-// when an enrolment is refused as a duplicate, in duplicate.go; whose a vector is, in
-// people.go; how the vectors of a model lie in its index, in space.go.
+// Where to read on: verdict.go and threshold.go say how a verdict is made;
+// duplicate.go, when an enrolment is refused as a duplicate; people.go, which
+// student and crop a vector belongs to; space.go, how the vectors of a model lie in
+// its index.
 //
 // Two promises hold for every change: nothing is acknowledged before it is on
 // disk, and nothing is searchable before it is on disk. A search sees each change
@@ -44,13 +44,13 @@ const DefaultEngine = "exact"
 
 // Options configure galleries. Models is needed; the rest has good defaults.
 type Options struct {
-	// Models returns what verdicts need to know of a model by its name. It is asked
-	// with every call, so it should be quick; its errors become those of the calls.
-	// It must be safe for concurrent use.
+	// Models returns what verdicts need to know of a model by its name. Every call
+	// asks it, so it should be quick; the call returns its errors. It must be safe
+	// for concurrent use.
 	Models func(name string) (Model, error)
 
 	// New are the settings that a gallery made from now on starts with. An FPIR or
-	// a margin of 0 is the default one; a negative margin is none.
+	// a margin of 0 means the default; a negative margin means none.
 	New Settings
 
 	// Engine is the name of the index engine, one of index.Engines. Default:
@@ -72,9 +72,10 @@ type Gallery struct {
 	closing sync.Once
 }
 
-// Open loads the gallery of a partition, which nobody else must write to while it
-// is open. An empty partition becomes an empty gallery with the settings
-// [Options.New]. The errors are those of the options and of storage, and ctx's.
+// Open loads the gallery of a partition. Nobody else may write to the partition
+// while the gallery is open. An empty partition becomes an empty gallery with the
+// settings [Options.New]. The errors are those of the options and of storage, and
+// ctx's.
 func Open(ctx context.Context, partition *storage.Partition, opts Options) (*Gallery, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -83,8 +84,8 @@ func Open(ctx context.Context, partition *storage.Partition, opts Options) (*Gal
 	return openPartition(ctx, partition, opts)
 }
 
-// openPartition is Open with options of which every field is set. (To set them twice would
-// take a margin of none for the default one.)
+// openPartition is Open with options that have every field set. (Setting defaults
+// twice would turn a margin of none into the default one.)
 func openPartition(ctx context.Context, partition *storage.Partition, opts Options) (*Gallery, error) {
 	g := &Gallery{opts: opts}
 	var err error
@@ -117,8 +118,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, err
 }
 
-// Close waits for the edits that are under way, and lets no further call in: they
-// return ErrClosed, and so does a second Close. It does not close the store.
+// Close waits for the edits that are under way. Later calls return ErrClosed, and
+// so does a second Close. It does not close the store.
 func (g *Gallery) Close() error {
 	err := ErrClosed
 	g.closing.Do(func() {

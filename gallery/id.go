@@ -12,14 +12,15 @@ import (
 )
 
 // MaxGroups is how many groups a student may be in: far above a timetable, and a
-// bound on what repeated enrolments can heap onto one record.
+// bound on what repeated enrolments can add to one record.
 const MaxGroups = 1000
 
-// parseID returns an id as the gallery keeps it, in NFC: the same name may come in other bytes
-// from another keyboard or file system, and is one name. It returns ErrInvalidID unless the id
-// is well formed. What names the kind of id. The id itself is not repeated: it may be anything.
+// parseID returns an id as the gallery keeps it, in NFC: another keyboard or file
+// system may write the same name in other bytes. It returns ErrInvalidID unless the
+// id is well formed. What names the kind of id. The error does not repeat the id,
+// which may hold anything.
 //
-// Every exported call parses the ids that it is given, and those alone.
+// Every exported call parses the ids that its caller gives, and no other ids.
 func parseID(what, id string) (string, error) {
 	if !utf8.ValidString(id) {
 		return "", fmt.Errorf("%w: %s id is not UTF-8", ErrInvalidID, what)
@@ -61,14 +62,15 @@ func parseIDs(what string, ids []string) ([]string, error) {
 	return parsed, nil
 }
 
-// Persian names and those of India are not written rightly without these two, inside of a word.
+// Persian and Indian names need these two inside a word.
 const (
 	nonJoiner = '\u200c'
 	joiner    = '\u200d'
 )
 
-// invisible says whether an id looks the same without r, so that two students could not be told
-// apart. Selectors of variants are not among these: Japanese names need them.
+// invisible reports whether an id looks the same without r. Nobody could tell two
+// such students apart. Variation selectors do not count as invisible: Japanese
+// names need them.
 func invisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r) ||
 		unicode.In(r, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) ||

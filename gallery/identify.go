@@ -45,14 +45,14 @@ type Identification struct {
 	Warnings   []string    // WarningOtherModel, …
 }
 
-// Identify says whose face a probe is. The errors are ErrInvalidModel,
-// ErrInvalidVector, ErrInvalidFPIR, ErrInvalidID (in the scope), ErrEmptyScope,
-// a *DigestError, those of [Options.Models], ErrUnavailable and ErrClosed.
+// Identify says whose face a probe shows. The errors are ErrInvalidModel,
+// ErrInvalidVector, ErrInvalidFPIR, ErrInvalidID (in the scope), ErrEmptyScope, a
+// *DigestError, those of [Options.Models], ErrUnavailable and ErrClosed.
 func (g *Gallery) Identify(ctx context.Context, p Probe) (Identification, error) {
 	return g.identify(ctx, p, "")
 }
 
-// identify says whose face a probe is, leaving a crop out; "": none.
+// identify is [Gallery.Identify] without one crop; "": with all of them.
 func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Identification, error) {
 	scope, err := parseSearch(p.Scope, p.FPIR)
 	if err != nil {
@@ -117,8 +117,8 @@ func (id *Identification) answer(ranked []Candidate, wanted int, margin float32)
 	}
 }
 
-// parseSearch checks what all searches are asked with, and returns the scope in the form that
-// ids are kept in.
+// parseSearch checks what every search is given, and returns the scope with its ids
+// as the gallery keeps them.
 func parseSearch(sc Scope, fpir float64) (Scope, error) {
 	if fpir != 0 {
 		if err := checkFPIR(fpir); err != nil {
@@ -128,10 +128,10 @@ func parseSearch(sc Scope, fpir float64) (Scope, error) {
 	return sc.parse()
 }
 
-// IdentifyCrop says whose face a stored crop is, by its embedding under the model
-// that the probe's Embedding names, of which no more is used. The crop is not
-// compared with itself. Besides the errors of [Gallery.Identify] there are
-// ErrCropNotFound and ErrNoEmbedding.
+// IdentifyCrop says whose face a stored crop shows. It takes the crop's stored
+// embedding under the model that p.Embedding names; the rest of p.Embedding is not
+// used. The crop is not compared with itself. Besides the errors of
+// [Gallery.Identify] there are ErrCropNotFound and ErrNoEmbedding.
 func (g *Gallery) IdentifyCrop(ctx context.Context, cropID string, p Probe) (Identification, error) {
 	cropID, err := parseID("crop", cropID)
 	if err != nil {

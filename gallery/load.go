@@ -15,7 +15,7 @@ const loadBatch = 4096
 //
 // A record that does not fit is left out and logged, so that one bad record does
 // not keep a school from checking in; CheckConsistency names each of them. A record
-// that cannot be read ends it.
+// that cannot be read ends the load with an error.
 func load(ctx context.Context, partition *storage.Partition, opts *Options) (*memory, error) {
 	start := time.Now()
 	seq, err := partition.Sequence(ctx)
@@ -35,7 +35,7 @@ func load(ctx context.Context, partition *storage.Partition, opts *Options) (*me
 	if l.failed != nil {
 		return nil, l.failed
 	}
-	// Applied once more, with nothing: from now on the state is that of seq.
+	// An empty change gives the state its number.
 	if err := m.apply(seq, nil); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ type loader struct {
 // portion is records that are applied, or compared, together.
 type portion struct {
 	writes  []storage.Write
-	vectors []float32 // of the embeddings among them: a record's own is valid until the next one
+	vectors []float32 // copies, of the embeddings among them: a record's own vector is valid until the next record only
 	loaded  int       // embeddings among them
 }
 

@@ -12,13 +12,12 @@ import (
 	"rollcall/storage"
 )
 
-// memory is the gallery as it is searched and decided on: every small record, and
-// the vectors of the enrolled crops in the indexes. It changes in [memory.apply]
-// alone: at the start, after a commit, and in a replay.
+// memory is the gallery that searches and edits read: every small record, and the
+// vectors of the enrolled crops in the indexes. Only [memory.apply] changes it: at
+// the start, after a commit, and in a replay.
 //
-// Whoever holds mu for reading sees one state throughout: each commit is there
-// whole or not at all. The gallery's writer, which alone applies, may read without
-// the lock.
+// Whoever holds mu for reading sees one state: each commit is in it whole or not at
+// all. Only the gallery's writer applies, so it may read without the lock.
 type memory struct {
 	engine string // name of the index engine
 
@@ -43,16 +42,17 @@ func newMemory(engine string) *memory {
 	}
 }
 
-// apply takes written records into the state, all at once, with the number of
-// the change that wrote them. Each record is there once at most; apply sorts them.
+// apply takes written records into the state, all at once, with the number of the
+// change that wrote them. Each record is among them at most once; apply sorts them.
 //
-// Vectors first go into the indexes, where nobody owns them yet; then, under the
-// lock, the state moves on; then the vectors that nobody owns any more leave. So
-// the lock is held for microseconds, however long an index takes to insert.
+// First the vectors go into the indexes, where no crop owns them yet. Then, under
+// the lock, the records change. Last, the vectors that have lost their owner leave
+// the indexes. So the lock is held for microseconds, however long an index takes to
+// insert.
 //
 // A record that does not fit (an embedding under a model of another file, a crop
-// whose student is gone) is left out, and the error, which joins them all, names
-// it; what fits is applied all the same.
+// whose student is gone) is left out, and the error names every such record. All
+// others are applied.
 func (m *memory) apply(seq uint64, writes []storage.Write) error {
 	slices.SortStableFunc(writes, func(a, b storage.Write) int { return int(a.Ref.Kind) - int(b.Ref.Kind) })
 	misfits := m.makeSpaces(writes)
@@ -73,7 +73,7 @@ func (m *memory) apply(seq uint64, writes []storage.Write) error {
 
 // arrival is a vector that went into an index and waits for its owner.
 type arrival struct {
-	space *space // nil: none did
+	space *space // nil: the vector is in none
 	id    index.ID
 	owned bool
 }
@@ -97,8 +97,8 @@ func (m *memory) makeSpaces(writes []storage.Write) (misfits []error) {
 	return misfits
 }
 
-// admit puts the vectors of the crops that have a student, once the writes are
-// made, into the indexes. It returns an arrival for each of the writes.
+// admit puts vectors into the indexes: those of crops that have a student once the
+// writes are made. It returns one arrival for each write.
 func (m *memory) admit(writes []storage.Write) ([]arrival, []error) {
 	arrivals := make([]arrival, len(writes))
 	enrolled := make(map[string]bool) // of the crops among the writes
@@ -136,7 +136,8 @@ func (m *memory) admit(writes []storage.Write) ([]arrival, []error) {
 	return arrivals, misfits
 }
 
-// advance moves the state on. A panic leaves it broken, and unlocked.
+// advance changes the state. A panic leaves the state marked as broken, and the
+// lock free.
 func (m *memory) advance(seq uint64, writes []storage.Write, arrivals []arrival) (misfits []error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -160,7 +161,7 @@ func (m *memory) advance(seq uint64, writes []storage.Write, arrivals []arrival)
 	return misfits
 }
 
-// put takes a record over.
+// put puts a record into the state.
 // REQUIRES: mu is held for writing.
 func (m *memory) put(r storage.Record, arrived *arrival) error {
 	switch r := r.(type) {
@@ -178,7 +179,7 @@ func (m *memory) put(r storage.Record, arrived *arrival) error {
 	return nil
 }
 
-// drop forgets a record. What hangs on it goes too: the edits delete that in the
+// drop forgets a record, with what belongs to it: the edits delete that in the
 // same change.
 // REQUIRES: mu is held for writing.
 func (m *memory) drop(ref storage.Ref) {
@@ -194,7 +195,7 @@ func (m *memory) drop(ref storage.Ref) {
 	}
 }
 
-// putModel takes over the record of a model.
+// putModel puts the record of a model into the state.
 func (m *memory) putModel(record storage.Model) error {
 	sp := m.spaces[record.Name]
 	if sp == nil {
@@ -306,7 +307,7 @@ func (m *memory) dropCrop(id string) {
 	}
 }
 
-// putEmbedding takes over an embedding.
+// putEmbedding puts an embedding into the state.
 func (m *memory) putEmbedding(record storage.Embedding, arrived *arrival) error {
 	c, sp := m.crops[record.CropID], m.spaces[record.Model]
 	wrong := ""

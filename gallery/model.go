@@ -9,8 +9,8 @@ import (
 )
 
 // A Model is the facts about a model that verdicts rest on. [Options.Models] gives
-// them; the gallery keeps name, digest and dimension with the first embedding and
-// holds every later one to them.
+// them. The gallery stores name, digest and dimension with the first embedding;
+// every later one must agree with them.
 type Model struct {
 	Name      string
 	Digest    string // SHA-256 of the model's file, in hex
@@ -58,8 +58,8 @@ func (g *Gallery) model(name string) (Model, error) {
 	return m, m.check()
 }
 
-// modelOf returns the model that made an embedding, which it checks. The errors are
-// those of model, ErrInvalidVector and a DigestError.
+// modelOf returns the model that made an embedding, and checks the embedding. The
+// errors are those of model, ErrInvalidVector and a DigestError.
 func (g *Gallery) modelOf(e Embedding) (Model, error) {
 	m, err := g.model(e.Model)
 	if err != nil {
@@ -80,7 +80,7 @@ func (m Model) check() error {
 		return fmt.Errorf("%w %q: a digest and a dimension of 1 to %d are needed", ErrInvalidModel, m.Name, maxDimension)
 	}
 	if !isSimilarity(m.Threshold) {
-		return fmt.Errorf("%w %q: threshold is no similarity", ErrInvalidModel, m.Name)
+		return fmt.Errorf("%w %q: the threshold is not a similarity (-1 to 1)", ErrInvalidModel, m.Name)
 	}
 	for i, c := range m.Calibration {
 		if !(c.FMR > 0 && c.FMR <= 1) || !isSimilarity(c.Similarity) {

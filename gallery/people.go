@@ -13,8 +13,8 @@ import (
 // student is a student in memory.
 type student struct {
 	storage.Student
-	groups []*group // of the record's names
-	crops  []*crop  // that are enrolled under it, in no order
+	groups []*group // that the record names
+	crops  []*crop  // enrolled under it, in no order
 }
 
 // crop is a crop in memory, enrolled or not.
@@ -25,8 +25,8 @@ type crop struct {
 	embeddings []place  // one for each model that embedded it: rarely more than two
 }
 
-// place is where the vector of a crop under one model lies. That of a crop without
-// a student lies nowhere: it is on disk alone.
+// place is where the vector of a crop under one model lies. The vector of a crop
+// without a student is in no index, only on disk.
 type place struct {
 	space   *space
 	id      index.ID
@@ -44,7 +44,8 @@ func (c *crop) place(sp *space) *place {
 	return nil
 }
 
-// vacate takes the vector from the index, once the writer releases it.
+// vacate gives up the vector's place in the index. [space.release] takes the vector
+// out later.
 func (p *place) vacate() {
 	if p.indexed {
 		p.space.owners[p.id] = nil
@@ -90,7 +91,7 @@ func (st *student) places() iter.Seq[*place] {
 	}
 }
 
-// enrol makes the crop the student's. Vectors that are in the indexes move with it;
+// enrol gives the crop to the student. Its vectors in the indexes move with it; the
 // others come with their own records.
 func (c *crop) enrol(st *student) {
 	if c.student == st {
@@ -148,7 +149,7 @@ func (c *crop) forget(sp *space) {
 	c.embeddings = slices.Delete(c.embeddings, i, i+1)
 }
 
-// count takes the vector up among those of its student and of the student's groups.
+// count counts the vector for its student, and adds it to the student's groups.
 func (p *place) count(st *student) {
 	p.space.owned++
 	p.space.recipes[p.recipe]++
@@ -196,10 +197,10 @@ func removeStudent(list []*student, st *student) []*student {
 	return slices.Delete(list, i, i+1)
 }
 
-// searchStudent returns where the student with this id is in a list in the order of
-// ids, or would be.
+// searchStudent returns where the student with this id is, or would be, in a list
+// that is sorted by id.
 func searchStudent(list []*student, id string) (int, bool) {
-	if n := len(list); n > 0 && list[n-1].ID < id { // as they come at the start
+	if n := len(list); n > 0 && list[n-1].ID < id { // the usual case at the start, where students come in order
 		return n, false
 	}
 	return slices.BinarySearchFunc(list, id, func(st *student, id string) int { return strings.Compare(st.ID, id) })

@@ -28,25 +28,27 @@ type Seat struct {
 	Candidates []Candidate // best first, one for each student, at most [DefaultCandidates]
 	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
 
-	near []Candidate // who is above the threshold less the margin, best first
+	near []Candidate // who reaches the threshold less the margin, best first
 }
 
-// RollCall says who is on the crops of one photo, on which everybody is once:
-// each student is assigned to at most one probe and each probe to at most one
-// student. Of all such assignments of students who reach the threshold it takes
-// the one with the greatest sum of similarity above the threshold. (The sum of
-// the bare similarities would rather seat two, one of them barely like the
-// student, than one who certainly is.)
+// RollCall says who is on the crops of one photo. Nobody is on a photo twice, so
+// each student is assigned to at most one probe, and each probe to at most one
+// student. Only students who reach the threshold are assigned. Of all such
+// assignments it takes the one with the greatest sum of similarity above the
+// threshold. (With the sum of plain similarities, two pairs, one of them barely
+// similar, would win over one sure pair.)
 //
-// A seat is a match unless the best assignment in which somebody else sits there,
-// or its student somewhere else, has a sum that is less by no more than the margin:
-// then it is ambiguous, for one of two reasons (see table.go). So a chain or a ring
-// of students who could each sit on the next one's seat is as ambiguous as two are.
+// A seat is ambiguous if another explanation is nearly as good: somebody else sits
+// there, or its student sits somewhere else, and the best such assignment has a sum
+// that is less by less than the margin. These are two reasons (see table.go).
+// Otherwise the seat is a match. So a chain or a ring of students who could each
+// sit on the next one's seat is as ambiguous as two such students.
 //
-// Absent are the students in scope that no probe was assigned to; also those
-// without an embedding under the model, who cannot be recognised, and listed ones
-// that the gallery does not know. All probes are of one model; fpir is as in
-// [Probe]. The search is exact. The errors are those of [Gallery.Identify].
+// Absent are the students in scope that no probe was assigned to. Among them are
+// students without an embedding under the model, who cannot be recognised, and
+// listed students that the gallery does not know. All probes are of one model; fpir
+// is as in [Probe]. The search is exact. The errors are those of
+// [Gallery.Identify].
 func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding, scope Scope, fpir float64) (Roll, error) {
 	scope, err := parseSearch(scope, fpir)
 	if err != nil {
@@ -116,8 +118,9 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 	return roll, nil
 }
 
-// seat looks for a probe's students. Each probe takes the lock by itself, so that
-// a long roll call does not keep changes, and searches behind them, waiting.
+// seat searches for the students of one probe. It holds the lock for this probe
+// only: otherwise changes would wait for a long roll call, and searches would wait
+// behind the changes.
 func (r *Roll) seat(ctx context.Context, g *Gallery, e Embedding, model Model, sc Scope) (Seat, []string, error) {
 	m, release, err := g.read(ctx)
 	if err != nil {

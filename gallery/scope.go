@@ -25,8 +25,8 @@ func (sc Scope) parse() (parsed Scope, err error) {
 	return parsed, err
 }
 
-// empty returns ErrEmptyScope with the names that led nowhere: the first of
-// them, since there may be thousands.
+// empty returns ErrEmptyScope with the first names of the scope: there may be
+// thousands.
 func (sc Scope) empty() error {
 	const most = 3
 	return fmt.Errorf("%w: groups %q, students %q (%d and %d named)", ErrEmptyScope,
@@ -63,7 +63,7 @@ func (m *memory) members(sc Scope) iter.Seq[*student] {
 	}
 }
 
-// roster is a scope under one model: what a search may find. It is valid while
+// roster is a scope under one model: what a search may find. It is valid as long as
 // the lock is held under which it was made.
 type roster struct {
 	space    *space     // nil: nothing is enrolled under the model
@@ -99,8 +99,8 @@ func (m *memory) roster(model Model, sc Scope, excludeCrop string) (roster, erro
 	return r, nil
 }
 
-// restrict makes the roster that of some groups and students. One group alone costs
-// nothing: its vectors are at hand as a set.
+// restrict limits the roster to some groups and students. A single group costs
+// nothing: there is a set of its vectors already.
 func (r *roster) restrict(m *memory, sc Scope) {
 	groups := make([]*group, 0, len(sc.Groups))
 	for _, name := range sc.Groups {
@@ -148,8 +148,8 @@ func (r *roster) restrict(m *memory, sc Scope) {
 	r.vectors = r.allow.Len()
 }
 
-// leaveOut takes the excluded crop from the counts. A search may find it all the
-// same, and passes it over.
+// leaveOut takes the excluded crop out of the counts. A search may still find it,
+// and then skips it.
 func (r *roster) leaveOut() {
 	if r.exclude == nil {
 		return

@@ -10,12 +10,13 @@ import (
 
 const (
 	// firstHits is how many vectors a search asks for at least: mostly enough to
-	// find five students, of whom the first has half a dozen crops. In a small
-	// scope, keeping the best ones is a good part of the search, so not more.
+	// find five students if the first of them has half a dozen crops. It is no
+	// larger, because in a small scope keeping the best hits is a good part of the
+	// work.
 	firstHits = 16
 
-	// moreHits is by how much it asks for more where these belong to too few
-	// students. Each round is a search of its own.
+	// moreHits is the factor by which it asks for more if the hits belong to too
+	// few students. Each round is a new search.
 	moreHits = 4
 )
 
@@ -23,21 +24,21 @@ const (
 var nothing = float32(math.Inf(1))
 
 // rank returns the students of the roster by their best crop's similarity to the
-// vector, best first; of equal similarity the lower student id first. They are
-// at least want students, and at least all who reach the floor, or all there are.
-// Exact says whether that is proved; an approximate engine proves it only when
-// that is demanded. Threshold is the similarity that a match needs.
+// vector, best first; of equal similarity the lower student id first. It returns at
+// least want students, and at least all who reach the floor; if there are fewer, it
+// returns all. Exact says whether that is proved; an approximate engine proves it
+// only if demand is set. Threshold is the similarity that a match needs.
 //
-// Vectors that nobody owns, and the excluded crop's, are passed over.
+// It skips vectors without an owner and that of the excluded crop.
 // REQUIRES: the lock is held, as when the roster was made.
 func (r *roster) rank(vector []float32, want int, floor, threshold float32, demand bool) (ranked []Candidate, exact bool, err error) {
 	if r.space == nil {
 		return nil, true, nil
 	}
 	for k := max(firstHits, want); ; k *= moreHits {
-		// Of everybody, what the engine holds may change during the search: there are
-		// no more hits when it gives fewer than it was asked for, whatever their number
-		// was before.
+		// In a search of everybody the engine may change meanwhile, so its size
+		// says nothing. There are no more hits once it returns fewer than it was
+		// asked for.
 		all := math.MaxInt
 		if r.allow != nil {
 			if all = r.allow.Len(); all == 0 {
@@ -56,9 +57,9 @@ func (r *roster) rank(vector []float32, want int, floor, threshold float32, dema
 	}
 }
 
-// best returns each student's best crop among the hits; of equal ones that of
-// the lower id. It stops, and reports enough, where further hits can change nothing
-// that was asked for: they are worse than all that was wanted.
+// best returns each student's best crop among the hits; of equal ones, that of the
+// lower id. It stops, and reports enough, when the other hits cannot change the
+// answer: they are worse than everything that was asked for.
 func (r *roster) best(hits []index.Hit, want int, floor float32) (ranked []Candidate, enough bool) {
 	ranked = make([]Candidate, 0, min(want, len(hits)))
 	students := make(map[*student]int, want) // places in ranked

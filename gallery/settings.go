@@ -10,19 +10,21 @@ import (
 )
 
 const (
-	// DefaultFPIR takes one stranger in a thousand for a student. At a school's
-	// door strangers are few, so that is a false entry in the register in months.
+	// DefaultFPIR means that one stranger in a thousand is taken for a student. Few
+	// strangers come to a school's door, so the register gets one false entry in
+	// months.
 	DefaultFPIR = 0.001
 
 	// DefaultMargin is how much more similar than any other student the best one
-	// must be for a match: half the standard deviation (0.10) of the similarities of
-	// different people. Measured with mobilefacenet-128 on aligned pictures of 603
-	// people of LFW, all enrolled: of 625 probes it asks a person about one, whose best
-	// student was somebody else; every match was right. At 0.15 it would ask about 11.
+	// must be for a match: half the standard deviation (0.10) of the similarities
+	// of different people. Measured with mobilefacenet-128 on aligned pictures of
+	// 603 people of LFW, all enrolled: one of 625 probes was AMBIGUOUS, and its
+	// best student was the wrong one; every match was right. At 0.15, 11 would be
+	// AMBIGUOUS.
 	DefaultMargin = 0.05
 
-	// MinFPIR is the smallest rate that can be asked for: far below what any
-	// calibration says something about.
+	// MinFPIR is the smallest rate that can be asked for: far below the rates that
+	// any calibration covers.
 	MinFPIR = 1e-9
 
 	// MaxFPIR is the largest: every second stranger gets a name.
@@ -44,7 +46,7 @@ type Settings struct {
 	Margin float32
 }
 
-// withDefaults returns the settings with every field set, or why they are none.
+// withDefaults returns the settings with every field set, or the error of Check.
 func (s Settings) withDefaults() (Settings, error) {
 	if s.FPIR == 0 {
 		s.FPIR = DefaultFPIR
@@ -104,9 +106,9 @@ type SettingsChange struct {
 }
 
 // UpdateSettings changes settings, for all calls that come after it. Choosing a
-// model also takes over the recipe by which this server uses it: embeddings made
-// from then on by it are the expected ones, and those made otherwise are told by
-// [Gallery.Coverage]. The errors are ErrInvalidSettings, ErrInvalidFPIR, those of
+// model also adopts the recipe by which this server uses it. From then on
+// embeddings of this recipe are the expected ones, and [Gallery.Coverage] counts
+// the others. The errors are ErrInvalidSettings, ErrInvalidFPIR, those of
 // [Options.Models], a *DigestError, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) UpdateSettings(ctx context.Context, change SettingsChange) (Settings, error) {
 	var model *Model
@@ -148,8 +150,8 @@ func (g *Gallery) UpdateSettings(ctx context.Context, change SettingsChange) (Se
 	return s, nil
 }
 
-// takeRecipe makes the recipe by which the server uses a model that of the
-// gallery's embeddings under it.
+// takeRecipe makes the server's recipe for a model the one that the gallery expects
+// under it.
 func (e *edit) takeRecipe(m Model) error {
 	locked, ok := lookup[storage.Model](e, modelRef(m.Name))
 	if !ok {
@@ -165,17 +167,17 @@ func (e *edit) takeRecipe(m Model) error {
 	return nil
 }
 
-// Coverage is what of a gallery can be recognised under one model.
+// Coverage is how many crops of a gallery can be recognised under one model.
 type Coverage struct {
 	Model     string // "": the gallery has chosen none yet
-	Recipe    string // of the embeddings that are expected under it; "": there are none yet
+	Recipe    string // that is expected under it; "": nothing is embedded yet
 	Crops     int    // enrolled
 	Without   int    // enrolled crops without an embedding under the model: nobody is recognised by them
 	Otherwise int    // enrolled crops whose embedding under the model was made by another recipe
 }
 
-// Coverage counts what of the gallery can be recognised under a model; "" is the
-// one of the settings. The errors are ErrClosed and ErrUnavailable.
+// Coverage counts the crops that can be recognised under a model; "" is the model
+// of the settings. The errors are ErrClosed and ErrUnavailable.
 func (g *Gallery) Coverage(ctx context.Context, model string) (Coverage, error) {
 	m, release, err := g.read(ctx)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"rollcall/storage"
 )
 
-// space is the vectors of one model. One in the engine that has no owner is either
-// on its way in or on its way out, and not part of the state: that is how a
-// change of several vectors appears at once.
+// space is the vectors of one model. A vector in the engine that has no owner is
+// about to be added or removed, and is not part of the state. So a change of
+// several vectors becomes visible at once.
 type space struct {
 	storage.Model
 	engine   index.Engine
@@ -20,7 +20,7 @@ type space struct {
 	// recipes counts the vectors with an owner by the recipe that made them.
 	recipes map[unique.Handle[string]]int
 
-	// The writer's.
+	// Only the writer uses these.
 	next index.ID   // the first that was never used
 	free []index.ID // that can be used again
 	left []index.ID // of vectors that lost their owner and wait to be taken out
@@ -34,8 +34,8 @@ func newSpace(record storage.Model, engine string) (*space, error) {
 	return &space{Model: record, engine: e, students: make(map[*student]int), recipes: make(map[unique.Handle[string]]int)}, nil
 }
 
-// insert puts vectors into the engine, under IDs that nobody owns. Where one cannot
-// be stored, errs says why, by its place; nil where all are.
+// insert puts vectors into the engine, under IDs that nobody owns. If vector i
+// cannot be stored, errs[i] says why; errs is nil if all are stored.
 func (s *space) insert(vectors [][]float32) (ids []index.ID, errs []error) {
 	ids = make([]index.ID, len(vectors))
 	for i := range ids {
@@ -44,7 +44,7 @@ func (s *space) insert(vectors [][]float32) (ids []index.ID, errs []error) {
 	if s.engine.Add(ids, vectors) == nil {
 		return ids, nil
 	}
-	errs = make([]error, len(vectors)) // none is in: find those that can be
+	errs = make([]error, len(vectors)) // none was stored: try each alone
 	for i := range vectors {
 		if errs[i] = s.engine.Add(ids[i:i+1], vectors[i:i+1]); errs[i] != nil {
 			s.free = append(s.free, ids[i])

@@ -23,15 +23,15 @@ type ModelStats struct {
 	Vectors  int
 	Bytes    int64 // memory that the index holds
 
-	// Recall is the share, 0 to 1, of sampled searches in which approximate search
-	// decided as an exact one. It is known once an approximate engine has answered
-	// some.
+	// Recall is the share, 0 to 1, of sampled searches in which an approximate
+	// search decided like an exact one. It is known once enough searches of an
+	// approximate engine were sampled.
 	Recall      float64
 	RecallKnown bool
 }
 
 // Stats returns the sizes of the gallery; zero while it is closed or unavailable.
-// It is cheap enough for every scrape of a metric.
+// It is cheap enough to call at every scrape of the metrics.
 func (g *Gallery) Stats() Stats {
 	m, release, err := g.read(context.Background())
 	if err != nil {
@@ -59,7 +59,8 @@ func (g *Gallery) Stats() Stats {
 	return s
 }
 
-// recordBytes is about what memory keeps of one student or crop beside its vectors.
+// recordBytes is about how much memory one student or crop takes beside its
+// vectors.
 const recordBytes = 300
 
 // Bytes estimates the memory that the gallery holds, in bytes.

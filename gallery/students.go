@@ -46,7 +46,7 @@ func (g *Gallery) Student(ctx context.Context, id string) (StudentInfo, error) {
 		return StudentInfo{}, err
 	}
 	for _, c := range crops {
-		if c.StudentID == id { // else it left while we read
+		if c.StudentID == id { // else it was moved or deleted while we read
 			info.Crops = append(info.Crops, c)
 		}
 	}
@@ -61,12 +61,12 @@ func (st *student) copy() storage.Student {
 	return record
 }
 
-// Students returns a page of students by id, without their crops: those strictly
-// after the given id ("" for the first page), of the group ("" for all), at most
-// limit of them (0: [DefaultPage]; never more than [MaxPage]). Next is what to
-// give as after for the next page; "" on the last one. Total is how many students
-// there are in the group, with or without crops. The errors are ErrInvalidID,
-// ErrUnavailable and ErrClosed.
+// Students returns a page of students in the order of their ids, without their
+// crops. The page begins with the first id that follows after ("": the first page).
+// Group is the group to list ("": everybody). Limit is the length of the page (0:
+// [DefaultPage]; never more than [MaxPage]). Next is the after of the next page; ""
+// on the last one. Total is how many students the group has, with or without crops.
+// The errors are ErrInvalidID, ErrUnavailable and ErrClosed.
 func (g *Gallery) Students(ctx context.Context, after string, limit int, group string) (page []StudentInfo, next string, total int, err error) {
 	if after, err = parseIfAny("student", after); err != nil {
 		return nil, "", 0, err
@@ -133,14 +133,14 @@ func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string)
 		return StudentInfo{}, fmt.Errorf("update student %q: %w", id, err)
 	}
 	info, err := g.Student(ctx, id)
-	if err != nil { // the change stands, whatever came between
+	if err != nil { // the change is made, whatever happened since
 		return StudentInfo{Student: st}, nil
 	}
 	return info, nil
 }
 
 // DeleteStudent erases a student with all its crops and their embeddings. It
-// returns how many crops that were. The errors are ErrInvalidID,
+// returns how many crops it erased. The errors are ErrInvalidID,
 // ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) DeleteStudent(ctx context.Context, id string) (crops int, err error) {
 	if id, err = parseID("student", id); err != nil {

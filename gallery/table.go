@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// table is a part of a roll call that has nothing to do with the rest: seats, and
-// the students who are near the threshold at one of them.
+// table is a part of a roll call that can be solved alone: some seats, and the
+// students who are near the threshold at one of them. They are near at no seat of
+// another table.
 type table struct {
 	seats    []*Seat
 	students []string
@@ -15,10 +16,11 @@ type table struct {
 }
 
 // far is the gain of a student who is not near the threshold at a seat: less than
-// any similarity can be below it.
+// the gain of any similarity.
 const far = -4
 
-// tables divides the roll into its tables. Seats that nobody is near are at none.
+// tables divides the roll into its tables. A seat that nobody is near is at no
+// table.
 func (r *Roll) tables() []*table {
 	at := make(map[string][]int) // the seats that a student is near
 	for i := range r.Seats {
@@ -67,16 +69,17 @@ func (r *Roll) table(seats []int, students []string) *table {
 	return t
 }
 
-// rival returns by how much the sum is less in the best assignment that explains
-// the seat otherwise, and how: with somebody else there, who may be below the
-// threshold by the margin, or with its student elsewhere.
+// rival looks for the best assignment that explains the seat in another way:
+// somebody else sits there, or its student sits elsewhere. That pair may be below
+// the threshold by the margin. It returns by how much the sum is less, and which of
+// the two ways it is.
 func (t *table) rival(seat int) (loss float32, reason string) {
 	student, _ := slices.BinarySearch(t.students, t.seats[seat].Assigned)
 	sum := t.sum(t.gain)
 
-	// An empty seat explains nothing: it counts as one whose student is below the
-	// threshold by the margin. All gains of the seat are raised by that, and none is
-	// negative then.
+	// An empty seat explains nothing, so it counts like a seat whose student is
+	// below the threshold by the margin. To get that, all gains of the seat are
+	// raised by the margin, so that none is negative, and the sum is lowered by it.
 	other := t.without(seat, student)
 	for j, g := range t.gain[seat] {
 		if j != student && g > far {

@@ -5,23 +5,23 @@ import "math"
 // The threshold follows from how often a search may be wrong. In the terms of
 // ISO/IEC 19795-1: FMR is the share of comparisons of two different people that
 // pass for a match; FPIR is the share of searches by people who are not enrolled
-// that return somebody. A stranger whose probe is compared with N crops fails to
-// be mistaken N times over, which for independent comparisons gives
+// that return somebody. A stranger is compared with N crops, and is taken for
+// nobody if every comparison fails. If comparisons are independent, this gives
 //
 //	1 - FPIR = (1 - FMR)^N    =>    FMR = 1 - (1 - FPIR)^(1/N)
 //
-// (Grother and Phillips, "Models of large population recognition performance",
-// CVPR 2004, discuss how good the approximation is.) N counts crops, not
-// students, although a student's crops resemble each other, so that several
-// count for less than their number. Measured with mobilefacenet-128 on 2,500
-// aligned pictures of 603 people of LFW, 4.1 crops a student: the rate aimed at
-// was 0.1 %; with N the students it came to 0.3 to 0.5 % (scopes of 30 to 300),
-// with N the crops to 0.07 to 0.12 %. (An experiment: no command prints it, since
+// (Grother and Phillips, "Models of large population recognition performance", CVPR
+// 2004, discuss how good the approximation is.) N counts crops, not students. A
+// student's crops resemble each other, so several count for less than their number,
+// but counting students is worse. Measured with mobilefacenet-128 on 2,500 aligned
+// pictures of 603 people of LFW, 4.1 crops a student, for an FPIR of 0.1 %: with
+// the number of students as N the rate was 0.3 to 0.5 % (scopes of 30 to 300), with
+// the number of crops 0.07 to 0.12 %. (An experiment: no command prints it, since
 // "bench accuracy" enrols one crop a student.)
 
-// duplicateCeiling keeps the duplicate threshold from being extrapolated to
-// where not even the same picture would be found: rounding takes a few
-// millionths off its similarity with itself, saving it again somewhat more.
+// duplicateCeiling is the greatest duplicate threshold. Extrapolation could give
+// one that not even the same picture reaches: rounding takes a few millionths off
+// its similarity with itself, and saving the picture again takes somewhat more.
 const duplicateCeiling = 0.99
 
 // threshold returns the similarity that a match needs in a search over n crops
@@ -36,13 +36,13 @@ func (m Model) threshold(n int, fpir float64) float32 {
 	return m.similarityAt(fmr)
 }
 
-// duplicateThreshold returns the similarity at which a face that is to be
-// enrolled is taken for that of one of n crops of others (at least one). With a
-// calibration it is where a stranger is refused with the chance fpir: n
-// comparisons with the FMR of fpir/n, which is never less strict than the
-// threshold of a match among n. Without one it is halfway between the published
-// threshold and 1, for the published one is about single comparisons, and would
-// refuse siblings, and strangers too in a large gallery.
+// duplicateThreshold returns the similarity from which on a new face is taken for a
+// duplicate of one of n crops of others (at least one). With a calibration, a
+// stranger is refused with the probability fpir: each of n comparisons has the FMR
+// fpir/n. This is never less strict than the threshold of a match among n crops.
+// Without a calibration it is halfway between the published threshold and 1. The
+// published one is for single comparisons: it would refuse siblings, and strangers
+// too in a large gallery.
 func (m Model) duplicateThreshold(n int, fpir float64) float32 {
 	t := (m.Threshold + 1) / 2
 	if len(m.Calibration) > 0 {

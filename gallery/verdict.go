@@ -12,8 +12,8 @@ const (
 	// Match: one student reaches the threshold, and no other comes within the
 	// margin.
 	Match
-	// Ambiguous: the best student reaches the threshold, but another is closer
-	// to it than the margin: ask a person.
+	// Ambiguous: the best student reaches the threshold, but another student comes
+	// within the margin: ask a person.
 	Ambiguous
 )
 
@@ -48,7 +48,8 @@ const (
 
 	// WarningOtherRecipe: the gallery's embeddings under the model were made in
 	// another way (another locator, another version of the alignment), and compare
-	// less well. Embed the crops again, or choose the model again where that is meant.
+	// less well. Embed the crops again, or choose the model again if the new way is
+	// the right one.
 	WarningOtherRecipe = "OTHER_RECIPE"
 )
 
@@ -64,10 +65,10 @@ func (m *memory) warnings(model, recipe string) []string {
 	return list
 }
 
-// judge returns the verdict on students' scores, best first, and its reason when
-// it is no match. The runner-up need not reach the threshold itself to make the
-// best one ambiguous: being within the margin of a score that does, it misses it
-// by less than the margin, and that little does not tell two people apart.
+// judge returns the verdict on students' scores, best first, and its reason when it
+// is no match. A runner-up within the margin makes the best one ambiguous even if
+// it is below the threshold itself: so small a difference does not tell two people
+// apart.
 func judge(ranked []Candidate, threshold, margin float32) (Verdict, string) {
 	switch {
 	case len(ranked) == 0:

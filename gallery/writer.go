@@ -13,17 +13,17 @@ import (
 )
 
 // writer makes the edits of a gallery, one after the other, in a goroutine of its
-// own. All edits that wait when it turns to them are one commit: they are decided
-// in memory, go to disk with one sync, and then become searchable together. While
-// the disk is at work, the next ones gather.
+// own. All edits that wait at the same time become one commit: they are decided in
+// memory, go to disk with one sync, and then become searchable together. While the
+// disk is at work, the next ones gather.
 //
-// It is the one that changes the memory: after each commit, and anew from what is
-// stored where it cannot trust it any more.
+// Only the writer changes the memory. It applies each commit, and loads everything
+// again when it cannot trust the memory any more.
 type writer struct {
 	partition *storage.Partition
 	opts      *Options
 	memory    atomic.Pointer[memory] // nil while it is being loaded again
-	recent    recentVectors          // the goroutine's
+	recent    recentVectors          // only the goroutine uses it
 
 	requests chan *request
 	stop     chan struct{} // closed by the gallery's Close
@@ -76,11 +76,13 @@ func newWriter(ctx context.Context, partition *storage.Partition, opts *Options)
 }
 
 // do makes one edit. Cause names it in the log: "enrol". Decide reads and writes
-// through the edit; its error, or its panic, ends the edit without a trace, and no
-// other one with it. It may be called at any time until do returns, never after.
+// through the edit. If it returns an error or panics, nothing of the edit is
+// stored, and the other edits go on. It may be called at any time until do returns,
+// never after.
 //
 // When do returns without an error, the edit is on disk and searchable, and seq is
-// the number of its change. Ctx counts until the edit's turn has come.
+// the number of its change. Ctx can stop the edit until its turn has come, and not
+// after.
 func (w *writer) do(ctx context.Context, cause string, decide func(*edit) error) (seq uint64, err error) {
 	r := &request{ctx: ctx, cause: cause, decide: decide, done: make(chan struct{})}
 	select {
@@ -145,7 +147,7 @@ func (w *writer) commit(requests []*request) {
 			r.answer(m.seq, err)
 			continue
 		}
-		// A refusal waits too: it may rest on an edit before it, which is not on
+		// A refusal waits too: an earlier edit may be its reason, and is not on
 		// disk yet.
 		r.err = err
 		if err == nil {
@@ -155,7 +157,7 @@ func (w *writer) commit(requests []*request) {
 	}
 	err := w.store(b)
 	if errors.Is(err, storage.ErrReadOnly) && len(b.changes) > 1 {
-		// Alone, the deletions among them may be stored on a disk that is nearly full.
+		// A disk that is nearly full still takes deletions, if they come alone.
 		for _, r := range waiting {
 			w.commit([]*request{r})
 		}
@@ -194,16 +196,17 @@ func (w *writer) store(b *batch) error {
 		return nil
 	}
 	m := b.memory
-	// Not the callers' contexts: an edit of one must not end with another's.
+	// No caller's context: if one caller gives up, the edits of the others must go
+	// on.
 	err := w.partition.Commit(context.Background(), m.seq, b.changes)
 	switch {
 	case errors.Is(err, storage.ErrReadOnly), errors.Is(err, storage.ErrInvalidID):
 		return err // nothing was stored
 	case err != nil:
-		// Whether it was stored, only the disk knows.
+		// Only the disk knows whether it was stored.
 		w.opts.Logger.Error("a change failed: the gallery is loaded again", "error", err)
 		w.reload()
-		return fmt.Errorf("%w: a change failed, and may be stored or not: ask, or make it again", ErrUnavailable)
+		return fmt.Errorf("%w: a change failed, and may or may not be stored: look, or make it again", ErrUnavailable)
 	}
 	writes := b.writes()
 	if err := w.applied(m, m.seq+uint64(len(b.changes)), writes); err != nil {
@@ -229,12 +232,12 @@ func (w *writer) applied(m *memory, seq uint64, writes []storage.Write) (err err
 	return nil
 }
 
-// reload drops the gallery from memory and loads it anew. Where that fails the
-// gallery answers errReloading, and the writer tries again.
+// reload drops the gallery from memory and loads it again. If that fails, the
+// gallery answers errReloading, and the writer tries again later.
 func (w *writer) reload() bool {
 	w.memory.Store(nil)
 	if err := w.load(context.Background()); err != nil {
-		w.opts.Logger.Error("the gallery cannot be loaded: it answers nothing until it can", "error", err)
+		w.opts.Logger.Error("the gallery cannot be loaded: calls are refused until it can", "error", err)
 		return false
 	}
 	return true
@@ -246,7 +249,8 @@ func (w *writer) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// For a search that began before this moment, there is nothing to remember.
+	// Earlier vectors are forgotten: a search that began before this moment is made
+	// again.
 	w.recent = recentVectors{forgotten: m.seq}
 	w.memory.Store(m)
 	return nil
