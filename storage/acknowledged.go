@@ -14,12 +14,12 @@ import (
 )
 
 // acknowledgedFile lies beside Pebble's files and says how many changes were
-// acknowledged. Pebble holds the same number, in the batch of every commit: when
-// it says less than the file, its log lost its end, which Pebble alone cannot
-// tell from a log that ended there.
+// acknowledged. Pebble holds the same number, in the batch of every commit. If
+// Pebble's number is smaller than the file's, its log has lost its end. Pebble
+// alone cannot see that: to it, the log just ends there.
 //
-// The file is written without a sync, once a commit is on disk: what it says
-// after a loss of power is true, and perhaps less than could be said.
+// The file is written without a sync, after a commit is on disk. So after a
+// power failure its number may be too small, but never too large.
 const acknowledgedFile = "acknowledged"
 
 // acknowledgedSize is the size of the file in bytes: the number in decimal
@@ -38,11 +38,11 @@ type acknowledged struct {
 	mu      sync.Mutex // guards what follows
 	file    vfs.File
 	written uint64
-	failed  bool // the last write did: it is logged once
+	failed  bool // the last write failed: this is logged only once
 }
 
-// checkAcknowledged compares the file in dir with the store. It is ErrLost when the
-// file says more, unless that is accepted.
+// checkAcknowledged compares the file in dir with the store. It returns
+// ErrLost if the file's number is larger, unless the loss is accepted.
 func checkAcknowledged(db *pebble.DB, fsys vfs.FS, dir string, opts Options) error {
 	number, _, err := meta(db, metaNumber)
 	if err != nil {
@@ -52,41 +52,41 @@ func checkAcknowledged(db *pebble.DB, fsys vfs.FS, dir string, opts Options) err
 	switch {
 	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF)) && number == 0: // a new store
 	case err != nil:
-		opts.Logger.Warn("whether acknowledged changes are missing is not known: the file that counts them is not readable",
+		opts.Logger.Warn("the file that counts acknowledged changes cannot be read: nobody can tell whether some are missing",
 			"file", acknowledgedFile, "error", err)
 	case said > number && !opts.AcceptLoss:
-		return fmt.Errorf("%w: %s, as Pebble's log was lost or damaged; "+
-			"restore a backup, or go on with what is there: serve --accept-loss", ErrLost, missing(number+1, said))
+		return fmt.Errorf("%w: %s, because Pebble's log was lost or damaged; "+
+			"restore a backup, or go on with what is left: serve --accept-loss", ErrLost, missing(number+1, said))
 	case said > number:
 		opts.Logger.Error("going on without changes that were acknowledged", "reason", missing(number+1, said))
 	}
 	return nil
 }
 
-// refuseRemains returns ErrCorrupt for a folder that Pebble takes for a new one,
-// though changes were acknowledged in it: Pebble would delete the tables that are
-// left.
+// refuseRemains returns ErrCorrupt for a folder that Pebble takes for a new
+// one although changes were acknowledged in it. Pebble would delete the tables
+// that are left.
 func refuseRemains(fsys vfs.FS, dir string) error {
 	said, err := saidAcknowledged(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && said == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: the folder has lost files by which Pebble finds the others (marker.manifest.*), "+
-		"though changes were acknowledged in it; restore a backup", ErrCorrupt)
+	return fmt.Errorf("%w: the folder has lost the files by which Pebble finds the others (marker.manifest.*), "+
+		"but changes were acknowledged in it; restore a backup", ErrCorrupt)
 }
 
 // saidAcknowledged returns what the file in dir says.
 func saidAcknowledged(fsys vfs.FS, dir string) (n uint64, err error) {
 	file, err := fsys.Open(fsys.PathJoin(dir, acknowledgedFile))
-	if err != nil { // wrapped, since a log would print the stack that this one has
+	if err != nil { // wrapped, so that a log does not print the stack that this error holds
 		return 0, fmt.Errorf("opening it: %w", err)
 	}
 	n, err = readAcknowledged(file)
 	return n, errors.Join(err, file.Close())
 }
 
-// openAcknowledged opens the file in dir, and creates it when it is missing, and
-// writes into it that number changes are on disk.
+// openAcknowledged opens the file in dir, or creates it, and writes number
+// into it: so many changes are on disk.
 func openAcknowledged(fsys vfs.FS, dir string, number uint64, log *slog.Logger) (*acknowledged, error) {
 	file, err := fsys.OpenReadWrite(fsys.PathJoin(dir, acknowledgedFile), vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -119,8 +119,9 @@ func missing(first, last uint64) string {
 	return fmt.Sprintf("changes %d to %d were acknowledged and are missing", first, last)
 }
 
-// raise writes that the changes up to number are on disk. A write that fails is
-// logged and no more: the changes are safe, only their loss would not be found.
+// raise writes that the changes up to number are on disk. A write that fails
+// is only logged: the changes are safe, but a later loss of them would not be
+// noticed.
 func (a *acknowledged) raise(number uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -129,7 +130,7 @@ func (a *acknowledged) raise(number uint64) {
 	}
 	_, err := a.file.WriteAt([]byte(acknowledgedLine(number)), 0)
 	if err != nil && !a.failed {
-		a.log.Error("the file that counts the changes is not written", "file", acknowledgedFile, "error", err)
+		a.log.Error("the file that counts the changes cannot be written", "file", acknowledgedFile, "error", err)
 	}
 	a.failed = err != nil
 	if err == nil {

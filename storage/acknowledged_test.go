@@ -216,7 +216,7 @@ func TestUnreadableCount(t *testing.T) {
 				t.Fatal(err)
 			}
 			equal(t, "students", students(t, s), 14)
-			if got := log.String(); !strings.Contains(got, "not readable") || len(got) > 400 {
+			if got := log.String(); !strings.Contains(got, "cannot be read") || len(got) > 400 {
 				t.Errorf("the log does not say so, in a line: %s", got)
 			}
 			closeNow(t, s)

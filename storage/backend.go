@@ -8,17 +8,18 @@ import (
 // backend keeps values under keys, both plain bytes. It is safe for concurrent
 // use; nothing is called after close.
 type backend interface {
-	// get returns the value under key, which nobody changes; nil: there is none.
+	// get returns the value under key, or nil. Nobody may change it.
 	get(key []byte) ([]byte, error)
 
-	// scan yields what is in the spans, in the order of the spans and within one
-	// by the bytes of the keys: one consistent view, of the moment that the loop
-	// begins. A pair is valid until the next step. An error is the last step.
+	// scan yields what is in the spans, in the order of the spans, and within
+	// a span by the bytes of the keys. It is one consistent view, taken when
+	// the loop begins. A pair is valid until the next step. An error is the
+	// last step.
 	scan(ctx context.Context, spans ...span) iter.Seq2[pair, error]
 
-	// commit stores the batch: all of it or nothing, durable on return. It is
-	// ErrConflict, with nothing stored, when the batch's head is not the one
-	// that is stored, and ErrReadOnly while the disk is nearly full.
+	// commit stores the batch: all of it or nothing, durable on return. It
+	// returns ErrConflict, and stores nothing, if the batch's head is not the
+	// stored one; and ErrReadOnly while the disk is nearly full.
 	commit(b *batch) error
 
 	// writable returns ErrReadOnly while commit would.
@@ -35,7 +36,7 @@ type batch struct {
 	head    pair   // what was under the head's key when the batch was made; no value: nothing
 	writes  []pair // in this order; no value: the key is deleted
 	changes uint64 // how many changes it holds
-	deletes bool   // and they put no record
+	deletes bool   // whether they only delete records
 }
 
 func (b *batch) set(key, value []byte) { b.writes = append(b.writes, pair{key, value}) }

@@ -6,10 +6,10 @@ import "time"
 // one line of the log.
 type Change struct {
 	// Sequence is the change's number in its partition, from 1 without a gap.
-	// [Partition.Commit] gives it and does not look at what is here.
+	// [Partition.Commit] sets the number itself and ignores this field.
 	Sequence uint64
 
-	Time  time.Time // when it was made; what the log is trimmed by
+	Time  time.Time // when it was made; the log is trimmed by it
 	Cause string    // what was done: "enrol", …; valid UTF-8; stays in the log for good
 	By    string    // who did it; empty: not known, or erased from the log since
 
@@ -19,16 +19,16 @@ type Change struct {
 
 // Write is what a change did to one record.
 type Write struct {
-	// Ref names the record. In a change that was read from the log it is the zero
-	// Ref where the content of the line was erased since.
+	// Ref names the record. In a change from the log it is the zero Ref if the
+	// content of the line was erased since.
 	Ref Ref
 
-	// Put is the record as it is from now on; nil: the record is deleted, and one
-	// that is not there may be. In a change that was read from the log it is
-	// always nil: [Partition.Fetch] says what is there now.
+	// Put is the record as it is from now on. nil deletes the record, which
+	// need not exist. In a change from the log Put is always nil:
+	// [Partition.Fetch] returns the present record.
 	Put Record
 
-	// Before is what the record was before the change, for the log; nil where
+	// Before is the record as it was before the change, for the log; nil if
 	// there was none. It is never an Embedding: the log holds no vectors.
 	Before Record
 }

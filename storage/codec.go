@@ -14,7 +14,7 @@ import (
 	storagev1 "rollcall/proto/rollcall/storage/v1"
 )
 
-// This file is all that knows what the value of a record looks like.
+// Only this file knows what the value of a record looks like.
 
 func (s Settings) encode() ([]byte, error) {
 	return marshal(KindSettings, &storagev1.Settings{
@@ -65,8 +65,8 @@ func (g Gallery) encode() ([]byte, error) {
 	return marshal(KindGallery, &storagev1.Gallery{Created: timestamppb.New(g.Created)}, g.Created)
 }
 
-// marshal encodes m, after checking that the times within it can be told apart
-// from damage when they are read back.
+// marshal encodes m. It first checks that the times in it are valid: a reader
+// takes any other time for damage.
 func marshal(k Kind, m proto.Message, times ...time.Time) ([]byte, error) {
 	for _, t := range times {
 		if err := timestamppb.New(t).CheckValid(); err != nil {
@@ -85,8 +85,8 @@ func marshal(k Kind, m proto.Message, times ...time.Time) ([]byte, error) {
 type decoder struct {
 	keys keys
 
-	// vector is what the next embedding's vector is written to, where it has the
-	// capacity: a vector is valid until the next one is decoded.
+	// vector takes the next embedding's vector, if it has the capacity. So a
+	// vector is valid only until the next one is decoded.
 	vector []float32
 
 	// Most embeddings have these in common with the one before.
@@ -165,9 +165,9 @@ func decodeStudent(ref Ref, value []byte) (_ Student, ok bool) {
 	return s, ok
 }
 
-// decodeCrop and embedding are written by hand: a gallery is loaded by reading
-// one of each for every crop. Protobuf's own decoder takes 2.5 times as long
-// (BenchmarkDecode).
+// decodeCrop and embedding are written by hand, because loading a gallery
+// reads one of each for every crop. Protobuf's own decoder takes 2.5 times as
+// long (BenchmarkDecode).
 
 func decodeCrop(ref Ref, value []byte) (c Crop, ok bool) {
 	c.ID = ref.ID

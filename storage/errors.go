@@ -12,14 +12,14 @@ var (
 	ErrConflict = errors.New("storage: somebody else committed first")
 
 	// ErrReadOnly is returned by [Partition.Commit] while the disk is nearly
-	// full; changes that only delete are taken longer than others. Nothing was
-	// stored, reads go on, and the same changes can be committed again once there is
-	// space.
+	// full; changes that only delete are still accepted when others are not,
+	// until there is hardly any space left. Nothing was stored, and reads go
+	// on. The same changes can be committed again once there is space.
 	ErrReadOnly = errors.New("storage: read-only: the disk is nearly full")
 
-	// ErrTrimmed is returned by [Partition.Changes] when the log does not reach
-	// back so far, or its newest change is an earlier one: [Partition.Load]
-	// everything again.
+	// ErrTrimmed is returned by [Partition.Changes] when the log does not
+	// reach back so far, or when its newest change is older than the given
+	// number: [Partition.Load] everything again.
 	ErrTrimmed = errors.New("storage: the log does not hold the changes after this number")
 
 	// ErrInvalidID is returned for an id, or a model's name, that is not 1 to
@@ -51,9 +51,8 @@ var (
 	// wrote to. Run that release, or restore a backup made before it.
 	ErrNewerSchema = errors.New("storage: folder was written by a newer release")
 
-	// ErrLost is returned by [Open] when changes that were acknowledged are not
-	// there. Restore a backup, or go on with what is there:
-	// [Options.AcceptLoss].
+	// ErrLost is returned by [Open] when acknowledged changes are missing.
+	// Restore a backup, or go on with what is left: [Options.AcceptLoss].
 	ErrLost = errors.New("storage: acknowledged changes are missing")
 )
 

@@ -13,16 +13,17 @@ import (
 )
 
 // Embeddings are biometric data: only the account that runs Rollcall may read
-// the folder. Pebble asks for 0755 and 0666, so folderFS asks in its place; a
-// folder that was there before keeps its own mode, and the files in it do not
-// rely on it.
+// the folder. Pebble asks for 0755 and 0666, so folderFS replaces these modes.
+// A folder that existed before keeps its own mode; the files do not rely on
+// it.
 const (
 	folderMode = 0o700
 	fileMode   = 0o600
 )
 
-// checkFolder returns ErrForeign for a folder without a store that holds what is not left of
-// an Open that was cut short. Nobody wants Pebble's files among theirs.
+// checkFolder returns ErrForeign for a folder that has no store but holds
+// other files. Files that an interrupted Open of ours left behind are no
+// reason to refuse. Nobody wants Pebble's files among their own.
 func checkFolder(fsys vfs.FS, dir string) error {
 	names, err := fsys.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,19 +33,20 @@ func checkFolder(fsys vfs.FS, dir string) error {
 		return err
 	}
 	if slices.Contains(names, acknowledgedFile) {
-		return nil // it was ours, and the count will say what is lost
+		return nil // the folder is ours, and the count says what is lost
 	}
 	slices.Sort(names)
 	for _, name := range names {
 		if !unfinished.MatchString(name) {
-			return fmt.Errorf("%w: there is %q, and no store; choose another folder, or a new one inside of it", ErrForeign, name)
+			return fmt.Errorf("%w: it has %q, and no store; choose another folder, or a new one inside it", ErrForeign, name)
 		}
 	}
 	return nil
 }
 
-// unfinished matches what may lie in a folder that is to become a store: the files that Pebble
-// makes before there is one, and the folder that a new file system comes with.
+// unfinished matches what may be in a folder that is to become a store: the
+// files that Pebble makes before the store exists, and the folder lost+found
+// of a new file system.
 var unfinished = regexp.MustCompile(`^(LOCK|(MANIFEST|OPTIONS)-\d+|\d+\.log|temporary\.\d+\.dbtmp|marker\..+|lost\+found)$`)
 
 // folderFS is the file system that Pebble sees.
@@ -76,7 +78,7 @@ func (f folderFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File,
 	return f.private(name, file, err)
 }
 
-// OpenReadWrite is as Create, for a file that may exist.
+// OpenReadWrite is like Create, for a file that may exist.
 func (f folderFS) OpenReadWrite(
 	name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption,
 ) (vfs.File, error) {
@@ -84,7 +86,7 @@ func (f folderFS) OpenReadWrite(
 	return f.private(name, file, err)
 }
 
-// ReuseForWrite is as Create, for a file that takes the place of an old one.
+// ReuseForWrite is like Create, for a file that replaces an old one.
 func (f folderFS) ReuseForWrite(
 	oldname, newname string, category vfs.DiskWriteCategory,
 ) (vfs.File, error) {
@@ -103,8 +105,8 @@ func (f folderFS) private(name string, file vfs.File, err error) (vfs.File, erro
 }
 
 // Lock takes the folder's lock, or returns ErrLocked. The file systems have no
-// error in common for a lock that is held, but one that failed to make the
-// file is a *fs.PathError.
+// common error for a lock that is held. But if the file cannot be made, the
+// error is a *fs.PathError.
 func (f folderFS) Lock(name string) (io.Closer, error) {
 	lock, err := f.FS.Lock(name)
 	var noFile *fs.PathError

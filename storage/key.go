@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// MaxIDBytes is the length of the longest id. It bounds the keys, and with
-// them what one request can make the store hold; no system that hands out ids
-// comes near it.
+// MaxIDBytes is the length of the longest id. It bounds the keys, and so what
+// one request can make the store hold. No system that gives out ids comes near
+// it.
 const MaxIDBytes = 128
 
-// keyVersion leads the keys of all partitions, so that a later layout can live
-// beside this one. The store's own keys (schema.go) are led by another byte.
+// keyVersion is the first byte of the keys of all partitions, so that a later
+// layout can exist beside this one. The store's own keys (schema.go) begin
+// with another byte.
 const keyVersion = 2
 
 // After the partition a key has the byte of its record's [Kind], or one of
@@ -24,16 +25,16 @@ const (
 )
 
 // An id ends with 0x00 0x01, and a 0x00 within it is written 0x00 0xff. So an
-// encoded id is never a prefix of another one, and encoded ids sort as the ids
-// themselves do: the end sorts below every byte that could follow, and below
-// an escaped 0x00.
+// encoded id is never a prefix of another one, and encoded ids sort like the
+// ids themselves: the end sorts before every byte that could follow, and
+// before an escaped 0x00.
 const (
 	escape     = 0x00
 	escapedNUL = 0xff
 	terminator = 0x01
 )
 
-// keys makes and parses the keys of one partition. It is what they start with.
+// keys makes and parses the keys of one partition. It is the prefix of all of them.
 type keys []byte
 
 // keysOf returns the keys of the partition with this id, or ErrInvalidID.
@@ -126,7 +127,7 @@ func appendID(key []byte, id string) ([]byte, error) {
 // cutID reads the encoded id at the start of b, and returns it with what
 // follows. The id may be a part of b.
 func cutID(b []byte) (id, rest []byte, ok bool) {
-	var plain []byte // what came before, once an escaped 0x00 was seen
+	var plain []byte // the id so far, once an escaped 0x00 was seen
 	for {
 		i := bytes.IndexByte(b, escape)
 		if i < 0 || i+1 == len(b) {

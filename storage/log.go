@@ -13,25 +13,26 @@ import (
 )
 
 // A line of the log says what a change did. The lines of a partition are
-// chained: no line can be altered, left out or put in unless all that follow
-// are written anew. What is personal in a line is chained by its salted digest
-// alone, so that it can be blanked when it has to be erased.
+// chained: nobody can alter, remove or insert a line unless all later lines
+// are written again. The personal part of a line is in the chain only as a
+// salted digest, so that it can be blanked when it has to be erased.
 
-// saltBytes is the length of a salt: nobody tries 2^128 of them.
+// saltBytes is the length of a salt: nobody can try 2^128 salts.
 const saltBytes = 16
 
-// errLine is what a line of the log that is not what was written ends in.
+// errLine is returned for a line of the log that is not what was written.
 var errLine = fmt.Errorf("%w: the log of changes was altered or damaged; restore a backup", ErrCorrupt)
 
-// chainStart is the chain before the first line: each partition has its own, so
-// that a line cannot be moved to another one.
+// chainStart is the chain before the first line. Each partition has its own,
+// so that a line cannot be moved to another partition.
 func chainStart(k keys) []byte {
 	sum := sha256.Sum256(k)
 	return sum[:]
 }
 
-// chain returns the chain of a line. Every part has a fixed length, or its
-// length in front, so that no two lines give the hash the same bytes.
+// chain returns the chain of a line. Every part has a fixed length or its
+// length in front, so that two different lines never give the hash the same
+// bytes.
 func chain(before []byte, sequence uint64, line *storagev1.Line) []byte {
 	h := sha256.New()
 	h.Write(before)
@@ -62,8 +63,8 @@ func digest(salt, content []byte) []byte {
 	return h.Sum(nil)
 }
 
-// reveal returns what is behind a digest; blanked: it was erased. It is not ok
-// when it is something else.
+// reveal returns the content behind a digest. Blanked says that it was erased;
+// ok is false if the content does not fit the digest.
 func reveal(d *storagev1.Digested) (content []byte, blanked, ok bool) {
 	if len(d.GetDigest()) != sha256.Size {
 		return nil, false, false

@@ -24,7 +24,7 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 }
 
 // Fatalf logs at error and ends the process, as Pebble requires: it calls this
-// where going on could acknowledge what is lost.
+// when going on could acknowledge changes that are lost.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.log.Error("storage failed, ending the process: " + fmt.Sprintf(format, args...))
 	os.Exit(1)

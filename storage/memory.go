@@ -9,16 +9,16 @@ import (
 	"sync"
 )
 
-// Faults are what a store in memory does wrong, for tests and simulation. They
-// are called outside its lock, by the goroutine that commits, and may block: a
-// slow disk. nil: never.
+// Faults make a store in memory fail, for tests and simulation. They are
+// called by the goroutine that commits, without the store's lock, and may
+// block like a slow disk. A nil one is never called.
 type Faults struct {
-	// BeforeCommit is called before anything is stored; nothing is when it returns
-	// an error, which Commit returns.
+	// BeforeCommit is called before anything is stored. If it returns an
+	// error, nothing is stored, and Commit returns the error.
 	BeforeCommit func() error
 
-	// AfterCommit is called once everything is stored; an error from it is what
-	// Commit returns all the same, as if the answer was lost.
+	// AfterCommit is called once everything is stored. Commit returns its
+	// error, as if the answer was lost.
 	AfterCommit func() error
 }
 
@@ -28,7 +28,7 @@ func OpenMemory(f Faults) *Store {
 	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, log: slog.New(slog.DiscardHandler)}
 }
 
-// memory is the backend that a map is.
+// memory is the backend that keeps everything in a map.
 type memory struct {
 	faults Faults
 

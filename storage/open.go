@@ -16,14 +16,14 @@ import (
 const (
 	// DefaultMinFreeBytes leaves room for what Pebble may still write after
 	// the last accepted change: the full memtables in the log (32 MiB) and
-	// once more as tables, and a compaction of the upper levels beside its
-	// inputs (about 64 MiB each). Twice that sum is still a small part of a
-	// disk.
+	// again as tables, and the output of a compaction of the upper levels
+	// beside its inputs (about 64 MiB each). It is twice that sum, which is
+	// still a small part of a disk.
 	DefaultMinFreeBytes = 384 << 20
 
-	// keepLog is how long a line stays in the log of a partition: a school year, and
-	// a month to look back at it. Those that were older at the last change may be
-	// trimmed.
+	// keepLog is how long a line stays in the log of a partition: a school
+	// year, and a month to look back at it. Older lines may be trimmed at the
+	// next change.
 	keepLog = 400 * 24 * time.Hour
 
 	// formatVersion pins Pebble's format: the lowest that has sync marks in
@@ -33,18 +33,18 @@ const (
 	formatVersion = pebble.FormatTableFormatV6
 
 	// memTableBytes and memTables bound what Pebble holds in memory before
-	// writers have to wait for it: 4 of 8 MiB, some 15,000 embeddings of 512
+	// writers have to wait: 4 tables of 8 MiB, some 15,000 embeddings of 512
 	// dimensions.
 	memTableBytes = 8 << 20
 	memTables     = 4
 
-	// cacheBytes holds the blocks that single reads touch. Searches run on the index
-	// in memory, not here, so a small cache serves.
+	// cacheBytes holds the blocks that single reads touch. Searches run on the
+	// index in memory, not here, so a small cache is enough.
 	cacheBytes = 32 << 20
 
-	// maxOpenFiles is far above the files of a large gallery (a million
-	// embeddings are a few hundred tables), and far below the limit that a
-	// process has for its connections too.
+	// maxOpenFiles is far above the number of files of a large gallery (a
+	// million embeddings are a few hundred tables). It is far below the limit
+	// of a process, which also needs files for its connections.
 	maxOpenFiles = 500
 
 	// blockBytes is large for Pebble, as nearly every read is a scan of all
@@ -54,8 +54,8 @@ const (
 
 // Options configure a store in a folder. The zero value is a good choice.
 type Options struct {
-	// Logger takes the store's log; Pebble's own goes to it at debug, and its
-	// errors at error. Default: nothing is logged.
+	// Logger takes the store's log. Pebble's own log goes to it at level
+	// debug, and Pebble's errors at level error. Default: nothing is logged.
 	Logger *slog.Logger
 
 	// MinFreeBytes is the free space, in bytes, below which Commit returns
@@ -66,17 +66,18 @@ type Options struct {
 	// system's. For tests, such as those that crash: vfs.NewCrashableMem.
 	FS vfs.FS
 
-	// AcceptLoss opens a folder in which acknowledged changes are missing, which
-	// is ErrLost otherwise, with what is there, and cuts a damaged log of Pebble,
-	// which is ErrCorrupt otherwise, off where the damage begins. What is missing
-	// is logged. Copy the folder before: what was cut is gone.
+	// AcceptLoss opens a damaged folder with what is left in it. Without it,
+	// missing acknowledged changes are ErrLost and a damaged log of Pebble is
+	// ErrCorrupt. With it, a damaged log is cut off where the damage begins,
+	// and what is missing is logged. Copy the folder before: what was cut is
+	// gone.
 	AcceptLoss bool
 }
 
 // Open opens the folder dir, and creates it, for its owner alone, when it is
 // missing. It returns ErrLocked, ErrForeign, ErrOldSchema, ErrNewerSchema,
-// ErrLost or ErrCorrupt, each wrapped with what to do. But for AcceptLoss, an Open
-// that fails so leaves the folder as it was.
+// ErrLost or ErrCorrupt, each wrapped with what to do. An Open that fails in
+// this way leaves the folder as it was, unless AcceptLoss is set.
 func Open(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -117,10 +118,10 @@ func Open(dir string, opts Options) (*Store, error) {
 	return &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss}, nil
 }
 
-// openPebble opens the folder with every option set. It looks at the store without
-// changing it first: Pebble throws away what it does not need as soon as it opens a
-// folder to write, a log that was put back in place as well as all tables of a store
-// whose manifest is gone.
+// openPebble opens the folder with every option set. It first looks at the
+// store without changing it. As soon as Pebble opens a folder for writing, it
+// deletes the files that it does not need. These can be a log that somebody
+// has put back, or all tables of a store that has lost its manifest.
 func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	p := &pebbleBackend{log: pebbleLogger{opts.Logger}}
 	o := p.options(opts)
@@ -136,7 +137,8 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	}
 	opened := p.stopWhereOpeningFails(o)
 
-	// Until the schema key has shown a store to be ours, its format stays.
+	// The format stays as it is until the schema key has shown that the store
+	// is ours.
 	desc, err := pebble.Peek(dir, o.FS)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -162,7 +164,8 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	return p, nil
 }
 
-// inspect refuses a store that is not ours, or lost its end, and changes nothing.
+// inspect refuses a store that is not ours or that has lost its end. It
+// changes nothing.
 func inspect(dir string, o pebble.Options, opts Options) error {
 	o.ReadOnly = true
 	db, err := pebble.Open(dir, &o)
@@ -182,22 +185,22 @@ func inspect(dir string, o pebble.Options, opts Options) error {
 // opensTried is how often Pebble may try to write a table while the store is opened.
 const opensTried = 10
 
-// stopWhereOpeningFails ends the process where Pebble's Open goes on trying to write
-// to a disk that does not take it: it does so for ever, and cannot be called back.
-// Opened ends the watch.
+// stopWhereOpeningFails ends the process if Pebble's Open cannot write to the
+// disk: Pebble tries again for ever, and cannot be stopped. Call opened when
+// Open has returned: it ends the watch.
 func (p *pebbleBackend) stopWhereOpeningFails(o *pebble.Options) (opened func()) {
 	var done atomic.Bool
 	var failures atomic.Int64
 	o.AddEventListener(pebble.EventListener{BackgroundError: func(err error) {
 		if !done.Load() && failures.Add(1) == opensTried {
-			p.log.Fatalf("the store cannot be opened: the disk does not take what is written (%v); free some space, or look after the disk", err)
+			p.log.Fatalf("the store cannot be opened: the disk refuses what is written to it (%v); free some space, or check the disk", err)
 		}
 	}})
 	return func() { done.Store(true) }
 }
 
-// prepare makes a store that holds nothing ours, brings an older one to this
-// release's format, and reads the number to go on from.
+// prepare writes the schema into a new store, raises the format of an older
+// store to that of this release, and reads the number of the last change.
 func (p *pebbleBackend) prepare(dir string, fsys vfs.FS) error {
 	if err := initSchema(p.db); err != nil {
 		return err

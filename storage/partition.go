@@ -17,16 +17,17 @@ import (
 // characters.
 const ServerPartition = "\x00server"
 
-// trimAtOnce is how many lines of the log one commit trims at most for each
-// change that it adds: the log shrinks, and no commit waits long for it.
+// trimAtOnce is how many lines of the log a commit trims at most for each
+// change that it adds. So the log shrinks, and no commit waits long for that.
 const trimAtOnce = 4
 
 // Partition is where one gallery lies: its records, the number of its newest
 // change, and its log of changes. It is a light handle, safe for concurrent
 // use, and valid until the store is closed.
 //
-// A read sees every commit that returned before it began, and may see one that
-// is under way; when such a one then does not reach the disk, the process ends.
+// A read sees every commit that returned before the read began. It may also
+// see a commit that is still under way; if that commit does not reach the
+// disk, the process ends.
 type Partition struct {
 	store *Store
 	keys  keys
@@ -66,15 +67,15 @@ func (p *Partition) decodeHead(value []byte) (*storagev1.Head, error) {
 	return head, nil
 }
 
-// Load yields every record, in one consistent view, of the moment that the loop
-// begins: settings, models, students, crops, embeddings and galleries, in this
-// order, and within a kind by the bytes of the ids. It is ErrLost where changes are
-// missing among the last ones, unless that is accepted. The vector of an embedding
-// is valid until the next step only: copy what you keep. Everything else in a
-// record is its own.
+// Load yields every record in one consistent view, taken when the loop begins.
+// The order is settings, models, students, crops, embeddings and galleries,
+// and within a kind by the bytes of the ids. The error is ErrLost if some of
+// the last changes are missing, unless that is accepted. The vector of an
+// embedding is valid only until the next step: copy what you keep. The rest of
+// a record belongs to the caller.
 //
-// An error is the last step. The loop holds the store open: Close waits for it,
-// so do not call Close within.
+// An error is the last step. The loop holds the store open. Close waits for
+// it, so do not call Close inside the loop.
 func (p *Partition) Load(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		release, err := p.store.acquire(ctx)
@@ -100,13 +101,13 @@ func (p *Partition) Load(ctx context.Context) iter.Seq2[Record, error] {
 	}
 }
 
-// wholeLines is how many of the last lines of a log [Partition.Load] looks for: more
-// changes than Pebble's log can hold that are not in tables yet.
+// wholeLines is how many of the last lines of a log [Partition.Load] checks:
+// more than the changes that can be in Pebble's log and not yet in tables.
 const wholeLines = 1 << 16
 
-// whole returns ErrLost if changes are missing among the last ones: Pebble has
-// several logs while it writes tables, and does not miss one that is lost when there
-// is a newer one.
+// whole returns ErrLost if some of the last changes are missing. While Pebble
+// writes tables it has several logs. If an older one is lost, Pebble does not
+// notice.
 func (p *Partition) whole(ctx context.Context) error {
 	head, _, err := p.head()
 	if err != nil {
@@ -118,7 +119,7 @@ func (p *Partition) whole(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if head == nil { // again, in one view with the lines
+		if head == nil { // read again, in one view with the lines
 			if head, err = p.decodeHead(pair.value); err != nil {
 				return err
 			}
@@ -142,10 +143,10 @@ func (p *Partition) whole(ctx context.Context) error {
 	return nil
 }
 
-// lost returns ErrLost for changes that are missing, or logs it where that is
+// lost returns ErrLost for missing changes, or only logs it if the loss is
 // accepted.
 func (p *Partition) lost(first, last uint64) error {
-	err := fmt.Errorf("%w: %s in the middle of Pebble's log; restore a backup, or go on with what is there: serve --accept-loss",
+	err := fmt.Errorf("%w: %s in the middle of Pebble's log; restore a backup, or go on with what is left: serve --accept-loss",
 		ErrLost, missing(first, last))
 	if p.store.accept {
 		p.store.log.Error("going on without changes that were acknowledged", "reason", err)
@@ -155,12 +156,13 @@ func (p *Partition) lost(first, last uint64) error {
 }
 
 // Changes yields the changes after the one with this number, in order and
-// without a gap, of the moment that the loop begins: none when it is the newest.
-// It is a [*TrimmedError] when the log does not reach back so far, and ErrTrimmed
-// when there is no change with this number. Each change is verified against the
-// log's chain of hashes as it is read; a break is ErrCorrupt.
+// without a gap, as they are when the loop begins. There are none after the
+// newest change. The error is a [*TrimmedError] if the log does not reach back
+// so far, and ErrTrimmed if there is no change with this number. Each change
+// is verified against the log's chain of hashes when it is read; a break in
+// the chain is ErrCorrupt.
 //
-// An error is the last step. The loop holds the store open, as that of
+// An error is the last step. The loop holds the store open, like that of
 // [Partition.Load].
 func (p *Partition) Changes(ctx context.Context, after uint64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
@@ -176,8 +178,9 @@ func (p *Partition) Changes(ctx context.Context, after uint64) iter.Seq2[Change,
 	}
 }
 
-// changes yields the lines of the log. Head and lines are one view, which begins
-// with the line of after itself: the chain goes on from it.
+// changes yields the lines of the log. Head and lines are read in one view.
+// The view begins with the line that has the number after, because the chain
+// goes on from there.
 func (p *Partition) changes(ctx context.Context, after uint64, yield func(Change, error) bool) error {
 	spans := []span{p.keys.headOnly(), p.keys.linesFrom(max(after, 1))}
 	var head *storagev1.Head
@@ -231,10 +234,11 @@ func (p *Partition) changes(ctx context.Context, after uint64, yield func(Change
 	return nil
 }
 
-// Fetch returns the records with these names that exist, in the order of the
-// names: what is absent is deleted. It is ErrInvalidID for a name that no record
-// can have. The records are the caller's. A commit beside it may be seen by some
-// of the reads and not by others.
+// Fetch returns the records with these names, in the order of the names. A
+// record that is absent was deleted. The error is ErrInvalidID for a name that
+// no record can have. The records belong to the caller. If a commit runs at
+// the same time, some of the records may be from before it and others from
+// after it.
 func (p *Partition) Fetch(ctx context.Context, refs ...Ref) ([]Record, error) {
 	release, err := p.store.acquire(ctx)
 	if err != nil {
@@ -263,8 +267,9 @@ func (p *Partition) Fetch(ctx context.Context, refs ...Ref) ([]Record, error) {
 	return records, ctx.Err()
 }
 
-// Commit stores the changes, and gives them the numbers after+1, after+2, …: all
-// or nothing, and on disk when it returns. Committing no changes does nothing.
+// Commit stores all the changes or none, and gives them the numbers after+1,
+// after+2, …. They are on disk when it returns. With no changes it does
+// nothing.
 //
 // Nothing is stored when it returns ErrConflict (the newest change is not after),
 // ErrReadOnly, ErrInvalidID or ErrClosed. After any other error the caller cannot
@@ -284,7 +289,7 @@ func (p *Partition) Commit(ctx context.Context, after uint64, changes []Change) 
 		return err
 	}
 	if head.GetSequence() != after {
-		return fmt.Errorf("%w: change %d is the newest, and not %d", ErrConflict, head.GetSequence(), after)
+		return fmt.Errorf("%w: the newest change is %d, not %d", ErrConflict, head.GetSequence(), after)
 	}
 	b := &batch{head: pair{p.keys.head(), stored}, changes: uint64(len(changes)), deletes: true}
 	if err := p.trim(ctx, b, head, changes[len(changes)-1].Time); err != nil {
@@ -312,7 +317,7 @@ func (p *Partition) add(b *batch, head *storagev1.Head, c Change) error {
 			return err
 		}
 		if !named(w.Put, w.Ref) || !named(w.Before, w.Ref) || w.Ref.Kind == KindEmbedding && w.Before != nil {
-			return fmt.Errorf("%w: a write of one %s record with the content of another", ErrInvalidID, w.Ref.Kind)
+			return fmt.Errorf("%w: a write names one %s record and holds another", ErrInvalidID, w.Ref.Kind)
 		}
 		if w.Put == nil {
 			b.delete(key)
@@ -337,8 +342,9 @@ func (p *Partition) add(b *batch, head *storagev1.Head, c Change) error {
 // named reports whether r, where there is one, has this name.
 func named(r Record, ref Ref) bool { return r == nil || r.Ref() == ref }
 
-// trim puts the deletion of the oldest lines into the batch, when the newest
-// change finds them older than the log is kept, and moves the head's other end on.
+// trim puts the deletion of the oldest lines into the batch, if they are older
+// than keepLog at the time of the newest change. It moves the beginning of the
+// log in the head.
 func (p *Partition) trim(ctx context.Context, b *batch, head *storagev1.Head, newest time.Time) error {
 	keep := newest.Add(-keepLog)
 	if !head.Oldest.AsTime().Before(keep) {

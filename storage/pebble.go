@@ -19,8 +19,8 @@ type pebbleBackend struct {
 	space        *spaceGuard
 	acknowledged *acknowledged
 
-	// mu lets one commit at a time compare its head, take its numbers and enter
-	// Pebble's log. Nothing waits for the disk under it.
+	// mu lets one commit at a time compare its head, take its numbers and
+	// enter Pebble's log. Nobody waits for the disk while holding it.
 	mu     sync.Mutex
 	number uint64 // guarded by mu: how many changes were ever committed, in all partitions
 }
@@ -56,7 +56,7 @@ func (p *pebbleBackend) walk(ctx context.Context, spans []span, yield func(pair,
 	if err != nil {
 		return readError(err)
 	}
-	// Close returns again what Error says below, and has nothing to add.
+	// Close returns the same error as Error below, and nothing more.
 	defer func() { _ = it.Close() }()
 	for _, s := range spans {
 		it.SetBounds(s.lower, s.upper)
@@ -90,10 +90,9 @@ func readError(err error) error {
 
 func (p *pebbleBackend) writable() error { return p.space.check(false) }
 
-// commit brings the batch to disk. Commits that wait at the same time share one
-// fsync. A disk that does not take it ends the process: after a failed fsync
-// nobody knows what is on the disk, so no answer from this process could be
-// trusted.
+// commit brings the batch to disk. Commits that wait at the same time share
+// one fsync. If the disk fails, the process ends: after a failed fsync nobody
+// knows what is on the disk, so no answer from this process could be trusted.
 func (p *pebbleBackend) commit(b *batch) error {
 	if err := p.space.check(b.deletes); err != nil {
 		return err
@@ -114,7 +113,8 @@ func (p *pebbleBackend) commit(b *batch) error {
 	if err != nil {
 		return errors.Join(err, pb.Close())
 	}
-	// Pebble itself ends the process only when a commit fails that it waits for.
+	// Pebble ends the process itself only if it waits for the commit, which it
+	// does not here.
 	if err := pb.SyncWait(); err != nil {
 		p.log.Fatalf("change %d did not reach the disk: %v", number, err)
 		return fmt.Errorf("storage: change %d did not reach the disk: %w", number, err)
@@ -150,17 +150,17 @@ func (p *pebbleBackend) submit(pb *pebble.Batch, b *batch) (uint64, error) {
 	return last, nil
 }
 
-// stopOnPanic, deferred, ends the process when Pebble panics: it does when its
-// log has failed, with its locks held, and a server that recovers panics, as
-// net/http does, would live on and hang.
+// stopOnPanic, deferred, ends the process when Pebble panics. Pebble panics
+// when its log has failed, and keeps its locks. A server that recovers panics,
+// as net/http does, would go on and hang.
 func (p *pebbleBackend) stopOnPanic(format string, args ...any) {
 	if failure := recover(); failure != nil {
 		p.log.Fatalf(format+": %v", append(args, failure)...)
 	}
 }
 
-// close flushes, so that what is left of Pebble's log holds nothing that could
-// be lost with it.
+// close flushes first, so that nothing is only in Pebble's log and could be
+// lost with it.
 func (p *pebbleBackend) close() error {
 	if err := errors.Join(p.db.Flush(), p.db.Close(), p.acknowledged.close()); err != nil {
 		return fmt.Errorf("storage: closing: %w", err)

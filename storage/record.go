@@ -57,7 +57,7 @@ type Record interface {
 	encode() ([]byte, error)
 }
 
-// Settings is what a gallery is configured with. A partition has one.
+// Settings are the configuration of a gallery. A partition has one such record.
 type Settings struct {
 	Model   string  // the name of the model in use; empty: not chosen yet
 	FPIR    float64 // the rate of false matches that a search aims at, 0 to 1
@@ -65,7 +65,7 @@ type Settings struct {
 	Updated time.Time
 }
 
-// Model is what the stored vectors of this name were made with.
+// Model is the model that made the stored vectors of this name.
 type Model struct {
 	Name      string
 	Digest    string // SHA-256 of the model file, hexadecimal
@@ -118,7 +118,7 @@ type Gallery struct {
 	Created time.Time
 }
 
-// Ref returns the name of the settings: all of a partition's have the same.
+// Ref returns the name of the settings, which is always the same.
 func (Settings) Ref() Ref { return Ref{Kind: KindSettings} }
 
 // Ref returns the model's name.

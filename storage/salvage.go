@@ -11,12 +11,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/wal"
 )
 
-// salvage cuts the newest of Pebble's logs that is damaged off where the damage
-// begins, and removes the logs after it, so that what is left is a history without
+// salvage takes the newest damaged log of Pebble, cuts it off where the damage
+// begins, and removes the logs after it. So what is left is a history without
 // gaps. It reports false when it finds no damage.
 //
-// It begins with the newest, so that an old log which Pebble does not need any more
-// costs nothing: the caller tries to open the store again after each cut.
+// It begins with the newest log, because Pebble may not need an old one any
+// more, and then its damage costs nothing: the caller tries to open the store
+// again after each cut.
 func salvage(fsys vfs.FS, dir string) (cut bool, err error) {
 	logs, err := wal.Scan(wal.Dir{FS: fsys, Dirname: dir})
 	if err != nil {
@@ -47,14 +48,14 @@ func salvage(fsys vfs.FS, dir string) (cut bool, err error) {
 	return false, nil
 }
 
-// damage is where a log stops to be readable.
+// damage is where a log stops being readable.
 type damage struct {
 	file      string
-	at        int64 // bytes before it that are sound
+	at        int64 // how many bytes before it are good
 	onlyShort bool  // the file ends in the middle of a record
 }
 
-// findDamage reads a log; false: it is sound.
+// findDamage reads a log and returns its first damage, if any.
 func findDamage(log wal.LogicalLog) (d damage, damaged bool, err error) {
 	r := log.OpenForRead()
 	for {
@@ -67,7 +68,7 @@ func findDamage(log wal.LogicalLog) (d damage, damaged bool, err error) {
 	}
 }
 
-// cutFile leaves the first bytes of a file.
+// cutFile cuts a file down to its first bytes.
 func cutFile(fsys vfs.FS, name string, bytes int64) error {
 	file, err := fsys.Open(name)
 	if err != nil {

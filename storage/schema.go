@@ -11,17 +11,17 @@ import (
 // Versions 1 and 2 were never released.
 const schema = 3
 
-// The store's own keys: one big-endian uint64 each. Any release must be able to
-// read the schema of any folder, so they stay as they are for ever.
+// The store's own keys hold one big-endian uint64 each. They stay the same for
+// ever, because any release must be able to read the schema of any folder.
 const (
 	metaSchema = "\x01\x00schema\x00\x01" // the version of keys and values
 	metaNumber = "\x01\x00number\x00\x01" // how many changes were ever committed
 )
 
 // checkSchema refuses a store that this release does not read: ErrForeign,
-// ErrOldSchema, ErrNewerSchema. A crash between Pebble's creation of the folder and
-// initSchema leaves an empty store, so an empty one is new; one that holds anything
-// is somebody else's.
+// ErrOldSchema, ErrNewerSchema. A crash after Pebble made the folder and
+// before initSchema leaves an empty store. So an empty store is new, and a
+// store without a schema that holds anything belongs to somebody else.
 func checkSchema(db *pebble.DB) error {
 	version, found, err := meta(db, metaSchema)
 	switch {

@@ -13,8 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// spaceCheckInterval is how long one look at the free space is good for. A
-// writer of ours cannot fill DefaultMinFreeBytes in that time; if another one
+// spaceCheckInterval is how long one look at the free space is valid. Our
+// writers cannot fill DefaultMinFreeBytes in that time. If another program
 // does, Pebble ends the process rather than lose a write.
 const spaceCheckInterval = time.Second
 
@@ -31,11 +31,11 @@ type spaceGuard struct {
 	mu      sync.Mutex // guards the fields that follow
 	checked time.Time
 	full    error // why changes are refused; nil: they are not
-	tight   bool  // and so are those that only delete
+	tight   bool  // changes that only delete are refused too
 }
 
-// deletesShare is the share of the space that a change needs which one needs that
-// only deletes: somebody's records can be erased on a disk that takes no new ones.
+// deletesShare is how many times less space a change needs if it only deletes.
+// So records can be erased on a disk that takes no new ones.
 const deletesShare = 4
 
 // check returns ErrReadOnly while there is too little space for a change, or for one
@@ -55,8 +55,8 @@ func (g *spaceGuard) check(deletes bool) error {
 	return g.full
 }
 
-// look asks the file system. One that cannot tell does not stop the writers:
-// Pebble still ends the process when a write fails.
+// look asks the file system. If it cannot tell, writers go on: Pebble still
+// ends the process when a write fails.
 // REQUIRES: mu is held.
 func (g *spaceGuard) look() {
 	g.checked = time.Now()
@@ -73,19 +73,20 @@ func (g *spaceGuard) look() {
 	}
 	switch {
 	case before == nil && g.full != nil:
-		g.log.Error("disk nearly full: changes are refused until there is space, but for deletions", "reason", g.full)
+		g.log.Error("disk nearly full: changes other than deletions are refused until there is space", "reason", g.full)
 	case before != nil && g.full == nil:
 		g.log.Info("disk has space again: changes are accepted")
 	}
 }
 
-// openingBytes is what opening a store writes beside what its logs hold: a new log,
-// the list of tables.
+// openingBytes is what opening a store writes, in addition to the content of
+// its logs: a new log and the list of tables.
 const openingBytes = 8 << 20
 
-// toOpen returns ErrReadOnly where there is not even room to open the store: what is
-// in its logs alone then goes into tables. A disk without room for changes is no
-// reason, for people are recognised all the same.
+// toOpen returns ErrReadOnly if there is not even room to open the store:
+// opening writes what is in the logs into tables. A disk that only has no room
+// for changes is no reason to refuse, because the gallery can still be
+// searched.
 func (g *spaceGuard) toOpen(fsys vfs.FS, dir string) error {
 	if g.min < 0 {
 		return nil
@@ -97,7 +98,7 @@ func (g *spaceGuard) toOpen(fsys vfs.FS, dir string) error {
 	}
 	for _, name := range names {
 		if strings.HasSuffix(name, ".log") {
-			// One that goes away meanwhile is in tables.
+			// A log that disappears meanwhile is in tables.
 			if info, err := fsys.Stat(fsys.PathJoin(dir, name)); err == nil {
 				needed += info.Size()
 			}
@@ -106,7 +107,7 @@ func (g *spaceGuard) toOpen(fsys vfs.FS, dir string) error {
 	if usage, err := g.usage(); err == nil && usage.AvailBytes < uint64(needed) {
 		return fmt.Errorf("%w: %d MiB free, %d MiB needed to open it; free some space", ErrReadOnly, usage.AvailBytes/mib, needed/mib)
 	}
-	return nil // or the disk cannot tell
+	return nil // enough space, or the disk cannot tell
 }
 
 const mib = 1 << 20

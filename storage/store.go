@@ -14,15 +14,15 @@ type Store struct {
 
 	// users keeps the backend open while it is in use.
 	users struct {
-		sync.Mutex // guards closed, and that running grows only before it
+		sync.Mutex // guards closed; running grows only while closed is false
 		closed     bool
 		running    sync.WaitGroup
 	}
 }
 
 // Partition returns the partition with this id, 1 to [MaxIDBytes] bytes, or
-// ErrInvalidID. It exists as soon as something is committed to it; until then it
-// is empty.
+// ErrInvalidID. A partition exists once something is committed to it; until
+// then it is empty.
 func (s *Store) Partition(id string) (*Partition, error) {
 	keys, err := keysOf(id)
 	if err != nil {
@@ -42,8 +42,8 @@ func (s *Store) Writable() error {
 	return s.backend.writable()
 }
 
-// Close waits for what is under way, loops too, and closes the store. A second
-// Close returns ErrClosed.
+// Close waits for all calls and loops that are under way, and closes the
+// store. A second Close returns ErrClosed.
 func (s *Store) Close() error {
 	s.users.Lock()
 	closed := s.users.closed
@@ -56,8 +56,8 @@ func (s *Store) Close() error {
 	return s.backend.close()
 }
 
-// acquire keeps the store open until release is called, or returns ErrClosed or
-// why the context ended.
+// acquire keeps the store open until release is called. The errors are
+// ErrClosed and that of the context.
 func (s *Store) acquire(ctx context.Context) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -77,7 +77,8 @@ func (t *wireTime) to(to *time.Time) bool {
 }
 
 // readFloats fills to with the little-endian floats of b, which holds as many.
-// Four at a time, they take two thirds of the time (BenchmarkDecode).
+// Reading four at a time takes two thirds of the time of one at a time
+// (BenchmarkDecode).
 func readFloats(to []float32, b []byte) {
 	for ; len(to) >= 4 && len(b) >= 16; to, b = to[4:], b[16:] {
 		to[0] = math.Float32frombits(binary.LittleEndian.Uint32(b))
@@ -90,7 +91,7 @@ func readFloats(to []float32, b []byte) {
 	}
 }
 
-// again returns b as a string: last, when it says the same.
+// again returns b as a string. It returns last if that has the same bytes.
 func again(last *string, b []byte) string {
 	if *last != string(b) {
 		*last = string(b)
