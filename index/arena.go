@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	// chunkFloats is the size of a full chunk's rows: 2 MiB, 4,096 rows of 128. Small
-	// enough that wiping a row, which copies its chunk, takes a fraction of a
-	// millisecond; large enough that a scan does not notice where one ends (with
-	// half as much, one of 100,000 rows of 512 took 3 % longer).
+	// chunkFloats is the size of a full chunk's rows: 2 MiB, 4,096 rows of 128.
+	// It is small enough that wiping a row, which copies its chunk, takes a
+	// fraction of a millisecond. It is large enough that the ends of chunks do
+	// not slow a scan down (with half as much, a scan of 100,000 rows of 512 took
+	// 3 % longer).
 	chunkFloats = 1 << 19
 
 	// firstRows is how many rows a chunk begins with, so that a small gallery costs
@@ -20,8 +21,9 @@ const (
 )
 
 // arena holds the vectors of an index by slot: each as float32 and coded (see
-// code.go). A vector is written into a new slot and stays there until it dies; a
-// slot is never used again. An arena with many dead slots is copied (rebuild.go).
+// code.go). A vector is written into a new slot and stays there until it is
+// deleted; a slot is never used again. An arena with many dead slots is copied
+// (rebuild.go).
 //
 // Only one goroutine at a time changes it, the writer. Searches read a [state].
 type arena struct {
@@ -30,18 +32,18 @@ type arena struct {
 	width  int  // codes per row: dim, padded
 	shift  uint // log2 of the rows per full chunk
 
-	slots    idTable // the latest slot of each ID, whether it lives or not
+	slots    idTable // the latest slot of each ID, living or dead
 	now      atomic.Pointer[state]
-	reserved int // how many rows are to come in all; the writer's
+	reserved int // how many rows there will be in all; only the writer uses it
 }
 
-// state is what is stored at one moment. It never changes: who holds one sees the
-// same vectors as long as it likes, and the garbage collector takes what nobody
-// holds any more.
+// state is what is stored at one moment. It never changes: a search that holds
+// one sees the same vectors to its end. The garbage collector frees a state that
+// nobody holds any more.
 //
-// Two numbers and a mark for each slot make it cheap. Slots are written one after
-// the other, so those that came later are known by their number; and deaths are
-// counted, so those that died later are known by the number of their death.
+// Two numbers, and a mark for each slot, make a state cheap. Slots are written
+// one after the other, so a slot that was added later has a higher number. Deaths
+// are counted, so a slot that died later has a higher number of its death.
 type state struct {
 	*arena
 	used    uint32 // slots below this one were added
@@ -50,8 +52,8 @@ type state struct {
 	chunks  []chunk
 }
 
-// chunk is the rows of consecutive slots. What is written below state.written never
-// changes, but for died.
+// chunk is the rows of consecutive slots. Nothing below state.written changes,
+// except died.
 type chunk struct {
 	rows   []float32 // [n*stride]
 	codes  []int8    // [n*width]
@@ -101,7 +103,7 @@ func (s *state) dead(slot uint32) bool {
 func (s *state) lives(slot uint32) bool { return slot < s.used && !s.dead(slot) }
 
 // find returns the slot of the vector that is stored under id; false if there is
-// none, or if another one was added under id since.
+// none, or if another vector was added under id later.
 func (s *state) find(id ID) (slot uint32, ok bool) {
 	slot, ok = s.slots.get(id)
 	return slot, ok && s.lives(slot)
@@ -139,7 +141,7 @@ func (a *arena) write(ids []ID, vectors [][]float32) {
 	a.now.Store(&next)
 }
 
-// publish adds what was written to what is stored.
+// publish makes what was written a part of what is stored.
 // REQUIRES: the caller is the writer; nothing is stored under the IDs.
 func (a *arena) publish() {
 	next := *a.now.Load()

@@ -7,8 +7,8 @@ import (
 )
 
 // A coded row is a vector x rounded to scale * c, with c in int8; err is an upper
-// bound of the length of what rounding took away, |x - scale*c|. A coded query is
-// a query q rounded to t * d, with d in int16; its residue r = q - t*d is tiny.
+// bound of the length of the rounding error, |x - scale*c|. A coded query is a
+// query q rounded to t * d, with d in int16; its residue r = q - t*d is tiny.
 // Their similarity is
 //
 //	q·x = t*scale*(d·c) + r·(scale*c) + q·(x - scale*c)
@@ -18,10 +18,10 @@ import (
 //
 //	t*scale*(d·c) + (|q| + |r|)*err + |r|*|x|
 //
-// The first two terms are what [kernel.BoundRows] computes; the third, with the rounding
-// of all float32 operations involved, is [codedQuery.slack]. A row whose bound is
-// under a similarity that k others reach is not among the best k: that is why an
-// answer that rescored everything else in float32 is exact.
+// The first two terms are what [kernel.BoundRows] computes; the third, with the
+// rounding of all float32 operations involved, is [codedQuery.slack]. If k other
+// rows reach a similarity, a row with a lower bound is not among the best k. So
+// an answer is exact if all other rows were scored in float32.
 
 // maxCode is the largest magnitude in a coded row: -128 is not used, so that a
 // row and its opposite have opposite codes.
@@ -36,7 +36,7 @@ func encodeRow(v []float32, codes []int8) (scale, err float32) {
 	codes = codes[:len(v)]
 	var squares0, squares1 float64
 	for i, x := range v {
-		c := x*inverse + roundingBias // without a branch, which would be a guess
+		c := x*inverse + roundingBias // without a branch, which the processor could not predict
 		codes[i] = int8(math.Float32bits(c))
 		lost := float64(x) - float64(scale)*float64(c-roundingBias)
 		squares0, squares1 = squares1+lost*lost, squares0
@@ -49,8 +49,8 @@ type codedQuery struct {
 	d []int16 // [width]
 	t float32
 
-	reach float32 // |q| + |r|: what a row's err counts for
-	slack float32 // what a bound lacks beside t*scale*dot + reach*err
+	reach float32 // |q| + |r|: the factor of a row's err
+	slack float32 // what is to be added to t*scale*dot + reach*err for a true bound
 }
 
 // encode codes the unit vector v. The buffer of an earlier query is used again.
@@ -75,16 +75,16 @@ func (q *codedQuery) encode(v []float32) {
 	length, residue = math.Sqrt(length), math.Sqrt(residue)
 	q.reach = roundUp(length + residue)
 
-	// kernel.Dot bounds the error of a float32 dot product by (dim/16 + 5) units in
-	// the last place of 1; the five roundings of a bound, of magnitude up to 4, add
-	// 20. Twice that is cheap.
+	// kernel.Dot bounds the error of a float32 dot product by (dim/16 + 5) units
+	// in the last place of 1; the five roundings of a bound, of magnitude up to
+	// 4, add 20 units. Doubling the sum costs little.
 	const ulp = 0x1p-24
 	rounding := 2 * (float64(len(v))/kernel.RowAlign + 25) * ulp
 	q.slack = roundUp(residue*(1+unitTolerance) + rounding)
 }
 
-// widen makes q the row of codes itself, so that rows can be compared with each
-// other; only d is meaningful then, and its scale is the row's.
+// widen turns a coded row into a query, so that rows can be compared with each
+// other. Only d is valid then; its scale is that of the row.
 func (q *codedQuery) widen(codes []int8) {
 	if cap(q.d) < len(codes) {
 		q.d = make([]int16, len(codes))
@@ -103,19 +103,19 @@ func (q *codedQuery) bound(dot int32, scale, err float32) float32 {
 // maxAbs returns the largest magnitude in v.
 func maxAbs(v []float32) float32 {
 	const sign = 1 << 31
-	var peak uint32 // magnitudes are in the order of their bits
+	var peak uint32 // magnitudes sort like their bits
 	for _, x := range v {
 		peak = max(peak, math.Float32bits(x)&^sign)
 	}
 	return math.Float32frombits(peak)
 }
 
-// roundingBias, added to a float32 of far smaller magnitude, rounds it to an
-// integer, which is in the lowest bits of the sum in two's complement.
+// Adding roundingBias to a float32 of far smaller magnitude rounds that to an
+// integer. The lowest bits of the sum are the integer in two's complement.
 const roundingBias = 3 << 22
 
 // roundWithin rounds x to an integer of magnitude limit at most, halves away from
-// zero. Anything near would do: err measures what was lost.
+// zero. Any near integer would do: the rounding error is measured.
 func roundWithin(x, limit float32) int32 {
 	x = max(-limit, min(limit, x))
 	if x < 0 {

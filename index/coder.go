@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// coderM and coderWidth are the neighbours per node and the hits that a
-	// search asks of the graph before the best are taken. More of either finds
+	// coderM is the number of neighbours per node. coderWidth is how many hits a
+	// search asks of the graph; it keeps the best of them. More of either finds
 	// more: of 10,282 real face embeddings, M and width of 16 and 50 found the
 	// nearest in 9 % of the searches, 32 and 200 in 22 %, 64 and 400 in 42 %.
 	// EfSearch made no difference, so it keeps its default.
@@ -19,10 +19,10 @@ const (
 	coderWidth = 400
 )
 
-// coder keeps the graph of github.com/coder/hnsw v0.6.1 to what it does right. Its
-// Delete corrupts the graph, and so does adding a key twice, which deletes: so the
-// keys are slots, and that of a deleted vector stays as a node that leads on but is
-// no hit. Its searches only read and may run side by side.
+// coder uses only what the graph of github.com/coder/hnsw v0.6.1 does right. Its
+// Delete corrupts the graph, and so does adding a key twice, which deletes. So the
+// keys are slots, which are never used again: the node of a deleted vector stays,
+// and leads on but is no hit. Its searches only read, and may run side by side.
 type coder struct {
 	mu    sync.RWMutex             // guards the fields that follow
 	graph *coderhnsw.Graph[uint32] // nil after a panic
@@ -35,8 +35,8 @@ func newCoder() graph {
 	return &coder{graph: g}
 }
 
-// insert adds one node after the other: the graph can do no more. It adds none once
-// the graph has panicked.
+// insert adds one node after the other: the graph cannot add several at once. It
+// adds none once the graph has panicked.
 func (c *coder) insert(s *state, _ int) {
 	for slot := s.used; slot < s.written; slot++ {
 		node := coderhnsw.MakeNode(slot, slices.Clone(s.row(slot)))
@@ -48,8 +48,8 @@ func (c *coder) insert(s *state, _ int) {
 	}
 }
 
-// nearest scores what the graph finds. It leaves searches within a set to others,
-// and those in which the graph panics.
+// nearest scores what the graph finds. It does not search within a set, and finds
+// nothing if the graph panics: an exact search answers then.
 func (c *coder) nearest(s *state, query []float32, k int, allow *Set) (hits []Hit, ok bool) {
 	if allow != nil {
 		return nil, false
@@ -83,8 +83,8 @@ func (c *coder) candidates(query []float32, n int) []uint32 {
 
 func (c *coder) strive(bool) bool { return false }
 
-// broken never asks for a new graph: what made this one panic is likely to do it
-// again. The guard asks for one, once, and so do many deletions.
+// broken never asks for a new graph: what made this one panic would probably do it
+// again. The guard asks for a new one, once, and many deletions lead to one.
 func (c *coder) broken() bool { return false }
 
 func (c *coder) bytes() int64 {
@@ -99,9 +99,8 @@ func (c *coder) bytes() int64 {
 	return int64(c.graph.Len()) * (int64(c.graph.Dims())*4 + coderM*perLink)
 }
 
-// survives runs f and reports whether it returned rather than panicked: the
-// graph panics when it finds its own invariants broken, and the caller can do
-// without it.
+// survives runs f and reports whether it returned without a panic. The graph panics
+// when it finds its own invariants broken, and the caller can do without the graph.
 func survives(f func()) (ok bool) {
 	defer func() {
 		if recover() != nil {

@@ -12,12 +12,12 @@ import (
 // approximate ones, a graph over them.
 type engine struct {
 	name       string
-	newGraph   func() graph // nil: exact searches alone
+	newGraph   func() graph // nil: only exact searches
 	generation atomic.Pointer[generation]
 	guard      guard
 	searches   atomic.Int64 // how many there were
 
-	adding sync.Mutex // held by Add throughout; taken before writer
+	adding sync.Mutex // held during Add; taken before writer
 	writer struct {
 		sync.Mutex // makes its holder the one writer of the generation, and guards the fields that follow
 
@@ -30,22 +30,24 @@ type engine struct {
 // generation is what a rebuild makes anew: the vectors and the graph over them.
 type generation struct {
 	*arena
-	graph graph    // nil for exact searches alone
-	dead  []uint32 // slots to be wiped; the writer's
+	graph graph    // nil: only exact searches
+	dead  []uint32 // slots to be wiped; only the writer uses them
 }
 
-// A graph proposes the nearest vectors of an arena without looking at most of them.
-// Searches are safe beside each other and beside one insertion.
+// A graph proposes the nearest vectors of an arena without looking at most of
+// them. Searches may run beside each other and beside one insertion.
 type graph interface {
-	// insert adds the slots from s.used to before s.written, on some processors.
+	// insert adds the slots from s.used up to s.written, without that, on as many
+	// processors as there are workers.
 	insert(s *state, workers int)
 
-	// nearest returns the best k hits for query, [dim]float32, that the graph finds,
-	// perhaps fewer than there are; false if an exact search is the better choice.
+	// nearest returns the best k hits for query, [dim]float32, that the graph
+	// finds; it may find fewer than k. False says that an exact search is the
+	// better choice.
 	nearest(s *state, query []float32, k int, allow *Set) (hits []Hit, ok bool)
 
-	// strive makes searches find more and take longer, or less; false if they
-	// cannot.
+	// strive makes searches find more and take longer; without more, the
+	// opposite. It reports false if it changes nothing.
 	strive(more bool) bool
 
 	// broken reports whether the graph has to be made anew.
@@ -102,8 +104,8 @@ func (e *engine) Add(ids []ID, vectors [][]float32) error {
 	return nil
 }
 
-// workers returns on how many processors to insert into a graph: all, but for one
-// if there were searches lately.
+// workers returns how many processors insert into a graph: all, or all but one if
+// there were searches since the last insertion.
 // REQUIRES: e.writer is held.
 func (e *engine) workers() int {
 	n := processors()
@@ -114,7 +116,8 @@ func (e *engine) workers() int {
 	return max(1, n)
 }
 
-// put stores vectors, [dim]float32 each, under ids, under which nothing is stored.
+// put stores vectors, [dim]float32 each, under ids. Nothing may be stored under
+// them yet.
 // REQUIRES: the caller is the writer.
 func (gen *generation) put(ids []ID, vectors [][]float32, workers int) {
 	gen.write(ids, vectors)

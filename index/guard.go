@@ -8,30 +8,30 @@ import (
 )
 
 const (
-	// guardWindow is over how many of the last samples recall is measured; before
-	// there are guardLeast it says nothing.
+	// guardWindow is the number of last samples over which recall is measured.
+	// With fewer than guardLeast samples recall is not known.
 	guardWindow = 256
 	guardLeast  = 64
 
-	// Under guardTarget the graph is not trusted: exact searches answer. Under
-	// guardAim searches of the graph make more effort, and less once a whole window
-	// is without a miss.
+	// With a recall below guardTarget the graph is not trusted: exact searches
+	// answer. Below guardAim, searches of the graph make more effort. They make
+	// less again once a whole window is without a miss.
 	guardTarget = 0.98
 	guardAim    = 0.99
 
-	// guardBand is how far under the threshold of a query answers are compared: what
-	// decides is not only what reaches a threshold, but how far from it the next one
-	// is.
+	// guardBand is how far below the threshold of a query the answers are
+	// compared. A decision depends not only on the hits that reach the threshold,
+	// but also on the next ones below it.
 	guardBand = 0.05
 
-	// guardShare is the share of one processor's time that samples may take: one in
-	// guardShare.
+	// guardShare bounds the time for samples: one part in guardShare of one
+	// processor's time.
 	guardShare = 100
 )
 
-// guard measures the recall of a graph while it serves, by comparing its answers to
-// real queries with exact ones. It sees to it that searches make the effort that
-// they need, and keeps the graph from answering while its recall is bad.
+// guard measures the recall of a graph while it serves, by comparing its answers
+// to real queries with exact ones. It adjusts the effort of searches, and keeps
+// the graph from answering while its recall is bad.
 type guard struct {
 	distrust atomic.Bool
 	sampling atomic.Bool
@@ -42,7 +42,7 @@ type guard struct {
 	n       int     // samples of the graph at its present effort
 	recall  float64 // as last measured
 	known   bool    // whether it was
-	rebuilt bool    // the graph was made anew by this guard, and was not good yet
+	rebuilt bool    // this guard had the graph made anew, and the new one is not good yet
 }
 
 // trusts says whether the graph may answer.
@@ -64,7 +64,8 @@ func (g *guard) reset() {
 	g.next.Store(0)
 }
 
-// note takes up a sample of the graph, and reports whether it is to be made anew.
+// note records a sample of the graph, and reports whether the graph has to be
+// made anew.
 func (g *guard) note(graph graph, agreed bool) (rebuild bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -89,13 +90,14 @@ func (g *guard) note(graph graph, agreed bool) (rebuild bool) {
 	case g.recall >= guardAim && whole:
 		g.rebuilt = false
 	case g.recall < guardTarget && !g.rebuilt:
-		g.rebuilt = true // once: if the new graph is no better, it is not the graph
+		g.rebuilt = true // only once: if the new graph is no better, another one will not help
 		return true
 	}
 	return false
 }
 
-// watch takes a sample of a query, if it is time to and the query has a threshold.
+// watch takes a sample of a query, if a sample is due and the query has a
+// threshold.
 func (e *engine) watch(gen *generation, s *state, q Query, k int) {
 	g := &e.guard
 	if q.Threshold == 0 || time.Now().UnixNano() < g.next.Load() || !g.sampling.CompareAndSwap(false, true) {
@@ -120,15 +122,15 @@ func (e *engine) sample(gen *generation, s *state, q Query, k int) {
 		return // such searches are exact in any case
 	}
 	agreed := len(hits) == k && slices.Equal(q.decisive(hits), q.decisive(s.nearest(q.Vector, k, q.Allow)))
-	e.writer.Lock() // keeps the generation
+	e.writer.Lock() // so that the generation stays the same
 	defer e.writer.Unlock()
 	if e.generation.Load() == gen && e.guard.note(gen.graph, agreed) {
 		e.startRebuild()
 	}
 }
 
-// decisive returns the hits, best first, that a decision by the query's threshold may
-// rest on.
+// decisive returns the hits, best first, that can matter for a decision at the
+// query's threshold.
 func (q *Query) decisive(hits []Hit) []Hit {
 	for i, hit := range hits {
 		if hit.Similarity < q.Threshold-guardBand {

@@ -9,33 +9,36 @@ import (
 	"rollcall/index/kernel"
 )
 
-// hnsw is the hierarchical navigable small world of Malkov and Yashunin,
-// "Efficient and robust approximate nearest neighbor search using Hierarchical
-// Navigable Small World graphs" (IEEE TPAMI 2020; arXiv:1603.09320): a node for
-// each slot, on the bottom layer and, for one in graphM of each layer, on the
-// layer above; every node linked to some near ones of its layer, in different
-// directions. Algorithm 2 is in hnswsearch.go, 1 in hnswinsert.go, 4 in
+// hnsw is the hierarchical navigable small world of Malkov and Yashunin, "Efficient
+// and robust approximate nearest neighbor search using Hierarchical Navigable Small
+// World graphs" (IEEE TPAMI 2020; arXiv:1603.09320): each slot has a node on the
+// bottom layer, and one in graphM nodes of a layer is also on the layer above.
+// Every node is linked to some near ones of its layer, in different directions.
+// Algorithm 2 is in hnswsearch.go, algorithm 1 in hnswinsert.go, algorithm 4 in
 // hnswneighbours.go. Distances are those of the coded rows.
 //
-// Links are read by searches while the one writer changes them: each link is one
-// atomic number, and a list that is read halfway through a change is still a list
-// of nodes.
+// Searches read links while the one writer changes them. Each link is one atomic
+// number, so a list that is read in the middle of a change is still a list of
+// nodes.
 //
 // The node of a deleted vector leads on and is no hit, until the graph is made anew
 // (rebuild.go).
 
 const (
-	// graphM is the paper's M, the links that a new node gets on each layer; on the
-	// bottom layer others may add to them up to graphM0, twice as many (section 4.1).
+	// graphM is the paper's M, the number of links that a new node gets on each
+	// layer. On the bottom layer later nodes may add links, up to graphM0, twice as
+	// many (section 4.1).
 	graphM  = 16
 	graphM0 = 2 * graphM
 
-	// graphBuild is the paper's efConstruction, the nodes that an insertion considers.
+	// graphBuild is the paper's efConstruction: how many nodes an insertion
+	// considers.
 	graphBuild = 200
 
-	// graphSearch is the paper's ef, the nodes that a search considers, as long as the
-	// guard does not ask for more: up to graphSearchMost. Among 10,282 real face
-	// embeddings 100 found the nearest in 99.87 % of 1,520 searches, 128 in all.
+	// graphSearch is the paper's ef: how many nodes a search considers, unless the
+	// guard asks for more, up to graphSearchMost. Among 10,282 real face
+	// embeddings, ef = 100 found the nearest in 99.87 % of 1,520 searches, and ef =
+	// 128 in all of them.
 	graphSearch     = 128
 	graphSearchMost = 512
 
@@ -46,7 +49,7 @@ const (
 	graphSeed = 0x9e3779b97f4a7c15
 )
 
-// noSlot is no slot: it ends a list of links that is not full.
+// noSlot ends a list of links that is not full.
 const noSlot = ^uint32(0)
 
 type hnsw struct {
@@ -54,7 +57,7 @@ type hnsw struct {
 	entry    atomic.Uint64               // where a search begins: level<<32 | slot+1; 0 while there is no node
 	inserted uint64                      // how many nodes there are; decides the next one's level
 	search   atomic.Int64                // ef
-	lost     atomic.Bool                 // a new node met deleted ones alone, so nothing leads to it: the graph has to be made anew
+	lost     atomic.Bool                 // a new node met only deleted ones, so nothing leads to it: the graph has to be made anew
 	scratch  scratchPool
 }
 
@@ -101,8 +104,8 @@ func (g *hnsw) broken() bool { return g.lost.Load() }
 
 func (g *hnsw) bytes() int64 { return int64(len(*g.nodes.Load())) << nodeShift * (4*graphM0 + 8) }
 
-// effort returns how many nodes a search for k hits considers: twice as many as it
-// wants at least, for the last ones are the least certain.
+// effort returns how many nodes a search for k hits considers: at least 2*k,
+// because the last hits are the least certain.
 func (g *hnsw) effort(k int) int { return max(int(g.search.Load()), 2*k) }
 
 // top returns the node where a search begins, and its level.

@@ -1,11 +1,11 @@
 package index
 
 const (
-	// visitCost is what scoring one node costs a search within a set, in rows of a
-	// scan.
+	// visitCost is the cost of scoring one node in a search within a set, in rows
+	// of a scan.
 	visitCost = 8
 
-	// effortCost is what a search costs for each node of its effort, in rows of a
+	// effortCost is the cost of a search for each node of its effort, in rows of a
 	// scan: see BenchmarkCutover.
 	effortCost = 120
 )
@@ -14,15 +14,16 @@ const (
 func (v *view) scanCost(allow *Set) int { return min(int(v.used), gatherCost*allow.Len()) }
 
 // worthAllowed reports whether a search within allow is likely to cost less than an
-// exact one: to find as many allowed nodes, so many more are looked at.
+// exact one. The fewer nodes are allowed, the more have to be looked at.
 func (v *view) worthAllowed(effort int, allow *Set) bool {
 	return effortCost*effort*max(1, int(v.used)/allow.Len()) < v.scanCost(allow)
 }
 
 // searchAllowed leaves in the beam the nearest ef allowed nodes that it finds on
 // the bottom layer, going from node. Nodes that are not allowed lead on but do not
-// count, so it goes on until it has ef allowed ones and every node that it could
-// go on from is farther away than those: recall inside a scope is that outside.
+// count. So it goes on until it has ef allowed ones, and every node that it could
+// go on from is farther away than those. Thus the recall within a scope is the same
+// as without one.
 //
 // It returns false once it has scored more nodes than the budget.
 func (s *scratch) searchAllowed(v *view, node uint32, ef int, allow *Set, budget int) bool {
@@ -42,10 +43,10 @@ func (s *scratch) searchAllowed(v *view, node uint32, ef int, allow *Set, budget
 			s.meet(v, f, ef, allow)
 		}
 	}
-	return len(s.beam) == ef // else the allowed nodes may lie where the graph did not lead
+	return len(s.beam) == ef // else there may be allowed nodes where the graph did not lead
 }
 
-// meet takes up a node that was scored.
+// meet adds a scored node to the candidates, and to the beam if it is a hit.
 func (s *scratch) meet(v *view, f found, ef int, allow *Set) {
 	if len(s.beam) == ef && f <= s.beam[ef-1] {
 		return

@@ -6,15 +6,15 @@ import (
 	"sync/atomic"
 )
 
-// insert adds the nodes at the new slots, some side by side (algorithm 1). The graph
-// that results depends on the slots, their order and their rows alone: no node sees
-// what another one of its batch does. Each looks for its neighbours in the graph as
-// it was before, and among the others of the batch by comparing with all of them:
-// 512 comparisons are a twentieth of an insertion's work. (ParlayANN by Manohar et
-// al., PPoPP 2024, inserts so.)
+// insert adds the nodes at the new slots, several at the same time (algorithm 1).
+// The resulting graph depends only on the slots, their order and their rows,
+// because no node sees the work of another one of its batch. Each node looks for
+// neighbours in the graph as it was before, and compares itself with all others
+// of the batch: 512 comparisons are a twentieth of an insertion's work.
+// (ParlayANN by Manohar et al., PPoPP 2024, does the same.)
 func (g *hnsw) insert(state *state, workers int) {
 	if state.live() == 0 {
-		g.entry.Store(0) // dead nodes would lead to nobody: the graph begins anew
+		g.entry.Store(0) // dead nodes would lead nowhere: the graph begins anew
 	}
 	g.extend(state.written)
 	v := g.view(state)
@@ -67,8 +67,8 @@ func (g *hnsw) newcomer(v *view, slot uint32) newcomer {
 	return newcomer{slot, make([][]uint32, level+1)}
 }
 
-// linkNewcomers writes the links of the newcomers, and returns what has to be linked
-// to them: the edges of one node on one layer together.
+// linkNewcomers writes the links of the newcomers. It returns the edges of the
+// nodes that have to be linked to them, grouped by node and layer.
 func (v *view) linkNewcomers(batch []newcomer) [][]edge {
 	var edges []edge
 	for _, n := range batch {
@@ -133,8 +133,8 @@ func (s *scratch) meetPeers(v *view, slot uint32, layer int, batch []newcomer) {
 	}
 }
 
-// connect links a node to newcomers. If its list is full it chooses anew among
-// those that it has and them.
+// connect links a node to newcomers. If its list is full, it chooses again among
+// its old neighbours and the newcomers.
 func (s *scratch) connect(v *view, edges []edge) {
 	node, layer := edges[0].from, edges[0].layer
 	list := v.neighbours(node, layer)

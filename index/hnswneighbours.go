@@ -2,8 +2,8 @@ package index
 
 // picker is what choosing neighbours works with.
 type picker struct {
-	query  codedQuery // a neighbour that was chosen, widened
-	lost   []bool     // by place in the beam: candidates that were passed over
+	query  codedQuery // the neighbour chosen last, widened
+	lost   []bool     // by place in the beam: candidates that cannot be chosen any more
 	places [graphM0]int
 }
 
@@ -24,10 +24,11 @@ func (s *scratch) rank(v *view, slot uint32, candidates []uint32) {
 	}
 }
 
-// choose returns up to n nodes of the beam as neighbours for the row at slot: going
-// from the nearest one, each that is nearer to the row than to any one chosen
-// before (algorithm 4, without its extensions). Links into different directions
-// lead farther than links to the nearest alone. Deleted nodes are not chosen.
+// choose returns up to n nodes of the beam as neighbours for the row at slot. It
+// begins with the nearest one, and takes each node that is nearer to the row than
+// to every node taken before (algorithm 4, without its extensions). Links in
+// different directions lead farther than links to only the nearest nodes. Deleted
+// nodes are not chosen.
 func (s *scratch) choose(v *view, slot uint32, n int) []uint32 {
 	c, at := v.at(slot)
 	scale := c.scales[at]
@@ -53,8 +54,8 @@ func (s *scratch) choose(v *view, slot uint32, n int) []uint32 {
 	return chosen
 }
 
-// passOver loses the candidates from the given place on that are nearer to the
-// chosen node than to the row, whose scale is given.
+// passOver marks as lost the candidates, from the given place on, that are nearer
+// to the chosen node than to the row. Scale is the scale of the row.
 func (s *scratch) passOver(v *view, chosen uint32, from int, scale float32) {
 	p := &s.pick
 	p.query.widen(v.code(chosen))

@@ -10,10 +10,10 @@ import (
 	"rollcall/index/kernel"
 )
 
-// A found node is one that a search has met, in one word: its score in the upper
-// half, so that words compare as scores do, and its slot in the lower. The score
-// orders the nodes of one search: it is the similarity times a factor that is the
-// same for all of them.
+// found is a node that a search has met, in one word. The score is in the upper
+// half, so that words compare like scores; the slot is in the lower half. The
+// score is the similarity times a factor, which is the same for all nodes of one
+// search.
 type found uint64
 
 // expanded marks a found node whose neighbours have been looked at; slots are
@@ -21,8 +21,8 @@ type found uint64
 const expanded = 1 << 31
 
 func newFound(score float32, slot uint32) found {
-	// The bits of floats order like their magnitudes: the sign is turned, and so is
-	// everything of a negative one.
+	// The bits of a float sort like its magnitude. To sort by value, the sign bit
+	// is flipped, and for a negative float all bits are.
 	word := math.Float32bits(score)
 	word ^= uint32(int32(word)>>31) | 1<<31
 	return found(word)<<32 | found(slot)
@@ -43,9 +43,9 @@ type scratch struct {
 	heap    []found  // candidates of a filtered search
 	query   codedQuery
 	n       int            // how many nodes were scored last
-	nodes   [graphM0]found // those
+	nodes   [graphM0]found // the nodes scored last
 
-	pick picker // of insertions
+	pick picker // only insertions use it
 }
 
 type scratchPool struct{ sync.Pool }
@@ -74,7 +74,7 @@ func (s *scratch) reset(v *view) {
 func (s *scratch) mark(slot uint32) { s.visited[slot/64] |= 1 << (slot % 64) }
 
 // look scores those neighbours of a node that were not met yet, and marks them.
-// Nodes that came after the search had begun do not count.
+// Nodes that were added after the search began do not count.
 func (s *scratch) look(v *view, links []atomic.Uint32) {
 	var b rowBatch
 	visited, used := s.visited, v.written
@@ -95,7 +95,7 @@ func (s *scratch) look(v *view, links []atomic.Uint32) {
 	s.score(&b, s.query.d)
 }
 
-// lookAgain scores the neighbours of a node, met or not.
+// lookAgain scores the neighbours of a node, also those that were met before.
 func (s *scratch) lookAgain(v *view, links []atomic.Uint32) {
 	var b rowBatch
 	for i := range links {
@@ -150,8 +150,8 @@ func (s *scratch) begin(v *view, slot uint32) found {
 	return s.nodes[0]
 }
 
-// descend goes greedily from node to the nearest one that it finds on each layer
-// from the level of node down to above layer (algorithm 2 with ef = 1).
+// descend goes from node greedily to the nearest node of each layer, from level
+// down to the one above layer (algorithm 2 with ef = 1).
 func (s *scratch) descend(v *view, node uint32, level, layer int) uint32 {
 	best := s.begin(v, node)
 	for ; level > layer; level-- {
@@ -166,9 +166,9 @@ func (s *scratch) descend(v *view, node uint32, level, layer int) uint32 {
 	return best.slot()
 }
 
-// search leaves in the beam the nearest ef nodes that it finds on a layer, going
-// from node (algorithm 2). The beam is both of the paper's queues: a candidate
-// that falls out of the best ef would never be expanded.
+// search leaves in the beam the nearest ef nodes that it finds on a layer,
+// starting from node (algorithm 2). The beam serves as both queues of the paper:
+// a candidate that falls out of the best ef would never be expanded.
 func (s *scratch) search(v *view, node uint32, layer, ef int) {
 	s.mark(node)
 	s.beam = append(s.beam[:0], s.begin(v, node))
@@ -177,7 +177,7 @@ func (s *scratch) search(v *view, node uint32, layer, ef int) {
 		s.beam[next] |= expanded
 		next = s.next(next)
 		if next < len(s.beam) && layer == 0 {
-			// Most often it is this one's turn when the neighbours have been scored.
+			// After the neighbours are scored, it is mostly the turn of this one.
 			v.prefetch(s.beam[next].slot())
 		}
 		s.look(v, v.neighbours(current, layer))
@@ -206,8 +206,8 @@ func (s *scratch) insert(f found, ef int) int {
 	} else if n--; f <= s.beam[n] {
 		return ef
 	}
-	// A binary search without branches, which nobody could predict: a borrow says
-	// that the one there is less than f.
+	// A binary search without branches, because the processor could not predict
+	// them: the borrow of a subtraction says that the node there is less than f.
 	beam := s.beam
 	at := 0
 	for left := n; left > 0; {
@@ -224,7 +224,7 @@ func (s *scratch) insert(f found, ef int) int {
 // nearest is a search for the best k hits, everywhere or within a set.
 func (g *hnsw) nearest(state *state, query []float32, k int, allow *Set) (hits []Hit, ok bool) {
 	node, level, ok := g.top()
-	if !ok || node >= state.written { // it began after this state
+	if !ok || node >= state.written { // the first node is newer than this state
 		return nil, false
 	}
 	v, ef := g.view(state), g.effort(k)
@@ -243,8 +243,8 @@ func (g *hnsw) nearest(state *state, query []float32, k int, allow *Set) (hits [
 	return s.hits(v, query, k, allow), true
 }
 
-// hits scores the beam again in float32, as far as its bounds ask for it, and
-// returns the best k.
+// hits scores the nodes of the beam again in float32, except those whose bound is
+// too low, and returns the best k.
 func (s *scratch) hits(v *view, query []float32, k int, allow *Set) []Hit {
 	query = pad(query)
 	best := newTopK(k)

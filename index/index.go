@@ -1,40 +1,40 @@
-// Package index finds the nearest neighbours of a unit-length vector among
-// stored ones. It knows vectors and the IDs that its caller gives them, and
-// nothing of what they stand for. It knows no disk either: whoever stores vectors
-// adds them again at the start.
+// Package index finds the nearest neighbours of a unit-length vector among stored
+// ones. It knows vectors and the IDs that its caller gives them, and not what
+// they stand for. It knows no disk either: at the start the caller adds its
+// vectors again.
 //
-// Use [New] to get an [Engine] by name, [Engine.Add] and [Engine.Delete] to keep it
-// in step with whatever the caller stores, and [Engine.Search] with a [Query] to
-// ask. A [Set] in the query restricts the answer to some IDs.
+// Use [New] to get an [Engine] by name, [Engine.Add] and [Engine.Delete] to keep
+// it in step with what the caller stores, and [Engine.Search] to answer a
+// [Query]. A [Set] in the query restricts the answer to some IDs.
 //
 // Similarity is the cosine, which for unit vectors is the dot product: 1 for
 // equal vectors, -1 for opposite ones. It is summed in float32 (index/kernel says
-// how, and what the error is), so that within one process a stored vector and a
-// query give the same similarity, bit for bit, from every engine, in whatever
-// scope, wherever the vector lies in memory.
+// how, and how large the error is). Within one process a stored vector and a
+// query always give the same similarity, bit for bit: in every engine, in every
+// scope, and wherever the vector lies in memory.
 //
 // # Exact and approximate
 //
 // The engine "exact" suits most callers. It bounds the similarity of every vector
-// from its coding in int8 and scores in float32 what the bound cannot exclude:
+// by its int8 code, and scores in float32 those that the bound cannot exclude:
 // code.go has the proof, scan.go the search.
 //
-// The engines "hnsw" and "coder-hnsw" have a graph beside that, which proposes near
-// vectors without looking at most of them. [Result.Exact] says which it was. An
-// approximate answer may lack the nearest vector; who cannot live with that asks
-// with [Query.Exact]. While a graph serves, a guard answers some of the real queries
-// exactly too, and compares (guard.go): short of its aim, searches make more
-// effort; below its target, exact searches answer until the graph is good again.
-// [Engine.Recall] tells.
+// The engines "hnsw" and "coder-hnsw" also have a graph, which proposes near
+// vectors without looking at most of them. [Result.Exact] says whether the answer
+// is exact. An approximate answer may lack the nearest vector; a caller that
+// cannot accept this asks with [Query.Exact]. While a graph serves, a guard
+// answers some of the real queries exactly too, and compares the answers
+// (guard.go). If the recall is below the guard's aim, searches make more effort.
+// If it is below the target, exact searches answer until the graph is good again.
+// [Engine.Recall] returns the recall.
 //
 // # Concurrency
 //
-// Engines are safe for concurrent use. A search takes no lock ("coder-hnsw" waits for
-// one insertion at most): it sees what was stored at one moment, however long it
-// takes (arena.go). Changes come one at a
-// time, a bulk in portions. What they entail, clearing away deleted vectors
-// (wipe.go) and copying the others together (rebuild.go), happens in the
-// background.
+// Engines are safe for concurrent use. A search takes no lock ("coder-hnsw" waits
+// for one insertion at most). It sees what was stored at one moment, however long
+// it takes (arena.go). Changes are made one at a time, large ones in portions.
+// Deleted vectors are cleared (wipe.go), and the others copied together
+// (rebuild.go), in the background.
 package index
 
 import (
@@ -44,10 +44,10 @@ import (
 	"strings"
 )
 
-// An ID names one vector. The caller chooses it, and should choose densely:
-// engines and sets keep tables that reach up to the largest ID in pages of
-// 4,096 IDs, so an ID costs a few bytes beside its neighbours and a page of up
-// to 16 KiB when it stands alone.
+// An ID names one vector. The caller chooses it, and should choose densely.
+// Engines and sets keep tables up to the largest ID, in pages of 4,096 IDs. So an
+// ID costs a few bytes if it has neighbours, and a page of up to 16 KiB if it is
+// alone.
 type ID uint32
 
 // A Hit is one stored vector of an answer.
@@ -63,9 +63,9 @@ type Query struct {
 	Allow  *Set      // only these IDs may be hits; nil allows every stored one
 	Exact  bool      // demand an exact answer, also from an approximate engine
 
-	// Threshold is the similarity from which on the caller takes a hit for right: the
-	// guard of an approximate engine compares answers near it and above.
-	// Default: none, and the guard learns nothing from this query.
+	// Threshold is the similarity from which on the caller accepts a hit. The
+	// guard of an approximate engine compares the answers near it and above it.
+	// Default: none, and the guard does not sample this query.
 	Threshold float32
 }
 
@@ -80,7 +80,7 @@ type Result struct {
 }
 
 // An Engine stores vectors and searches them. It is safe for concurrent use by
-// several goroutines. An answer is that of one moment, and reflects every change
+// several goroutines. An answer shows the state at one moment, with every change
 // that returned before the search began.
 type Engine interface {
 	// Name returns the name of the engine, one of [Engines].
@@ -92,17 +92,17 @@ type Engine interface {
 	// Len returns the number of stored vectors.
 	Len() int
 
-	// Add stores copies of vectors, [dim]float32 of unit length each, under ids, one
-	// for each. It uses all processors where there are many; a graph leaves one to
-	// searches, while there are some. Searches may see a bulk half stored. The errors
-	// are [ErrDimension], [ErrNotUnit] and [ErrExists]; after an error nothing is
-	// stored.
+	// Add stores copies of vectors, [dim]float32 of unit length each, each under
+	// the ID at the same place in ids. It uses all processors for many vectors;
+	// with a graph it leaves one to searches, if there are any. Searches may see
+	// some of the vectors before the others. The errors are [ErrDimension],
+	// [ErrNotUnit] and [ErrExists]; after an error nothing is stored.
 	Add(ids []ID, vectors [][]float32) error
 
 	// Delete removes the vector under id, and reports false if there is none. The
-	// vector is in no answer from then on. The engine "exact" lets go of it within
-	// moments, for the garbage collector to take, the others when they next make a
-	// graph: once a quarter of their vectors is deleted.
+	// vector is in no answer from then on. The engine "exact" gives its memory to
+	// the garbage collector within moments. The others do that when they make a
+	// new graph: once a quarter of their vectors is deleted.
 	Delete(id ID) bool
 
 	// Search answers q. The errors are [ErrDimension], [ErrNotUnit] and [ErrK].
@@ -112,19 +112,21 @@ type Engine interface {
 	// reports false if there is none.
 	Vector(id ID, into []float32) bool
 
-	// Vectors iterates over the vectors that are stored when the iteration begins, in
-	// ascending order of ID, but for those that were deleted and added again by the
-	// time that it reaches their ID. Each vector is a copy, [dim]float32, that the
-	// caller may keep. The caller may use the engine meanwhile.
+	// Vectors iterates over the vectors that are stored when the iteration
+	// begins, in ascending order of ID. It skips an ID whose vector was deleted,
+	// and added again, before the iteration reaches it. Each vector is a copy,
+	// [dim]float32, that the caller may keep. The caller may use the engine
+	// meanwhile.
 	Vectors() iter.Seq2[ID, []float32]
 
-	// Reserve says that n vectors in all are to come: memory for them is taken in
-	// large pieces rather than small ones that grow.
+	// Reserve says that there will be n vectors in all. Memory for them is then
+	// taken in large pieces, instead of small ones that grow.
 	Reserve(n int)
 
-	// Recall returns the share, 0 to 1, of the last samples in which the approximate
-	// search and an exact one agreed about what is near [Query.Threshold] and above; false while
-	// there is no approximate search or too little is known.
+	// Recall returns the share, 0 to 1, of the last samples in which the
+	// approximate search and an exact one agreed on the hits near
+	// [Query.Threshold] and above; false if there is no approximate search, or
+	// too few samples yet.
 	Recall() (recall float64, ok bool)
 
 	// Bytes estimates the memory that the engine holds, in bytes: vectors,
@@ -137,12 +139,12 @@ var (
 	// there are not as many vectors as IDs.
 	ErrDimension = errors.New("wrong vector dimension")
 
-	// ErrNotUnit says that a vector is not of unit length, by more than the
-	// tolerance of 1e-4; so are a zero vector and one with a NaN or an infinity.
+	// ErrNotUnit says that a vector's length differs from 1 by more than 1e-4, or
+	// that it has a NaN or an infinity.
 	ErrNotUnit = errors.New("vector is not of unit length")
 
 	// ErrExists says that a vector is stored under an ID already, or that an ID
-	// occurs twice: what is to be replaced is deleted first.
+	// occurs twice. To replace a vector, delete it first.
 	ErrExists = errors.New("there is a vector under this ID already")
 
 	// ErrK says that a query asks for fewer than one hit.

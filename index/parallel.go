@@ -9,10 +9,10 @@ import (
 // processors returns how many goroutines can run at once.
 func processors() int { return runtime.GOMAXPROCS(0) }
 
-// inParallel does the work from 0 to before n in pieces, on as many goroutines as
-// are worth starting, workers at most.
+// inParallel does the work for 0 to n-1 in pieces, on as many goroutines as it is
+// worth starting, at most workers.
 func inParallel(n, workers int, work func(from, to int)) {
-	const piece = 16 // some microseconds' work: less than that costs starting a goroutine
+	const piece = 16 // some microseconds' work, which is more than starting a goroutine costs
 	var next atomic.Int64
 	loop := func() {
 		for {

@@ -6,21 +6,23 @@ import (
 )
 
 const (
-	// A generation is made anew when, for deadShare living slots, one is dead: that costs a
-	// deletion four additions on average, and a scan reads no more than a quarter in
-	// vain. Below minDead it is not worth its while.
+	// A generation is made anew when there is one dead slot for every deadShare
+	// living ones. So a deletion costs four additions on average, and a scan reads
+	// at most a quarter more than it needs. With fewer than minDead dead slots it
+	// is not worth the work.
 	deadShare = 4
 	minDead   = 64
 
-	// catchUp is with how few changes left a new generation takes the old one's place:
-	// changes wait while they are made, tens of milliseconds at most.
+	// catchUp: a new generation takes the old one's place when at most so many
+	// changes are left to copy. Other changes wait for these, tens of milliseconds
+	// at most.
 	catchUp = 64
 )
 
-// startRebuild begins to make a new generation of the present vectors, without dead slots
-// and with a new graph, unless that is under way. The old generation serves until the new
-// one takes its place; changes go on meanwhile, and are made to the new one as
-// well.
+// startRebuild begins to make a new generation of the present vectors, without dead
+// slots and with a new graph, unless a rebuild is under way. The old generation
+// serves until the new one takes its place. Changes go on meanwhile, and are copied
+// to the new one.
 // REQUIRES: e.writer is held.
 func (e *engine) startRebuild() {
 	if e.writer.touched != nil {
@@ -59,7 +61,7 @@ func (e *engine) rebuild() {
 	e.changed()
 }
 
-// take makes gen have under the ids what the other generation has.
+// take copies to gen what the other generation has under the ids.
 // REQUIRES: the caller is the writer of gen.
 func (gen *generation) take(other *generation, ids []ID) {
 	s := other.now.Load()
@@ -73,6 +75,6 @@ func (gen *generation) take(other *generation, ids []ID) {
 		}
 	}
 	if len(present) > 0 {
-		gen.put(present, vectors, max(1, processors()/2)) // the others are for who asks
+		gen.put(present, vectors, max(1, processors()/2)) // the other processors are for searches
 	}
 }

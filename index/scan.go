@@ -3,21 +3,22 @@ package index
 import "rollcall/index/kernel"
 
 const (
-	// blockRows is how many rows one kernel call bounds: enough that the call does
-	// not count, few enough that the bounds (1 KiB) stay on the stack.
+	// blockRows is how many rows one kernel call bounds: so many that the cost of
+	// the call does not matter, so few that the bounds (1 KiB) stay on the stack.
 	blockRows = 256
 
-	// gatherCost is what bounding one row by its ID costs, in rows of the scan: it
-	// has a look-up and a cache miss of its own, and the scan reads ahead.
+	// gatherCost is the cost of bounding one row by its ID, in rows of the scan.
+	// Such a row needs a look-up and a cache miss of its own, while the scan
+	// reads ahead.
 	gatherCost = 4
 
 	// gatherRows is how many rows a gather fetches at a time.
 	gatherRows = 32
 )
 
-// scanner finds the exact best hits of one query. It bounds every row from above by
-// its codes, and scores in float32 what is not surely worse than k others. Only
-// then it asks whether the row lives and is allowed: few get so far.
+// scanner finds the exact best hits of one query. It bounds every row from above
+// by its codes, and scores in float32 the rows that are not surely worse than k
+// others. It asks only of these whether they live and are allowed: they are few.
 type scanner struct {
 	*state
 	query []float32 // padded
@@ -69,7 +70,7 @@ func (s *scanner) block(c *chunk, first, at, n int) {
 			s.offer(uint32(first + at + i))
 		}
 	}
-	if groups < n { // the last rows of all; the rest of their group may be being written
+	if groups < n { // the last rows of all: somebody may be writing the rest of their group
 		var slots [gatherRows]uint32
 		for i := range n - groups {
 			slots[i] = uint32(first + at + groups + i)
@@ -78,8 +79,8 @@ func (s *scanner) block(c *chunk, first, at, n int) {
 	}
 }
 
-// gather bounds the rows of the allowed IDs, some at a time. It reports false if it
-// cannot tell what is stored under one of them.
+// gather bounds the rows of the allowed IDs, some at a time. It reports false if
+// it cannot know what this state has under one of them.
 func (s *scanner) gather() bool {
 	var slots [gatherRows]uint32
 	n := 0
@@ -88,7 +89,7 @@ func (s *scanner) gather() bool {
 		if !ok {
 			continue
 		}
-		if slot >= s.used { // added since: the slot that it had before is not known any more
+		if slot >= s.used { // added later: the slot that the ID had in this state is not known any more
 			return false
 		}
 		slots[n] = slot
@@ -129,7 +130,7 @@ func (s *scanner) offer(slot uint32) {
 	c, i := s.at(slot)
 	if s.allow == nil || s.allow.Has(c.ids[i]) {
 		s.best.offer(c.ids[i], kernel.Dot(s.query, s.row(slot)))
-		s.cut = s.best.floor() - s.coded.slack // this rounds, and slack is twice what is needed: see codedQuery.encode
+		s.cut = s.best.floor() - s.coded.slack // this subtraction rounds too: slack, twice what is needed, covers it (codedQuery.encode)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 const setPageWords = pageIDs / 64
 
 // A Set is a set of IDs, kept as a bitmap in pages. The zero Set is empty and
-// ready to use. Reading it is safe from several goroutines; changing it is not
-// safe beside any other use, a search that it restricts included.
+// ready to use. Several goroutines may read it at the same time. While one
+// changes it, nobody else may use it, not even a search that it restricts.
 type Set struct {
 	pages []*setPage // by ID / pageIDs; nil where there is nothing
 	n     int
@@ -73,7 +73,7 @@ func (s *Set) Or(other *Set) {
 	}
 }
 
-// Clone returns a copy of the set, which changes by itself.
+// Clone returns an independent copy of the set.
 func (s *Set) Clone() *Set {
 	c := new(Set)
 	c.Or(s)

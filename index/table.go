@@ -6,13 +6,14 @@ import (
 )
 
 // pageIDs is the number of IDs per page of a table or a set. A flat slice up to
-// the largest ID would be 16 GiB for one stray ID; in pages it is 8 MiB of page
-// pointers and one page, and a look-up costs one load more.
+// the largest ID would take 16 GiB for a single large ID. Pages take 8 MiB of
+// page pointers and one page, and a look-up costs one more load.
 const pageIDs = 4096
 
 // idTable maps IDs to slots below 1<<32 - 1. The zero table is empty. Reading is
-// safe beside one writer: an entry is read as it was before or after a change,
-// and what the writer did before setting it is visible to who reads it.
+// safe beside one writer: a reader sees an entry as it was before or after a
+// change. A reader of a new entry also sees what the writer did before setting
+// it.
 type idTable struct {
 	pages atomic.Pointer[[]*idPage] // replaced as a whole when a page is added
 }

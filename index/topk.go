@@ -24,8 +24,8 @@ func compareHits(a, b Hit) int {
 	return cmp.Compare(a.ID, b.ID)
 }
 
-// floor returns the score below which an offer is in vain, so that a scan can
-// pass over most rows with one comparison.
+// floor returns the score below which an offer is useless, so that a scan can skip
+// most rows with one comparison.
 func (t *topK) floor() float32 {
 	// At -1 the floor is open: scores a little below it are clamped to it, and
 	// may win by a lower ID.

@@ -8,8 +8,9 @@ import (
 )
 
 // unitTolerance is how far a vector's length may be from 1. Normalising in
-// float32 leaves about 1e-7, storing as float16 about 5e-5; what is further off
-// was not normalised. It shifts a similarity by no more than as much.
+// float32 leaves an error of about 1e-7, storing as float16 about 5e-5. A vector
+// with a larger error was not normalised. A similarity is wrong by no more than
+// this error.
 const unitTolerance = 1e-4
 
 // checkVector returns an error unless v is a unit vector of dim elements. The
@@ -40,8 +41,8 @@ func (q Query) check(dim int) error {
 	return nil
 }
 
-// checkAll returns an error unless vectors can be stored under ids, as far as that
-// can be told without what is stored.
+// checkAll returns an error unless vectors can be stored under ids, as far as
+// this does not depend on what is stored.
 func checkAll(dim int, ids []ID, vectors [][]float32) error {
 	if len(ids) != len(vectors) {
 		return fmt.Errorf("%d IDs for %d vectors: %w", len(ids), len(vectors), ErrDimension)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// wipePause is what a wipe waits for more deletions, so that a chunk is copied once
-// for many.
+// wipePause is how long a wipe waits for more deletions, so that a chunk is copied
+// once for many of them.
 const wipePause = 100 * time.Millisecond
 
 // wipe clears deleted vectors from memory, until there are none left.
@@ -25,8 +25,8 @@ func (e *engine) wipe() {
 	}
 }
 
-// wipeChunk wipes what is dead in one chunk, and reports false if there is none, or
-// if all chunks are about to be left behind.
+// wipeChunk wipes the dead rows of one chunk. It reports false if there are none,
+// or if a rebuild is about to replace all chunks.
 func (e *engine) wipeChunk() bool {
 	e.writer.Lock()
 	defer e.writer.Unlock()
@@ -47,9 +47,9 @@ func (e *engine) wipeChunk() bool {
 	return true
 }
 
-// clear puts a copy of their chunk, without the rows at slots, in its place. Who is
-// searching goes on with the old one, which then is garbage: so no search needs a
-// lock, and none meets a row that is half there.
+// clear replaces the chunk of the slots by a copy without their rows. Searches that
+// have begun go on with the old chunk, which is garbage after them. So no search
+// needs a lock, and none meets a row that is half cleared.
 // REQUIRES: the caller is the writer; the slots are dead, and of one chunk.
 func (a *arena) clear(slots []uint32) {
 	next := *a.now.Load()

@@ -2,10 +2,10 @@ package kernel
 
 // The code kernels compute integer dot products of a query with coded rows. A
 // coded row is one int8 per element, in -127 to 127, padded with zeros to a
-// multiple of CodeAlign; a coded query is as long, in int16, and its caller chooses
-// its range so that no sum of products can leave an int32. Integer sums do not
-// depend on their order: every kernel's are the same. Bounds are float32, and may
-// differ in the last bits between processors.
+// multiple of CodeAlign; A coded query has the same length, in int16. The caller
+// chooses its range so that every sum of products fits into an int32. Integer
+// sums do not depend on their order, so every kernel gives the same. Bounds are
+// float32, and may differ in the last bits between processors.
 //
 // amd64 has AVX2, and AVX-512 where the processor has VNNI too; arm64 has NEON.
 
@@ -14,16 +14,16 @@ const (
 	// 128 touches two lines and never three.
 	CodeAlign = 64
 
-	// RowGroup is how many rows the code kernels take at a time, so that they share
-	// the loads of the query: callers round up.
+	// RowGroup is how many rows the code kernels take at a time, so that these
+	// share the loads of the query. Callers round up to it.
 	RowGroup = 4
 )
 
-// BoundRows sets out[i] to dot*scales[i]*t + e*errs[i], where dot is the integer dot
-// product of query and row i of rows, [len(out)*len(query)]int8 side by side. It
-// fetches the rows behind them into the cache. The length of query must be a
-// multiple of [CodeAlign], that of out one of [RowGroup]; scales and errs are as
-// long as out.
+// BoundRows sets out[i] to dot*scales[i]*t + e*errs[i], where dot is the integer
+// dot product of query and row i of rows, [len(out)*len(query)]int8 side by side.
+// It also fetches the following rows into the cache. The length of query must be
+// a multiple of [CodeAlign], that of out one of [RowGroup]; scales and errs are
+// as long as out.
 func BoundRows(query []int16, rows []int8, scales, errs []float32, t, e float32, out []float32) {
 	n := len(out)
 	if n == 0 || len(query) == 0 {

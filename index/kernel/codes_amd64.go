@@ -7,8 +7,9 @@ import (
 )
 
 // hasAVX512 says that the processor, and the operating system with it, has what
-// the kernels named AVX512 need. A processor with AVX-512 and without VNNI is of
-// the generation that lowers its clock for registers of 512 bits: it takes AVX2.
+// the kernels named AVX512 need. A processor with AVX-512 but without VNNI is of
+// the generation that lowers its clock for registers of 512 bits, so it uses
+// AVX2.
 var hasAVX512 = hasAVX2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VNNI
 
 func boundRows(query []int16, rows []int8, scales, errs []float32, t, e float32, out []float32) {

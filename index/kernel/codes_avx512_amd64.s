@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// As in codekernel_amd64.s, with registers twice as wide: thirty-two codes are
+// As in codes_amd64.s, with registers twice as wide: thirty-two codes are
 // widened to int16 and multiplied with thirty-two elements of the query, and
 // VPDPWSSD adds neighbouring products to the int32 sums. Two sums per row, so
 // that eight chains of additions hide the latency of one.

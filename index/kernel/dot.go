@@ -1,19 +1,20 @@
 package kernel
 
 // RowAlign is the unit of a row, in floats: 64 bytes, a cache line and two AVX2
-// registers. Rows are padded to it with zeros, which add nothing to a dot product,
-// so that the kernels have no tails.
+// registers. Rows are padded to it with zeros, which add nothing to a dot
+// product, so that the kernels need no code for a rest.
 const RowAlign = 16
 
-// Every Dot fixes the order of the sum, so that it depends on the two rows alone:
+// Every kernel of Dot adds in the same order, so that the sum depends only on the
+// two rows:
 //
 //	sixteen partial sums; sum j runs over the elements j, j+16, j+32, ...
 //	they are folded by halves to eight and to four (j with j+8, j with j+4),
 //	then (0 with 1) with (2 with 3)
 //
 // Sixteen float32 are two AVX2 registers, one of AVX-512, four of NEON: a kernel
-// for either can keep the order. There is none for AVX-512: one register of sums is
-// as long a chain of additions as two.
+// for each of them can keep the order. There is none for AVX-512: with one
+// register of sums the chain of additions is as long as with two.
 //
 // Each element passes through at most d/16 fused multiply-adds (one rounding
 // each; two in the portable kernel where the compiler does not fuse) and four
