@@ -52,8 +52,8 @@ type Enrolled struct {
 // ErrUnavailable.
 //
 // A crop that was corrected is not checked for duplicates (a person has looked at
-// it), nor is a vector that is enrolled under the same student already, so that an
-// import can be repeated.
+// it), nor is one that has the same vector and student already, so that an import
+// can be repeated.
 func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err := e.check(); err != nil {
 		return Enrolled{}, err

@@ -40,9 +40,9 @@ type Seat struct {
 //
 // A seat is ambiguous if another explanation is nearly as good: somebody else sits
 // there, or its student sits somewhere else, and the best such assignment has a sum
-// that is less by less than the margin. These are two reasons (see table.go).
-// Otherwise the seat is a match. So a chain or a ring of students who could each
-// sit on the next one's seat is as ambiguous as two such students.
+// that falls short by less than the margin. (The two cases have different reasons:
+// see table.go.) Otherwise the seat is a match. So a chain or a ring of students
+// who could each sit on the next one's seat is as ambiguous as two such students.
 //
 // Absent are the students in scope that no probe was assigned to. Among them are
 // students without an embedding under the model, who cannot be recognised, and
