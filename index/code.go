@@ -21,7 +21,8 @@ import (
 // The first two terms are what [kernel.BoundRows] computes; the third, with the
 // rounding of all float32 operations involved, is [codedQuery.slack]. If k other
 // rows reach a similarity, a row with a lower bound is not among the best k. So
-// an answer is exact if all other rows were scored in float32.
+// an answer is exact if all rows that this does not exclude are scored in
+// float32.
 
 // maxCode is the largest magnitude in a coded row: -128 is not used, so that a
 // row and its opposite have opposite codes.

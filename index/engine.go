@@ -37,8 +37,8 @@ type generation struct {
 // A graph proposes the nearest vectors of an arena without looking at most of
 // them. Searches may run beside each other and beside one insertion.
 type graph interface {
-	// insert adds the slots from s.used up to s.written, without that, on as many
-	// processors as there are workers.
+	// insert adds the slots from s.used to s.written-1, on as many processors as
+	// workers.
 	insert(s *state, workers int)
 
 	// nearest returns the best k hits for query, [dim]float32, that the graph

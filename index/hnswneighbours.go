@@ -26,7 +26,7 @@ func (s *scratch) rank(v *view, slot uint32, candidates []uint32) {
 
 // choose returns up to n nodes of the beam as neighbours for the row at slot. It
 // begins with the nearest one, and takes each node that is nearer to the row than
-// to every node taken before (algorithm 4, without its extensions). Links in
+// to any node taken before (algorithm 4, without its extensions). Links in
 // different directions lead farther than links to only the nearest nodes. Deleted
 // nodes are not chosen.
 func (s *scratch) choose(v *view, slot uint32, n int) []uint32 {

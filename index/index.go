@@ -100,9 +100,9 @@ type Engine interface {
 	Add(ids []ID, vectors [][]float32) error
 
 	// Delete removes the vector under id, and reports false if there is none. The
-	// vector is in no answer from then on. The engine "exact" gives its memory to
-	// the garbage collector within moments. The others do that when they make a
-	// new graph: once a quarter of their vectors is deleted.
+	// vector is in no answer from then on. The engine "exact" leaves the vector's
+	// memory to the garbage collector within moments. The others do that when
+	// they make a new graph: once a quarter of their vectors is deleted.
 	Delete(id ID) bool
 
 	// Search answers q. The errors are [ErrDimension], [ErrNotUnit] and [ErrK].

@@ -2,7 +2,7 @@ package kernel
 
 // The code kernels compute integer dot products of a query with coded rows. A
 // coded row is one int8 per element, in -127 to 127, padded with zeros to a
-// multiple of CodeAlign; A coded query has the same length, in int16. The caller
+// multiple of CodeAlign. A coded query has the same length, in int16. The caller
 // chooses its range so that every sum of products fits into an int32. Integer
 // sums do not depend on their order, so every kernel gives the same. Bounds are
 // float32, and may differ in the last bits between processors.
