@@ -56,7 +56,7 @@ func checkAcknowledged(db *pebble.DB, fsys vfs.FS, dir string, opts Options) err
 			"file", acknowledgedFile, "error", err)
 	case said > number && !opts.AcceptLoss:
 		return fmt.Errorf("%w: %s, because Pebble's log was lost or damaged; "+
-			"restore a backup, or go on with what is left: serve --accept-loss", ErrLost, missing(number+1, said))
+			"restore a backup, or go on with what is there: serve --accept-loss", ErrLost, missing(number+1, said))
 	case said > number:
 		opts.Logger.Error("going on without changes that were acknowledged", "reason", missing(number+1, said))
 	}

@@ -146,7 +146,7 @@ func (p *Partition) whole(ctx context.Context) error {
 // lost returns ErrLost for missing changes, or only logs it if the loss is
 // accepted.
 func (p *Partition) lost(first, last uint64) error {
-	err := fmt.Errorf("%w: %s in the middle of Pebble's log; restore a backup, or go on with what is left: serve --accept-loss",
+	err := fmt.Errorf("%w: %s in the middle of Pebble's log; restore a backup, or go on with what is there: serve --accept-loss",
 		ErrLost, missing(first, last))
 	if p.store.accept {
 		p.store.log.Error("going on without changes that were acknowledged", "reason", err)
