@@ -7,14 +7,14 @@ import (
 	"rollcall/models"
 )
 
-// A Session is a session of a model alone, as the [Embedder] has them inside: no queue, no pixels, no
-// check against the golden picture. It is for measuring what ONNX Runtime itself takes, and for models
-// that an Embedder has no use for. It is not safe for concurrent use; several of them are.
+// A Session is a single session of a model, like those inside an [Embedder], but without queue, pixels and
+// check against the golden picture. It is for measuring the time of ONNX Runtime itself, and for models
+// that an Embedder cannot use. One Session is not safe for concurrent use; several may run side by side.
 type Session struct{ inner *session }
 
-// OpenSessions reads a model once and builds n sessions of it, each of which may use so many threads in a
-// run. The caller closes them. The error is [ErrNotStarted], wraps [ErrModel] where the file does not
-// fulfil its contract, or is that of reading the file; no session is open then.
+// OpenSessions reads a model once and builds n sessions of it. Each may use the given number of threads in
+// a run. The caller closes them. The error is [ErrNotStarted], wraps [ErrModel] where the file does not
+// fulfil its contract, or comes from reading the file. After an error no session is open.
 func OpenSessions(m models.Model, n, threads int) (_ []*Session, err error) {
 	if !isStarted() {
 		return nil, fmt.Errorf("open model %s: %w", m.Contract.Name, ErrNotStarted)
@@ -42,12 +42,12 @@ func OpenSessions(m models.Model, n, threads int) (_ []*Session, err error) {
 	return open, nil
 }
 
-// Input is what the next Run reads, for the caller to fill: one picture in the contract's layout,
+// Input is what the next Run reads. The caller fills it: one picture in the contract's layout,
 // [1][3][height][width] or [1][height][width][3]. It is valid until Close.
 func (s *Session) Input() []float32 { return s.inner.input }
 
-// Outputs are what the last Run wrote, by the output's name, each [1][…] as the contract's decoder reads
-// it, or [1][dimension] of an embedder, not of unit length. The next Run writes over them; they are valid
+// Outputs are what the last Run wrote, by the output's name. Each is [1][…] as the contract's decoder reads
+// it; an embedder's is [1][dimension] and not of unit length. The next Run writes over them. They are valid
 // until Close.
 func (s *Session) Outputs() map[string][]float32 { return s.inner.outputs }
 

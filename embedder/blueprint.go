@@ -27,10 +27,10 @@ type blueprint struct {
 	contract models.Contract
 	onnx     []byte // as ONNX Runtime gets it: reshaped where the contract says so
 	input    tensor
-	outputs  []tensor // of an embedder one, [1][dimension]
+	outputs  []tensor // an embedder has one, [1][dimension]
 }
 
-// newBlueprint compares an ONNX file with its contract, as far as that goes without running it. The
+// newBlueprint compares an ONNX file with its contract, as far as that is possible without running it. The
 // errors wrap ErrModel and say what differs.
 func newBlueprint(c models.Contract, onnx []byte) (*blueprint, error) {
 	b := &blueprint{contract: c, onnx: onnx}
@@ -57,7 +57,7 @@ func (b *blueprint) fault(format string, args ...any) error {
 	return fmt.Errorf("model %s: %w: %w", b.contract.Name, ErrModel, fmt.Errorf(format, args...))
 }
 
-// planInput finds the one input and what its shape has to be.
+// planInput finds the only input and the shape that it must have.
 func (b *blueprint) planInput(g graphInfo) error {
 	if len(g.inputs) != 1 {
 		return b.fault("it has %d inputs%s, and a contract describes one", len(g.inputs), names(g.inputs))
@@ -73,7 +73,7 @@ func (b *blueprint) planInput(g graphInfo) error {
 	}
 	compare := slices.Clone(want)
 	if in.Reshape {
-		// The pixels may differ, that is what reshaping is for; batch and channels may not.
+		// Width and height may differ, because reshaping changes them; batch and channels may not.
 		for i, d := range compare {
 			if i > 0 && d != 3 {
 				compare[i] = free
@@ -106,7 +106,7 @@ func (b *blueprint) planOutputs(g graphInfo) error {
 		if got.elem != elemFloat {
 			return b.fault("its output %q is %s, and only float32 is supported", t.name, got.elemName())
 		}
-		// With another input size the outputs' sizes in the file are not those that will come.
+		// With another input size the outputs will have other sizes than the file says.
 		if got.dims != nil && !b.contract.Input.Reshape && !fits(got.dims, t.dims) {
 			return b.fault("its output %q is %s, and the contract needs %s", t.name, shapeString(got.dims), shapeString(t.dims))
 		}
@@ -143,7 +143,7 @@ func (b *blueprint) finderOutputs() []tensor {
 	return nil
 }
 
-// fits reports whether a shape, which may have free dimensions, allows another one.
+// fits reports whether a shape, which may have free dimensions, allows another shape.
 func fits(got, want []int64) bool {
 	return slices.EqualFunc(got, want, func(g, w int64) bool { return g == w || g == free || w == free })
 }

@@ -6,14 +6,14 @@ import (
 	"rollcall/models"
 )
 
-// Check loads an ONNX file once and compares it with its contract: that there is one input, the
-// outputs that are needed, their types, layout and sizes, and that it runs. For an embedder it returns
-// what it answers to the golden picture, [dimension]float32 of unit length, to be recorded in the
-// contract: a model that later answers otherwise is not loaded. For the other kinds it returns nil.
+// Check loads an ONNX file once and compares it with its contract: there is one input, the needed outputs
+// are there, types, layout and sizes are right, and the model runs. For an embedder it returns the model's
+// answer to the golden picture, [dimension]float32 of unit length. The caller records it in the contract,
+// and a model that later gives another answer is not loaded. For the other kinds it returns nil.
 //
-// The error is [ErrNotStarted], or wraps [ErrModel], and [ErrGolden] where the contract has a golden
-// embedding already. Check does not look at the digest; that is package models' business. It is a
-// models.CheckFunc and safe for concurrent use.
+// The error is [ErrNotStarted] or wraps [ErrModel]. It wraps [ErrGolden] too where the contract already has
+// a golden embedding and the answer differs from it. Check does not look at the digest; package models
+// does. Check is a models.CheckFunc and safe for concurrent use.
 func Check(contract models.Contract, onnx []byte) (golden []float32, err error) {
 	if !isStarted() {
 		return nil, fmt.Errorf("check model %s: %w", contract.Name, ErrNotStarted)

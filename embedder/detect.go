@@ -20,32 +20,34 @@ const (
 	logitsOutput     = "logits"     // [1][anchors][1]float32
 )
 
-// A face's score is the root of the product of two: what the detector says of the tile that it was found
-// in, and what the second detector says of the face by itself, upright and in one size. The two are
-// different networks, and what both mistake for a face is rare: on composed photos of the validation
-// people, at one false face in ten photos, the first alone found 95 to 96 % of the faces of 16 to 300
-// pixels, both together 99 %. On seven photographs of people the first alone has false faces up to 0.77,
-// both together up to 0.55 and no true one under 0.78 (experiments in Python; no command prints them).
+// A face's score is the square root of the product of two scores. The first is the detector's, for the face
+// in its tile. The second is the second detector's, for the face alone, upright and always in the same
+// size. The two are different networks, and rarely mistake the same thing for a face. Measured on composed
+// photos of the validation people, at one false face in ten photos: the first alone found 95 to 96 % of the
+// faces of 16 to 300 pixels, both together 99 %. On seven photographs of people the first alone gave false
+// faces up to 0.77. Both together gave false faces up to 0.55 and true ones from 0.78 (experiments in
+// Python; no command prints them).
 const (
-	// minSearch is the score from which a second look is worth its time. In a frame, whose faces are
-	// large enough for the detector to be sure, more is asked: a second look takes half a millisecond.
+	// minSearch is the score from which a second look is worth its time, half a millisecond. A frame asks
+	// for more, because its faces are large enough for the detector to be sure.
 	minSearch        = 0.4
 	minSearchInFrame = 0.5
-	// minFace is the score from which something is a face, the locator's doubt included: "rollcall bench
-	// detect" has one false face in twenty to fifty composed photos; of twelve photographs with 28 faces all
-	// were found and one more, and of 21 without faces one had one, a head lamp (November 2026).
+	// minFace is the score from which something is a face, after the locator's doubt is included. "rollcall
+	// bench detect" has one false face in twenty to fifty composed photos. On twelve photographs with 28
+	// faces all were found, and one false face. On 21 photographs without faces there was one false face, a
+	// head lamp (November 2026).
 	minFace = 0.6
-	// mostConfirmed bounds the second looks: what the detector is less sure of, it was wrong about.
+	// mostConfirmed bounds the second looks: beyond these the detector is less sure, and was wrong.
 	mostConfirmed = 2000
 )
 
-// Of the face in the middle of the second detector's input.
+// The face in the middle of the second detector's input.
 const (
 	confirmShare = 2.0 / 3 // side of its square, in shorter sides of the input
 	boxShare     = 0.78    // side of BlazeFace's box, in sides of the square
 	mostAside    = 0.4     // how far from the middle the box may be, in sides of the square
-	mostRatio    = 1.65    // of the widths of the box that is wanted and the one that is found
-	minConfirm   = 0.02    // what scores less is no face whatever the first detector says
+	mostRatio    = 1.65    // between the widths of the expected box and the found one
+	minConfirm   = 0.02    // below this it is no face, whatever the first detector says
 )
 
 // search looks for the faces of one photo.
@@ -54,7 +56,7 @@ type search struct {
 	pic      *picture.Picture
 	halves   []*picture.Picture // halves[0] is pic
 	detector *model
-	confirms *model // nil: the detector's word counts alone
+	confirms *model // nil: only the detector's score counts
 }
 
 // faces returns the faces of the photo, in its pixels, with the landmarks that the detectors saw.
@@ -74,7 +76,7 @@ func (s *search) faces(ctx context.Context, least float64) ([]locate.Face, error
 		tiles = append(tiles, levels[i].cut(s.pic.Width, s.pic.Height, in)...)
 	}
 	filling := levels[last].cut(s.pic.Width, s.pic.Height, in)
-	// In a frame a second look at the whole would be half of the cost: it waits until it is needed.
+	// In a frame a second look at the whole would be half of the cost, so it is done only when needed.
 	if s.hired {
 		faces, err := s.confirmed(ctx, tiles)
 		if err != nil || len(faces) > 0 {
@@ -110,7 +112,7 @@ func (s *search) confirmed(ctx context.Context, tiles []tile) ([]locate.Face, er
 	if err != nil {
 		return nil, err
 	}
-	// In the order of the tiles, so that the answer does not depend on who was first.
+	// In the order of the tiles, so that the answer does not depend on which tile was done first.
 	faces := locate.Merge(slices.Concat(found.byTile...))
 	faces = faces[:min(len(faces), mostConfirmed)]
 	if s.confirms != nil {
@@ -178,8 +180,8 @@ func runDetector(c models.Contract, s *session, minScore float32) ([]locate.Face
 	return faces, nil
 }
 
-// confirm has the second detector look at a face, and gives the face the score of both, and the box and
-// the landmarks of the second, which sees it better: two views of one face agree after it.
+// confirm shows a face to the second detector. The face then has the score of both detectors, and the box
+// and the landmarks of the second, which sees it better. After this two views of one face agree.
 func (s *search) confirm(ctx context.Context, f *locate.Face) error {
 	in := s.confirms.contract.Input
 	side := confirmShare * float64(min(in.Width, in.Height))
@@ -187,7 +189,7 @@ func (s *search) confirm(ctx context.Context, f *locate.Face) error {
 	f.Score = 0
 	t, err := align.Estimate(f.Landmarks, squareIn(in, side))
 	if err != nil {
-		return nil // degenerate landmarks: no face has such
+		return nil // degenerate landmarks: no face has these
 	}
 	back, err := t.Invert()
 	if err != nil {
@@ -215,8 +217,8 @@ func (s *search) confirm(ctx context.Context, f *locate.Face) error {
 	return nil
 }
 
-// boxThrough takes the middle of a box through a similarity transform, and its sides by its scale: a
-// turned face has an upright box.
+// boxThrough takes the middle of a box through a similarity transform and multiplies its sides by the
+// transform's scale. The box stays upright, for a turned face too.
 func boxThrough(box [4]float32, t align.Transform) [4]float32 {
 	scale := float32(math.Hypot(t.A, t.C))
 	middle := t.Apply(models.Point{X: box[0] + box[2]/2, Y: box[1] + box[3]/2})
@@ -224,11 +226,11 @@ func boxThrough(box [4]float32, t align.Transform) [4]float32 {
 	return [4]float32{middle.X - w/2, middle.Y - h/2, w, h}
 }
 
-// shrunk returns the half of the photo from which a transform of the photo is sampled best, and the
-// transform from there.
+// shrunk returns the half of the photo that suits a transform of the photo best, and the transform from
+// that half.
 func (s *search) shrunk(t align.Transform) (*picture.Picture, align.Transform) {
 	half := 0
-	// From there it takes one sample for each pixel, see align.Warp.
+	// From that half align.Warp takes one sample for each pixel.
 	for scale := math.Hypot(t.A, t.C); scale <= 1/1.5 && half+1 < len(s.halves); scale *= 2 {
 		half++
 		// (x, y) of the half is (2x+0.5, 2y+0.5) of the whole.
@@ -238,8 +240,8 @@ func (s *search) shrunk(t align.Transform) (*picture.Picture, align.Transform) {
 	return s.halves[half], t
 }
 
-// inTheMiddle reports whether a box is that of the face in the middle of an input, whose square has the
-// given side.
+// inTheMiddle reports whether a box belongs to the face in the middle of an input. The face's square has
+// the given side.
 func inTheMiddle(box [4]float32, in models.Input, side float64) bool {
 	x := float64(box[0]+box[2]/2) - float64(in.Width-1)/2
 	y := float64(box[1]+box[3]/2) - float64(in.Height-1)/2
@@ -247,8 +249,8 @@ func inTheMiddle(box [4]float32, in models.Input, side float64) bool {
 	return max(math.Abs(x), math.Abs(y)) < mostAside*side && ratio < mostRatio && ratio > 1/mostRatio
 }
 
-// squareIn returns where the landmarks of a face are whose square of the given side, upright, is in the
-// middle of an input.
+// squareIn returns the landmarks of an upright face in the middle of an input. The face's square has the
+// given side.
 func squareIn(in models.Input, side float64) models.Landmarks {
 	const middle = (secondLookSide - 1) / 2.0
 	var places models.Landmarks

@@ -1,50 +1,51 @@
 // Package embedder turns the bytes of a crop into an embedding: it decodes, locates the face, aligns
 // it, runs a model on it and normalises what comes out. It also finds the faces of photos.
 //
-// [Start] loads ONNX Runtime, once per process; package ortlib finds or installs the library. [New]
-// makes an [Embedder] over the installed models, and [Embedder.Embed] is what it is for:
+// [Start] loads ONNX Runtime, once per process; package ortlib finds or installs the library. [New] makes
+// an [Embedder] over the installed models, and [Embedder.Embed] embeds a crop:
 //
 //	library, err := embedder.Start(ctx, ortlib.Options{})
 //	e, err := embedder.New(installed, embedder.Options{}) // installed is a *models.Library
 //	defer e.Close()
 //	result, err := e.Embed(ctx, embedder.Request{Image: crop})
 //
-// [Check] tries a model file out before it is installed. The steps that need no ONNX Runtime have
-// packages of their own: picture decodes, align resamples, locate reads a locator's outputs. Package
-// onnxtest builds small models, faces and photos for tests.
+// [Check] tries a model file before it is installed. The steps that do not need ONNX Runtime have packages
+// of their own: picture decodes, align resamples, locate reads a locator's outputs. Package onnxtest builds
+// small models, faces and photos for tests.
 //
 // # Locked sessions
 //
-// A session of ONNX Runtime is allocated together with its tensors and guarded by one lock, which is
-// held from filling the input to copying the output out: no tensor is made for a request, none is
-// touched by two goroutines, and none is freed while it runs. Each model has [Options.Sessions] of
-// them. As many calls as that work at once, and only they decode; [Options.Queue] more wait, in the
-// order in which they came, until their context ends; the next is told to come back later. A run
+// A session of ONNX Runtime is allocated together with its tensors and guarded by one lock. The lock is
+// held from filling the input to copying the output out. So no request allocates a tensor, no two
+// goroutines touch the same tensor, and no tensor is freed during a run. Each model has [Options.Sessions]
+// sessions. The same number of calls work at once, and only these decode. [Options.Queue] more calls wait,
+// first come, first served, until their context ends. The next call is told to come back later. A run
 // itself is not interrupted.
 //
 // # Faces that do not stand upright
 //
 // A locator looks twice: at the whole crop, and at the upright square around what it found. Where it is not
-// sure, it is shown the crop turned and stretched (view.go, search.go), and what it is surest of counts. A
-// crop that the face fills is shown with its edge repeated (tight.go); where there is room beside the face,
-// a second one is looked for (several.go). What another locator found, or a request says, is confirmed by
-// one that looks twice (recheck.go). What speaks against a crop stands in [Quality.Reasons].
+// sure, it also sees the crop turned and stretched (view.go, search.go), and the view that it is surest of
+// counts. Where the face fills the crop, the locator sees the crop with its edge repeated (tight.go). Where
+// there is room beside the face, it looks for a second face (several.go). Landmarks from a request or from
+// another locator are confirmed by a locator that looks twice (recheck.go). [Quality.Reasons] says what
+// speaks against a crop.
 //
 // # Photos
 //
 // [Embedder.Faces] finds the faces of a whole photo, with the landmarks and the quality of each, and
 // [Photo.Embed] embeds them without decoding the photo again. A detector looks at overlapping tiles of the
 // photo at several scales (tiles.go), a second one confirms each face (detect.go), the locator finds its
-// landmarks (face.go). Photos have a queue of their own and take the places that crops leave free, in
-// turns (turns.go).
+// landmarks (face.go). Photos have a queue of their own. They work in turns, in the places that crops leave
+// free (turns.go).
 //
 // # Locked models
 //
-// A model is loaded when it is first wanted, once for all who want it: its file is compared with the
-// digest in its contract, its inputs and outputs with the rest of the contract, and its answer to a
-// generated picture with the one that it gave when it was installed, in every session. It is unloaded
-// when it was idle for [Options.TTL], or to keep to [Options.MemoryBudget], and never in use. What
-// unloading gives back is described at the function trim.
+// A model is loaded when it is first needed, once for all callers. Its file is compared with the digest in
+// its contract, and its inputs and outputs with the rest of the contract. In every session, its answer to a
+// generated picture is compared with its answer when it was installed. A model is unloaded after it was
+// idle for [Options.TTL], or to stay within [Options.MemoryBudget], but never while it is in use. The
+// function trim describes how much memory unloading gives back.
 //
 // # Measurements
 //
@@ -54,13 +55,13 @@
 // 0.12 ms; a locator YuNet at 320 x 320 adds 4.8 ms, of which its run is 4.0 ms and resampling to its
 // input 0.3 ms.
 //
-// With 8 clients the embedder makes 79 to 86 % of the crops a second that bare runs on all cores make,
-// with the locator 75 to 80 %. Some of what is missing is the work on pixels. Beside it, a
-// profile showed 6 % of the time in the kernel and 40 to 85 context switches a crop, where the bare
-// loop has 7 to 16. Go's monitor thread, which polls while Go code runs, is the likely cause, but only
-// a tenth of that time was seen under it. One place more than sessions did not help.
+// With 8 clients the embedder does 79 to 86 % as many crops a second as bare runs on all cores, and 75 to
+// 80 % with the locator. A part of the difference is the work on pixels. Besides, a profile showed 6 % of
+// the time in the kernel and 40 to 85 context switches a crop; the bare loop has 7 to 16. The likely cause
+// is Go's monitor thread, which polls while Go code runs, but only a tenth of that time was seen under it.
+// One place more than sessions did not help.
 //
-// Running several crops as one batch does not pay on a processor: MobileFaceNet takes 8.1 ms for each
-// crop alone, 8.0 ms in batches of two, 7.9 ms of four and 8.3 ms of eight, and all but the last to
-// arrive would wait. So models with an open batch dimension are run with a batch of 1.
+// Running several crops as one batch gains nothing on a processor. MobileFaceNet takes 8.1 ms for each crop
+// alone, 8.0 ms in batches of two, 7.9 ms of four and 8.3 ms of eight, and each crop would wait for the
+// last one to arrive. So models with an open batch dimension run with a batch of 1.
 package embedder

@@ -25,8 +25,8 @@ type Embedder struct {
 		sync.Mutex
 		closed bool
 	}
-	// calls counts the calls of Embed, Faces and Load under way; it grows only while mu is held and
-	// closed is false.
+	// calls counts the calls of Embed, Faces and Load under way. It grows only while mu is held and closed
+	// is false.
 	calls sync.WaitGroup
 }
 
@@ -49,14 +49,14 @@ func New(m Models, opts Options) (*Embedder, error) {
 
 // Embed decodes a crop, finds and aligns the face, and runs a model on it.
 //
-// A crop on which no face is found, or that is too small, dark, bright or blurred, is no error:
-// Quality.Reasons says so, and only a crop without a face has no embedding. A model that does not
-// align takes the whole crop for the face, and no locator is asked: it cannot say that there is none.
+// A crop without a face, or one that is too small, dark, bright or blurred, is not an error:
+// Quality.Reasons says so. Only a crop without a face has no embedding. A model that does not align takes
+// the whole crop as the face, and no locator is asked. So a crop without a face is not noticed.
 //
-// The errors are those listed in this package, in package picture for unusable bytes and in package
-// models for models that cannot be used, among them models.ErrNoneInstalled where a model aligns, the
-// request has no landmarks and there is no locator; and ctx's. A call whose ctx ends leaves the queue
-// at once, and returns after the stage that it is in otherwise.
+// The errors are those of this package, of package picture for unusable bytes, of package models for models
+// that cannot be used, and ctx's. models.ErrNoneInstalled also means that the model aligns, the request has
+// no landmarks and there is no locator. A call whose ctx ends leaves the queue at once; a call that works
+// already returns after its current stage.
 func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
@@ -93,10 +93,10 @@ func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
 	return result, nil
 }
 
-// eyes are the models that find the face of a crop: both may be nil.
+// eyes are the models that find the face of a crop. Both may be nil.
 type eyes struct {
 	locator *model // finds the landmarks
-	check   *model // confirms landmarks that the request gives or that a locator without a second look finds
+	check   *model // confirms landmarks of the request, or of a locator without a second look
 }
 
 // eyesFor returns the models that a request needs to find the face. The caller closes them.
@@ -140,7 +140,7 @@ func (e *Embedder) close(own eyes) {
 	}
 }
 
-// work does all that costs, while the caller holds a place of the queue and the models.
+// work does all the costly work. REQUIRES: the caller holds a place of the queue and the models.
 func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, watch *stopwatch) (*Result, error) {
 	pic, _, err := picture.Decode(req.Image, e.options.Limits)
 	watch.lap(StageDecode)
@@ -164,7 +164,7 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 		}
 		if !f.found {
 			result.Quality = assess(pic, nil, f)
-			result.Quality.Reasons = []Reason{NoFace} // the others would be about what is no face
+			result.Quality.Reasons = []Reason{NoFace} // the other reasons would describe something that is not a face
 			watch.lap(StageFinish)
 			return result, nil
 		}
@@ -232,7 +232,7 @@ func (m *model) run(s *session, pic *picture.Picture, t align.Transform, watch *
 	return embedding, nil
 }
 
-// unusable says that it was the landmarks that no transform could be made of.
+// unusable says that no transform can be made from the landmarks.
 func unusable(err error) error {
 	if errors.Is(err, align.ErrDegenerate) {
 		return fmt.Errorf("%w: %w", ErrLandmarks, err)
@@ -247,9 +247,9 @@ type Loaded struct {
 	Took     time.Duration   // how long the call waited for it
 }
 
-// Load loads a model and, where it aligns, the locator, so that the first request need not wait. An
-// empty name is the default embedder. A model that is loaded already costs nothing. The errors are
-// those of [Embedder.Embed] that concern models.
+// Load loads a model and, where it aligns, the locator, so that the first request does not wait. An empty
+// name means the default embedder. A model that is already loaded costs nothing. The errors are those of
+// [Embedder.Embed] that concern models.
 func (e *Embedder) Load(ctx context.Context, name string) (Loaded, error) {
 	if err := e.enter(); err != nil {
 		return Loaded{}, err
@@ -269,7 +269,7 @@ func (e *Embedder) Load(ctx context.Context, name string) (Loaded, error) {
 	return Loaded{Contract: m.contract, Sessions: len(m.pool.all), Took: time.Since(start)}, nil
 }
 
-// enter counts a call, or refuses it with ErrClosed. The caller calls e.calls.Done.
+// enter counts a call, or refuses it with ErrClosed. The caller calls e.calls.Done at the end.
 func (e *Embedder) enter() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -280,8 +280,8 @@ func (e *Embedder) enter() error {
 	return nil
 }
 
-// Close refuses new calls, sends those in the queue away with [ErrClosed], waits for the runs and
-// loads under way and frees all models. Closing again does nothing.
+// Close refuses new calls, ends those in the queue with [ErrClosed], waits for the runs and loads under
+// way, and frees all models. Closing again does nothing.
 func (e *Embedder) Close() error {
 	e.mu.Lock()
 	if e.mu.closed {
@@ -299,8 +299,8 @@ func (e *Embedder) Close() error {
 	return nil
 }
 
-// sweepsPerTTL is how often in a TTL idle models are looked for: one is unloaded at most a quarter of
-// the TTL late.
+// sweepsPerTTL is how many times in one TTL idle models are searched for. So a model is unloaded at most a
+// quarter of the TTL late.
 const sweepsPerTTL = 4
 
 // sweep unloads idle models until Close.

@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// Errors that callers tell apart with errors.Is. Beside them come those of package picture, for
-// bytes that are no usable image, and of package models, for a model that is not there or not the one
-// that its contract locks (ErrUnknownModel, ErrNotInstalled, ErrNoneInstalled, ErrDamaged,
-// ErrDigestMismatch), and the context's. No message contains a path of this
-// machine or anything of a crop.
+// Errors that callers tell apart with errors.Is. There are others: those of package picture, for bytes that
+// are not a usable image; those of package models, for a model that is missing or that is not the one its
+// contract locks (ErrUnknownModel, ErrNotInstalled, ErrNoneInstalled, ErrDamaged, ErrDigestMismatch); and
+// the context's. No message contains a path of this machine or any content of a crop.
 var (
 	// ErrNotStarted: [Start] has not succeeded in this process.
 	ErrNotStarted = errors.New("ONNX Runtime has not been started")
@@ -20,23 +19,24 @@ var (
 	ErrQueueFull = errors.New("too many crops are waiting")
 	// ErrLandmarks: the landmarks of the request cannot be those of a face on this crop.
 	ErrLandmarks = errors.New("unusable landmarks")
-	// ErrWrongKind: the model named is not of the kind that is needed, such as a locator to embed.
+	// ErrWrongKind: the named model is not of the kind that is needed, for example a locator instead of an
+	// embedder.
 	ErrWrongKind = errors.New("the model is of another kind")
 	// ErrModel: an ONNX file is not what its contract says, or cannot be run. The message says what
 	// differs.
 	ErrModel = errors.New("the model does not fulfil its contract")
-	// ErrGolden: a model answers the golden picture otherwise than when it was installed, so its
-	// embeddings must not be compared with older ones. It comes with ErrModel.
-	ErrGolden = errors.New("the model answers otherwise than when it was installed")
+	// ErrGolden: a model's answer to the golden picture differs from its answer when it was installed, so
+	// its embeddings must not be compared with older ones. It comes with ErrModel.
+	ErrGolden = errors.New("the model's answer differs from its answer when it was installed")
 	// ErrOutput: a model returned numbers that are not finite, or only zeros, for a crop. Nothing is
 	// wrong with the request; the model or the library is broken.
 	ErrOutput = errors.New("the model returned no usable embedding")
 )
 
-// QueueFullError is the refusal of one caller too many. It is [ErrQueueFull] to errors.Is.
+// QueueFullError refuses a caller because too many wait already. errors.Is takes it for [ErrQueueFull].
 type QueueFullError struct {
-	// RetryAfter is when it is worth trying again: about the time in which the callers that are
-	// there now will have been served.
+	// RetryAfter is after what time it is worth trying again: about the time that serving the present
+	// callers takes.
 	RetryAfter time.Duration
 }
 

@@ -12,12 +12,12 @@ import (
 	"rollcall/models"
 )
 
-// wholeFace is the side of what a locator without a second look is shown, in sides of the face's square:
-// the face as a detector's crop would have it.
+// wholeFace is the side of the area that a locator without a second look sees, in sides of the face's
+// square. It shows the face as a detector's crop would.
 const wholeFace = 2
 
-// landmarks has the locator look at the upright square around a face, see
-// [models.Contract.SecondLook]; the score is 0 where it sees nothing.
+// landmarks shows the locator the upright square around a face, see [models.Contract.SecondLook]. The score
+// is 0 where it sees nothing.
 func (s *search) landmarks(ctx context.Context, m *model, first models.Landmarks) (locate.Face, error) {
 	c := m.contract
 	share := c.SecondLook
@@ -55,8 +55,8 @@ func (s *search) landmarks(ctx context.Context, m *model, first models.Landmarks
 	return face, nil
 }
 
-// sizeOf is [Face.Size]: the side of the square that embedders align faces to, in pixels of the photo;
-// 0 for degenerate landmarks.
+// sizeOf is [Face.Size]: the side of the square that embedders align faces to, in pixels of the photo. It
+// is 0 for degenerate landmarks.
 func sizeOf(l models.Landmarks) float32 {
 	t, err := align.Estimate(l, secondLook)
 	if err != nil {
@@ -65,8 +65,8 @@ func sizeOf(l models.Landmarks) float32 {
 	return float32(secondLookSide / math.Hypot(t.A, t.C))
 }
 
-// cutSquare returns the square around a face as a crop, upright, in the photo's resolution but for very
-// large ones. The caller releases it. The error is [ErrLandmarks].
+// cutSquare returns the square around a face as an upright crop. It has the photo's resolution, unless it
+// is very large. The caller releases it. The error is [ErrLandmarks].
 func cutSquare(pic *picture.Picture, l models.Landmarks) (*picture.Picture, error) {
 	const most = 640 // pixels; no model's input is larger
 	side := int(math.Ceil(min(max(float64(sizeOf(l)), 1), most)))

@@ -9,21 +9,21 @@ import (
 	"rollcall/models"
 )
 
-// goldenSide is the side of the golden picture in pixels: not that of any input, so that the
-// resampling takes part in what is proved.
+// goldenSide is the side of the golden picture in pixels. No model's input has this side, so the check
+// covers resampling too.
 const goldenSide = 128
 
 // goldenLandmarks are where the face of the golden picture would be: about the template of ArcFace,
-// enlarged and turned a little, so that every term of the transform takes part.
+// enlarged and turned a little, so that every term of the transform matters.
 var goldenLandmarks = models.Landmarks{
 	{X: 44, Y: 57}, {X: 84, Y: 60}, {X: 63, Y: 80}, {X: 46, Y: 102}, {X: 79, Y: 105},
 }
 
-// goldenPicture is a picture computed from whole numbers, the same on every machine: three gradients
-// in different directions under a coarse pattern. Exchanged channels, a mirrored or transposed
-// picture and another scale each give another picture.
+// goldenPicture is a picture computed from whole numbers, the same on every machine: three gradients in
+// different directions under a coarse pattern. Exchanged channels, mirroring, transposing and another scale
+// each give another picture.
 //
-// It must never change: the contracts of installed models hold what the models answered to it.
+// It must never change: the contracts of installed models hold the models' answers to it.
 func goldenPicture() *picture.Picture {
 	p := &picture.Picture{Pix: make([]byte, 3*goldenSide*goldenSide), Width: goldenSide, Height: goldenSide}
 	for y := range goldenSide {
@@ -48,7 +48,7 @@ func fillGolden(dst []float32, c models.Contract) error {
 	return align.Warp(dst, p, t, c.Input)
 }
 
-// embedGolden returns what a session of an embedder answers to the golden picture.
+// embedGolden returns the answer of an embedder's session to the golden picture.
 func embedGolden(b *blueprint, s *session) ([]float32, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,8 +65,8 @@ func embedGolden(b *blueprint, s *session) ([]float32, error) {
 	return embedding, nil
 }
 
-// prove runs a new session once, which also makes its later runs fast, and compares an embedder's
-// answer with the contract's golden embedding where there is one.
+// prove runs a new session once and compares an embedder's answer with the contract's golden embedding,
+// where there is one. The first run also makes later runs fast.
 func prove(b *blueprint, s *session) error {
 	if b.contract.Kind != models.Embedder {
 		s.mu.Lock()
@@ -103,7 +103,7 @@ func normalise(output []float32) ([]float32, error) {
 	for _, v := range output {
 		square += float64(v) * float64(v)
 	}
-	// One NaN or infinity makes the sum one too.
+	// A single NaN or infinity makes the sum NaN or infinite.
 	if math.IsNaN(square) || math.IsInf(square, 0) {
 		return nil, fmt.Errorf("%w: not all of its numbers are finite", ErrOutput)
 	}

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) that matter
+// The field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) that are needed
 // here, as MESSAGE_field. They have not changed since ONNX 1.0.
 const (
 	modelGraph = 7 // ModelProto.graph
@@ -32,10 +32,10 @@ const (
 	dimValue = 1 // TensorShapeProto.Dimension.dim_value
 )
 
-// elemFloat is TensorProto.DataType FLOAT, the only one that contracts speak of.
+// elemFloat is TensorProto.DataType FLOAT, the only type that contracts allow.
 const elemFloat = 1
 
-// elemNames names the other types that a model may be met with, for messages.
+// elemNames names the other types that a model may have, for messages.
 var elemNames = map[uint64]string{
 	0: "no tensor", elemFloat: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64",
 	9: "bool", 10: "float16", 11: "float64", 16: "bfloat16",
@@ -44,7 +44,7 @@ var elemNames = map[uint64]string{
 // free stands for a dimension that the file leaves open.
 const free = -1
 
-// tensorInfo is what a file says of an input or output.
+// tensorInfo is what a file says about an input or output.
 type tensorInfo struct {
 	name string
 	elem uint64  // TensorProto.DataType; 0: not a tensor
@@ -70,7 +70,7 @@ func shapeString(dims []int64) string {
 	return strings.Join(parts, " x ")
 }
 
-// graphInfo is the outside of a model.
+// graphInfo is the inputs and outputs of a model.
 type graphInfo struct {
 	inputs, outputs []tensorInfo // inputs without those that are weights
 }
@@ -170,7 +170,7 @@ func (t *tensorInfo) readTensorType(tensor []byte) error {
 	})
 }
 
-// eachField calls visit for every field of a protobuf message: value is that of a varint, body the
+// eachField calls visit for every field of a protobuf message. value is the value of a varint, body the
 // bytes of a length-delimited field.
 func eachField(message []byte, visit func(number protowire.Number, value uint64, body []byte) error) error {
 	for len(message) > 0 {

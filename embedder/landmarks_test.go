@@ -100,11 +100,11 @@ func TestCheckLandmarks(t *testing.T) {
 	}
 	nan := float32(math.NaN())
 	for want, all := range map[string][]models.Landmarks{
-		"":                   {secondLook, with(2, models.Point{X: 30, Y: 72})},
-		"are exchanged":      {inOrderOf(secondLook, exchanged)},
-		"no face has such":   {inOrderOf(secondLook, [5]int{1, 0, 2, 3, 4}), inOrderOf(secondLook, [5]int{0, 1, 3, 4, 2}), with(2, models.Point{X: 56, Y: 30}), with(2, models.Point{X: 56, Y: 110})},
-		"number 3 is not on": {with(2, models.Point{X: 500, Y: 72}), with(2, models.Point{X: nan, Y: 72})},
-		"less than 1 pixel":  {inPlane(secondLook, align.Transform{A: 1. / 112, D: 1. / 112})},
+		"":                                    {secondLook, with(2, models.Point{X: 30, Y: 72})},
+		"are exchanged":                       {inOrderOf(secondLook, exchanged)},
+		"no face has landmarks in this order": {inOrderOf(secondLook, [5]int{1, 0, 2, 3, 4}), inOrderOf(secondLook, [5]int{0, 1, 3, 4, 2}), with(2, models.Point{X: 56, Y: 30}), with(2, models.Point{X: 56, Y: 110})},
+		"number 3 is not on":                  {with(2, models.Point{X: 500, Y: 72}), with(2, models.Point{X: nan, Y: 72})},
+		"less than 1 pixel":                   {inPlane(secondLook, align.Transform{A: 1. / 112, D: 1. / 112})},
 	} {
 		for i, l := range all {
 			err := checkLandmarks(l, pic)
