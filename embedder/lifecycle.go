@@ -58,10 +58,10 @@ func newRegistry(source Models, options Options, closing <-chan struct{}) *regis
 	return r
 }
 
-// acquire returns a loaded model of the given kind, which the caller gives back with release. An empty
-// name is the default of the kind. However many ask for a model that is not loaded, it is loaded once;
-// one whose ctx ends leaves without disturbing the others. A load that fails does so for all who wait,
-// and the next caller tries again.
+// acquire returns a loaded model of the given kind. The caller gives it back with release. An empty name
+// means the default of the kind. A model is loaded once, however many callers ask for it meanwhile. A
+// caller whose ctx ends leaves without disturbing the others. A load that fails fails for all who wait, and
+// the next caller tries again.
 func (r *registry) acquire(ctx context.Context, kind models.Kind, name string) (*model, error) {
 	if name == "" {
 		var err error
@@ -98,8 +98,8 @@ func (r *registry) acquire(ctx context.Context, kind models.Kind, name string) (
 	return m, nil
 }
 
-// choose returns the default of a kind. It stays the same for the life of the embedder: a better model
-// that is installed meanwhile must not change the embeddings of a running server.
+// choose returns the default of a kind. It stays the same for the life of the embedder: installing a better
+// model must not change the embeddings of a running server.
 func (r *registry) choose(kind models.Kind) (string, error) {
 	r.mu.Lock()
 	name, ok := r.mu.chosen[kind]
@@ -148,14 +148,14 @@ func (r *registry) load(m *model) {
 		r.mu.loads++
 	}
 	r.mu.Unlock()
-	if err == nil { // an error is for those who wait to report
+	if err == nil { // the callers that wait report an error
 		r.options.Logger.Info("model loaded", "model", m.name, "sha256", m.contract.SHA256,
 			"sessions", len(m.pool.all), "bytes", bytes, "took", m.since.Sub(start))
 	}
 	close(m.ready)
 }
 
-// open reads the file, which compares its digest, and builds the sessions.
+// open reads the file, compares its digest, and builds the sessions.
 func (r *registry) open(m *model) error {
 	found, err := r.source.Model(m.name)
 	if err != nil {
@@ -176,14 +176,14 @@ func (r *registry) open(m *model) error {
 	return err
 }
 
-// What a session takes of memory beside its tensors. ONNX Runtime keeps the weights and a second copy
-// in the order that its kernels like. Resident memory by session, measured by BenchmarkSessionMemory
-// and on plain convolutional networks, against the estimate: YuNet at 320 x 320 (file of 0.2 MiB) 5.7
-// and 5.7 MiB, MobileFaceNet (3.8) 9.1 and 11.8, 40 MiB of weights 90 and 85, 130 MiB 263 and 264
-// (ONNX Runtime 1.24.3, linux/amd64, November 2026).
+// The memory of a session beside its tensors. ONNX Runtime keeps the weights, and a second copy of them in
+// the order that suits its kernels. Resident memory by session and the estimate, measured by
+// BenchmarkSessionMemory and on plain convolutional networks: YuNet at 320 x 320 (file of 0.2 MiB) 5.7 and
+// 5.7 MiB, MobileFaceNet (3.8) 9.1 and 11.8, 40 MiB of weights 90 and 85, 130 MiB 263 and 264 (ONNX Runtime
+// 1.24.3, linux/amd64, November 2026).
 //
-// An estimate and not the difference in resident memory that a load made: that difference has the
-// crops of other callers in it, and what is unloaded must not depend on chance.
+// It is an estimate. The difference in resident memory before and after a load would also contain the crops
+// of other callers, and which models are unloaded must not depend on chance.
 const (
 	bytesPerFileByte = 2
 	bytesPerSession  = 4 << 20
@@ -198,7 +198,8 @@ func sessionBytes(b *blueprint) int64 {
 	return bytesPerFileByte*int64(len(b.onnx)) + 4*int64(tensors) + bytesPerSession
 }
 
-// makeRoom notes what m will take, and unloads idle models until that fits the budget or none is idle.
+// makeRoom notes the memory that m will take, and unloads idle models until it fits the budget or none is
+// idle.
 func (r *registry) makeRoom(m *model, bytes int64) {
 	r.mu.Lock()
 	m.bytes = bytes
@@ -225,7 +226,7 @@ func (r *registry) overBudget() (victims []*model) {
 			}
 		}
 		if oldest == nil {
-			return victims // what is in use stays
+			return victims // models in use stay
 		}
 		sum -= oldest.bytes
 		victims = append(victims, r.forget(oldest))
@@ -246,8 +247,8 @@ func (r *registry) unloadIdle(before time.Time) {
 	r.unload(victims)
 }
 
-// forget takes a model out of the map: nobody can acquire it any more. The caller destroys it.
-// REQUIRES: r.mu is held and nobody uses m.
+// forget takes a model out of the map, so nobody can acquire it any more. The caller destroys it. REQUIRES:
+// r.mu is held and nobody uses m.
 func (r *registry) forget(m *model) *model {
 	delete(r.mu.models, m.name)
 	r.mu.unloads++
@@ -255,7 +256,7 @@ func (r *registry) forget(m *model) *model {
 	return m
 }
 
-// unload destroys forgotten models in the background, since it may take a while.
+// unload destroys forgotten models in the background, because it may take a while.
 func (r *registry) unload(victims []*model) {
 	if len(victims) > 0 {
 		go r.destroy(victims)
@@ -285,8 +286,8 @@ func (m *model) loaded() bool {
 	}
 }
 
-// close waits for what is under way and unloads everything. REQUIRES: closing is closed and no caller
-// holds or wants a model.
+// close waits for the loads and unloads under way and unloads everything. REQUIRES: closing is closed and
+// no caller holds or waits for a model.
 func (r *registry) close() error {
 	r.background.Wait()
 	r.mu.Lock()

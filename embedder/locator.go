@@ -13,8 +13,8 @@ import (
 
 // Outputs of a locator with the decoder "points".
 const (
-	// [1][10]float32: five (x, y) as fractions of the input's width and height. Times these, they are
-	// pixels of the input, of which (0, 0) is the centre of the upper left one.
+	// [1][10]float32: five (x, y) as fractions of the input's width and height. Multiplied by these, they
+	// are in pixels of the input; (0, 0) is the centre of the upper left pixel.
 	pointsOutput = "landmarks"
 	scoreOutput  = "score" // [1][1]float32, 0..1
 )
@@ -24,19 +24,19 @@ const (
 // pixels wide, some with parts of a face, about 1 % reach 0.6.
 const minScore = 0.6
 
-// minSeenScore is what the second look at a face must score, where the first has minScore: that of a face
-// which fills a third of its crop, or of a cat, may have little more. With 0.6 for both nearly twice as many
-// patches without a face pass ("rollcall bench locator").
+// minSeenScore is the least score of the second look at a face, where the least of the first look is
+// minScore. The first look may have little more for a face that fills a third of its crop, or for a cat.
+// With 0.6 for both looks, nearly twice as many patches without a face pass ("rollcall bench locator").
 const minSeenScore = 0.95
 
-// minTriedScore is what both looks at a face must score in a view that was only tried: with so many views
-// to choose from, something looks like a face sooner. 99 % of rough crops that were turned have more than
-// 0.999 in each; of 1,500 patches without a face 0.3 % pass so, and 5 % with 0.9 in the first look alone (an
-// experiment; "rollcall bench locator" prints how many patches pass for a face in all).
+// minTriedScore is the least score of both looks at a face in a view that was only tried: with many views
+// to choose from, something looks like a face sooner. 99 % of turned rough crops have more than 0.999 in
+// each look. Of 1,500 patches without a face 0.3 % pass, and 5 % would pass with 0.9 in the first look
+// alone (an experiment; "rollcall bench locator" prints how many patches pass for a face in all).
 const minTriedScore = 0.993
 
-// transformFor returns the transform from a crop to the input of a model. landmarks may be nil; a
-// model that aligns then gets the crop stretched over its input.
+// transformFor returns the transform from a crop to the input of a model. landmarks may be nil: then a
+// model that aligns gets the crop stretched over its input.
 func transformFor(c models.Contract, pic *picture.Picture, landmarks *models.Landmarks) (align.Transform, error) {
 	in := c.Input
 	switch in.Fit {
@@ -52,7 +52,7 @@ func transformFor(c models.Contract, pic *picture.Picture, landmarks *models.Lan
 	return align.FitStretch(pic.Width, pic.Height, in, in.Margin), nil
 }
 
-// transformOf is transformFor for a crop that has to be viewed so.
+// transformOf is transformFor for a crop that is seen in the given view.
 func transformOf(c models.Contract, pic *picture.Picture, landmarks *models.Landmarks, v view) (align.Transform, error) {
 	if landmarks == nil || c.Input.Fit != models.FitAlign {
 		return transformFor(c, pic, landmarks)
@@ -62,15 +62,15 @@ func transformOf(c models.Contract, pic *picture.Picture, landmarks *models.Land
 	return t.After(plane), err
 }
 
-// finding is what was found out about where the face of a crop is.
+// finding says where the face of a crop is, and how sure that is.
 type finding struct {
-	face   locate.Face // in pixels of the crop; the score tells how much it looks like one even if it is none
+	face   locate.Face // in pixels of the crop; the score tells how much it looks like a face, even if it is none
 	found  bool
-	view   view     // how the crop has to be viewed for the face to stand upright in its proportions
+	view   view     // the view in which the face stands upright in its proportions
 	doubts []Reason // what speaks against it
 }
 
-// find returns what looks most like the face that a crop is about. check may be nil.
+// find returns what looks most like the crop's subject. check may be nil.
 func find(ctx context.Context, locator, check *model, pic *picture.Picture, watch *stopwatch) (f finding, err error) {
 	err = locator.inSession(ctx, watch, func(s *session) (err error) {
 		if c := locator.contract; c.SecondLook > 0 {
@@ -88,7 +88,8 @@ func find(ctx context.Context, locator, check *model, pic *picture.Picture, watc
 			f, err = recheck(check.contract, s, pic, f)
 			return err
 		}
-		// A face on its side may be no face to the first. What stands upright it has seen, and knows better.
+		// The first locator may not see a face that lies on its side. Upright faces it does see, and it
+		// judges them better.
 		other, err := examine(check.contract, s, pic)
 		if err == nil && other.found && other.view.quarters != 0 {
 			f = other
@@ -173,8 +174,8 @@ func detect(c models.Contract, s *session, pic *picture.Picture) (finding, error
 	return f, nil
 }
 
-// look returns what looks most like the face that a crop is about, in pixels of the crop. t takes the
-// crop to the input. The score is 0 where there is nothing. REQUIRES: s.mu is held.
+// look returns what looks most like the crop's subject, in pixels of the crop. t maps the crop to the
+// input. The score is 0 where there is nothing. REQUIRES: s.mu is held.
 func look(c models.Contract, s *session, pic *picture.Picture, t align.Transform) (locate.Face, error) {
 	faces, err := lookAll(c, s, pic, t)
 	if err != nil {
@@ -212,8 +213,8 @@ var secondLook = models.Landmarks{
 	{X: 41.5493, Y: 92.3655}, {X: 70.7299, Y: 92.2041},
 }
 
-// lookAt looks at the square of [models.Contract.SecondLook] around the face of a sight, in its view. The
-// error is align.ErrDegenerate where its landmarks are in one place. REQUIRES: s.mu is held.
+// lookAt looks at the square of [models.Contract.SecondLook] around the face of a sight, in the sight's
+// view. The error is align.ErrDegenerate where all landmarks are in one place. REQUIRES: s.mu is held.
 func lookAt(c models.Contract, s *session, pic *picture.Picture, seen sight) (locate.Face, error) {
 	side := float64(min(c.Input.Width, c.Input.Height)) / c.SecondLook
 	t, err := align.Estimate(seen.plane(), squareIn(c.Input, side))
@@ -242,8 +243,8 @@ func findFaces(c models.Contract, s *session) ([]locate.Face, error) {
 	return faces, nil
 }
 
-// decodePoints reads the one face of the decoder "points", whatever its score. Its box is the one
-// around the landmarks.
+// decodePoints reads the one face of the decoder "points", whatever its score. Its box surrounds the
+// landmarks.
 func decodePoints(in models.Input, points []float32, score float32) ([]locate.Face, error) {
 	face := locate.Face{Score: score}
 	sum := float64(score)
@@ -263,8 +264,8 @@ func decodePoints(in models.Input, points []float32, score float32) ([]locate.Fa
 	return []locate.Face{face}, nil
 }
 
-// mapBack takes a face through a transform. Its box stays upright: it is the one around two of the old
-// one's corners.
+// mapBack takes a face through a transform. Its box stays upright: it surrounds two mapped corners of the
+// old box.
 func mapBack(f *locate.Face, t align.Transform) {
 	f.Landmarks = inPlane(f.Landmarks, t)
 	a := t.Apply(models.Point{X: f.Box[0], Y: f.Box[1]})

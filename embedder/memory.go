@@ -11,9 +11,9 @@ static void rollcall_trim(void) {}
 */
 import "C"
 
-// trim gives memory that ONNX Runtime has freed back to the system. It is called after a model was
-// unloaded: glibc keeps the freed pieces of each thread's arena, which looks like a leak of sessions.
-// On other systems it does nothing.
+// trim returns memory that ONNX Runtime has freed to the system. It is called after a model was unloaded.
+// Without it glibc keeps the freed pieces in each thread's arena, which looks like a leak of sessions. On
+// other systems it does nothing.
 //
 // Measured with ONNX Runtime 1.24.3 and glibc, creating, running and destroying sessions of a
 // MobileFaceNet of 4 MB, resident memory of the whole process (November 2026, 2 cores of an AMD EPYC):
@@ -24,7 +24,7 @@ import "C"
 //	two threads, without      81 MB  99 MB 115 MB
 //	two threads, with trim    42 MB  40 MB  42 MB  42 MB (200 cycles)
 //
-// The arena and pattern options, shared allocators (session.use_env_allocators), no prepacking and
-// device allocators for weights made no difference beyond noise. BenchmarkReload repeats the
-// measurement. Since nothing is lost with trim, a model may be unloaded and loaded any number of times.
+// The arena and pattern options, shared allocators (session.use_env_allocators), no prepacking and device
+// allocators for weights made no difference beyond noise. BenchmarkReload repeats the measurement. With
+// trim nothing is lost, so a model may be unloaded and loaded any number of times.
 func trim() { C.rollcall_trim() }

@@ -18,25 +18,25 @@ import (
 type PhotoRequest struct {
 	// Image holds the bytes of a JPEG, PNG, WebP or BMP. It is not changed and not kept.
 	Image []byte
-	// LeastFace is how large the smallest face is that has to be found, as [Face.Size], in pixels: what
-	// is smaller may be found or not, and the work grows with its inverse square. Default 0: 48 pixels in
-	// a frame of up to 640 x 480, 24 in a photo of up to 6 megapixels, 34 in one of 12, 48 of 24; of those
-	// down to five sixths of that most are found too. The work is bounded whatever is asked: smaller than
-	// 24 in 24 megapixels is not looked for, nor than 16 anywhere.
+	// LeastFace is the size of the smallest face that has to be found, as [Face.Size], in pixels. Smaller
+	// faces may be found or not. Half of it means four times the work. Default 0: 48 pixels in a frame of
+	// up to 640 x 480, 24 in a photo of up to 6 megapixels, 34 in one of 12, 48 in one of 24; most faces
+	// down to five sixths of that are found too. The work is bounded: faces smaller than 24 in 24
+	// megapixels, or than 16 in any photo, are not looked for.
 	LeastFace float64
 }
 
 // Face is one face of a photo. Places are in pixels of the photo as it is shown, that is after its EXIF
 // orientation; (0, 0) is the centre of the upper left pixel.
 type Face struct {
-	// Box is left, top, width and height, upright, from the brows to the chin. It may reach beyond the
-	// photo.
+	// Box is left, top, width and height of an upright box from the brows to the chin. It may reach beyond
+	// the photo.
 	Box       [4]float32
 	Landmarks models.Landmarks
 	Score     float32 // of the detectors and the locator, 0.6..1
 	// Size is the side of the square that embedders align faces to: 3.2 distances between the eyes.
 	Size float32
-	// Quality is what can be said of the face without knowing whose it is. Width and Height are the
+	// Quality is what can be said about the face without knowing whose it is. Its Width and Height are the
 	// photo's.
 	Quality Quality
 }
@@ -57,12 +57,12 @@ type Photo struct {
 }
 
 // Faces decodes a photo and finds its faces: a detector looks at parts of it in several sizes, and the
-// locator finds the landmarks of each face. A photo without faces is no error.
+// locator finds the landmarks of each face. A photo without faces is not an error.
 //
-// A frame of up to 640 x 480 pixels, or 480 x 640, waits in the queue and works as a crop does. A larger
-// photo waits in a queue of its own, which is as long, and takes all cores that crops leave free, see
-// turns.go. A picture whose longer side is more than 20 times the shorter one is no photo: no faces are
-// found on it. The errors are those of [Embedder.Embed]; models.ErrNoneInstalled is about a detector then.
+// A frame of up to 640 x 480 pixels, or 480 x 640, waits and works like a crop. Larger photos wait in
+// another queue of the same length, and take all cores that crops leave free, see turns.go. A picture whose
+// longer side is more than 20 times the shorter one is not taken for a photo: no faces are found on it. The
+// errors are those of [Embedder.Embed]; models.ErrNoneInstalled means here that there is no detector.
 //
 // The photo stays in memory until [Photo.Release], for [Photo.Embed].
 func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) {
@@ -109,7 +109,7 @@ func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) 
 type photoModels struct {
 	detector *model
 	confirms *model // nil where the detector's contract names none
-	locator  *model // nil without one: the landmarks are the detectors' then
+	locator  *model // nil without one: then the landmarks are the detectors'
 }
 
 // modelsFor acquires the models. The caller releases them.
@@ -131,8 +131,9 @@ func (e *Embedder) modelsFor(ctx context.Context) (m photoModels, err error) {
 	return m, err
 }
 
-// landmarksFor acquires the locator whose landmarks crops get in the end: one that is checked by another
-// only finds the face, which the detector has done here. It is nil where there is none.
+// landmarksFor acquires the locator that gives crops their final landmarks. Where one locator is confirmed
+// by another, the first only finds the face, and here the detector has done that. It is nil where there is
+// none.
 func (e *Embedder) landmarksFor(ctx context.Context) (*model, error) {
 	if e.options.Locator == LocatorNone {
 		return nil, nil
@@ -205,7 +206,7 @@ func (s *search) release() {
 }
 
 // Release gives the photo's pixels back, after the calls of Embed under way. Embed fails after it.
-// Releasing again does nothing; a photo that is dropped without is collected like any memory.
+// Releasing again does nothing. A photo that is never released is garbage-collected.
 func (p *Photo) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -215,8 +216,9 @@ func (p *Photo) Release() {
 	}
 }
 
-// describe finds the landmarks of a face and measures it. A locator that takes it for none takes up to
-// three tenths from its score: it errs about profiles, and the detectors about clothes.
+// describe finds the landmarks of a face and measures it. If the locator sees no face there, the score
+// falls by up to three tenths. It does not fall to 0, because the locator is often wrong about profiles, as
+// the detectors are about clothes.
 func (s *search) describe(ctx context.Context, locator *model, found locate.Face) (Face, error) {
 	face := Face{Box: found.Box, Landmarks: found.Landmarks, Score: found.Score}
 	var score float32
@@ -226,7 +228,7 @@ func (s *search) describe(ctx context.Context, locator *model, found locate.Face
 			return Face{}, err
 		}
 		face.Score *= float32(math.Sqrt((1 + float64(seen.Score)) / 2))
-		// What the locator does not take for a face it does not know the landmarks of.
+		// Where the locator sees no face, its landmarks mean nothing.
 		if score = seen.Score; score >= minScore {
 			face.Landmarks = seen.Landmarks
 		}
@@ -240,9 +242,9 @@ func (s *search) describe(ctx context.Context, locator *model, found locate.Face
 // ErrReleased: the pixels of the photo have been given back.
 var ErrReleased = errors.New("the photo has been released")
 
-// Embed runs a model on some faces of the photo, by their places in [Photo.Faces], without decoding it
-// again, and returns their results in that order. They wait and work as [Embedder.Faces] does. A model
-// that does not align gets the square around the face.
+// Embed runs a model on some faces of the photo, given by their indices in [Photo.Faces], and returns their
+// results in that order. It does not decode the photo again. It waits and works as [Embedder.Faces] does. A
+// model that does not align gets the square around the face.
 //
 // The errors are those of [Embedder.Embed], and [ErrReleased].
 func (p *Photo) Embed(ctx context.Context, model string, faces ...int) ([]*Result, error) {

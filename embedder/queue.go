@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// The delay that a refused caller is told stays between these: shorter only makes it ask in vain,
-// and longer than half a minute is no queue of a healthy server.
+// The delay that a refused caller is told stays between these. With a shorter delay it would only ask in
+// vain, and a healthy server has no queue of more than half a minute.
 const (
 	minRetry = 50 * time.Millisecond
 	maxRetry = 30 * time.Second
 )
 
-// queue bounds what all callers together cost. A ticket is the right to be here at all; a worker's
-// place, the right to use a core and memory for pixels. Whoever holds neither is refused at once, and
-// nothing is decoded before a place is held: a thousand callers do not decode a thousand crops.
+// queue bounds the cost of all callers together. A ticket is the right to wait or work here. A place is the
+// right to use a core and memory for pixels. A caller that gets no ticket is refused at once, and a caller
+// decodes only while it holds a place: a thousand callers do not decode a thousand crops.
 //
-// There are as many places as sessions, so that a session of each model is free for whoever holds
-// one. The time in which one caller decodes is used by the others' runs: the cores are the limit, and
-// all work of a caller is one thread's. A queue is safe for concurrent use.
+// There are as many places as sessions, so whoever holds a place finds a free session of each model. While
+// one caller decodes, the others run models: the cores are the limit, and one caller uses one thread at a
+// time. A queue is safe for concurrent use.
 type queue struct {
 	tickets chan struct{}
 	places  chan struct{}
@@ -58,7 +58,7 @@ func (q *queue) begin(ctx context.Context, closing <-chan struct{}) (done func()
 
 // takePlace waits for a place.
 func (q *queue) takePlace(ctx context.Context, closing <-chan struct{}) error {
-	// Asked first, because select picks any of several that are possible.
+	// Checked first, because select picks any of several ready cases.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (q *queue) takePlace(ctx context.Context, closing <-chan struct{}) error {
 	}
 }
 
-// memory is over how many callers the mean service time is taken, about.
+// memory is about how many callers the mean service time is taken over.
 const memory = 16
 
 func (q *queue) served(d time.Duration) {
@@ -84,7 +84,7 @@ func (q *queue) served(d time.Duration) {
 	q.mean.Store(mean + (int64(d)-mean)/memory)
 }
 
-// retryAfter is the time in which those who hold a ticket will have been served.
+// retryAfter is about the time that serving all ticket holders takes.
 func (q *queue) retryAfter() time.Duration {
 	d := time.Duration(q.mean.Load()) * time.Duration(len(q.tickets)) / time.Duration(cap(q.places))
 	return min(max(d, minRetry), maxRetry).Round(time.Millisecond)

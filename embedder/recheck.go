@@ -10,26 +10,27 @@ import (
 	"rollcall/models"
 )
 
-// Landmarks that a request gives, or that a locator without a second look finds, may be those of no face, of
-// another picture, or of a face that is turned otherwise. Embeddings that come of them resemble each other,
-// whoever is shown. So a locator with a second look has to see that face there.
+// Landmarks from a request, or from a locator without a second look, may lie where no face is, come from
+// another picture, or belong to a face that is turned another way. Embeddings made with them resemble each
+// other, whoever is shown. So a locator with a second look has to see a face there.
 const (
-	// checkedSide is the side of the square around a face that is searched where one look does not tell, in
-	// sides of the square that embedders align it to.
+	// checkedSide is the side of the square around a face that is searched where one look is not enough, in
+	// sides of the square that embedders align the face to.
 	checkedSide = 1.6
-	// wideSide is how much of it is seen where landmarks of a request are compared with the whole face: no
-	// more than a locator of crops can make out.
+	// wideSide is the side of the square that is seen where a request's landmarks are compared with the
+	// whole face. In a larger one a locator of crops would not make out the face.
 	wideSide = 2.2
-	// nearEnough is how far landmarks may be from those of the second look, on average, in sides of that
-	// square: a quarter of the distance of the eyes. Two locators differ by a tenth as a rule.
+	// nearEnough is how far landmarks may be from those of the second look, on average, in sides of the
+	// square that embedders align to: a quarter of the distance of the eyes. Two locators usually differ by
+	// a tenth.
 	nearEnough = 0.08
-	// turnedOtherwise is the angle from which two opinions on which way is up are different ones.
+	// turnedOtherwise is the angle from which two sets of landmarks disagree on which way is up.
 	turnedOtherwise = math.Pi / 4
 )
 
-// recheck has a locator with a second look confirm what another found: its landmarks count, which it finds
-// in one look at the face. Where it is not sure of what it sees there, it searches the surroundings; where
-// it sees no face, the other's word counts. REQUIRES: s.mu is held.
+// recheck lets a locator with a second look confirm a face that another locator found. It looks at the face
+// once, and its landmarks count. Where it is not sure of what it sees, it searches the surroundings. Where
+// it sees no face, the other's landmarks count. REQUIRES: s.mu is held.
 func recheck(c models.Contract, s *session, pic *picture.Picture, f finding) (finding, error) {
 	x := examiner{contract: c, session: s, pic: pic}
 	seen, err := x.direct(f.face.Landmarks)
@@ -51,9 +52,9 @@ func recheck(c models.Contract, s *session, pic *picture.Picture, f finding) (fi
 	return f, nil
 }
 
-// confirmGiven judges the landmarks of a request. They are not changed: where a locator sees another face, or
-// none, that is a doubt. A crop that is drawn too wide or narrow is seen so, as it is without landmarks. check may
-// be nil.
+// confirmGiven judges the landmarks of a request. It does not change them: where a locator sees another
+// face, or none, that is a doubt. A crop that is too wide or too narrow is corrected, as it is without
+// landmarks. check may be nil.
 func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given models.Landmarks, watch *stopwatch) (finding, error) {
 	f := finding{face: locate.Face{Landmarks: given}, found: true, view: asShown}
 	if check == nil {
@@ -66,7 +67,7 @@ func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given
 			return err
 		}
 		if x.settled(seen) {
-			// From so near, a part of a face may pass for a face.
+			// From this near, a part of a face may look like a face.
 			wide, err := x.wide(given)
 			if err != nil {
 				return err
@@ -90,7 +91,8 @@ func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given
 	return f, err
 }
 
-// direct looks at the face with the given landmarks; once more, where it lies otherwise than these say.
+// direct looks at the face with the given landmarks. If it lies another way than these say, direct looks
+// once more.
 func (x examiner) direct(given models.Landmarks) (sight, error) {
 	seen := sight{view: asShown, face: locate.Face{Landmarks: given}}
 	for range 2 {
@@ -99,7 +101,7 @@ func (x examiner) direct(given models.Landmarks) (sight, error) {
 		if seen, err = x.confirm(seen); err != nil {
 			return sight{}, err
 		}
-		// Of this look alone.
+		// Only this look counts.
 		seen.first = seen.sum - seen.first
 		seen.sum = 2 * seen.first
 		if near(seen.face.Landmarks, before) {
@@ -113,7 +115,7 @@ func (x examiner) direct(given models.Landmarks) (sight, error) {
 func (x examiner) around(given models.Landmarks) (seen sight, upright bool, err error) {
 	a, v, ok := surroundings(given, checkedSide)
 	if !ok {
-		return sight{view: asShown}, true, nil // no face, for landmarks in one place
+		return sight{view: asShown}, true, nil // landmarks in one place: no face
 	}
 	first, err := x.glance(a, v)
 	if err != nil {
@@ -131,8 +133,9 @@ func (x examiner) wide(given models.Landmarks) (sight, error) {
 	return x.glance(a, v)
 }
 
-// surroundings is the square around a face, so many times as large as its own, and the view in which the
-// landmarks are upright, but for less than a quarter turn; false for landmarks in one place.
+// surroundings returns the square around a face, the given number of times as large as its own, and the
+// view in which the landmarks are upright to less than a quarter turn. It returns false for landmarks in
+// one place.
 func surroundings(l models.Landmarks, times float64) (area, view, bool) {
 	side, middle, ok := square(l)
 	a := area{width: times * side, height: times * side}

@@ -7,15 +7,14 @@ import (
 	"rollcall/models"
 )
 
-// pipeline is the version of decoding, locating and aligning. It is raised when a
-// change to them makes embeddings that compare less well with those made before.
+// pipeline is the version of decoding, locating and aligning. It is raised when a change makes new
+// embeddings compare less well with older ones.
 const pipeline = 1
 
-// Recipe says how embeddings of a model are made now: the model, the locator and the
-// version of decoding and alignment, in one line to be compared as a whole.
-// Embeddings of different recipes compare less well. An empty name is the default
-// model. It loads nothing, and is cheap. The errors are those of package models, and
-// models.ErrNoneInstalled.
+// Recipe says how embeddings of a model are made now: the model, the locator and the version of decoding
+// and alignment. It is one line, to be compared as a whole. Embeddings of different recipes compare less
+// well. An empty name means the default model. Recipe loads nothing and is cheap. The errors are those of
+// package models, and models.ErrNoneInstalled.
 func (e *Embedder) Recipe(model string) (string, error) {
 	if model == "" {
 		var err error
@@ -30,7 +29,7 @@ func (e *Embedder) Recipe(model string) (string, error) {
 	return e.registry.recipe(i)
 }
 
-// ingredient is what of a model counts in a recipe.
+// ingredient is the part of a model that counts in a recipe.
 type ingredient struct {
 	file   string // its name and the first digits of its digest
 	aligns bool
@@ -71,7 +70,7 @@ func (r *registry) recipe(embedder ingredient) (string, error) {
 	return fmt.Sprintf("%s %s pipeline-%d", embedder.file, aligned, pipeline), nil
 }
 
-// aligned says by what crops are aligned.
+// aligned says what crops are aligned by.
 func (r *registry) aligned() (string, error) {
 	name := r.options.Locator
 	if name == LocatorNone {

@@ -2,16 +2,16 @@ package embedder
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// reshape returns the ONNX file with the shape of one input replaced by dims. The shapes that the
-// file notes for inner tensors are dropped and those of the outputs opened: ONNX Runtime finds them
-// anew from the input. That suits models made of convolutions; one with a full layer or a fixed
-// Reshape inside is refused by ONNX Runtime when it is loaded or first run.
+// reshape returns the ONNX file with the shape of one input replaced by dims. It drops the shapes that the
+// file notes for inner tensors and leaves those of the outputs open, so that ONNX Runtime computes them
+// anew from the input. That suits models made of convolutions. ONNX Runtime refuses a model with a full
+// layer or a fixed Reshape inside when it loads or first runs it.
 //
-// It works on the wire format and copies everything that it does not know as it is, so that a file
-// of any ONNX version passes through. onnx must be a file that [Check] accepts.
+// It works on the wire format and copies everything that it does not know unchanged, so a file of any ONNX
+// version passes through. onnx must be a file that [Check] accepts.
 //
-// Why: YuNet is published for 640 x 640 pixels, which costs 17.5 ms a run on one core; a crop of a
-// face needs no more than 320 x 320, which costs 4.7 ms.
+// Why: YuNet is published for 640 x 640 pixels, which costs 17.5 ms a run on one core. A crop of a face
+// needs only 320 x 320, which costs 4.7 ms.
 func reshape(onnx []byte, input string, dims []int64) ([]byte, error) {
 	return rewrite(onnx, func(number protowire.Number, graph []byte) ([]byte, bool, error) {
 		if number != modelGraph {

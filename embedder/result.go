@@ -10,17 +10,17 @@ import (
 type Request struct {
 	// Image holds the bytes of a JPEG, PNG, WebP or BMP. It is not changed and not kept.
 	Image []byte
-	// Landmarks of the face, in pixels of the crop as it is shown, that is after its EXIF
-	// orientation; (0, 0) is the centre of the upper left pixel. nil: the locator finds them.
+	// Landmarks of the face, in pixels of the crop as shown, that is, after its EXIF orientation is
+	// applied; (0, 0) is the centre of the upper left pixel. nil: the locator finds them.
 	Landmarks *models.Landmarks
 	// Model names the model; "" is the default one.
 	Model string
-	// Enrol asks for the embedding that is stored of a crop and compared with those of probes: see
+	// Enrol asks for the embedding that is stored for a crop and compared with probes, see
 	// [models.Contract.MirrorEnrolled].
 	Enrol bool
 }
 
-// Result is what [Embedder.Embed] found out about a crop. All of it is the caller's.
+// Result is what [Embedder.Embed] found out about a crop. The caller owns all of it.
 type Result struct {
 	// Embedding is [Dimension]float32 of unit length; nil where no face was found.
 	Embedding []float32
@@ -29,7 +29,8 @@ type Result struct {
 	Recipe    string // how it was made, see [Embedder.Recipe]
 	Dimension int    // of its embeddings
 	Quality   Quality
-	// Landmarks are those that the crop was aligned by, in pixels of the crop as shown; nil without.
+	// Landmarks are those that the crop was aligned by, in pixels of the crop as shown. nil: it was not
+	// aligned by landmarks.
 	Landmarks     *models.Landmarks
 	LandmarksFrom LandmarksFrom
 	Timings       Timings

@@ -16,13 +16,13 @@ var started struct {
 	path string
 }
 
-// Start finds ONNX Runtime or installs it, as [ortlib.Ensure] does and with its errors, and loads it, once
-// per process and for its whole life: it is never unloaded, because nothing proves that none of its
-// threads still runs. Starting the same library again does nothing; another one is an error. A library
-// that reports another version than it declares is an error that wraps [ortlib.ErrUnusable], and a later
-// Start may succeed. It returns the library that runs. It is safe for concurrent use.
+// Start finds or installs ONNX Runtime, as [ortlib.Ensure] does and with its errors, loads it once per
+// process, and returns the library that runs. It is never unloaded, because nothing proves that none of its
+// threads still runs. Starting the same library again does nothing; starting another one is an error. If a
+// library reports another version than it declares, the error wraps [ortlib.ErrUnusable], and a later Start
+// may succeed. Start is safe for concurrent use.
 //
-// ONNX Runtime's telemetry is off, and it writes nothing to standard error: what fails is returned.
+// ONNX Runtime's telemetry is off. It writes nothing to standard error: failures are returned.
 func Start(ctx context.Context, opts ortlib.Options) (ortlib.Library, error) {
 	lib, err := ortlib.Ensure(ctx, opts)
 	if err != nil {

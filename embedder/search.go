@@ -11,36 +11,36 @@ import (
 	"rollcall/models"
 )
 
-// A locator that has learnt upright faces also says yes to many that lie on their side or stand on
-// their head, and to stretched ones, and puts landmarks on them that fit no face: embeddings of such
-// squares resemble each other, whoever is on them. But it is less sure of them. So where it is not
-// [models.Contract.Sure], or what it found has unusual proportions, it is shown the picture in other
-// views, and the one that it is surest of is taken.
+// A locator that has learnt upright faces also accepts many faces that are turned, upside down or
+// stretched. It puts landmarks on them that fit no face, and embeddings made with these resemble each
+// other, whoever is shown. But it is less sure of such faces. So where its score is below
+// [models.Contract.Sure], or the found face has unusual proportions, it sees the picture in other views,
+// and the view that it is surest of is taken.
 //
-// Measured on 900 people of faces.csv that are not of the split test, by rollcall-points (2026-11-26, an
-// experiment; "rollcall bench conditions" prints what comes of it): of the four turns it was surest of the
-// right one for all 1,800 pictures; 7.6 % of upright crops were asked about again, at half a look more on
-// average; of those drawn wide by 16:9 98 % were corrected, of those drawn narrow 93 %, of upright ones
-// 0.8 % by mistake, with no effect on who was recognised.
+// Measured with rollcall-points on 900 people of faces.csv who are not in the split "test" (2026-11-26, an
+// experiment; "rollcall bench conditions" prints the effect). For all 1,800 pictures it was surest of the
+// right one of the four turns. It looked again at 7.6 % of upright crops, which costs half a look more on
+// average. It corrected 98 % of crops drawn too wide by 16:9, 93 % of those drawn too narrow, and by
+// mistake 0.8 % of upright ones, with no effect on who was recognised.
 const (
-	// usualLow and usualHigh bound the ratio (see proportions) and usualResidual the residual of faces that
-	// are not asked about again: 95 % of upright ones, as rollcall-points sees them.
+	// usualLow and usualHigh bound the ratio (see proportions), and usualResidual the residual, of faces
+	// that need no other view: 95 % of upright faces, as rollcall-points sees them.
 	usualLow, usualHigh = 0.75, 1.06
 	usualResidual       = 0.12
-	// triedLow, triedHigh and triedResidual bound those of a face in a tried view: in the same experiment, all
-	// upright faces but one or two in a thousand had such.
+	// triedLow, triedHigh and triedResidual bound the same for a face in a tried view. In the same
+	// experiment all upright faces but one or two in a thousand were within them.
 	triedLow, triedHigh = 0.55, 1.2
 	triedResidual       = 0.2
-	// givenBonus is by how much the sums of two looks' logits must differ for another view to be taken.
+	// givenBonus is how much larger the sum of the two looks' logits must be for another view to be taken.
 	givenBonus = 2
-	// closeTurns is the difference, in the same sums, under which two turns are equally likely.
+	// closeTurns is the difference of the same sums below which two turns are about equally likely.
 	closeTurns = 1
-	// again is how many stretched views get a second look: the two that the first was surest of.
+	// again is how many stretched views get a second look: the two that the first look was surest of.
 	again = 2
 )
 
-// stretches are the widths that are tried: those of a picture of 16:9 or 4:3 that was drawn as a square,
-// either way.
+// stretches are the widths that are tried: those that undo drawing a picture of 16:9 or 4:3, or of 9:16 or
+// 3:4, as a square.
 var stretches = [...]float64{9.0 / 16, 3.0 / 4, 4.0 / 3, 16.0 / 9}
 
 // sight is what a locator saw in one view: both looks.
@@ -48,7 +48,7 @@ type sight struct {
 	view  view
 	tried bool        // one of many views, not the one that was given
 	face  locate.Face // in pixels of the picture; the score is that of the first look
-	// first and sum are the logit of the first look's score, and of both together.
+	// first is the logit of the first look's score, and sum is the sum of both looks' logits.
 	first, sum float64
 }
 
@@ -76,7 +76,8 @@ type examiner struct {
 	pic      *picture.Picture
 }
 
-// sure reports whether a sight needs no other view beside it, but for its proportions.
+// sure reports whether the score of a sight is high enough to need no other view. It does not judge the
+// proportions.
 func (x examiner) sure(s sight) bool { return s.first >= logit(float32(x.contract.Sure)) }
 
 // settled reports whether no other view has to be tried.
@@ -84,7 +85,7 @@ func (x examiner) settled(s sight) bool {
 	return x.contract.Sure == 0 || x.sure(s) && !s.unusual()
 }
 
-// isFace reports whether it is a face that a sight shows, by both looks.
+// isFace reports whether a sight shows a face, by both looks.
 func (x examiner) isFace(s sight) bool {
 	least := min(s.first, s.sum-s.first)
 	if x.contract.Sure == 0 { // nothing is known of its scores
@@ -105,7 +106,7 @@ func (x examiner) glance(a area, v view) (sight, error) {
 	return s, err
 }
 
-// try glances at a view that nobody asked for.
+// try glances at a view that is only tried.
 func (x examiner) try(a area, v view) (sight, error) {
 	s, err := x.glance(a, v)
 	s.tried = true
@@ -126,8 +127,8 @@ func (x examiner) confirm(s sight) (sight, error) {
 	return s, nil
 }
 
-// search finds the face of an area and how it has to be viewed. first is a glance at the area in the view
-// that is most likely. upright is false where another turn is about as likely.
+// search finds the face of an area and the view that it needs. first is a glance at the area in the
+// likeliest view. upright is false where another turn is about as likely.
 func (x examiner) search(a area, first sight) (best sight, upright bool, err error) {
 	given, err := x.confirm(first)
 	if err != nil {
@@ -168,7 +169,8 @@ func (x examiner) search(a area, first sight) (best sight, upright bool, err err
 	return best, upright || best.view.stretch != 1 || x.sure(best), nil
 }
 
-// surer returns the sight that the locator is surer of: other than a only if it is a face.
+// surer returns the sight that the locator is surer of. It returns the other instead of a only if that is a
+// face.
 func (x examiner) surer(a, other sight) sight {
 	if other.sum > a.sum && x.isFace(other) {
 		return other

@@ -11,15 +11,15 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// session is a locked session: an ONNX Runtime session with its input and output tensors, all
-// allocated once. ONNX Runtime reads and writes the memory of the slices directly, so whoever touches
-// a session holds its lock, from filling the input to copying the output out.
+// session is a locked session: an ONNX Runtime session with its input and output tensors, all allocated
+// once. ONNX Runtime reads and writes the memory of the slices directly. So whoever uses a session holds
+// its lock, from filling the input to copying the output out.
 type session struct {
 	mu sync.Mutex // guards everything below and the memory behind it
 
 	ort     *ort.AdvancedSession
 	tensors []*ort.Tensor[float32]
-	pins    runtime.Pinner // keeps the tensors' memory where ONNX Runtime knows it
+	pins    runtime.Pinner // keeps the tensors' memory at the address that ONNX Runtime knows
 	input   []float32
 	outputs map[string][]float32 // by the output's name
 }
@@ -67,9 +67,9 @@ func (s *session) tensor(t tensor) (*ort.Tensor[float32], error) {
 	return created, nil
 }
 
-// sessionOptions are the same for every model. The memory arena and the memory pattern stay on, as is
-// ONNX Runtime's default: neither made a difference to the speed or, after trim, to the memory of
-// MobileFaceNet, and larger models allocate more in a run.
+// sessionOptions are the same for every model. The memory arena and the memory pattern stay on, which is
+// ONNX Runtime's default. Neither changed the speed or, after trim, the memory of MobileFaceNet, but larger
+// models allocate more in a run.
 func sessionOptions(threads int) (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
@@ -81,7 +81,7 @@ func sessionOptions(threads int) (*ort.SessionOptions, error) {
 		o.SetExecutionMode(ort.ExecutionModeSequential),
 		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
 		o.SetLogSeverityLevel(ort.LoggingLevelFatal),
-		// A thread that spins for work takes the core from another caller's decoding.
+		// A thread that spins while it waits for work takes the core from another caller's decoding.
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		o.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	)
@@ -91,11 +91,11 @@ func sessionOptions(threads int) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// run computes the outputs from the input. REQUIRES: s.mu is held. It cannot be interrupted: a caller
-// whose context ends waits for it, which is shorter than any useful deadline.
+// run computes the outputs from the input. REQUIRES: s.mu is held. It cannot be interrupted: a caller whose
+// context ends still waits for it, but a run is shorter than any useful deadline.
 func (s *session) run() error { return s.ort.Run() }
 
-// destroy frees everything. It is called once, when nobody holds the session any more.
+// destroy frees everything. It is called once, after everybody has released the session.
 func (s *session) destroy() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +139,7 @@ func newPool(b *blueprint, n, threads int, closing <-chan struct{}, prove func(*
 	return p, nil
 }
 
-// take waits for an idle session and locks it. It returns ctx's error if ctx has ended, even where a
+// take waits for an idle session and locks it. If ctx has ended, it returns ctx's error, even where a
 // session is idle.
 func (p *pool) take(ctx context.Context) (*session, error) {
 	if err := ctx.Err(); err != nil {

@@ -13,8 +13,8 @@ type Stats struct {
 	Models  []ModelStats // the loaded ones, by name
 	Loads   uint64       // models loaded since the start, reloads included
 	Unloads uint64
-	Working int // calls and turns of photos that hold a place: decoding, locating or running
-	Waiting int // calls that wait for a place, those with photos too, or for a model to load
+	Working int // calls, and turns of photos, that hold a place: they decode, locate or run
+	Waiting int // calls, with crops or photos, that wait for a place or for a model to load
 	Queue   int // how many may wait before calls are refused
 }
 
@@ -25,7 +25,7 @@ type ModelStats struct {
 	Digest   string // SHA-256 of its file
 	Sessions int
 	Busy     int // sessions that run or are being filled
-	Waiting  int // calls that hold or wait for the model and have no session of it
+	Waiting  int // calls that hold or wait for the model, but have no session of it
 	Uses     uint64
 	Since    time.Time // when it was loaded
 	Bytes    int64     // an estimate of its memory, see package documentation

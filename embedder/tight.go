@@ -8,22 +8,22 @@ import (
 	"rollcall/models"
 )
 
-// Where a face fills its crop, the locator lacks what surrounds it and errs. So it is shown the crop with its
-// edge repeated around it. With eyes to mouth filling half of the side, a quarter of the landmarks' error
-// goes so, with 60 % of it half (400 people of faces.csv that are not of the split test; an experiment, no
-// command prints it).
+// Where a face fills its crop, the locator misses the surroundings and its error grows. So it sees the crop
+// with its edge repeated around it. That removes a quarter of the landmarks' error where eyes to mouth fill
+// half of the side, and half of it where they fill 60 % (400 people of faces.csv who are not in the split
+// "test"; an experiment, no command prints it).
 const (
-	// tightFace is how large the square of a face may be, in shorter sides of the crop, before the crop is
-	// taken for too tight.
+	// tightFace is how large the square of a face may be, in shorter sides of the crop. A crop with a
+	// larger one is too tight.
 	tightFace = 1.1
 	// tightMargin is what is added on each side, in longer sides of the crop.
 	tightMargin = 0.25
-	// tightSide is how large the longer side of the crop may be then, in pixels: a locator sees no more,
-	// and what has a side of a million pixels must not be made larger.
+	// tightSide is how large the longer side of a crop that is too tight may stay, in pixels. A locator
+	// sees no more detail, and a picture with a side of a million pixels must not be made larger.
 	tightSide = 256
 )
 
-// tight reports whether a face fills a picture too much.
+// tight reports whether a face fills too much of a picture.
 func tight(l models.Landmarks, pic *picture.Picture) bool {
 	side, _, ok := square(l)
 	return ok && side > tightFace*float64(min(pic.Width, pic.Height))
@@ -48,7 +48,7 @@ func loosened(pic *picture.Picture) (*picture.Picture, align.Transform, error) {
 	return small.Padded(margin), back, nil
 }
 
-// resampled returns a picture of width x height pixels that t takes pic to; what lies outside is black.
+// resampled returns pic mapped by t, as a picture of width x height pixels. What lies outside pic is black.
 func resampled(pic *picture.Picture, t align.Transform, width, height int) (*picture.Picture, error) {
 	in := models.Input{
 		Width: width, Height: height, Layout: models.NHWC, Colour: models.RGB, Std: [3]float32{1, 1, 1}, Fit: models.FitCorner,

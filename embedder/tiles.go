@@ -8,44 +8,46 @@ import (
 	"rollcall/models"
 )
 
-// How a photo is cut into inputs of the detector. Measured with rollcall-faces-short on composed photos
-// of the validation people: it finds faces best that are 24 to 160 pixels large in its input (see
-// models/train/README.md), and four in five of those of 20.
+// How a photo is cut into inputs of the detector. Measured with rollcall-faces-short on composed photos of
+// the validation people: it finds faces of 24 to 160 pixels in its input best (see models/train/README.md),
+// and four in five of those of 20.
 const (
-	// leastInInput is how large the smallest face that is looked for is in the input, in pixels.
+	// leastInInput is the size of the smallest wanted face in the input, in pixels.
 	leastInInput = 24
-	// overlap is by how many pixels of the input two neighbours overlap at least. A face whose centre is
-	// in the middle of the overlap, with a box of that width, is whole in both.
+	// overlap is the least overlap of two neighbours, in pixels of the input. A face whose centre is in the
+	// middle of the overlap, and whose box has that width, is whole in both.
 	overlap = 48
-	// slack is by how much of the overlap's half a tile answers for its neighbour's faces, in pixels of
-	// the input: two tiles see the centre of one face in slightly different places.
+	// slack is how far beyond the middle of the overlap a tile still answers for faces, in pixels of the
+	// input: two tiles see the centre of one face in slightly different places.
 	slack = 8
 	// mostInTile is how wide the box of a face may be where a coarser level sees it too.
 	mostInTile = 64
-	// levelStep is how much coarser the next level is. A box that is as wide in one as tiles overlap is 20
-	// pixels wide in the next, that of a face of 26.
+	// levelStep is how much coarser the next level is. A box as wide as the overlap in one level is 20
+	// pixels wide in the next, where its face has 26.
 	levelStep = 2.4
-	// mostEnlarged bounds how much a photo is enlarged: what is not in it cannot be found.
+	// mostEnlarged bounds how much a photo is enlarged: enlarging adds no detail.
 	mostEnlarged = 1.5
 	// frameScale is the finest scale of a frame: faces of 48 pixels are found, and most of 40.
 	frameScale = 0.5
-	// mostPixels bounds the pixels of the finest level, where the caller does not say how small a face
-	// may be: 12 megapixels are shrunk by 0.71, in which a face of 40 pixels has 28, and 24 megapixels
-	// by half. It is some 150 tiles.
+	// mostPixels bounds the pixels of the finest level where the caller does not say how small a face may
+	// be. 12 megapixels are shrunk by 0.71, so a face of 40 pixels has 28, and 24 megapixels by half. That
+	// makes some 150 tiles.
 	mostPixels = 6_000_000
-	// mostPixelsAsked bounds them where the caller says so, in the interest of the others.
+	// mostPixelsAsked bounds them where the caller says it, so that one caller does not take too much from
+	// the others.
 	mostPixelsAsked = 27_000_000
-	// mostTiles and mostTilesAsked bound the tiles of all levels together. The pixels alone do not: what is
-	// long and low takes tiles that are mostly empty. 160 is what the photos of cameras need with
-	// mostPixels, and 600 are those of 24 megapixels in full.
+	// mostTiles and mostTilesAsked bound the tiles of all levels together. A bound on the pixels is not
+	// enough: a long and low photo takes tiles that are mostly empty. Photos of cameras need 160 with
+	// mostPixels, and 24 megapixels in full size need 600.
 	mostTiles, mostTilesAsked = 160, 600
-	// tileStep is by how much a level is shrunk at a time until the tiles are few enough.
+	// tileStep is how much a level is shrunk at a time until the tiles are few enough.
 	tileStep = 0.98
-	// frameLong and frameShort are the longest sides of a frame: one tile of 320 x 240 has to do for it.
+	// frameLong and frameShort are the longest sides of a frame: one tile of 320 x 240 has to be enough for
+	// it.
 	frameLong, frameShort = 640, 480
-	// mostOblong is the longer side of a photo in shorter ones at most. Panoramas have up to ten. What is
-	// thinner has no room for faces that can be found, but a file of a kilobyte can hold a line of millions
-	// of pixels, whose tiles and halves would cost seconds.
+	// mostOblong is how many times longer the longer side of a photo may be than the shorter one. Panoramas
+	// have up to ten. A thinner picture has no room for faces that can be found, but a file of a kilobyte
+	// can hold a line of millions of pixels, and its tiles and halves would cost seconds.
 	mostOblong = 20
 )
 
@@ -69,7 +71,7 @@ type level struct {
 type tile struct {
 	*level
 	left, top int // its upper left corner, in pixels of the level
-	// core is where the centre of a face has to lie that this tile answers for, in pixels of the input.
+	// core is where the centre of a face has to lie for this tile to answer for it, in pixels of the input.
 	core struct{ left, top, right, bottom float64 }
 }
 
@@ -84,7 +86,7 @@ func finestScale(width, height int, least float64, in models.Input) float64 {
 		scale = frameScale
 	}
 	scale = min(scale, mostEnlarged, math.Sqrt(pixels/(float64(width)*float64(height))))
-	// It ends, because two levels of one tile are all that is left of a small scale.
+	// This ends, because a small scale has only two levels of one tile.
 	for countTiles(width, height, scale, in) > tiles {
 		scale *= tileStep
 	}
@@ -101,7 +103,7 @@ func countTiles(width, height int, finest float64, in models.Input) int {
 }
 
 // planLevels returns the scales of a photo, finest first. The last but one shows the whole photo in one
-// input, and the last one at half that size, for a face that fills it.
+// input. The last shows it at half that size, for a face that fills the photo.
 func planLevels(width, height int, in models.Input, finest float64) []level {
 	whole := min(float64(in.Width)/float64(width), float64(in.Height)/float64(height), mostEnlarged)
 	var levels []level
@@ -111,11 +113,12 @@ func planLevels(width, height int, in models.Input, finest float64) []level {
 	return append(levels, level{scale: whole, most: math.Inf(1)}, level{scale: whole / 2, most: math.Inf(1)})
 }
 
-// sampleFrom gives levels the pictures they are sampled from. halves[i] is the photo halved i times.
+// sampleFrom gives levels the pictures that they are sampled from. halves[i] is the photo halved i times.
 func sampleFrom(levels []level, halves func(i int) *picture.Picture) {
 	for i := range levels {
 		l := &levels[i]
-		// One sample for each pixel of the input, see align.Warp: quick, and it skips nothing.
+		// With this half align.Warp takes one sample for each pixel of the input: quick, and no pixel is
+		// skipped.
 		for step := 1 / l.scale; step >= 1.5; step /= 2 {
 			l.half++
 		}
@@ -139,8 +142,8 @@ func (l *level) cut(width, height int, in models.Input) []tile {
 	return tiles
 }
 
-// sideAt is a side of the photo in pixels of a level. Where they are nearly whole, they are: the scale
-// that fits a photo into one tile may be off by its last digit.
+// sideAt is a side of the photo in pixels of a level. A nearly whole number is rounded: the scale that fits
+// a photo into one tile may be off by its last digit.
 func sideAt(side int, scale float64) int { return max(1, int(math.Ceil(float64(side)*scale-1e-6))) }
 
 // starts spreads tiles of a length over a side as evenly as whole pixels allow.
@@ -157,8 +160,8 @@ func starts(side, length int) []int {
 	return places
 }
 
-// core is the part of a side that tile i of n answers for: at the photo's edges all of it, elsewhere up
-// to the middle of the overlap and a little more.
+// core is the part of a side that tile i of n answers for. It has no bound at the photo's edge; beside a
+// neighbour it ends a little beyond the middle of the overlap.
 func core(i, n, length int) (from, to float64) {
 	const margin = overlap/2 - slack
 	from, to = math.Inf(-1), math.Inf(1)
@@ -171,22 +174,22 @@ func core(i, n, length int) (from, to float64) {
 	return from, to
 }
 
-// transform takes the picture that the tile is sampled from to the input. Both count from the centre
-// of the upper left pixel, and areas are mapped: the left edge of the level is that of the photo.
+// transform maps the picture that the tile is sampled from to the input. Both count from the centre of the
+// upper left pixel. It maps areas: the left edge of the level is the left edge of the photo.
 func (t *tile) transform() align.Transform {
 	scale := t.scale * float64(int(1)<<t.half)
 	shift := (scale - 1) / 2
 	return align.Transform{A: scale, D: scale, Tx: shift - float64(t.left), Ty: shift - float64(t.top)}
 }
 
-// toPhoto takes the input to the photo.
+// toPhoto maps the input to the photo.
 func (t *tile) toPhoto() align.Transform {
 	scale := 1 / t.scale
 	shift := (scale - 1) / 2
 	return align.Transform{A: scale, D: scale, Tx: shift + scale*float64(t.left), Ty: shift + scale*float64(t.top)}
 }
 
-// answersFor reports whether a face, in pixels of the input, is this tile's and this level's to find.
+// answersFor reports whether this tile and this level answer for a face, which is in pixels of the input.
 func (t *tile) answersFor(box [4]float32) bool {
 	x, y := float64(box[0]+box[2]/2), float64(box[1]+box[3]/2)
 	inCore := x >= t.core.left && x < t.core.right && y >= t.core.top && y < t.core.bottom

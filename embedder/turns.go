@@ -11,28 +11,28 @@ import (
 	"time"
 )
 
-// A photo costs as much as a hundred crops, and check-ins must not wait for it. So photos have a queue
-// of their own, which bounds how many are worked on and how many wait, and the work on one is cut into
-// turns of a few milliseconds. For each turn a place of the crops' queue is taken, behind those who wait
-// for one: a crop waits for the turns under way and those before it in the queue, never for a photo. On
-// an idle server one photo has all places.
+// A photo costs as much as a hundred crops, and check-ins must not wait for it. So photos have a queue of
+// their own. It bounds how many are worked on and how many wait. The work on a photo is cut into turns of a
+// few milliseconds. Each turn takes a place of the crops' queue, behind those who already wait. So a crop
+// waits for the turns under way and those before it in the queue, never for a whole photo. On an idle
+// server one photo has all places.
 //
-// Measured on two shared cores of an AMD EPYC (November 2026, an experiment; no command prints it): a client
-// that sends a crop at a time waits for 4.9 ms (median; p99 11 ms), and for 10.5 ms (p99 27 ms) while three
-// others send one photo of 12 megapixels after another.
+// Measured on two shared cores of an AMD EPYC (November 2026, an experiment; no command prints it): a
+// client that sends one crop at a time waits 4.9 ms (median; p99 11 ms), and 10.5 ms (p99 27 ms) while
+// three others send one photo of 12 megapixels after another.
 //
-// Decoding is one turn, since it cannot be cut, and so is halving: while a photo of 12 megapixels is
-// decoded, for some 100 ms, there is one place less.
+// Decoding cannot be cut, so it is one turn, and so is halving. While a photo of 12 megapixels is decoded,
+// for some 100 ms, there is one place less.
 
-// turnTime is how long a worker keeps a place, about: the time of one crop.
+// turnTime is about how long a worker keeps a place: the time of one crop.
 const turnTime = 8 * time.Millisecond
 
-// photosAtOnce is how many photos are worked on side by side. While one is decoded on one core, a
-// second one can use the others; more would only hold memory.
+// photosAtOnce is how many photos are worked on side by side. While one is decoded on one core, a second
+// one can use the others. More would only hold memory.
 func photosAtOnce(sessions int) int { return max(1, min(2, sessions/2)) }
 
-// turn waits for a place as begin does, for a caller without a ticket. It does not count as a caller:
-// the delays that refused callers are told are about crops.
+// turn waits for a place as begin does, but without a ticket. It does not count as a caller, because the
+// delays that refused callers are told concern crops.
 func (q *queue) turn(ctx context.Context, closing <-chan struct{}) (done func(), err error) {
 	if err := q.takePlace(ctx, closing); err != nil {
 		return nil, err
@@ -47,8 +47,7 @@ func (q *queue) turn(ctx context.Context, closing <-chan struct{}) (done func(),
 // crew does the parts of the work on a photo.
 type crew struct {
 	e *Embedder
-	// hired: the call holds a place for all of its time, as that of a frame does. Otherwise turns are
-	// taken for each part.
+	// hired: the call holds one place all the time, as for a frame. Otherwise each part takes turns.
 	hired bool
 }
 
@@ -65,9 +64,9 @@ func (c crew) one(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// each calls f with 0 to n-1, with many goroutines at once where there are places for them. It returns
-// the first error, after the calls under way have ended; no further ones are begun then. A panic of f is
-// an error.
+// each calls f with 0 to n-1, in as many goroutines at once as there are places for. After the first error
+// it begins no further calls, waits for those under way, and returns that error. A panic of f becomes an
+// error.
 func (c crew) each(ctx context.Context, n int, f func(i int) error) error {
 	if c.hired {
 		for i := range n {
@@ -117,11 +116,11 @@ func (c crew) turn(ctx context.Context, next *atomic.Int64, n int, f func(i int)
 	return nil
 }
 
-// errPanic: the program has a mistake, which one photo has met.
+// errPanic: one photo has met a mistake of the program.
 var errPanic = errors.New("the work on a photo panicked")
 
-// part does one part of the work. A panic becomes an error: no server is there to catch one in a
-// goroutine of each, and a photo must not end the process.
+// part does one part of the work. A panic becomes an error: nothing else would catch it in a goroutine of
+// each, and a photo must not end the process.
 func (c crew) part(f func(i int) error, i int) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -134,8 +133,8 @@ func (c crew) part(f func(i int) error, i int) (err error) {
 	return f(i)
 }
 
-// panicText is what may be told of a panic's value: the type, and the text where Go's runtime has written
-// it. Any other may hold pixels of a face.
+// panicText is what may be logged of a panic's value: its text if Go's runtime wrote it, otherwise its
+// type. Another text could hold pixels of a face.
 func panicText(value any) string {
 	if err, ok := value.(runtime.Error); ok {
 		return err.Error()

@@ -7,11 +7,11 @@ import (
 	"rollcall/models"
 )
 
-// view is a way to look at a picture: its width is stretched, then it is turned. A camera that hangs on
-// its side turns pictures; software that fits a wide picture into a square stretches them.
+// view is a way to look at a picture: its width is stretched, then it is turned. A camera mounted on its
+// side gives turned pictures; software that fits a wide picture into a square gives stretched ones.
 type view struct {
 	quarters int     // quarter turns to the left, 0..3
-	stretch  float64 // the width times this; 1 leaves it
+	stretch  float64 // the width is multiplied by this; 1 leaves it
 }
 
 // asShown is the view of a picture as it is.
@@ -20,13 +20,13 @@ var asShown = view{stretch: 1}
 // area is a rectangle of a picture in pixels; it may reach beyond the picture.
 type area struct{ x, y, width, height float64 }
 
-// plane takes pixels of the picture to pixels of the stretched picture, in which a face has its
-// proportions. It maps areas, as resizing does.
+// plane maps pixels of the picture to pixels of the stretched picture, in which a face has its proportions.
+// It maps areas, as resizing does.
 func (v view) plane() align.Transform {
 	return align.Transform{A: v.stretch, D: 1, Tx: (v.stretch - 1) / 2}
 }
 
-// fit returns the transform that shows an area of the picture, seen so, in the middle of an input.
+// fit returns the transform that shows an area of the picture, in this view, in the middle of an input.
 func (v view) fit(a area, in models.Input) align.Transform {
 	width := int(math.Max(1, math.Round(a.width*v.stretch)))
 	height := int(math.Max(1, math.Round(a.height)))
@@ -46,8 +46,8 @@ func quarterTurns(n int) align.Transform {
 	return t
 }
 
-// square is the side, in the pixels of the landmarks, of the square that embedders align a face to,
-// and its middle.
+// square is the square that embedders align a face to: its side and its middle, in the pixels of the
+// landmarks.
 func square(l models.Landmarks) (side float64, middle models.Point, ok bool) {
 	t, err := align.Estimate(secondLook, l)
 	if err != nil {
@@ -57,7 +57,7 @@ func square(l models.Landmarks) (side float64, middle models.Point, ok bool) {
 	return secondLookSide * math.Hypot(t.A, t.C), t.Apply(models.Point{X: half, Y: half}), true
 }
 
-// inPlane takes landmarks through a transform.
+// inPlane maps landmarks through a transform.
 func inPlane(l models.Landmarks, t align.Transform) models.Landmarks {
 	for i := range l {
 		l[i] = t.Apply(l[i])
@@ -65,18 +65,18 @@ func inPlane(l models.Landmarks, t align.Transform) models.Landmarks {
 	return l
 }
 
-// proportions are what tells whether landmarks are those of a face that is seen upright.
+// proportions tell whether landmarks are those of a face that is seen upright.
 type proportions struct {
-	// ratio is the distance of the eyes over the height from the eyes to the mouth, across their line:
-	// 0.92 on average, and at most 1.27 on the 11,802 faces of faces.csv; not positive where the mouth
-	// is over the eyes.
+	// ratio is the distance between the eyes, divided by the height from the mouth to the line of the eyes:
+	// 0.92 on average, and at most 1.27 on the 11,802 faces of faces.csv. It is not positive where the
+	// mouth is above the eyes.
 	ratio float64
-	// residual is the root mean square distance of the landmarks from the template that they fit best,
-	// in distances of the template's eyes.
+	// residual is the root mean square distance of the landmarks from the best fit of the template, in
+	// distances between the template's eyes.
 	residual float64
 }
 
-// measure returns the proportions of landmarks; false where they determine none.
+// measure returns the proportions of landmarks. It returns false where they have none.
 func measure(l models.Landmarks) (proportions, bool) {
 	t, err := align.Estimate(l, secondLook)
 	if err != nil {
