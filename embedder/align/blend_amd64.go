@@ -7,8 +7,8 @@ const blockSize = 8
 
 var hasAVX2 = cpu.X86.HasAVX2
 
-// blendBlocks blends as many values as fill whole blocks and returns how many.
-// It rounds like blend's own loop: the product and the sum are not fused.
+// blendBlocks blends the values that fill whole blocks and returns their number. It rounds like blend's own
+// loop: the product and the sum are not fused.
 func blendBlocks(dst, a, b []float32, share float32) int {
 	n := len(a) / blockSize * blockSize
 	if !hasAVX2 || n == 0 {

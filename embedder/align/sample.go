@@ -2,9 +2,8 @@ package align
 
 import "encoding/binary"
 
-// The loops over the input pixels of one row. single and several are for pixels whose samples all
-// have four picture pixels around them, see interior; border is for the others. All three compute the
-// same sums.
+// The loops over the input pixels of one row. single and several are for pixels with four picture pixels
+// around every sample, see interior. border is for the others. All three compute the same sums.
 
 // single is for one sample for each input pixel.
 func (s *sampler) single(w *writer, v, from, to int) {
@@ -70,7 +69,7 @@ func (s *sampler) inside(x, y int64) uint64 {
 	upper := s.pix[i : i+6 : i+6]
 	i += 3 * s.width
 	lower := s.pix[i : i+6 : i+6]
-	// The pixel on the left is read with the byte after it, the one on the right with that before.
+	// The left pixel is read with the byte after it, the right pixel with the byte before it.
 	return ul*pack(binary.LittleEndian.Uint32(upper)) + ur*pack(binary.LittleEndian.Uint32(upper[2:])>>8) +
 		ll*pack(binary.LittleEndian.Uint32(lower)) + lr*pack(binary.LittleEndian.Uint32(lower[2:])>>8)
 }

@@ -5,9 +5,9 @@
 // through such a transform, once, straight into the tensor: layout, colour order, mean and scale.
 // [Region] is the part of a picture that a face's quality is measured on.
 //
-// The centre of the upper left pixel has the coordinates (0, 0), in pictures and in inputs, as in
-// OpenCV's warpAffine, and as the templates of the face recognition models mean it. Where a fit
-// scales a picture, it maps areas, as OpenCV's resize does: the picture from -1/2 to width-1/2.
+// The centre of the upper left pixel has the coordinates (0, 0), in pictures and in inputs, as in OpenCV's
+// warpAffine and in the templates of face recognition models. A fit that scales a picture maps areas, as
+// OpenCV's resize does: the picture goes from -1/2 to width-1/2.
 //
 // All functions are deterministic and safe for concurrent use.
 package align
@@ -26,8 +26,8 @@ type Point = models.Point
 // Landmarks are the five points of a face in image order: the left eye as seen in the image first.
 type Landmarks = models.Landmarks
 
-// ErrDegenerate: the landmarks or the transform do not determine a picture: coincident points,
-// coordinates that are not finite or absurdly large, or a scale of nothing.
+// ErrDegenerate: the landmarks or the transform do not determine a picture: all points in one place,
+// coordinates that are not finite or absurdly large, or a scale of nearly zero.
 var ErrDegenerate = errors.New("the landmarks or the transform are degenerate")
 
 // Transform is an affine map in pixels: x' = A x + B y + Tx, y' = C x + D y + Ty. The similarity of
@@ -38,21 +38,21 @@ type Transform struct {
 }
 
 const (
-	// minSpread is the root mean square distance in pixels of landmarks to their centre under which
-	// they count as one point: a hundredth of a pixel is under the resolution of any locator.
+	// minSpread is the root mean square distance of landmarks to their centre, in pixels, below which they
+	// count as one point. A hundredth of a pixel is less than any locator can tell apart.
 	minSpread = 0.01
-	// minScale is the least scale of a transform that can be inverted without losing all digits. A
-	// picture of a million pixels a side would become one pixel.
+	// minScale is the least scale of a transform that can be inverted without losing all digits. With it a
+	// picture with sides of a million pixels becomes one pixel.
 	minScale = 1e-6
 )
 
 // Estimate returns the similarity transform (turn, one scale, shift; no mirroring) that takes from to
 // to with the least sum of squared distances, or ErrDegenerate.
 //
-// It is the solution of Umeyama (1991), "Least-squares estimation of transformation parameters
-// between two point patterns", doi:10.1109/34.88573, whose singular value decomposition has a closed
-// form in the plane: with the centred points as complex numbers p and q, the turn and the scale are
-// the one complex number sum(conj(p) q) / sum(|p|^2).
+// It is the solution of Umeyama (1991), "Least-squares estimation of transformation parameters between two
+// point patterns", doi:10.1109/34.88573. Its singular value decomposition has a closed form in the plane:
+// with the centred points as complex numbers p and q, turn and scale together are the complex number
+// sum(conj(p) q) / sum(|p|^2).
 func Estimate(from, to Landmarks) (Transform, error) {
 	fx, fy := centroid(from)
 	tx, ty := centroid(to)
@@ -85,7 +85,7 @@ func centroid(l Landmarks) (x, y float64) {
 }
 
 func (t Transform) finite() bool {
-	sum := t.A + t.B + t.C + t.D + t.Tx + t.Ty // of finite float32 pixels: it cannot overflow
+	sum := t.A + t.B + t.C + t.D + t.Tx + t.Ty // cannot overflow, because the pixels were finite float32
 	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 

@@ -6,14 +6,13 @@ import (
 	"rollcall/models"
 )
 
-// uprightSampler is for what a locator and a letterboxed model need: enlarging
-// a crop without turning it. Then a column of the input comes from the same
-// place in every row, so the two directions part: each picture row is widened
-// once, and the rows of the input are blends of two widened rows. For 112 to
+// uprightSampler enlarges a crop without turning it, as a locator and a letterboxed model need it. Then a
+// column of the input comes from the same place in every row, so the two directions are separate steps:
+// each picture row is widened once, and each row of the input is a blend of two widened rows. From 112 to
 // 320 pixels that takes less than half the time of sampling each pixel by itself.
 //
-// The places are those of sampler, in the same fixed point; the sums are in
-// float32, off by less than a thousandth of a grey level.
+// The places are those of sampler, in the same fixed point. The sums are in float32 and off by less than a
+// thousandth of a grey level.
 type uprightSampler struct {
 	*sampler
 	w         *writer
@@ -31,9 +30,8 @@ type column struct {
 	share       float32 // of the right one, 0..1
 }
 
-// wideRows is memory for two widened picture rows, [3][width]float32 each in
-// the order R, G, B, already normalised, for the columns' places, and for what
-// each of the 256 samples is in the tensor.
+// wideRows is memory for three things: two widened picture rows, already normalised, [3][width]float32 each
+// in the order R, G, B; the columns' places; and the tensor's value for each of the 256 samples.
 type wideRows struct {
 	row     [2][]float32
 	columns []column
@@ -132,8 +130,8 @@ func blend(dst []float32, step int, a, b []float32, share float32) {
 	}
 }
 
-// wide returns the widened picture row y. Of two rows in turn it keeps both:
-// even and odd rows have a place each.
+// wide returns the widened picture row y. It keeps two neighbouring rows: even and odd rows have a place
+// each.
 func (u *uprightSampler) wide(y int64) []float32 {
 	place := y & 1
 	row := u.rows.row[place]

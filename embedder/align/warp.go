@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	// maxTaps bounds the samples for one input pixel along one side, and with it the cost of a huge
-	// picture: 256 samples for each pixel of the input.
+	// maxTaps bounds the samples for one input pixel along one side. It bounds the cost of a huge picture
+	// to 256 samples for each pixel of the input.
 	maxTaps = 16
-	// maxCoordinate bounds what a fixed-point coordinate may be: no picture is that large.
+	// maxCoordinate bounds a fixed-point coordinate: no picture is that large.
 	maxCoordinate = 1 << 28
 )
 
-// Warp resamples pic through t, which maps the picture to the input, into the tensor dst, whose
-// length is 3 * in.Width * in.Height: layout, colour order, and (x-mean)/std. All of dst is written.
+// Warp resamples pic through t, which maps the picture to the input, into the tensor dst, of length 3 *
+// in.Width * in.Height. It applies layout, colour order and (x-mean)/std, and writes all of dst.
 //
-// Each input pixel is the mean of bilinear samples, as many a side as it covers picture pixels,
-// rounded: one where the picture is enlarged or shrunk by less than 1.5, so that the result is
-// OpenCV's but for rounding; more where it is shrunk further and one sample would skip pixels; at most
-// 16. What lies outside the picture is black, 0 before mean and std are applied: with
-// [models.FitAlign] the picture's edge fades into it over one pixel, as in warpAffine; with the other
+// Each input pixel is the mean of bilinear samples. Their number along a side is the number of picture
+// pixels that the input pixel covers, rounded, and at most 16. Where the picture is enlarged, or shrunk by
+// less than 1.5, it is one, and the result is OpenCV's but for rounding. Where it is shrunk more, one
+// sample would skip pixels. Outside the picture all is black, 0 before mean and std are applied. With
+// [models.FitAlign] the picture's edge fades into black over one pixel, as in warpAffine; with the other
 // fits the edge pixels count up to their outer edge, as in resize.
 //
-// The error is ErrDegenerate for a transform that has no inverse or leaves the range of pixels, and
-// another one if dst or in do not fit together. Memory is reused from call to call.
+// The error is ErrDegenerate for a transform that has no inverse or leaves the range of pixels, and another
+// error if dst and in do not fit together. Memory is reused from call to call.
 func Warp(dst []float32, pic *picture.Picture, t Transform, in models.Input) error {
 	s, err := newSampler(pic, t, in)
 	if err != nil {
@@ -68,7 +68,7 @@ type writer struct {
 	shift   [3]float32
 }
 
-// newWriter is for samples that come in multiplied with scale.
+// newWriter returns a writer for samples that are multiplied by scale.
 func newWriter(dst []float32, in models.Input, scale int) (writer, error) {
 	if in.Width <= 0 || in.Height <= 0 || len(dst) != 3*in.Width*in.Height {
 		return writer{}, fmt.Errorf("align: the tensor has %d values, and the input is %d x %d", len(dst), in.Width, in.Height)
@@ -107,8 +107,8 @@ func (w *writer) put(at int, r, g, b int64) {
 	w.dst[at+w.channel[2]] = float32(float32(b)*w.slope[2]) + w.shift[2]
 }
 
-// Fixed point: coordinates have pointBits digits after the point, weights of pixels weightBits, the
-// most that a packed pixel has room for: a sample is off by less than a tenth of a grey level.
+// Fixed point: coordinates have pointBits binary digits after the point, weights of pixels weightBits. A
+// packed pixel has no room for more. A sample is off by less than a tenth of a grey level.
 const (
 	pointBits  = 32
 	one        = int64(1) << pointBits
@@ -123,14 +123,14 @@ func fixed(v float64) int64 { return int64(math.Round(v * float64(one))) }
 type sampler struct {
 	pix           []byte
 	width, height int64
-	fade          bool // into black over one pixel at the edge, instead of the edge pixels' own area
+	fade          bool // at the edge, into black over one pixel; otherwise edge pixels keep their whole area
 
 	x, y          int64 // where the first input pixel comes from
 	xRight, xDown int64 // what one input pixel to the right, and one down, add to x
 	yRight, yDown int64
 
 	count  int                                     // samples for one input pixel
-	taps   [maxTaps * maxTaps]struct{ x, y int64 } // their places, beside that of the pixel
+	taps   [maxTaps * maxTaps]struct{ x, y int64 } // their offsets from the pixel's place
 	xReach int64                                   // the farthest of taps
 	yReach int64
 }
@@ -167,8 +167,9 @@ func newSampler(pic *picture.Picture, t Transform, in models.Input) (sampler, er
 	return s, nil
 }
 
-// tapsFor is the number of samples along a side of an input pixel that covers length picture pixels.
-// A bilinear sample reaches over two pixels: at the distance of 1.25 that rounding allows none is missed.
+// tapsFor is the number of samples along a side of an input pixel that covers length picture pixels. A
+// bilinear sample covers two pixels, and rounding leaves at most 1.25 between samples, so no pixel is
+// missed.
 func tapsFor(length float64) int {
 	return int(min(max(math.Round(length), 1), maxTaps))
 }

@@ -2,15 +2,15 @@ package locate
 
 import "math"
 
-// Best picks the face that a crop is about. width and height are the size that the crop takes, in
-// the pixels of the faces and without padding: a crop fitted to the corner of a square input may fill
-// half of it.
+// Best picks the face that is the crop's subject. width and height are the size of the crop in the pixels
+// of the faces, without padding: a crop that is fitted to the corner of a square input may fill only half
+// of it.
 //
-// A detector cut the crop around its subject, who is therefore large and in the middle; a neighbour
-// may be cut into the crop and be the sharper face. So the face with the largest product of score,
-// size (the side of a square with the box's area) and centrality wins, of equals the first.
-// Centrality is 1 for a box centred in the crop, and falls linearly to 0 at the distance of the crop's
-// corners: doubling the size makes up for half the way to a corner.
+// A detector cut the crop around its subject, so the subject is large and in the middle. A neighbour may be
+// in the crop too, and may be the sharper face. So the face with the largest product of score, size (the
+// side of a square with the box's area) and centrality wins; of equals the first. Centrality is 1 for a box
+// centred in the crop, and falls linearly to 0 at the distance of the crop's corners: a face of double size
+// wins over a centred one up to half the way to a corner.
 //
 // It returns false if there are no faces.
 func Best(faces []Face, width, height int) (Face, bool) {

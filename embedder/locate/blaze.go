@@ -10,26 +10,26 @@ import (
 	"rollcall/models"
 )
 
-// blazeValues is what BlazeFace answers for an anchor: the centre of the box, its width and height, and
-// six points in the order of the image: left eye, right eye, tip of the nose, middle of the mouth, left
-// ear, right ear. All are in pixels of the input; the centre and the points count from the anchor.
+// blazeValues is how many values BlazeFace answers for an anchor: the centre of the box, its width and
+// height, and six points in image order: left eye, right eye, tip of the nose, middle of the mouth, left
+// ear, right ear. All are in pixels of the input. The centre and the points are relative to the anchor.
 const blazeValues = 16
 
 // mouthCorner is how far a corner of the mouth is from its middle, in distances between the eyes, in
 // the template that InsightFace published for ArcFace. BlazeFace sees only the middle.
 const mouthCorner = 0.414
 
-// maxLogit bounds a logit in both directions: from 80 on a logistic is 0 or 1 to float32.
+// maxLogit bounds a logit in both directions: from 80 on the logistic function is 0 or 1 in float32.
 const maxLogit = 80
 
 // Blaze decodes the outputs of BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047): regressors, 16
 // values an anchor, and logits, one an anchor. grids are the contract's, for an input of width x height
 // pixels, which their strides divide.
 //
-// It returns the faces that score minScore, 0..1, or more, in pixels of the input, without the weaker
-// ones of those that overlap, the best first; the landmarks are the mean of those that overlap. The
-// corners of the mouth are placed beside its middle, along the line of the eyes. Finding none is not
-// an error; ErrOutputs is the only one. Blaze is deterministic and safe for concurrent use.
+// It returns the faces that score minScore, 0..1, or more, in pixels of the input, the best first. Of faces
+// that overlap it returns only the best, with the mean of their landmarks. The corners of the mouth are
+// placed beside its middle, along the line of the eyes. Finding none is not an error. The only error is
+// ErrOutputs. Blaze is deterministic and safe for concurrent use.
 func Blaze(regressors, logits []float32, width, height int, grids []models.Anchors, minScore float32) ([]Face, error) {
 	anchors := 0
 	for _, g := range grids {
@@ -66,9 +66,9 @@ func Blaze(regressors, logits []float32, width, height int, grids []models.Ancho
 	return suppress(strongest(faces)), nil
 }
 
-// blazeFace reads the face that an anchor at (x, y) answers with; there is none in a box without area.
+// blazeFace reads the face that an anchor at (x, y) answers with. A box without area has none.
 func blazeFace(v []float32, x, y float32) (Face, bool) {
-	const half = 0.5 // from areas to places of which (0, 0) is the centre of a pixel
+	const half = 0.5 // from areas to places, where (0, 0) is the centre of a pixel
 	w, h := v[2], v[3]
 	if w <= 0 || h <= 0 {
 		return Face{}, false
@@ -90,18 +90,18 @@ func logistic(v float32) float32 {
 	return float32(1 / (1 + math.Exp(-float64(min(max(v, -maxLogit), maxLogit)))))
 }
 
-// Merge returns the faces without the weaker ones of those that overlap, the best first: two boxes are
-// of one face where their intersection is over 0.3 of their union. The landmarks of a face become the
+// Merge returns of faces that overlap only the best, in the order of their scores, the best first. Two
+// boxes overlap where their intersection is over 0.3 of their union. The landmarks of a face become the
 // mean of those that overlap, weighted by their scores. It reuses the slice.
 func Merge(faces []Face) []Face {
 	return suppress(byScore(faces))
 }
 
-// byScore sorts, the best first. It is stable: of equal scores the one that was found first comes first.
+// byScore sorts, the best first. It is stable: of equal scores the first found comes first.
 func byScore(faces []Face) []Face {
 	slices.SortStableFunc(faces, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
 	return faces
 }
 
-// strongest bounds what one run of a network may cost to merge.
+// strongest bounds the cost of merging the faces of one run.
 func strongest(faces []Face) []Face { return byScore(faces)[:min(len(faces), maxCandidates)] }

@@ -1,9 +1,9 @@
 // Package locate reads the faces out of the output tensors of a locator or a detector, and picks a crop's
 // subject.
 //
-// [YuNet] decodes the outputs of YuNet models and [Blaze] those of BlazeFace; [Merge] joins what was
-// found of the same faces; [Best] decides which of several faces a crop is about. None knows ONNX
-// Runtime: tensors come in as slices.
+// [YuNet] decodes the outputs of YuNet models and [Blaze] those of BlazeFace. [Merge] joins what was found
+// of the same face. [Best] decides which of several faces is a crop's subject. None knows ONNX Runtime:
+// tensors come in as slices.
 package locate
 
 import (
@@ -22,13 +22,13 @@ type Face struct {
 	Landmarks align.Landmarks // image order: left eye as seen in the image first
 }
 
-// ErrOutputs: the tensors are not those of a YuNet model of that input size, or hold values that are
-// not finite or absurdly large, which a sound model does not compute.
+// ErrOutputs: the tensors are not those of such a model with that input size, or they hold values that are
+// not finite or absurdly large. A sound model computes none of these.
 var ErrOutputs = errors.New("the locator's outputs are not as expected")
 
 const (
-	// maxOverlap is the intersection over union above which the weaker of two boxes is taken for the
-	// same face; the default of OpenCV's FaceDetectorYN.
+	// maxOverlap is the intersection over union above which two boxes are taken for the same face, and the
+	// weaker is dropped. It is the default of OpenCV's FaceDetectorYN.
 	maxOverlap = 0.3
 	// maxCandidates bounds the boxes of one run that are compared with each other. A face has some ten.
 	maxCandidates = 512
@@ -43,9 +43,9 @@ var strides = [...]int{8, 16, 32}
 // the cells of the grid (width/s) x (height/s) in rows. width and height are the size of the model's
 // input in pixels, padding included, multiples of 32.
 //
-// It returns the faces that score minScore, 0..1, or more, without the weaker ones of those that
-// overlap, the best first; the landmarks of a face are the mean of those that overlap. Finding none is
-// not an error; ErrOutputs is the only one. YuNet is deterministic and safe for concurrent use.
+// It returns the faces that score minScore, 0..1, or more, the best first. Of faces that overlap it returns
+// only the best, with the mean of their landmarks. Finding none is not an error. The only error is
+// ErrOutputs. YuNet is deterministic and safe for concurrent use.
 func YuNet(outputs map[string][]float32, width, height int, minScore float32) ([]Face, error) {
 	coarsest := strides[len(strides)-1]
 	if width <= 0 || height <= 0 || width%coarsest != 0 || height%coarsest != 0 {
@@ -92,8 +92,8 @@ func newGrid(outputs map[string][]float32, stride, width, height int) (grid, err
 	return g, nil
 }
 
-// Bounds that keep every decoded number finite, far from what a model computes: a value in cells, and
-// the logarithm of a box's side in cells (e^16 is some nine million).
+// Bounds that keep every decoded number finite: of a value in cells, and of the logarithm of a box's side
+// in cells (e^16 is some nine million). What a model computes is far below them.
 const (
 	maxValue   = 1e9
 	maxLogSide = 16
@@ -101,7 +101,7 @@ const (
 
 func sound(tensor []float32) bool {
 	for _, v := range tensor {
-		if !(v > -maxValue && v < maxValue) { // so written, it is false for NaN too
+		if !(v > -maxValue && v < maxValue) { // written like this, it is false for NaN too
 			return false
 		}
 	}
@@ -133,12 +133,12 @@ func clamp(v float32) float32 { return min(max(v, 0), 1) }
 
 func exp(v float32) float32 { return float32(math.Exp(float64(min(v, maxLogSide)))) }
 
-// suppress keeps of faces, the best first, those that no better one overlaps, and gives each the mean
-// landmarks of all the cells that saw it, weighted by their scores. It reuses the slice.
+// suppress keeps the faces that do not overlap a better one. It gives each the mean landmarks of all cells
+// that saw it, weighted by their scores. faces are sorted, the best first. It reuses the slice.
 //
-// The mean is ours, not OpenCV's: one cell's landmarks scatter by some pixels of the input, and the
-// cells' errors differ. On 400 crops of LFW's training people at 256 pixels it took the error from
-// 7.3 to 6.8 % of the eye distance (an experiment in Python; no command prints it).
+// OpenCV does not take the mean. We do, because one cell's landmarks scatter by some pixels of the input,
+// and the cells' errors differ. On 400 crops of LFW's training people at 256 pixels it reduced the error
+// from 7.3 to 6.8 % of the eye distance (an experiment in Python; no command prints it).
 func suppress(faces []Face) []Face {
 	kept := faces[:0]
 	var sums []landmarkSum // of the kept faces
@@ -164,7 +164,7 @@ type landmarkSum struct {
 }
 
 func (s *landmarkSum) add(f Face) {
-	// A minScore of 0 lets cells through that score nothing: a hair of weight keeps the mean finite.
+	// With a minScore of 0 cells may pass with a score of 0: a tiny weight keeps the mean finite.
 	weight := max(float64(f.Score), 1e-9)
 	s.weight += weight
 	for i, p := range f.Landmarks {

@@ -6,8 +6,8 @@ type artifact struct {
 	source source
 	// os and arch in Go's names.
 	os, arch string
-	// name of what the source is asked for: a package with its version for npm
-	// and pip, a file for the release.
+	// name is what the source is asked for: a package with its version for npm and pip, a file for the
+	// release.
 	name string
 	// tag is the platform tag of the wheel; pip only.
 	tag string
@@ -30,8 +30,8 @@ const (
 	sourceRelease source = "release"
 )
 
-// The names that npm and pip know the pinned version by. Other versions have
-// other digests, so neither may be a range.
+// The names of the pinned version for npm and pip. Other versions have other digests, so neither may be a
+// range.
 const (
 	npmPackage = "onnxruntime-node@" + Version
 	pipPackage = "onnxruntime==" + Version
@@ -41,13 +41,11 @@ const (
 // called 1.24.3: npm's linux/amd64 library is built with more execution
 // providers than the wheel's (35 MB against 22), and each build has its own id.
 //
-// The digests of npm and pip are those of the library, computed from the
-// packages as the clients delivered them in November 2026; the wheels for
-// CPython 3.11 to 3.14 hold the same library. The release archives could not be
-// downloaded where this was written, so their digests are of the archive, as
-// other public projects pin them: at least two unrelated ones agree on each
-// (CMake's URL_HASH, installers and build notes). A wrong digest here can only
-// refuse a good archive, never admit another.
+// The digests of npm and pip are those of the library, computed from the packages as the clients delivered
+// them in November 2026; the wheels for CPython 3.11 to 3.14 hold the same library. The release archives
+// could not be downloaded where this was written. So their digests are those of the whole archive, as other
+// public projects pin them. At least two unrelated projects agree on each (CMake's URL_HASH, installers and
+// build notes). A wrong digest here can only refuse a good archive, never accept another one.
 //
 // There is no entry for macOS on Intel, where 1.24 is not published, nor for
 // Windows, whose libraries this package cannot inspect.

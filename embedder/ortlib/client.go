@@ -23,10 +23,9 @@ type client struct {
 const (
 	// watchInterval is how often the growth of the work folder is reported.
 	watchInterval = 200 * time.Millisecond
-	// killDelay is how long after the end of a run its descendants may hold on to
-	// its output.
+	// killDelay is how long the descendants of a run may keep its output open after its end.
 	killDelay = 5 * time.Second
-	// outputKept bounds what is kept of a client's output, for the error.
+	// outputKept bounds the part of a client's output that is kept for the error.
 	outputKept = 2 << 10
 )
 
@@ -40,8 +39,8 @@ func (in *installer) runClient(ctx context.Context, c client) error {
 	var output tail
 	cmd := exec.CommandContext(ctx, program, c.args...)
 	cmd.Dir = c.folder
-	// What the client leaves in its temporary folder goes away with the work
-	// folder. Otherwise it runs as the operator has set it up.
+	// What the client leaves in its temporary folder is deleted with the work folder. All its other
+	// settings are the operator's.
 	cmd.Env = append(os.Environ(), "TMPDIR="+c.folder)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.WaitDelay = killDelay
@@ -56,7 +55,7 @@ func (in *installer) runClient(ctx context.Context, c client) error {
 	for {
 		select {
 		case <-ticker.C:
-			// npm holds its download twice in the end, in its cache and as a file.
+			// At the end npm holds its download twice, in its cache and as a file.
 			in.progress(c.step, min(folderSize(c.folder), c.total), c.total)
 		case err := <-ended:
 			if ctx.Err() != nil {

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 )
 
-// maxLibrary bounds an unpacked library in bytes; the largest has 36 MB. It keeps
-// a crafted archive from filling the disk before its digest is found wrong.
+// maxLibrary bounds an unpacked library in bytes; the largest has 36 MB. So a crafted archive cannot fill
+// the disk before its digest is found wrong.
 const maxLibrary = 256 << 20
 
 // extract copies one member of a .tgz archive or a .whl (zip) to the file, which
@@ -75,7 +75,7 @@ func extractZip(in *os.File, member, file string) error {
 	return writeMember(content, info.Size(), member, file)
 }
 
-// writeMember trusts neither the stated size to be small nor to be true.
+// writeMember checks the stated size and the real size: the stated one may be too large or false.
 func writeMember(content io.Reader, size int64, member, file string) error {
 	if size > maxLibrary {
 		return fmt.Errorf("%s has %d bytes, more than the %d expected at most", member, size, maxLibrary)

@@ -87,7 +87,7 @@ func (f *finder) cached() (Library, error) {
 	return f.cache.library()
 }
 
-// named returns the library that the operator chose; a failure is final.
+// named returns the library that the operator chose. A failure is final.
 func (f *finder) named(path, origin string) (Library, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -14,10 +14,9 @@ import (
 // entryPoint is the one symbol through which every client reaches ONNX Runtime.
 const entryPoint = "OrtGetApiBase"
 
-// symbolVersionPrefix: ONNX Runtime's build gives its exported symbols the ELF
-// version VERS_1.24.3 through a generated linker script. The file name and the
-// soname (libonnxruntime.so.1) tell less: distributions rename the one, and the
-// other holds only the major version.
+// symbolVersionPrefix: ONNX Runtime's build gives its exported symbols the ELF version VERS_1.24.3 through
+// a generated linker script. The file name and the soname (libonnxruntime.so.1) tell less: distributions
+// rename the file, and the soname holds only the major version.
 const symbolVersionPrefix = "VERS_"
 
 // inspect checks that the file is an ONNX Runtime library that this process can
@@ -53,8 +52,8 @@ func unusable(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrUnusable}, args...)...)
 }
 
-// elfMachines names Go's architectures in ELF terms, for those that ONNX Runtime
-// is built for. An architecture that is not listed is not checked.
+// elfMachines gives the ELF names of the architectures that ONNX Runtime is built for, by Go's names. An
+// architecture that is not listed is not checked.
 var elfMachines = map[string]elf.Machine{
 	"386":     elf.EM_386,
 	"amd64":   elf.EM_X86_64,
@@ -101,16 +100,16 @@ func inspectELF(f *os.File, m machine) (version, error) {
 	return version{}, fmt.Errorf("does not export %s", entryPoint)
 }
 
-// checkLibc compares the C library that an ELF file needs with the machine's.
-// musl cannot load what was linked against glibc, not even with gcompat (ONNX
-// Runtime uses fortified functions that it lacks), nor the other way round.
+// checkLibc compares the C library that an ELF file needs with the machine's. musl cannot load a library
+// that was linked against glibc, not even with gcompat, which lacks fortified functions that ONNX Runtime
+// uses. glibc cannot load one for musl.
 func checkLibc(needs []string, musl bool) error {
 	isMusl := func(name string) bool { return strings.HasPrefix(name, "libc.musl-") }
 	switch {
 	case musl && slices.Contains(needs, "libc.so.6"):
 		return errors.New("is built for glibc, this machine has musl")
 	case !musl && slices.ContainsFunc(needs, isMusl):
-		return errors.New("is built for musl, this machine has not")
+		return errors.New("is built for musl, this machine has glibc")
 	}
 	return nil
 }

@@ -9,15 +9,14 @@ import (
 	"time"
 )
 
-// sourceTimeout bounds the attempt with one source, so that a client which hangs
-// on a bad network does not keep the next source from its turn. npm's 86 MB take
-// that long at 100 kB/s.
+// sourceTimeout bounds the attempt with one source, so that a client that hangs on a bad network does not
+// block the next source. npm's 86 MB take that long at 100 kB/s.
 const sourceTimeout = 15 * time.Minute
 
 // installer puts the library into the finder's cache.
 type installer struct {
 	*finder
-	// releases is the address under which the release's archives lie.
+	// releases is the address of the folder of the release's archives.
 	releases string
 	// timeout of one source.
 	timeout time.Duration
@@ -59,7 +58,7 @@ func (in *installer) install(ctx context.Context) (lib Library, err error) {
 	return in.fromSources(ctx)
 }
 
-// possible returns nil if there is anything to install and a place for it.
+// possible returns nil if there is something to install and a place for it.
 func (in *installer) possible() error {
 	switch {
 	case in.machine.musl:
@@ -69,7 +68,7 @@ func (in *installer) possible() error {
 		return fmt.Errorf("version %s is not published for %s; build ONNX Runtime or get it from the system's packages, and name it with %s",
 			Version, in.machine, environmentPath)
 	case in.noCache != nil:
-		return fmt.Errorf("%w; set HOME or XDG_CACHE_HOME to where it may be kept", in.noCache)
+		return fmt.Errorf("%w; set HOME or XDG_CACHE_HOME to a folder where it may be kept", in.noCache)
 	}
 	return nil
 }
@@ -109,13 +108,12 @@ func (in *installer) from(ctx context.Context, a artifact) (lib Library, err err
 		return Library{}, err
 	}
 	defer func() {
-		// What cannot be removed now is a leftover for the next installation.
+		// The next installation removes what cannot be removed now.
 		if rmErr := os.RemoveAll(work); rmErr != nil {
 			in.opts.Logger.Warn("a temporary folder is left behind", "path", work, "error", rmErr)
 		}
 	}()
-	// The client gets a folder of its own, so that nothing lies in it but what it
-	// was asked for.
+	// The client gets a folder of its own, so that it holds only what the client was asked for.
 	download := filepath.Join(work, "download")
 	if err := os.Mkdir(download, 0o755); err != nil {
 		return Library{}, err

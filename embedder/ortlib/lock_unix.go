@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPoll is how often a waiting call tries again: flock(2) itself cannot wait
-// for a context. Short beside a download, long beside a system call.
+// lockPoll is how often a waiting call tries again: flock(2) itself cannot wait for a context. It is short
+// compared with a download, and long compared with a system call.
 const lockPoll = 50 * time.Millisecond
 
 // lock takes the lock file for this process and goroutine, and returns what

@@ -17,15 +17,14 @@ func (m machine) String() string { return m.os + "/" + m.arch }
 
 func thisMachine() machine {
 	m := machine{os: runtime.GOOS, arch: runtime.GOARCH}
-	// The running executable itself, by a path that holds even when the file has
-	// been replaced.
+	// The running executable itself, by a path that stays right even when the file has been replaced.
 	m.musl = m.os == "linux" && hasMusl("/proc/self/exe", "/")
 	return m
 }
 
-// hasMusl reports whether musl is the C library that libraries are loaded
-// against: whether the executable asks for musl's loader or, if it asks for none
-// because it is static, whether that is the only loader under root.
+// hasMusl reports whether libraries are loaded with musl as C library: whether the executable asks for
+// musl's loader. A static executable asks for none; then it reports whether musl's is the only loader under
+// root.
 func hasMusl(executable, root string) bool {
 	if loader := elfInterpreter(executable); loader != nil {
 		return bytes.Contains(loader, []byte("/ld-musl-"))

@@ -1,11 +1,10 @@
 // Package ortlib finds the ONNX Runtime shared library, or installs it once.
 //
-// The embedder runs its models in ONNX Runtime, a C++ library that a Go module
-// cannot carry. [Ensure] is the function to call: it uses what the machine has
-// and otherwise downloads the library into the user's cache folder; with
-// Options.Offline it never touches the network. After the library has been
-// loaded, [Library.CheckReported] compares the version that it reports with the
-// one that was read from its file.
+// The embedder runs its models in ONNX Runtime, a C++ library that a Go module cannot contain. [Ensure] is
+// the function to call. It uses a library that the machine has, and otherwise downloads one into the user's
+// cache folder. With Options.Offline it never uses the network. After the library has been loaded,
+// [Library.CheckReported] compares the version that it reports with the version that was read from its
+// file.
 //
 // A library is looked for in this order, and the first that fits is used:
 //
@@ -14,17 +13,15 @@
 //  3. the cache, where Ensure installs
 //  4. the system's library folders
 //
-// A library that the operator named is used or refused, never passed over. The
-// cache goes before the system because its file is checked against a digest and
-// changes only with Rollcall itself: embeddings of one gallery should not shift
-// because a system upgrade replaced the library between two restarts. Who wants
-// the system's library all the same names it.
+// A library that the operator named is used or refused, never skipped. The cache comes before the system
+// because its file is checked against a digest and changes only with Rollcall itself: embeddings of one
+// gallery should not shift because a system upgrade replaced the library between two restarts. An operator
+// who wants the system's library names it.
 //
-// Ensure installs from the first source that works: the npm package
-// onnxruntime-node, the Python wheel onnxruntime, the project's release archive.
-// The packages come through their own clients, so that mirrors, proxies and
-// certificates are the ones the machine is set up with. Every source is pinned
-// by SHA-256 (see artifacts.go); what does not match is not installed.
+// Ensure installs from the first source that works: the npm package onnxruntime-node, the Python wheel
+// onnxruntime, the project's release archive. The packages come through their own clients, so the machine's
+// settings for mirrors, proxies and certificates apply. Every source is pinned by SHA-256 (see
+// artifacts.go). A file that does not match is not installed.
 package ortlib
 
 import (
@@ -43,8 +40,8 @@ const Version = "1.24.3"
 var (
 	// ErrNotFound: no suitable library is on this machine. Installing one helps.
 	ErrNotFound = errors.New("ONNX Runtime not found")
-	// ErrUnusable: a library that the operator named, or that was loaded, is not
-	// one that Rollcall can use. Only another choice helps.
+	// ErrUnusable: a library that the operator named, or that was loaded, is not one that Rollcall can use.
+	// The operator has to choose another one.
 	ErrUnusable = errors.New("unusable ONNX Runtime library")
 	// ErrInstall: nothing suitable was found and it could not be installed.
 	ErrInstall = errors.New("cannot install ONNX Runtime")
@@ -84,8 +81,8 @@ func (l Library) CheckReported(version string) error {
 
 // Options says where to look and whether to install. The zero value is usable.
 type Options struct {
-	// Path names the library to use, a file or a folder that holds one; nothing
-	// else is looked at. Default: none, look for one.
+	// Path names the library to use, a file or a folder that holds one. Then nothing else is looked at.
+	// Default: none, look for one.
 	Path string
 	// CacheDir is where libraries are installed, in a folder per version and
 	// platform. Default: rollcall/onnxruntime in [os.UserCacheDir].
@@ -100,15 +97,14 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Ensure returns the library to load, found in the order that the package documents, and
-// otherwise installs it into the cache. The system's libraries are considered from version
-// 1.24.0, the first with the API that the embedder asks for, to before 2. Calls at the same
-// time, in this process or in others, install once: one works, the others wait for it or
-// until ctx ends.
+// Ensure returns the library to load. It looks in the order that the package documents, and if it finds
+// none, installs one into the cache. Of the system's libraries it considers versions from 1.24.0, the first
+// with the API that the embedder needs, to before 2. Calls at the same time, in this process or in others,
+// install once: one works, the others wait for it or until ctx ends.
 //
-// The error wraps [ErrNotFound] and lists what was looked at, where nothing may be installed;
-// [ErrUnusable] where the operator named a library that cannot be used; or [ErrInstall], and
-// says for each source why it failed. Safe for concurrent use.
+// The error wraps [ErrNotFound] where nothing may be installed, and lists what was looked at. It wraps
+// [ErrUnusable] where the operator named a library that cannot be used. It wraps [ErrInstall] where
+// installing failed, and says why for each source. Ensure is safe for concurrent use.
 func Ensure(ctx context.Context, opts Options) (Library, error) {
 	f := newFinder(opts)
 	lib, err := f.find()

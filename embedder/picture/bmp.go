@@ -9,9 +9,9 @@ import (
 	"golang.org/x/image/bmp"
 )
 
-// inspectBMP says what it is that the decoder does not read in a BMP. A BMP has no metadata.
+// inspectBMP refuses a BMP that the decoder cannot read, and says why. A BMP has no metadata.
 func inspectBMP(data []byte) (inspection, error) {
-	const end = 34 // of the fields that are read here
+	const end = 34 // end of the fields that are read here
 	if len(data) < end {
 		return inspection{data: data}, nil
 	}
@@ -34,8 +34,8 @@ func inspectBMP(data []byte) (inspection, error) {
 	return inspection{data: data}, nil
 }
 
-// decodeBMP takes a picture of 32 bits that would be transparent all over for an opaque one, as browsers
-// do: many programs leave the fourth byte 0.
+// decodeBMP treats a fully transparent picture of 32 bits as opaque, as browsers do: many programs leave
+// the fourth byte 0.
 func decodeBMP(r io.Reader) (image.Image, error) {
 	m, err := bmp.Decode(r)
 	pixels, ok := m.(*image.NRGBA)

@@ -6,14 +6,14 @@ import (
 	"image/color"
 )
 
-// backdrop is the grey under transparent pixels. Models see mid-grey as zero or near it, it is as far
-// from dark hair as from light skin, and it moves the brightness of a crop least; black or white
-// would put the hardest possible edge around a face that was cut out of its background.
+// backdrop is the grey under transparent pixels. Models see mid-grey as zero or nearly zero. It is as far
+// from dark hair as from light skin, and changes the brightness of a crop least. Black or white would put
+// the hardest possible edge around a face that was cut out of its background.
 const backdrop = 128
 
-// convert copies what a decoder returned into a picture of the size whole, at the pixel at, turned upright
-// on the way; around it is the backdrop. Its loops are one for each type that the decoders return: going
-// through image.Image.At costs some 20 times as much.
+// convert copies the decoded image into a picture of the size whole, at the pixel at, and turns it upright.
+// Around it is the backdrop. There is one loop for each type that the decoders return, because
+// image.Image.At costs some 20 times as much.
 func convert(m image.Image, whole, at image.Point, colours colours, orientation int) (*Picture, error) {
 	size := m.Bounds().Size()
 	switch m.(type) {
@@ -75,9 +75,10 @@ var (
 	studio = colours{scale: 76309, offset: 1<<15 - 16*76309, red: 104597, greenB: 25675, greenR: 53279, blue: 132201}
 )
 
-// ycbcr has the arithmetic of color.YCbCrToRGB written out, which is too large to be inlined. A chroma
-// sample stands for all the pixels that share it. libjpeg interpolates them: over 200 faces the embeddings
-// of a MobileFaceNet kept a cosine of 0.9995 or more to those of pictures that OpenCV decoded and aligned.
+// ycbcr repeats the arithmetic of color.YCbCrToRGB, which is too large to be inlined. All pixels that share
+// a chroma sample get its value, where libjpeg interpolates. The difference is small: over 200 faces the
+// embeddings of a MobileFaceNet kept a cosine of 0.9995 or more to those of pictures that OpenCV decoded
+// and aligned.
 func (c canvas) ycbcr(m *image.YCbCr, k colours) {
 	size := m.Rect.Size()
 	shift := 0 // log2 of the pixels in a row that share a chroma sample

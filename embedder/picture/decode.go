@@ -13,8 +13,8 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// What Decode refuses. Every error of Decode wraps exactly one of these, and none says anything
-// about the content of the picture.
+// The errors of Decode. Every error wraps exactly one of these, and none says anything about the content of
+// the picture.
 var (
 	// ErrEmpty: there are no bytes.
 	ErrEmpty = errors.New("the image is empty")
@@ -22,25 +22,26 @@ var (
 	ErrTooManyBytes = errors.New("the image has too many bytes")
 	// ErrTooManyPixels: the header announces more than Limits.Pixels. Nothing was decoded.
 	ErrTooManyPixels = errors.New("the image has too many pixels")
-	// ErrNotImage: not JPEG, PNG, WebP or BMP, or a rare variant of them that is not read here.
-	// The message names what the data looks like. Converting the picture helps; sending it again does not.
+	// ErrNotImage: the data is not JPEG, PNG, WebP or BMP, or it is a rare variant of these that is not
+	// read here. The message names what the data looks like. Converting the picture helps; sending it again
+	// does not.
 	ErrNotImage = errors.New("not a JPEG, PNG, WebP or BMP image that can be read")
-	// ErrBroken: one of the formats, but cut off or damaged.
+	// ErrBroken: the data is one of the formats, but cut off or damaged.
 	ErrBroken = errors.New("the image is damaged or cut off")
 )
 
-// Defaults of Limits. A crop of one face has some 10 kB; they leave room for a whole photograph.
+// Defaults of Limits. A crop of one face has some 10 kB. The limits leave room for a whole photograph.
 const (
 	defaultBytes  = 8 << 20
 	defaultPixels = 24_000_000
 )
 
-// What a decode may allocate: at most worstPerPixel bytes for each pixel of the image, and worstFixed.
-// The worst for each pixel is a progressive CMYK JPEG: 4 coefficients of 4 bytes, 4 samples, their
-// CMYK copy of 4 bytes and the picture of 3. (The usual JPEG, baseline 4:2:0, takes 4.5 bytes.) The
-// fixed part is for the 2,600 sets of Huffman trees that a lossless WebP may define, and for a JPEG
-// one pixel wide, whose rows are padded to 32; it leaves room for the one copy of the data that a JPEG without
-// Huffman tables or an animated PNG takes.
+// What a decode may allocate: at most worstPerPixel bytes for each pixel of the image, and worstFixed. The
+// worst for each pixel is a progressive CMYK JPEG: 4 coefficients of 4 bytes, 4 samples, their CMYK copy of
+// 4 bytes and the picture of 3. (The usual JPEG, baseline 4:2:0, takes 4.5 bytes.) The fixed part is for
+// the 2,600 sets of Huffman trees that a lossless WebP may define, and for a JPEG one pixel wide, whose
+// rows are padded to 32. It also leaves room for one copy of the data, which a JPEG without Huffman tables
+// or an animated PNG needs.
 const (
 	worstPerPixel = 27
 	worstFixed    = 160 << 20
@@ -61,9 +62,9 @@ type Info struct {
 	Width, Height int    // pixels, after the orientation was applied
 }
 
-// Decode reads a crop. Of an animated PNG it reads the first frame, as browsers show it; a JPEG without
-// Huffman tables, as webcams send them, is read with the standard ones; what follows a complete image is
-// ignored; transparent pixels are laid over mid-grey (see the constant backdrop).
+// Decode reads a crop. Of an animated PNG it reads the first frame, as browsers show it. It reads a JPEG
+// without Huffman tables, as webcams send them, with the standard tables. It ignores what follows a
+// complete image. It lays transparent pixels over mid-grey (see the constant backdrop).
 //
 // The errors are ErrEmpty, ErrTooManyBytes, ErrTooManyPixels, ErrNotImage and ErrBroken. Decode is
 // safe for concurrent use and does not keep data. The caller may Release the picture.
@@ -87,15 +88,14 @@ func Decode(data []byte, limits Limits) (*Picture, Info, error) {
 	return p, Info{Format: f.name, Orientation: orientation, Width: p.Width, Height: p.Height}, nil
 }
 
-// Size returns the sides of what [Decode] would decode, as they are stored: before the orientation is
-// applied. It reads the header alone. The errors are those of Decode that need no more. It is safe for
-// concurrent use.
+// Size returns the sides of the image as stored, before the orientation is applied. It reads only the
+// header. The errors are those of [Decode] that the header shows. It is safe for concurrent use.
 func Size(data []byte, limits Limits) (width, height int, err error) {
 	_, config, _, err := readHeader(data, limits)
 	return config.Width, config.Height, err
 }
 
-// readHeader does what comes before decoding: it tells the format and compares with the limits.
+// readHeader does what comes before decoding: it finds the format and checks the limits.
 func readHeader(data []byte, limits Limits) (f format, config image.Config, found inspection, err error) {
 	limits = limits.withDefaults()
 	if len(data) == 0 {
@@ -137,8 +137,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// guard runs one function of a decoder over data. Its errors become ErrNotImage or ErrBroken, and so
-// does a panic: decoders index with numbers from the data, and a mistake in one must cost one request.
+// guard runs one function of a decoder over data. Its errors become ErrNotImage or ErrBroken, and a panic
+// becomes ErrBroken: decoders index with numbers from the data, and a mistake in a decoder must cost only
+// one request.
 func guard[T any](data []byte, run func(io.Reader) (T, error)) (result T, err error) {
 	defer func() {
 		if recover() != nil {
@@ -152,7 +153,8 @@ func guard[T any](data []byte, run func(io.Reader) (T, error)) (result T, err er
 	return result, nil
 }
 
-// translate sorts an error of a decoder: valid but beyond the decoder, or damaged.
+// translate sorts an error of a decoder: the data is valid but the decoder cannot read it, or it is
+// damaged.
 func translate(err error) error {
 	var jpegKind jpeg.UnsupportedError
 	var pngKind png.UnsupportedError

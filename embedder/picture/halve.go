@@ -4,8 +4,8 @@ package picture
 // or row of an odd size is left out; a side of one pixel stays. The centre of pixel (x, y) of the half
 // lies at (2x+0.5, 2y+0.5) of p. The caller may Release it.
 //
-// Why: to shrink a large photo to several sizes, half after half reads each of its pixels once. A
-// photo of 12 megapixels takes some 20 ms.
+// Why: shrinking a large photo to several sizes by halving again and again reads each of its pixels only
+// once. A photo of 12 megapixels takes some 20 ms.
 func (p *Picture) Halve() *Picture {
 	half := newPicture(max(1, p.Width/2), max(1, p.Height/2))
 	const pixel = 3

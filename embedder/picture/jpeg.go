@@ -21,7 +21,7 @@ const (
 	markerAPP1 = 0xe1
 )
 
-// unreadable says of markers that begin a frame what the decoder cannot read in it.
+// unreadable says, by the marker that begins a frame, what the decoder cannot read in it.
 var unreadable = map[byte]string{
 	0xc3: "a lossless JPEG", 0xf7: "a lossless JPEG (JPEG-LS)",
 	0xc5: hierarchical, 0xc6: hierarchical, 0xc7: hierarchical, 0xde: hierarchical,
@@ -33,16 +33,16 @@ const (
 	arithmetic   = "arithmetic coding is not supported; save the JPEG with Huffman coding"
 )
 
-// Most scans of one JPEG. Each scan walks over the whole image however few bytes it has, so that a
-// progressive file of 8 MiB could keep a core busy for hours. Encoders write about ten; a sequential
-// file needs one for each component.
+// The most scans of one JPEG. Each scan walks over the whole image, however few bytes it has, so a
+// progressive file of 8 MiB could keep a core busy for hours. Encoders write about ten. A sequential file
+// needs one for each component.
 const (
 	maxProgressiveScans = 32
 	maxSequentialScans  = 4
 )
 
-// inspectJPEG follows the markers as the decoder does: segments by their length, and after the header
-// of a scan whatever comes up to the next marker.
+// inspectJPEG follows the markers as the decoder does: it skips a segment by its length, and after the
+// header of a scan everything up to the next marker.
 func inspectJPEG(data []byte) (inspection, error) {
 	found := inspection{data: data}
 	scans, limit := 0, maxSequentialScans
@@ -98,16 +98,16 @@ func inspectJPEG(data []byte) (inspection, error) {
 	return found, nil
 }
 
-// miscounted reports whether a scan has restart markers where the decoder does not expect them: in a scan of
-// one component each block counts (ITU-T T.81, A.2.2), and the decoder counts groups of them. Without this,
-// such a file, which is progressive as a rule, would be called damaged.
+// miscounted reports whether a scan has restart markers where the decoder does not expect them. In a scan
+// of one component each block counts (ITU-T T.81, A.2.2), but the decoder counts groups of blocks. Without
+// this check such a file, usually a progressive one, would be called damaged.
 func miscounted(frame, restarts, scan []byte) bool {
 	const fixed, each = 6, 3 // bytes of a frame's header, and for each component
 	if len(frame) < fixed || len(restarts) != 2 || len(scan) < 2 || scan[0] != 1 || frame[5] == 1 {
 		return false
 	}
 	sides := [2]int{int(binary.BigEndian.Uint16(frame[3:])), int(binary.BigEndian.Uint16(frame[1:]))}
-	var factors, most [2]int // across and down: of the scan's component, and the largest
+	var factors, most [2]int // across and down: the factors of the scan's component, and the largest of all
 	for c := frame[fixed:]; len(c) >= each; c = c[each:] {
 		of := [2]int{int(c[1] >> 4), int(c[1] & 15)}
 		if c[0] == scan[1] {
@@ -128,9 +128,9 @@ func miscounted(frame, restarts, scan []byte) bool {
 	return interval > 0 && interval < blocks
 }
 
-// nextMarker returns the first marker in data and what follows it: an 0xff and then neither 0x00,
-// which stands for an 0xff in entropy-coded data, nor 0xff, which is filling. At the end it is
-// markerEOI.
+// nextMarker returns the first marker in data and what follows it. A marker is 0xff and a byte other than
+// 0x00, which stands for an 0xff in entropy-coded data, and other than 0xff, which is padding. At the end
+// of data the marker is markerEOI.
 func nextMarker(data []byte) (byte, []byte) {
 	for {
 		i := bytes.IndexByte(data, 0xff)
@@ -145,7 +145,7 @@ func nextMarker(data []byte) (byte, []byte) {
 }
 
 // standardTables is a segment with the Huffman tables of ITU-T T.81, annex K.3.3. The frames that webcams
-// send as MJPEG lack it, since there it is agreed upon.
+// send as MJPEG lack it, because MJPEG always means these tables.
 var standardTables = []byte("\xff\xc4\x01\xa2" +
 	// luma, DC: how many codes have 1 to 16 bits, then their symbols
 	"\x00" + "\x00\x01\x05\x01\x01\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00" +

@@ -6,17 +6,17 @@ import (
 )
 
 // chipSide is the side of the square that a region is resampled to before it is measured, so that the
-// figures of faces of any size can be compared. It is about what the inner face takes of a 112-pixel
-// input; a smaller face shows as unsharp, which it is.
+// figures of faces of any size can be compared. It is about the size of the inner face in a 112-pixel
+// input. A smaller face counts as unsharp, and it is.
 const chipSide = 64
 
-// reach is how many source pixels on either side one chip pixel averages at most; of larger regions
+// reach is how many source pixels on either side one chip pixel averages at most. Of larger regions only
 // every n-th pixel is read, so that a photograph costs no more than a large crop.
 const reach = 8
 
-// Measure says how bright and how sharp a region of the picture is, after it was resampled to a
-// luma chip of 64 x 64 pixels (Rec. 601, triangle filter). The region is cut to the picture; both
-// figures of an empty one are 0.
+// Measure says how bright and how sharp a region of the picture is, after it was resampled to a luma chip
+// of 64 x 64 pixels (Rec. 601, triangle filter). The region is cut to the picture. If it is empty then,
+// both figures are 0.
 //
 // Brightness is the mean luma, 0 (black) to 1 (white). Sharpness is the variance of the Laplacian
 // (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548) of luma 0..255 with the kernel

@@ -7,8 +7,8 @@ const (
 	upright        = 1      // the orientation of a picture that says nothing
 )
 
-// orientationOf reads the orientation, 1 to 8, from the first directory of a TIFF file. Where it says
-// none, or is damaged, the answer is 0: no picture is refused for its metadata.
+// orientationOf reads the orientation, 1 to 8, from the first directory of a TIFF file. If there is none,
+// or the file is damaged, it returns 0: no picture is refused for its metadata.
 func orientationOf(tiff []byte) int {
 	const header, entry = 8, 12
 	if len(tiff) < header {
@@ -42,8 +42,8 @@ func orientationOf(tiff []byte) int {
 	return 0
 }
 
-// integerOf reads the value of an entry of 12 bytes; 0 where it is no integer. The standard
-// says SHORT; some programs write another type.
+// integerOf reads the value of an entry of 12 bytes. It returns 0 where it is not an integer. The standard
+// says SHORT, but some programs write another type.
 func integerOf(order binary.ByteOrder, entry []byte) uint32 {
 	value := entry[8:]
 	switch order.Uint16(entry[2:]) {

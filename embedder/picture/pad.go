@@ -1,7 +1,7 @@
 package picture
 
-// Padded returns a copy with n pixels, at least 0, added on every side, each the nearest pixel of the
-// edge. The caller releases it.
+// Padded returns a copy with n pixels, at least 0, added on every side. Each added pixel repeats the
+// nearest pixel of the edge. The caller releases it.
 func (p *Picture) Padded(n int) *Picture {
 	out := newPicture(p.Width+2*n, p.Height+2*n)
 	stride := 3 * out.Width

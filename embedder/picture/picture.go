@@ -1,9 +1,9 @@
 // Package picture turns the bytes of a crop into RGB pixels.
 //
-// [Decode] is the way in: it recognises JPEG, PNG, WebP and BMP by their content, refuses what is too
-// large before it decodes anything, and turns the picture as its EXIF orientation says.
-// [Picture.Measure] tells how bright and how sharp a region is. What happens to the pixels after
-// that, alignment and resampling into a model's tensor, is package align's.
+// Start with [Decode]: it recognises JPEG, PNG, WebP and BMP by their content, refuses what is too large
+// before it decodes anything, and turns the picture as its EXIF orientation says. [Picture.Measure] tells
+// how bright and how sharp a region is. Package align does what comes next: alignment and resampling into a
+// model's tensor.
 package picture
 
 import (
@@ -21,7 +21,7 @@ type Picture struct {
 }
 
 // maxPooled is the largest buffer in bytes that is kept for the next picture: a megapixel. Crops are
-// smaller; the buffer of a rare photograph must not stay for the rest of the process.
+// smaller. The buffer of a rare photograph must not stay for the rest of the process.
 const maxPooled = 3 << 20
 
 var buffers sync.Pool // of *[]byte, none longer than maxPooled
@@ -33,7 +33,7 @@ func newPicture(width, height int) *Picture {
 	}
 	buffer, ok := buffers.Get().(*[]byte)
 	if !ok || cap(*buffer) < n {
-		// A too small buffer is dropped: after a few pictures the pool holds large enough ones.
+		// A buffer that is too small is dropped: after a few pictures the pool holds large enough ones.
 		made := make([]byte, n)
 		buffer = &made
 	}

@@ -36,15 +36,15 @@ func inspectPNG(data []byte) (inspection, error) {
 	return found, nil // the decoder says what is missing
 }
 
-// animation collects the first frame of an animated PNG whose own picture, in the IDAT chunks, is no
-// frame: browsers show that picture only where they do not know animations.
+// animation collects the first frame of an animated PNG where the picture in the IDAT chunks is not a
+// frame. A program that knows animations never shows that picture.
 type animation struct {
 	animated bool // acTL was seen
 	pixels   bool // IDAT was seen
 	frames   int  // fcTL chunks that were seen
 	control  []byte
 	header   []byte   // IHDR
-	before   [][]byte // the chunks between IHDR and the pixels: they are the frame's, too
+	before   [][]byte // the chunks between IHDR and the pixels, which hold for the frame, too
 	parts    []byte   // the pixels of the first frame, as IDAT chunks
 	damaged  bool
 }
@@ -63,7 +63,7 @@ func (a *animation) add(name string, body, whole []byte) {
 		}
 	case "fdAT":
 		if a.frames == 1 && a.control != nil && len(body) >= 4 {
-			a.parts = append(a.parts, pngChunk("IDAT", body[4:])...) // without the number of the chunk
+			a.parts = append(a.parts, pngChunk("IDAT", body[4:])...) // without the chunk's sequence number
 			a.damaged = a.damaged || crc32.ChecksumIEEE(whole[4:8+len(body)]) != binary.BigEndian.Uint32(whole[8+len(body):])
 		}
 	default:
@@ -73,8 +73,8 @@ func (a *animation) add(name string, body, whole []byte) {
 	}
 }
 
-// show makes the first frame what is decoded, as a PNG of its own. A frame that breaks the rules is no
-// reason to refuse the picture: then it is the picture that counts, as for browsers.
+// show lets the decoder read the first frame, as a PNG of its own. A frame that breaks the rules is no
+// reason to refuse the image: then the picture in the IDAT chunks counts, as in browsers.
 func (a *animation) show(found *inspection) error {
 	const header, control = 13, 26
 	if !a.animated || len(a.parts) == 0 || len(a.header) != header || len(a.control) != control {

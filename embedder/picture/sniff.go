@@ -35,7 +35,7 @@ func isRIFF(data []byte, form string) bool {
 	return len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == form
 }
 
-// isBMP asks for more than the two letters "BM", with which many a text begins: the length of the
+// isBMP checks more than the two letters "BM", because a text may begin with them too: the length of the
 // second header has to be one of those in use, or the file must end before it.
 func isBMP(data []byte) bool {
 	if !hasPrefix(data, "BM") {
@@ -51,7 +51,7 @@ func isBMP(data []byte) bool {
 	return false
 }
 
-// binarySignatures names what people send instead of the four formats, by its first bytes.
+// binarySignatures names other formats that people send instead of the four, by their first bytes.
 var binarySignatures = []struct{ prefix, name string }{
 	{"GIF8", "a GIF image"},
 	{"II*\x00", "a TIFF image"},
@@ -75,7 +75,7 @@ var brands = map[string]string{
 	"avif": "an AVIF image", "avis": "an AVIF image",
 }
 
-// describe says what data, which is none of the formats, looks like. It never quotes it.
+// describe says what data in none of the formats looks like. It never quotes the data.
 func describe(data []byte) string {
 	for _, s := range binarySignatures {
 		if hasPrefix(data, s.prefix) {

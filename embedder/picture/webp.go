@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// inspectWebP looks for the EXIF chunk. A file that is shorter than it claims is refused here:
-// the decoder would first allocate what it claims.
+// inspectWebP looks for the EXIF chunk. A file that is shorter than it claims is refused here: the decoder
+// would first allocate the claimed size.
 func inspectWebP(data []byte) (inspection, error) {
 	length := uint64(binary.LittleEndian.Uint32(data[4:]))
 	if length > uint64(len(data)-8) {
