@@ -11,19 +11,19 @@ import (
 
 // AddOptions says how a file is added. The zero value adds a file of the catalogue's model.
 type AddOptions struct {
-	// SHA256 is the digest that the file must have, 64 hexadecimal digits; "" for no demand beyond
-	// the contract's.
+	// SHA256 is the digest that the file must have, 64 hexadecimal digits. "": only the contract's digest
+	// counts.
 	SHA256 string
-	// Contract is the user's own, for a name that nothing else has; nil for a model of the catalogue.
+	// Contract is the user's own, for a name that no other model has; nil for a model of the catalogue.
 	Contract *Contract
-	// Check tries the model out before anything is stored; nil to store it untried.
+	// Check tries the model out before anything is stored. nil: the model is stored without a trial.
 	Check CheckFunc
 }
 
-// Add installs a copy of the user's ONNX file as the model name and returns it. The file must be in
-// one piece (no external data), of at most 2 GiB, and have the digest that the contract names, if it
-// names one; otherwise its digest is recorded: from then on the model is locked to it. To add the file
-// that is installed already changes nothing.
+// Add installs a copy of the user's ONNX file as the model name and returns the model. The file must be in
+// one piece (no external data) and have at most 2 GiB. If the contract names a digest, the file must have
+// it; otherwise the file's digest is recorded, and the model is locked to it from then on. Adding the file
+// that is already installed changes nothing.
 //
 // Errors are [ErrUnknownModel] without a contract for the name, [ErrContract], [ErrDigestMismatch],
 // [ErrNameTaken] where another file is installed under the name, the context's, and what Check
@@ -55,7 +55,7 @@ func (l *Library) Add(ctx context.Context, name, file string, opts AddOptions) (
 			return m, nil
 		}
 		if opts.Contract != nil || m.Contract.SHA256 != digest(data) {
-			return Model{}, fmt.Errorf("add model %s: %w: %q first; embeddings of the two would not be comparable", name, ErrNameTaken, removeCommand+" "+name)
+			return Model{}, fmt.Errorf("add model %s: %w: run %q first; embeddings of the two models cannot be compared", name, ErrNameTaken, removeCommand+" "+name)
 		}
 	}
 	if err := w.install(c, data, opts.Check); err != nil {
@@ -89,9 +89,9 @@ func (l *Library) contractToAdd(name string, own *Contract) (Contract, error) {
 	return *own, nil
 }
 
-// readFile reads a regular file of at most maxFileBytes, until ctx ends, and reports how far it is.
+// readFile reads a regular file of at most maxFileBytes, until ctx ends, and reports its progress.
 func readFile(ctx context.Context, name string, progress func(done, total int64)) ([]byte, error) {
-	// Stat first: to open a named pipe would wait for a writer.
+	// Stat first, because opening a named pipe would wait for a writer.
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func readFile(ctx context.Context, name string, progress func(done, total int64)
 	return data, nil
 }
 
-// hint says what a file with the wrong digest seems to be, if that is no ONNX file.
+// hint says what a file with the wrong digest seems to be, if it is not an ONNX file.
 func hint(data []byte) string {
 	if what := notONNX(data); what != "" {
 		return ": it is " + what

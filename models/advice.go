@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The messages name commands of the program, since whoever reads them has to type one.
+// The messages name commands of the program, because their reader has to type one.
 const (
 	pullCommand   = "rollcall models pull"
 	addCommand    = "rollcall models add"
@@ -16,10 +16,10 @@ const (
 	trustFlag     = "--trust-first"
 )
 
-// maxDistance is how many letters a name may differ from a known one to be suggested.
+// maxDistance is in how many letters a known name may differ from the typed one and still be suggested.
 const maxDistance = 2
 
-// unknown returns an ErrUnknownModel that suggests names like the one asked for.
+// unknown returns an ErrUnknownModel that suggests names like the given one.
 func (l *Library) unknown(name string) error {
 	var names []string
 	if list, err := l.List(); err == nil {
@@ -29,13 +29,13 @@ func (l *Library) unknown(name string) error {
 	}
 	near := Similar(name, names)
 	if len(near) == 0 {
-		return fmt.Errorf("%w: %.64q; %q shows those there are", ErrUnknownModel, name, listCommand)
+		return fmt.Errorf("%w: %.64q; %q shows all models", ErrUnknownModel, name, listCommand)
 	}
 	return fmt.Errorf("%w: %.64q; did you mean %s?", ErrUnknownModel, name, strings.Join(near, " or "))
 }
 
-// Similar returns those of the names that somebody may have meant who typed another one: in
-// their order, without name itself.
+// Similar returns the names that somebody who typed name may have meant, in their order, without name
+// itself.
 func Similar(name string, names []string) []string {
 	var near []string
 	for _, known := range names {
@@ -54,24 +54,24 @@ func (m Model) howToInstall() string {
 	case c.Source == nil:
 		return fmt.Sprintf("run %q with your copy of its file", addCommand+" "+c.Name+" FILE")
 	case c.SHA256 == "":
-		return fmt.Sprintf("run %q, which says what you would have to accept", pullCommand+" "+c.Name)
+		return fmt.Sprintf("run %q, which says what you have to accept", pullCommand+" "+c.Name)
 	case !c.Licence.Free:
 		return fmt.Sprintf("read its licence (%s) and run %q", c.Licence.Name, pullCommand+" "+c.Name+" "+acceptFlag)
 	}
 	return fmt.Sprintf("run %q", pullCommand+" "+c.Name)
 }
 
-// noneInstalled returns an ErrNoneInstalled that names the easiest way to one.
+// noneInstalled returns an ErrNoneInstalled that says the easiest way to install a model.
 func noneInstalled(kind Kind, list []Model) error {
 	slices.SortStableFunc(list, func(a, b Model) int { return a.effort() - b.effort() })
 	way := fmt.Sprintf("run %q with a file of your own", addCommand+" NAME FILE")
 	if len(list) > 0 && list[0].Contract.Source != nil {
 		way = list[0].howToInstall()
 	}
-	return fmt.Errorf("%w: no %s; %s (%q shows all there are)", ErrNoneInstalled, kind, way, listCommand)
+	return fmt.Errorf("%w: no %s; %s (%q shows all models)", ErrNoneInstalled, kind, way, listCommand)
 }
 
-// effort orders models by what a user has to do before using them.
+// effort orders models by how much a user has to do before using them.
 func (m Model) effort() int {
 	switch {
 	case m.Contract.Source == nil:
@@ -87,9 +87,9 @@ func damaged(m Model) error {
 	return fmt.Errorf("%w: %s: %s; run %q and install it again", ErrDamaged, name, m.Damage, removeCommand+" "+name)
 }
 
-// licenceRefused returns an ErrLicence with everything that the user has to know to accept.
+// licenceRefused returns an ErrLicence with everything that the user has to know before accepting.
 func licenceRefused(c Contract) error {
-	text := c.Title + " comes under the licence \"" + c.Licence.Name + "\""
+	text := c.Title + " has the licence \"" + c.Licence.Name + "\""
 	if c.Licence.Note != "" {
 		text += ". " + strings.TrimSuffix(c.Licence.Note, ".")
 	}
@@ -99,14 +99,14 @@ func licenceRefused(c Contract) error {
 	return fmt.Errorf("%w: %s. If you may use it, repeat with %s", ErrLicence, text, acceptFlag)
 }
 
-// trustRefused returns an ErrNoDigest that says what the user would take the risk of.
+// trustRefused returns an ErrNoDigest that says which risk the user would take.
 func trustRefused(c Contract, mirror string) error {
 	from := "the mirror"
 	if mirror == "" {
 		from = (&download{url: c.Source.URL}).host()
 	}
-	return fmt.Errorf("%w: nobody has published it, so whoever serves the file at %s decides what the model is, and a wrong file cannot be told from the right one. "+
-		"If you accept the first file that comes, repeat with %s: it is tried out, and the model is locked to it from then on. If you know the digest, download the file and run %q",
+	return fmt.Errorf("%w: nobody has published it. Whoever serves the file at %s decides what the model is, and Rollcall cannot tell a wrong file from the right one. "+
+		"If you accept the first file that comes, repeat with %s: Rollcall tries it out, and the model is locked to it from then on. If you know the digest, download the file and run %q",
 		ErrNoDigest, from, trustFlag, addCommand+" "+c.Name+" FILE --sha256 DIGEST")
 }
 

@@ -13,8 +13,8 @@ import (
 	"path"
 )
 
-// member returns one file of a zip archive, named by its path or, where just one entry has it, by its
-// base name: archives of one project differ in whether they hold a folder. More than limit bytes are
+// member returns one file of a zip archive. It is named by its path, or by its base name where only one
+// entry has that name: some archives of a project hold a folder, others do not. More than limit bytes are
 // refused, whatever the archive's directory says.
 func member(archive *os.File, name string, limit int64) ([]byte, error) {
 	info, err := archive.Stat()
@@ -49,7 +49,7 @@ func member(archive *os.File, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("unpack %s: %w", name, err)
 	}
 	defer content.Close()
-	// The buffer grows with what really comes, since the size in the archive is only a claim.
+	// The buffer grows with the bytes that really come, because the size in the archive is only a claim.
 	var data bytes.Buffer
 	if _, err := io.Copy(&data, io.LimitReader(content, limit+1)); err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", name, err)

@@ -17,7 +17,7 @@ var catalogueFiles embed.FS
 //go:embed builtin
 var builtinFiles embed.FS
 
-// readCatalogue reads the contracts of a folder, by name. Files that are not JSON are passed over.
+// readCatalogue reads the contracts of a folder, by name. It skips files that are not JSON.
 func readCatalogue(files fs.FS) (map[string]Contract, error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
@@ -41,7 +41,7 @@ func readCatalogue(files fs.FS) (map[string]Contract, error) {
 			return nil, fmt.Errorf("read the contract of %s: %w: it is named %s", name, ErrContract, c.Name)
 		}
 		if c.TrainingData == (TrainingData{}) {
-			return nil, fmt.Errorf("read the contract of %s: %w: training_data is missing: say what is known and what is not stated", name, ErrContract)
+			return nil, fmt.Errorf("read the contract of %s: %w: training_data is missing: write what is known and what is not stated", name, ErrContract)
 		}
 		contracts[name] = c
 	}

@@ -51,8 +51,8 @@ type Point struct{ X, Y float32 }
 // the eye on the right, the tip of the nose, the corner of the mouth on the left, the one on the right.
 type Landmarks = [5]Point
 
-// Contract says everything that has to be known to feed a model and to read its answer. Nothing in it
-// can be found out from the ONNX file: a wrong channel order or scale does not fail, it costs accuracy.
+// Contract says everything that one has to know to feed a model and to read its answer. The ONNX file does
+// not say it: a wrong channel order or scale does not fail, it costs accuracy.
 //
 // Contracts are written as JSON, see [ParseContract]. A Contract is plain data; it is safe for
 // concurrent use as long as nobody changes it.
@@ -63,65 +63,69 @@ type Contract struct {
 	Description string `json:"description,omitempty"` // what it is good for, where it comes from
 
 	Licence Licence `json:"licence"`
-	// TrainingData is required in the catalogue and of built-in models; a user's contract may leave it out.
+	// TrainingData is required in the catalogue and for built-in models. A user's contract may leave it
+	// out.
 	TrainingData TrainingData `json:"training_data,omitzero"`
 	Source       *Source      `json:"source,omitempty"` // nil: the user supplies the file
-	// SHA256 is the digest of the ONNX file, 64 lower hexadecimal digits. It is empty only where nobody
-	// has published it, and only until a file is added or pulled: then the model is locked to that.
+	// SHA256 is the digest of the ONNX file, 64 lower-case hexadecimal digits. It is empty only where
+	// nobody has published it, and only until a file is added or pulled: then the model is locked to that
+	// file.
 	SHA256 string `json:"sha256,omitempty"`
 
 	Input    Input     `json:"input"`
 	Template Landmarks `json:"template,omitzero"` // with FitAlign: where the landmarks go, in pixels of the input
 	Decoder  string    `json:"decoder,omitempty"` // locators and detectors: how the outputs are read
-	// Anchors are the grids of places that a detector with [DecoderBlaze] answers for.
+	// Anchors are the grids of places where a detector with [DecoderBlaze] looks for faces.
 	Anchors []Anchors `json:"anchors,omitempty"`
 	// ConfirmedBy names the model that looks again at what this one finds. "": none.
 	//
-	// For a detector it is another detector, which sees each face upright, two thirds as large as the
-	// input's shorter side, in its middle; a face counts by both scores. For a locator without a second
-	// look, which takes turned and stretched faces for upright ones, it is a locator with one.
+	// For a detector it is another detector. That sees each face upright, in the middle of its input, two
+	// thirds as large as the input's shorter side, and both scores count. For a locator without a second
+	// look, which takes turned and stretched faces for upright ones, it is a locator with a second look.
 	ConfirmedBy string `json:"confirmed_by,omitempty"`
-	// SecondLook is for locators of one face, with [DecoderPoints]: where it is not 0, they look again,
-	// at the upright square around the face that they found first, which they then see more exactly. The
-	// square is so many times as large as the one of 112 x 112 that embedders align faces to, 1..4.
+	// SecondLook is for locators of one face, with [DecoderPoints]. Where it is not 0, they look again, at
+	// the upright square around the face that they found first, and find the landmarks more exactly.
+	// SecondLook is the side of that square, in sides of the square of 112 x 112 that embedders align faces
+	// to, 1..4.
 	SecondLook float64 `json:"second_look,omitempty"`
-	// Sure is for locators with a second look: from this score of the first look on, 0..1, a face is taken to
-	// stand upright in its proportions. Below it the locator is asked about turned and stretched views. 0:
-	// never.
+	// Sure is for locators with a second look. From this score of the first look on, 0..1, a face counts as
+	// upright and in its proportions. Below it the locator also looks at turned and stretched views. 0: it
+	// never does.
 	Sure   float64 `json:"sure,omitempty"`
 	Output Output  `json:"output,omitzero"`
-	// MirrorEnrolled is for embedders that align: the embedding of a crop that is enrolled is the mean, of unit
-	// length, with its mirror image's. That takes a second run, where a probe takes one.
+	// MirrorEnrolled is for embedders that align. The embedding of an enrolled crop is then the mean of its
+	// own and its mirror image's, made unit length. That takes two runs; a probe takes one.
 	MirrorEnrolled bool `json:"mirror_enrolled,omitempty"`
 
-	// Threshold is the cosine similarity from which the makers of an embedder call two crops the
-	// same person (a published cosine distance d is 1-d here). 0 only with a Calibration.
+	// Threshold is the cosine similarity from which the makers of an embedder take two crops for the same
+	// person (a published cosine distance d is 1-d here). It may be 0 only with a Calibration.
 	Threshold       float32 `json:"threshold,omitempty"`
 	ThresholdSource string  `json:"threshold_source,omitempty"` // who says so
-	// Calibration holds measured operating points of an embedder, FMR falling and similarity rising:
-	// none, or at least two.
+	// Calibration holds measured operating points of an embedder, with falling FMR and rising similarity.
+	// There are none, or at least two.
 	Calibration       []Calibration `json:"calibration,omitempty"`
 	CalibrationSource string        `json:"calibration_source,omitempty"` // the set and the number of comparisons
 
 	Golden   *Golden       `json:"golden,omitempty"`   // nil: nothing to compare a loaded embedder with
-	Accuracy []Measurement `json:"accuracy,omitempty"` // what others measured
+	Accuracy []Measurement `json:"accuracy,omitempty"` // published by others
 
-	// Preference orders the installed models of one kind where the user names none: the lowest is used.
+	// Preference orders the installed models of one kind. Where the user names none, the model with the
+	// lowest is used.
 	Preference int `json:"preference"`
 }
 
 // Licence is the licence of a model's weights, which is often not the licence of its code.
 type Licence struct {
 	Name string `json:"name"`           // an SPDX identifier where there is one
-	URL  string `json:"url,omitempty"`  // where the whole text stands
+	URL  string `json:"url,omitempty"`  // where the whole text is
 	Note string `json:"note,omitempty"` // what the user has to know before using the model
 	Free bool   `json:"free"`           // false: the user must accept the licence before a pull
 }
 
-// TrainingData says what is known of the pictures that the weights were trained on: who uses a model on
-// pupils has to answer for that. The zero value is "not stated".
+// TrainingData says what is known about the pictures that the weights were trained on. Whoever uses a model
+// on pupils is responsible for that. The zero value means "not stated".
 type TrainingData struct {
-	Text   string `json:"text"`   // which pictures, of whom, and what of this is not stated
+	Text   string `json:"text"`   // which pictures, of whom, and which of this is not stated
 	Source string `json:"source"` // who says so
 }
 
@@ -153,7 +157,7 @@ type Input struct {
 	Std  [3]float32 `json:"std"`
 	Fit  string     `json:"fit"` // one of FitAlign, FitLetterbox, FitStretch, FitCorner
 	// Margin is added in black on every side of the picture before it is fitted, as a share of the
-	// picture's longer side, 0..1. A locator that was trained on whole scenes misses a face that
+	// picture's longer side, 0..1. Without it a locator that was trained on whole scenes misses a face that
 	// fills its crop. Not with FitAlign.
 	Margin float64 `json:"margin,omitempty"`
 	// Reshape: the file's fixed input size is rewritten to Width x Height when the model is loaded.
@@ -164,7 +168,7 @@ type Input struct {
 // Anchors is a grid of cells over the input of a detector, in rows from the upper left.
 type Anchors struct {
 	Stride int `json:"stride"` // side of a cell in pixels of the input, which it divides
-	Count  int `json:"count"`  // answers for each cell, one after the other; all from its centre
+	Count  int `json:"count"`  // answers for each cell, one after the other, all relative to its centre
 }
 
 // Output describes what an embedder returns.
@@ -178,12 +182,12 @@ type Calibration struct {
 	Similarity float32 `json:"similarity"` // cosine of unit vectors, -1..1
 }
 
-// Golden is what an embedder answered for the generated picture when it was installed. A loaded model
-// that answers something else is not the one that the gallery was built with, or is run wrongly.
+// Golden is an embedder's answer to the generated picture when it was installed. A loaded model with
+// another answer is not the model that the gallery was built with, or it runs wrongly.
 type Golden struct {
 	Embedding []float32 `json:"embedding"` // [Output.Dimension]float32, unit length
-	// Tolerance is the largest allowed absolute difference of any component: processors and thread
-	// counts add in different orders.
+	// Tolerance is the largest allowed absolute difference of any component. The order of additions depends
+	// on the processor and the number of threads.
 	Tolerance float32 `json:"tolerance"`
 }
 

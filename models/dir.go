@@ -12,7 +12,7 @@ import (
 func defaultDir() (string, error) {
 	base, err := dataDir(runtime.GOOS, os.Getenv, os.UserHomeDir)
 	if err != nil {
-		return "", fmt.Errorf("find the folder of the models: %w: name it explicitly", err)
+		return "", fmt.Errorf("find the folder of the models: %w: name the folder yourself", err)
 	}
 	return filepath.Join(base, "rollcall", "models"), nil
 }
@@ -24,7 +24,7 @@ func dataDir(goos string, getenv func(string) string, home func() (string, error
 		}
 		return "", errors.New("%LocalAppData% is not set")
 	}
-	// The XDG base directory specification: a relative path is to be ignored.
+	// The XDG base directory specification says to ignore a relative path.
 	if dir := getenv("XDG_DATA_HOME"); goos != "darwin" && filepath.IsAbs(dir) {
 		return dir, nil
 	}

@@ -20,15 +20,15 @@ import (
 // fast network.
 const chunkBytes = 1 << 20
 
-// fetcher is how downloads behave. Tests shorten the times.
+// fetcher says how downloads behave. Tests shorten the times.
 type fetcher struct {
 	client *http.Client
-	// stall ends an attempt to which no byte comes for so long. There is no limit to the whole:
-	// 288 MB over a school's line may take an hour.
+	// stall ends an attempt that receives no byte for this long. The whole download has no limit: 288 MB
+	// over a school's line may take an hour.
 	stall time.Duration
-	// attempts in a row that bring nothing new end the download.
+	// attempts is how many attempts in a row without a new byte end the download.
 	attempts int
-	// backoff is the pause before the second attempt; it doubles, up to 16 times itself.
+	// backoff is the pause before the second attempt. It doubles each time, up to 16 times its value.
 	backoff time.Duration
 }
 
@@ -36,9 +36,9 @@ func newFetcher() fetcher {
 	return fetcher{client: &http.Client{}, stall: 30 * time.Second, attempts: 5, backoff: time.Second}
 }
 
-// download brings the file at url into file, going on with what is already there if the server can
-// prove, by the validator in the state file, that it still offers the same (RFC 9110, sections 13.1.5
-// and 14.2). Not safe for concurrent use.
+// download downloads url into file. It goes on with an earlier part if the server proves, by the validator
+// in the state file, that it still offers the same (RFC 9110, sections 13.1.5 and 14.2). Not safe for
+// concurrent use.
 type download struct {
 	fetcher
 	url      string
@@ -48,13 +48,13 @@ type download struct {
 	progress func(done, total int64)
 }
 
-// downloadState says what a partial file is a part of.
+// downloadState says which file a partial file is a part of.
 type downloadState struct {
 	URL       string `json:"url"`
 	Validator string `json:"validator"` // strong ETag, else Last-Modified; for If-Range
 }
 
-// permanentError is one that another attempt does not mend.
+// permanentError is an error that another attempt does not mend.
 type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
@@ -69,11 +69,11 @@ func (d *download) host() string {
 	return u.Host
 }
 
-// run downloads the file, over as many attempts as it takes while they bring something.
+// run downloads the file. It makes further attempts as long as they bring something new.
 func (d *download) run(ctx context.Context) error {
 	most := d.have()
 	if d.bytes > 0 && most == d.bytes && d.readState().URL == d.url {
-		return nil // complete, and only what came after it failed
+		return nil // complete: only a later step failed
 	}
 	for failures := 0; ; {
 		err := d.attempt(ctx)
@@ -86,14 +86,14 @@ func (d *download) run(ctx context.Context) error {
 		if errors.As(err, new(permanentError)) {
 			return err
 		}
-		// A server without ranges starts from nothing each time, so what counts is the most that
-		// has ever come; or such a download might never end.
+		// A server without ranges starts from nothing each time. So the most bytes that ever came count, or
+		// such a download might never end.
 		if have := d.have(); have > most {
 			most, failures = have, 0
 		}
 		failures++
 		if failures >= d.attempts {
-			return fmt.Errorf("%w (after %d attempts; what has come is kept for the next time)", err, failures)
+			return fmt.Errorf("%w (after %d attempts; the part that has come is kept for the next time)", err, failures)
 		}
 		pause := d.backoff << min(failures-1, 4)
 		select {
@@ -104,7 +104,7 @@ func (d *download) run(ctx context.Context) error {
 	}
 }
 
-// attempt makes one request and writes what comes of it.
+// attempt makes one request and writes what it receives.
 func (d *download) attempt(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -121,7 +121,7 @@ func (d *download) attempt(ctx context.Context) error {
 		return permanentError{err}
 	}
 	request.Header.Set("User-Agent", "rollcall")
-	// A transparently compressed answer has no length, and its ranges are of something else.
+	// A transparently compressed answer has no length, and its ranges count other bytes.
 	request.Header.Set("Accept-Encoding", "identity")
 	if from > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
@@ -142,8 +142,8 @@ func (d *download) attempt(ctx context.Context) error {
 	return d.receive(ctx, response.Body, watchdog, from, total)
 }
 
-// begin reads the head of the answer to a request for what follows the first from bytes, and readies
-// the partial file for the body. total is 0 where the server does not say; done: there is no more.
+// begin reads the head of the answer to a request for all but the first from bytes, and prepares the
+// partial file for the body. total is 0 where the server does not say it. done: there is no more.
 func (d *download) begin(response *http.Response, state downloadState, from int64) (total int64, done bool, err error) {
 	switch response.StatusCode {
 	case http.StatusOK:
@@ -154,13 +154,13 @@ func (d *download) begin(response *http.Response, state downloadState, from int6
 		return total, false, d.startAnew(downloadState{URL: d.url, Validator: validator(response.Header)})
 	case http.StatusPartialContent:
 		start, _, total, ok := parseContentRange(response.Header.Get("Content-Range"))
-		// A part that was not asked for (from is 0) is as useless as another one.
+		// A part that was not asked for (from is 0) is useless, and so is another part.
 		if !ok || from == 0 || start != from || changed(response.Header, state) {
-			return 0, false, errors.Join(errors.New("the server answered with another part than was asked for"), d.discard())
+			return 0, false, errors.Join(errors.New("the server sent another part of the file than the one requested"), d.discard())
 		}
 		return total, false, d.checkTotal(total)
 	case http.StatusRequestedRangeNotSatisfiable:
-		// Nothing follows: either the file was complete, or it has become shorter.
+		// There is no more: either the file was complete, or it has become shorter.
 		if _, _, total, ok := parseContentRange(response.Header.Get("Content-Range")); ok && total == from && from > 0 && !changed(response.Header, state) {
 			return total, true, d.checkTotal(total)
 		}
@@ -182,7 +182,7 @@ func (d *download) checkTotal(total int64) error {
 	}
 	if d.bytes != 0 && total != d.bytes {
 		return permanentError{errors.Join(
-			fmt.Errorf("%w: the server offers %d bytes where the contract says %d", ErrDigestMismatch, total, d.bytes), d.discard())}
+			fmt.Errorf("%w: the server offers %d bytes, but the contract says %d", ErrDigestMismatch, total, d.bytes), d.discard())}
 	}
 	if total > maxFileBytes {
 		return permanentError{errors.Join(tooLarge("the file", maxFileBytes), d.discard())}
@@ -237,8 +237,8 @@ func (d *download) receive(ctx context.Context, body io.Reader, watchdog *time.T
 	return nil
 }
 
-// why returns what ended a request: the stall or the end of the context behind an error, and never the
-// address that a redirect led to, which may carry a signature.
+// why returns what ended a request, such as the stall or the end of the context behind an error. It never
+// returns the address that a redirect led to, because that may carry a signature.
 func (d *download) why(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -259,7 +259,7 @@ func (d *download) have() int64 {
 	return info.Size()
 }
 
-// readState returns the zero state where none can be read: the download then starts anew.
+// readState returns the zero state where none can be read. Then the download starts anew.
 func (d *download) readState() (state downloadState) {
 	data, err := os.ReadFile(d.state)
 	if err != nil || json.Unmarshal(data, &state) != nil {
@@ -268,8 +268,8 @@ func (d *download) readState() (state downloadState) {
 	return state
 }
 
-// startAnew empties the partial file before it notes what comes into it, so that a crash in between
-// leaves nothing that could be taken for a part of the new file.
+// startAnew empties the partial file before it writes the new state, so that after a crash in between
+// nothing can be taken for a part of the new file.
 func (d *download) startAnew(state downloadState) error {
 	if err := d.discard(); err != nil {
 		return permanentError{err}
@@ -291,8 +291,8 @@ func (d *download) discard() error {
 	return nil
 }
 
-// validator returns what If-Range may be asked with: a strong ETag, else the date of the last change,
-// "" if there is neither.
+// validator returns the value for If-Range: a strong ETag, or else the date of the last change, or "" if
+// there is neither.
 func validator(header http.Header) string {
 	if tag := header.Get("ETag"); strings.HasPrefix(tag, `"`) {
 		return tag
@@ -300,14 +300,14 @@ func validator(header http.Header) string {
 	return header.Get("Last-Modified")
 }
 
-// changed reports whether the answer is about something else than the partial file: a server that
-// does not know If-Range answers with a part of whatever it has.
+// changed reports whether the answer belongs to another file than the partial one: a server that does not
+// know If-Range sends a part of whatever it has now.
 func changed(header http.Header, state downloadState) bool {
 	now := validator(header)
 	return now != "" && now != state.Validator
 }
 
-// parseContentRange reads "bytes 5-9/10" and "bytes */10"; a total that is not known is 0.
+// parseContentRange reads "bytes 5-9/10" and "bytes */10". An unknown total is 0.
 func parseContentRange(value string) (start, end, total int64, ok bool) {
 	span, size, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
 	if !found || !strings.HasPrefix(value, "bytes ") {

@@ -15,14 +15,13 @@ var (
 	ErrNotInstalled = errors.New("model is not installed")
 	// ErrNoneInstalled: no model of the kind asked for is installed.
 	ErrNoneInstalled = errors.New("a model is missing")
-	// ErrDamaged: an installation is there and cannot be used: a file is missing or unreadable.
+	// ErrDamaged: an installation exists but cannot be used: a file is missing or unreadable.
 	ErrDamaged = errors.New("the installation of the model is damaged")
 	// ErrDigestMismatch: a file is not the one that its contract names.
 	ErrDigestMismatch = errors.New("the file is not the one that the contract names")
 	// ErrLicence: the model's licence has to be accepted before it is downloaded.
 	ErrLicence = errors.New("the licence has not been accepted")
-	// ErrNoDigest: nobody has published the digest of the model's file; to download it is to trust
-	// whoever serves it.
+	// ErrNoDigest: nobody has published the digest of the model's file. Who downloads it trusts the server.
 	ErrNoDigest = errors.New("the digest of the model's file is not known")
 	// ErrNoSource: the model cannot be downloaded; the user supplies its file.
 	ErrNoSource = errors.New("the model cannot be downloaded")

@@ -12,17 +12,17 @@ import (
 )
 
 // goldenTolerance is recorded with a golden embedding. The components of a unit vector of 128 to 512
-// dimensions are about 0.04 to 0.09 large, other arithmetic orders move them by some 1e-6, and a
-// wrong channel order or scale by much more than this.
+// dimensions are about 0.04 to 0.09. Another order of additions changes them by some 1e-6, and a wrong
+// channel order or scale by much more than the tolerance.
 const goldenTolerance = 1e-3
 
-// CheckFunc loads a model on trial before it is installed: it returns an error where the file does
-// not do what the contract says, and otherwise the embedding of the generated picture, unit length,
-// or nil where there is none to record. It must not keep onnx.
+// CheckFunc tries a model out before it is installed. It returns an error where the file does not do what
+// the contract says. Otherwise it returns the embedding of the generated picture, of unit length, or nil
+// where there is none to record. It must not keep onnx.
 type CheckFunc func(c Contract, onnx []byte) (golden []float32, err error)
 
-// Names within the working folder of one model, DIR/.work/NAME. All but the lock are touched only by
-// who holds the lock.
+// Names within the working folder of one model, DIR/.work/NAME. Only the holder of the lock may change the
+// others.
 const (
 	workDir      = ".work"
 	lockFile     = "lock"
@@ -40,8 +40,8 @@ type workshop struct {
 	unlock    func()
 }
 
-// openWorkshop locks a model against other changes, waiting for others until ctx ends, and clears
-// away what a crash has left.
+// openWorkshop locks a model against other changes and removes what a crash has left. It waits for the lock
+// until ctx ends.
 func (l *Library) openWorkshop(ctx context.Context, name string) (*workshop, error) {
 	w := &workshop{
 		name:      name,
@@ -58,17 +58,17 @@ func (l *Library) openWorkshop(ctx context.Context, name string) (*workshop, err
 	w.unlock = unlock
 	if err := w.recover(); err != nil {
 		unlock()
-		return nil, fmt.Errorf("clear away an interrupted change of the model: %w", err)
+		return nil, fmt.Errorf("remove what an interrupted change of the model left: %w", err)
 	}
 	return w, nil
 }
 
 func (w *workshop) path(name string) string { return filepath.Join(w.dir, name) }
 
-// recover brings back the previous installation where a crash came between its going and the next
-// one's coming, and removes the rest.
+// recover restores the previous installation if a crash came after it was moved away and before the next
+// one was in place. It removes the rest.
 func (w *workshop) recover() error {
-	// What is half removed is not brought back.
+	// A half removed installation is not restored.
 	_, err := readInstallation(w.path(oldDir), w.name)
 	if whole := err == nil; whole && !exists(w.installed) {
 		if err := os.Rename(w.path(oldDir), w.installed); err != nil {
@@ -78,8 +78,8 @@ func (w *workshop) recover() error {
 	return errors.Join(os.RemoveAll(w.path(oldDir)), os.RemoveAll(w.path(stageDir)))
 }
 
-// install makes data, whose digest has been compared already, the file of the model, in the place of
-// what is installed.
+// install makes data the file of the model, in place of what is installed. The digest of data has already
+// been compared.
 func (w *workshop) install(c Contract, data []byte, check CheckFunc) error {
 	if err := inspect(data); err != nil {
 		return err
@@ -107,8 +107,8 @@ func (w *workshop) install(c Contract, data []byte, check CheckFunc) error {
 	return nil
 }
 
-// store puts the two files of an installation in place. It prepares them in a folder beside and
-// renames that, since a folder is all that can be renamed as a whole.
+// store puts the two files of an installation in place. It prepares them in another folder and renames
+// that, because a rename replaces a folder as a whole.
 func (w *workshop) store(data, contract []byte) error {
 	stage := w.path(stageDir)
 	if err := os.Mkdir(stage, 0o755); err != nil {
@@ -141,9 +141,9 @@ func (w *workshop) dropDownload() error {
 	return errors.Join(os.RemoveAll(w.path(downloadFile)), os.RemoveAll(w.path(stateFile)))
 }
 
-// Remove takes a model out of the folder, with what has been downloaded of it; a user's contract goes
-// with it. A model that is not there is [ErrNotInstalled]. Built-in models cannot be removed. It fails
-// at once while another process changes the same model.
+// Remove deletes a model from the folder, with its partial download and the user's contract. For a model
+// that is not there the error is [ErrNotInstalled]. Built-in models cannot be removed. Remove fails at once
+// while another process changes the same model.
 func (l *Library) Remove(name string) error {
 	m, known := l.look(name)
 	switch {
@@ -161,14 +161,14 @@ func (l *Library) Remove(name string) error {
 		return fmt.Errorf("remove model %s: %w", name, err)
 	}
 	defer w.unlock()
-	// Looked up again: recover may just have brought it back.
+	// Looked up again: recover may just have restored it.
 	if !exists(w.installed) {
 		if err := w.dropDownload(); err != nil {
 			return fmt.Errorf("remove model %s: %w", name, err)
 		}
 		return fmt.Errorf("remove model %s: %w", name, ErrNotInstalled)
 	}
-	// To the stage and not to the old one: what a crash leaves there is never brought back.
+	// It is moved to stageDir and not to oldDir, because recover never restores stageDir after a crash.
 	if err := os.Rename(w.installed, w.path(stageDir)); err != nil {
 		return fmt.Errorf("remove model %s: %w", name, err)
 	}
@@ -179,7 +179,7 @@ func (l *Library) Remove(name string) error {
 	return nil
 }
 
-// exists reports whether something has this name; what cannot be looked at counts as there.
+// exists reports whether something has this name. It says true where it cannot find out.
 func exists(name string) bool {
 	_, err := os.Lstat(name)
 	return !errors.Is(err, fs.ErrNotExist)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Names within the folder of a library. Folders that begin with a dot are no models.
+// Names within the folder of a library. Folders whose names begin with a dot are not models.
 const (
 	modelFile    = "model.onnx"
 	contractFile = "contract.json"
@@ -23,8 +23,8 @@ const (
 //	DIR/NAME/contract.json  its contract, locked: the digest filled in, the golden embedding recorded
 //	DIR/.work/NAME/         what is being downloaded or prepared
 //
-// A Library is safe for concurrent use, and several processes can use one folder: changes of one
-// model exclude each other, and an installation appears and goes as a whole.
+// A Library is safe for concurrent use, and several processes can use one folder: changes of one model
+// exclude each other, and an installation appears and disappears as a whole.
 type Library struct {
 	dir       string
 	catalogue map[string]Contract
@@ -34,10 +34,10 @@ type Library struct {
 	fetcher      fetcher
 }
 
-// OpenLibrary returns the library in the folder dir, which need not exist: it is created by the first
-// installation. "" is the user's own: $XDG_DATA_HOME/rollcall/models, or ~/.local/share/rollcall/models
-// where that variable is not set to an absolute path; Application Support on macOS, the local application
-// data on Windows.
+// OpenLibrary returns the library in the folder dir. The folder need not exist: the first installation
+// creates it. "" means the user's own folder: $XDG_DATA_HOME/rollcall/models, or
+// ~/.local/share/rollcall/models where that variable is not set to an absolute path; on macOS in
+// Application Support, on Windows in the local application data.
 func OpenLibrary(dir string) (*Library, error) {
 	catalogue, err := fs.Sub(catalogueFiles, "catalogue")
 	if err != nil {
@@ -47,7 +47,7 @@ func OpenLibrary(dir string) (*Library, error) {
 }
 
 // OpenCatalogue is [OpenLibrary] with another catalogue than the program's: the contracts NAME.json of a
-// folder. Tests install its models from a server of their own.
+// folder. Tests use it to install models from a server of their own.
 func OpenCatalogue(dir string, catalogue fs.FS) (*Library, error) {
 	builtin, err := fs.Sub(builtinFiles, "builtin")
 	if err != nil {
@@ -84,10 +84,10 @@ func openLibrary(dir string, catalogueFiles, builtinFiles fs.FS) (_ *Library, er
 	}, nil
 }
 
-// List returns every model of the catalogue, built into the program or added by the user, installed
-// or not: embedders first, then by preference, then by name. It reads the contracts in the folder anew
-// each time, about 0.3 ms (BenchmarkDefault), and no ONNX file; so do Default and, for one contract,
-// Model.
+// List returns every model, whether it is in the catalogue, built into the program or added by the user,
+// and whether it is installed or not: embedders first, then by preference, then by name. It reads the
+// contracts in the folder each time, which takes about 0.3 ms (BenchmarkDefault), and no ONNX file. Default
+// does the same, and Model for one contract.
 func (l *Library) List() ([]Model, error) {
 	names := make(map[string]bool)
 	for name := range l.catalogue {
@@ -120,9 +120,9 @@ func (l *Library) List() ([]Model, error) {
 	return list, nil
 }
 
-// Model returns the installed model of this name. Otherwise the error is [ErrUnknownModel], which
-// suggests names, or [ErrNotInstalled] or [ErrDamaged], which say what to do; with these two the
-// returned Model still carries the contract, as far as it is known.
+// Model returns the installed model of this name. Otherwise the error is [ErrUnknownModel], which suggests
+// names, or [ErrNotInstalled] or [ErrDamaged], which say what to do. With these two the returned Model
+// still has the contract, as far as it is known.
 func (l *Library) Model(name string) (Model, error) {
 	m, known := l.look(name)
 	switch {
@@ -136,10 +136,10 @@ func (l *Library) Model(name string) (Model, error) {
 	return m, nil
 }
 
-// Default returns the model of a kind that is used where the user names none: of those installed the
-// one with the lowest preference, then by name. The error is [ErrNoneInstalled], which names the
-// commands that help. Where the best one is damaged the error is [ErrDamaged]: to take the next would
-// change the embeddings unnoticed.
+// Default returns the model of a kind that is used where the user names none: the installed model with the
+// lowest preference, and of equals the first by name. The error is [ErrNoneInstalled], which names the
+// commands that help. Where the best one is damaged, the error is [ErrDamaged]: taking the next one would
+// change the embeddings, and nobody would notice.
 func (l *Library) Default(kind Kind) (Model, error) {
 	list, err := l.List()
 	if err != nil {
@@ -168,7 +168,7 @@ func (l *Library) Verify(name string) error {
 	return err
 }
 
-// look returns what is known of a model: built in, installed, or only in the catalogue.
+// look returns what is known about a model: built in, installed, or only in the catalogue.
 func (l *Library) look(name string) (Model, bool) {
 	if !namePattern.MatchString(name) {
 		return Model{}, false
@@ -209,15 +209,15 @@ func (l *Library) readLocked(name string) (Contract, error) {
 		if err == nil {
 			return c, nil
 		}
-		// Another process may have removed or replaced it meanwhile, which is no damage.
+		// Another process may have removed or replaced it meanwhile. That is no damage.
 		if after, statErr := os.Stat(dir); statErr == nil && os.SameFile(before, after) {
 			return Contract{}, err
 		}
 	}
 }
 
-// readInstallation reads the contract in the folder of an installation and looks whether the file is
-// there too.
+// readInstallation reads the contract in the folder of an installation and checks that the file is there
+// too.
 func readInstallation(dir, name string) (Contract, error) {
 	data, err := os.ReadFile(filepath.Join(dir, contractFile))
 	if err != nil {
@@ -241,8 +241,8 @@ func readInstallation(dir, name string) (Contract, error) {
 	return c, nil
 }
 
-// refresh returns the catalogue's current contract with everything that decides what the embeddings
-// are taken from the locked one: a newer program may know a better calibration, but must not feed an
+// refresh returns the catalogue's current contract, but takes from the locked contract everything that
+// decides what the embeddings are. A newer program may know a better calibration, but must not feed an
 // installed model differently.
 func refresh(locked, current Contract) Contract {
 	if current.SHA256 != "" && current.SHA256 != locked.SHA256 {

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// lockPoll is how often a waiting process looks whether the lock has become free. The calls that wait
-// for a lock do not take a deadline, and what is waited for are downloads.
+// lockPoll is how often a waiting process looks whether the lock has become free. System calls that wait
+// for a lock take no deadline. The holder may be downloading, so a slow poll is enough.
 const lockPoll = 50 * time.Millisecond
 
 // errLocked: somebody else holds the lock.
 var errLocked = errors.New("locked")
 
-// lock takes the exclusive lock on a file, which it creates, and returns what gives it back. It tries
-// at least once, and until ctx ends. Two locks exclude each other within a process too. The file stays:
-// to remove it would let two holders in.
+// lock creates the file if needed, takes the exclusive lock on it, and returns the function that gives the
+// lock back. It tries at least once, and until ctx ends. Two locks exclude each other within a process too.
+// The file stays: removing it would allow two holders at once.
 func lock(ctx context.Context, name string) (unlock func(), err error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

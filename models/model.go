@@ -8,14 +8,14 @@ import (
 	"io/fs"
 )
 
-// Model is a contract with, where it is installed, its file. A Model is a snapshot: what happens in
-// the folder later does not change it. It is safe for concurrent use.
+// Model is a contract and, where it is installed, its file. A Model is a snapshot: later changes of the
+// folder do not change it. It is safe for concurrent use.
 type Model struct {
 	Contract  Contract // locked where Installed: SHA256 is filled in
 	Installed bool     // its file is here and [Model.Read] can return it
 	BuiltIn   bool     // part of the program; implies Installed
-	// Damage says why an installation that is there cannot be used; "" otherwise. It may contain no
-	// path, so it can be shown to anybody.
+	// Damage says why an existing installation cannot be used; "" otherwise. It contains no path, so it may
+	// be shown to anybody.
 	Damage string
 
 	files fs.FS  // where the file is

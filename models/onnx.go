@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// maxFileBytes bounds an ONNX file and whatever it is downloaded in: 2 GiB is what one protobuf
-// message, and so an ONNX file in one piece, can hold.
+// maxFileBytes bounds an ONNX file and the archive that it is downloaded in. One protobuf message, and so
+// an ONNX file in one piece, can hold 2 GiB.
 const maxFileBytes = 2 << 30
 
 // Field numbers of onnx.proto (ONNX 1.x, github.com/onnx/onnx/blob/main/onnx/onnx.proto).
@@ -29,8 +29,8 @@ const (
 
 var errWire = errors.New("not a protobuf message")
 
-// inspect refuses what can never be loaded, with a reason that a person can act on. It does not read
-// the graph: that is the business of who runs it.
+// inspect refuses what can never be loaded, with a reason that a person can act on. It does not read the
+// graph: package embedder does.
 func inspect(data []byte) error {
 	if what := notONNX(data); what != "" {
 		return errors.New("not an ONNX file but " + what)
@@ -57,20 +57,20 @@ func inspect(data []byte) error {
 	return nil
 }
 
-// notONNX names the usual impostors, "" when data is none of them.
+// notONNX names what people often send instead of an ONNX file, or returns "" when data is none of that.
 func notONNX(data []byte) string {
 	start := bytes.ToLower(bytes.TrimSpace(data[:min(len(data), 512)]))
 	switch {
 	case len(data) == 0:
 		return "an empty file"
 	case bytes.HasPrefix(start, []byte("version https://git-lfs")):
-		return "a Git LFS pointer: the file itself has to be fetched with git lfs pull"
+		return "a Git LFS pointer: fetch the file itself with git lfs pull"
 	case bytes.HasPrefix(start, []byte("<")):
-		return "a web page: a login or an error page may stand between here and the file"
+		return "a web page: the address may lead to a login or an error page instead of the file"
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
-		return "a zip archive: the ONNX file has to be taken out of it first"
+		return "a zip archive: take the ONNX file out of it first"
 	case bytes.HasPrefix(data, []byte("\x89HDF")):
-		return "a Keras HDF5 file: it has to be converted to ONNX first"
+		return "a Keras HDF5 file: convert it to ONNX first"
 	}
 	return ""
 }
@@ -91,8 +91,8 @@ func hasExternalData(graph []byte) (bool, error) {
 	return external, err
 }
 
-// eachField calls visit for every field of a protobuf message, with the value of a varint or the
-// bytes of a length-delimited field; fields of fixed size come with neither.
+// eachField calls visit for every field of a protobuf message, with the value of a varint or the bytes of a
+// length-delimited field. For fields of fixed size it passes neither.
 func eachField(message []byte, visit func(field int, value uint64, bytes []byte) error) error {
 	for len(message) > 0 {
 		tag, n := binary.Uvarint(message)

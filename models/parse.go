@@ -12,9 +12,9 @@ import (
 // numbers of at most 16 characters.
 const maxContractBytes = 1 << 20
 
-// ParseContract reads a contract from JSON and validates it, see [Contract.Validate]. Unknown fields
-// are refused: a misspelt "colour" would otherwise be an accuracy that is missed silently. So are
-// arrays of the wrong length. Errors are [ErrContract].
+// ParseContract reads a contract from JSON and validates it, see [Contract.Validate]. Unknown fields are
+// refused: otherwise a misspelt "colour" would cost accuracy and nobody would notice. Arrays of the wrong
+// length are refused too. Errors are [ErrContract].
 func ParseContract(data []byte) (Contract, error) {
 	if len(data) > maxContractBytes {
 		return Contract{}, fmt.Errorf("%w: %d bytes are more than the %d that a contract may have", ErrContract, len(data), maxContractBytes)
@@ -37,8 +37,8 @@ func ParseContract(data []byte) (Contract, error) {
 	return c, nil
 }
 
-// checkLengths refuses what encoding/json accepts for a Go array: elements too many, which it drops,
-// and too few, which it leaves zero. A missing mean is such a silent zero too.
+// checkLengths refuses what encoding/json accepts for a Go array: too many elements, which it drops, and
+// too few, which it leaves zero. A missing mean would be zero without a word, too.
 func checkLengths(data []byte) error {
 	var c struct {
 		Input struct {

@@ -10,35 +10,35 @@ import (
 	"strings"
 )
 
-// PullOptions says how a model is downloaded. The zero value downloads a free one from its makers.
+// PullOptions says how a model is downloaded. The zero value downloads a free model from its makers.
 type PullOptions struct {
-	// Before is told what is about to be downloaded, before the licence is asked for and before
-	// anything comes; not where the model is installed already. May be nil.
+	// Before is told what is about to be downloaded. It is called before the licence is checked and before
+	// any byte comes, but not where the model is already installed. May be nil.
 	Before func(c Contract)
-	// Progress is told how many bytes have come and how many there will be, 0 where that is unknown.
-	// It is called often, by one goroutine at a time; it begins with what an earlier Pull has left, and
-	// done falls when a download starts anew. May be nil.
+	// Progress is told how many bytes have come and how many there will be, 0 where that is unknown. It is
+	// called often, by one goroutine at a time. done begins with the bytes that an earlier Pull has left,
+	// and falls when a download starts anew. May be nil.
 	Progress func(done, total int64)
 	// AcceptLicence: the user has read the licence of a model that is not free, and may use it.
 	AcceptLicence bool
-	// TrustFirst: the user accepts the first file that comes for a model whose digest nobody has
-	// published. The model is locked to it from then on.
+	// TrustFirst: for a model whose digest nobody has published, the user accepts the first file that
+	// comes. The model is locked to that file from then on.
 	TrustFirst bool
-	// Mirror is an http or https address or a folder that holds NAME.onnx, which is taken instead of
-	// what the makers offer: for networks that do not reach them. The file must have the same digest.
+	// Mirror is an http or https address or a folder that holds NAME.onnx. It replaces the makers' address,
+	// for networks that do not reach the makers. The file must have the same digest.
 	Mirror string
-	// Check tries the model out before it is installed; nil to install it untried.
+	// Check tries the model out before it is installed. nil: the model is installed without a trial.
 	Check CheckFunc
 }
 
-// Pull downloads a model of the catalogue, compares its digest with the contract's and installs it.
-// A model that is installed and intact is left as it is. What has come of a download that breaks off,
-// also through ctx, is kept, and the next Pull goes on from there; a file with the wrong digest is
+// Pull downloads a model of the catalogue, compares its digest with the contract's and installs it. It does
+// not change a model that is installed and intact. If a download breaks off, also because ctx ends, the
+// part that has come is kept, and the next Pull goes on from there. A file with the wrong digest is
 // deleted.
 //
-// Errors are [ErrUnknownModel], [ErrNoSource], [ErrLicence], whose message is the licence to show,
-// [ErrNoDigest], [ErrDigestMismatch], the context's, what Check returns, and [ErrDamaged] where the
-// digest that a model was locked to has been lost.
+// Errors are [ErrUnknownModel], [ErrNoSource], [ErrLicence] (its message is the licence to show),
+// [ErrNoDigest], [ErrDigestMismatch], [ErrDamaged] where the digest that a model was locked to has been
+// lost, the context's, and what Check returns.
 func (l *Library) Pull(ctx context.Context, name string, opts PullOptions) error {
 	if _, ok := l.builtin[name]; ok {
 		return nil
@@ -70,24 +70,24 @@ func (l *Library) Pull(ctx context.Context, name string, opts PullOptions) error
 	}
 	if err := w.install(c, data, opts.Check); err != nil {
 		if c.SHA256 == "" {
-			err = errors.Join(err, w.dropDownload()) // the next time another file may come
+			err = errors.Join(err, w.dropDownload()) // next time another file may come
 		}
 		return fmt.Errorf("pull model %s: %w", name, err)
 	}
 	if err := w.dropDownload(); err != nil {
-		return fmt.Errorf("pull model %s: clear away the download: %w", name, err)
+		return fmt.Errorf("pull model %s: remove the download: %w", name, err)
 	}
 	return nil
 }
 
-// contractToPull returns the catalogue's contract, with the digest that the model has been locked to
-// where the catalogue knows none.
+// contractToPull returns the catalogue's contract. Where the catalogue knows no digest, it has the digest
+// that the model is locked to.
 func (l *Library) contractToPull(name string, opts PullOptions) (Contract, error) {
 	m, known := l.look(name)
 	c, ok := l.catalogue[name]
 	switch {
 	case !ok && known && m.Installed:
-		return Contract{}, fmt.Errorf("pull model %s: %w: it has been added with a contract of its own", name, ErrNoSource)
+		return Contract{}, fmt.Errorf("pull model %s: %w: it was added with a contract of the user's own", name, ErrNoSource)
 	case !ok:
 		return Contract{}, l.unknown(name)
 	case c.Source == nil && c.SHA256 == "":
@@ -95,7 +95,8 @@ func (l *Library) contractToPull(name string, opts PullOptions) (Contract, error
 	case c.Source == nil && opts.Mirror == "":
 		return Contract{}, fmt.Errorf("pull model %s: %w: %s", name, ErrNoSource, Model{Contract: c}.howToInstall())
 	case c.SHA256 == "" && m.Damage != "":
-		// What it was locked to can no longer be read, and to trust anew is the user's decision.
+		// The digest that it was locked to can no longer be read. Only the user may decide to trust a file
+		// again.
 		return Contract{}, fmt.Errorf("pull model %s: %w", name, damaged(m))
 	case c.SHA256 == "":
 		c.SHA256 = m.Contract.SHA256
@@ -103,7 +104,7 @@ func (l *Library) contractToPull(name string, opts PullOptions) (Contract, error
 	return c, nil
 }
 
-// allowed returns what the user has to agree to and has not.
+// allowed returns an error where the user has not agreed to something necessary.
 func allowed(c Contract, opts PullOptions) error {
 	var licence, digest error
 	if !c.Licence.Free && !opts.AcceptLicence {
@@ -161,7 +162,7 @@ func (l *Library) obtain(ctx context.Context, w *workshop, c Contract, opts Pull
 	return data, err
 }
 
-// checkPulled is checkDigest, but that with want "" any file passes: the user has agreed to that.
+// checkPulled is checkDigest, but with want "" any file passes: the user has agreed to that.
 func checkPulled(data []byte, want string) error {
 	if want == "" {
 		return nil
@@ -169,7 +170,7 @@ func checkPulled(data []byte, want string) error {
 	return checkDigest(data, want)
 }
 
-// unpack returns the ONNX file out of what a source served, verified as far as its digest is known.
+// unpack takes the ONNX file out of what a source served, and verifies it as far as its digest is known.
 func unpack(ctx context.Context, file string, source Source, want string) ([]byte, error) {
 	if source.Member == "" {
 		data, err := readFile(ctx, file, func(int64, int64) {})

@@ -14,13 +14,13 @@ const (
 	maxSide = 4096
 	// maxDimension bounds the length of an embedding. Published embedders have 128 to 4,096.
 	maxDimension = 4096
-	// maxSecondLook bounds how much larger than the face the square of a second look is: in a larger one
-	// the face would be no better to see than the first time.
+	// maxSecondLook bounds how much larger than the face the square of a second look is. In a larger square
+	// the locator would see the face no better than the first time.
 	maxSecondLook = 4
 	// maxAnchorCount bounds the answers for one cell. BlazeFace has 6.
 	maxAnchorCount = 64
-	// goldenLength is how far the length of a golden embedding may be from 1: the rounding of 4,096
-	// float32 components stays under it by far.
+	// goldenLength is how far the length of a golden embedding may be from 1. The rounding of 4,096 float32
+	// components is far smaller.
 	goldenLength = 1e-3
 )
 
@@ -39,7 +39,7 @@ func (c Contract) Validate() error {
 	f.check((c.TrainingData.Text == "") == (c.TrainingData.Source == ""), "training_data.text and training_data.source go together")
 	f.check(c.SHA256 == "" || digestPattern.MatchString(c.SHA256), "sha256 must be 64 lower hexadecimal digits")
 	if c.Source != nil {
-		f.check(c.SHA256 != "" || c.Source.Member == "", "sha256 is missing: the file in an archive is locked, as the archive is")
+		f.check(c.SHA256 != "" || c.Source.Member == "", "sha256 is missing: a file in an archive needs its own digest, beside the archive's")
 		f.source(*c.Source)
 	}
 	f.input(c.Input)
@@ -111,7 +111,7 @@ func (f *faults) embedder(c Contract) {
 	}
 	f.check(cosine(c.Threshold), "threshold must be a cosine similarity, in -1..1")
 	f.check((c.Threshold == 0) == (c.ThresholdSource == ""), "threshold and threshold_source go together")
-	// Without either every probe would match.
+	// Without both every probe would match.
 	f.check(c.Threshold > 0 || len(c.Calibration) > 0, "threshold over 0 or calibration is missing")
 	f.calibration(c.Calibration)
 	f.check((len(c.Calibration) == 0) == (c.CalibrationSource == ""), "calibration and calibration_source go together")
@@ -132,7 +132,7 @@ func (f *faults) locator(c Contract) {
 
 // finder checks what locators and detectors have in common.
 func (f *faults) finder(c Contract) {
-	f.check(c.Input.Fit != FitAlign, "fit %q needs the landmarks that a %s has yet to find", FitAlign, c.Kind)
+	f.check(c.Input.Fit != FitAlign, "fit %q needs landmarks, and a %s has none yet", FitAlign, c.Kind)
 	f.check(c.Template == Landmarks{}, "template is for embedders")
 	f.check(c.Output == Output{} && !c.MirrorEnrolled, "output and mirror_enrolled are for embedders")
 	f.check(c.Threshold == 0 && c.ThresholdSource == "" && len(c.Calibration) == 0 && c.CalibrationSource == "",
@@ -155,8 +155,8 @@ func (f *faults) detector(c Contract) {
 	f.finder(c)
 }
 
-// template checks that the landmarks lie in the input and are in image order, the mistake that is
-// easily made since many projects name the eyes by the subject's side.
+// template checks that the landmarks lie in the input and are in image order. Mistakes in the order are
+// easily made, because many projects name the eyes by the subject's side.
 func (f *faults) template(t Landmarks, in Input) {
 	for _, p := range t {
 		inside := p.X >= 0 && p.X < float32(in.Width) && p.Y >= 0 && p.Y < float32(in.Height)
@@ -167,13 +167,13 @@ func (f *faults) template(t Landmarks, in Input) {
 }
 
 func (f *faults) calibration(points []Calibration) {
-	f.check(len(points) != 1, "calibration must have two points or more: one has no slope")
+	f.check(len(points) != 1, "calibration must have two points or more: a single point gives no slope")
 	for i, p := range points {
 		f.check(p.FMR > 0 && p.FMR <= 1, "calibration fmr %g must be in (0, 1]", p.FMR)
 		f.check(cosine(p.Similarity), "calibration similarity %g must be in -1..1", p.Similarity)
 		if i > 0 {
 			f.check(p.FMR < points[i-1].FMR && p.Similarity > points[i-1].Similarity,
-				"calibration must have falling fmr and rising similarity, and point %d does not follow", i+1)
+				"calibration must have falling fmr and rising similarity, and point %d breaks this order", i+1)
 		}
 	}
 }

@@ -22,8 +22,8 @@ type Face struct {
 	Landmarks align.Landmarks // image order: left eye as seen in the image first
 }
 
-// ErrOutputs: the tensors are not those of such a model with that input size, or they hold values that are
-// not finite or absurdly large. A sound model computes none of these.
+// ErrOutputs: the tensors are not those of a model of the expected kind with that input size, or they hold
+// values that are not finite or absurdly large. A sound model computes none of these.
 var ErrOutputs = errors.New("the locator's outputs are not as expected")
 
 const (

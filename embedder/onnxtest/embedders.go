@@ -168,7 +168,8 @@ var calibration = []models.Calibration{
 }
 
 // ArcFace returns the embedder "test-arcface": 1x3x112x112, RGB, (x-127.5)/127.5, aligned, 512 floats.
-// Another seed gives another model of the same name: another digest, and embeddings that do not compare.
+// Another seed gives another model of the same name, with another digest and embeddings that cannot be
+// compared.
 func ArcFace(seed int64) Model {
 	return embedder("test-arcface", seed, 512, models.Input{
 		Width: 112, Height: 112, Layout: models.NCHW, Colour: models.RGB, Fit: models.FitAlign,
@@ -206,8 +207,8 @@ func embedder(name string, seed int64, dimension int, in models.Input) Model {
 	return Model{Contract: c, network: n}.with(n.encode(false))
 }
 
-// Like returns a model with the input and the outputs that c asks for, under c. About the seed see
-// [ArcFace]; locators have none. It panics where there is no such model here.
+// Like returns a model with the contract c, and with the input and the outputs that c asks for. About the
+// seed see [ArcFace]; locators have none. It panics where this package has no such model.
 func Like(c models.Contract, seed int64) Model {
 	switch {
 	case c.Kind == models.Embedder:

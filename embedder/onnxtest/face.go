@@ -14,9 +14,9 @@ import (
 // FaceSize is the width and height of the pictures of [Face] and [Blank], in pixels.
 const FaceSize = 160
 
-// A marker is the coloured dot that stands for one landmark. The linear response of its weights and
-// bias to an RGB colour in 0..1 is over 0.2 for the marker's colour and under 0 for the colours of
-// the other markers and for anything that is nearly grey.
+// A marker is the coloured dot of one landmark. The linear response of its weights and bias to an RGB
+// colour in 0..1 is over 0.2 for the marker's colour, and under 0 for the colours of the other markers and
+// for everything nearly grey.
 type marker struct {
 	colour  [3]float64
 	weights [3]float32
@@ -39,7 +39,7 @@ const (
 	tint         = 32  // grey levels that the channels of the pattern differ
 )
 
-// What a jitter changes at most. Small enough for an embedder that does not align.
+// The most that a jitter changes. It is small enough for an embedder that does not align.
 const (
 	jitterShift = 1.5  // pixels
 	jitterTurn  = 0.02 // radians
@@ -114,7 +114,7 @@ func Face(seed int64, jitter int) []byte {
 		u, v := p.drawing(float64(x), float64(y))
 		c := person.at(u, v)
 		for i, dot := range dots {
-			// Cover goes from 1 to 0 within one pixel: an edge that resampling can follow.
+			// Cover goes from 1 to 0 within one pixel: an edge that resampling can reproduce.
 			cover := markerRadius + 0.5 - math.Hypot(u-float64(dot.X), v-float64(dot.Y))
 			cover = min(max(cover, 0), 1)
 			for k := range c {
@@ -146,7 +146,7 @@ func newPerson(seed int64) *person {
 	order := rng.Perm(patches * patches)
 	for y := range p {
 		for x := range p[y] {
-			// Two levels and as many of each, so that people differ as much as they can.
+			// Two levels, the same number of each, so that people differ as much as possible.
 			grey := float64(greyCentre - depth)
 			if order[y*patches+x]%2 == 1 {
 				grey = greyCentre + depth
@@ -174,7 +174,7 @@ func (p *person) at(x, y float64) [3]float64 {
 	return c
 }
 
-// jpegQuality leaves the markers' colours as they are, near enough.
+// jpegQuality keeps the markers' colours nearly unchanged.
 const jpegQuality = 92
 
 // encode draws a picture pixel by pixel and returns it as JPEG.

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// hollow is a file that may be large and takes little memory: runs of zeros are only counted. It is
-// written once, in order, and then read; reading is safe for concurrent use.
+// hollow is a file that may be large but takes little memory: of runs of zeros only the length is kept. It
+// is written once, in order, and then read. Reading is safe for concurrent use.
 type hollow struct {
 	runs []run
 	size int64
@@ -23,12 +23,12 @@ type run struct {
 	zeros int64
 }
 
-// zeroBlock is what Write takes for a run of zeros, and longer pieces of it.
+// zeroBlock is the shortest block that Write takes for a run of zeros.
 const zeroBlock = 1 << 10
 
 var zeros [1 << 20]byte
 
-// Write keeps blocks of zeros as their length alone. It never fails.
+// Write keeps only the length of blocks of zeros. It never fails.
 func (h *hollow) Write(p []byte) (int, error) {
 	if len(p) >= zeroBlock && len(p) <= len(zeros) && bytes.Equal(p, zeros[:len(p)]) {
 		h.skip(int64(len(p)))
@@ -73,8 +73,8 @@ func (h *hollow) ReadAt(p []byte, offset int64) (int, error) {
 
 func (h *hollow) reader() *io.SectionReader { return io.NewSectionReader(h, 0, h.size) }
 
-// padded returns an ONNX file as one of size bytes, with a long description of nothing but zeros; as it
-// is where size is 0.
+// padded returns an ONNX file made size bytes long by a description of nothing but zeros. Where size is 0,
+// the file is unchanged.
 func padded(onnx []byte, size int64) (*hollow, error) {
 	h := new(hollow)
 	h.Write(onnx)
@@ -95,8 +95,8 @@ func padded(onnx []byte, size int64) (*hollow, error) {
 	return nil, fmt.Errorf("onnxtest: an ONNX file of %d bytes cannot be padded to %d", len(onnx), size)
 }
 
-// archived returns a zip archive of size bytes that holds the file under a name, after another one that
-// makes up for the size; nothing is compressed.
+// archived returns a zip archive of size bytes that holds the file under a name. Another file before it
+// fills up the size. Nothing is compressed.
 func archived(name string, file *hollow, size int64) (*hollow, error) {
 	h := new(hollow)
 	bare, err := zipped(h, name, file, 0)

@@ -8,8 +8,8 @@ import (
 	"rollcall/models"
 )
 
-// Install puts models into the models folder dir, as "models add" does but without trying them out,
-// and returns the folder's library. It fails the test where that is not possible.
+// Install puts models into the models folder dir, as "models add" does, but does not try them out. It
+// returns the folder's library. It fails the test where that is not possible.
 func Install(t testing.TB, dir string, install ...Model) *models.Library {
 	t.Helper()
 	library, err := models.OpenLibrary(dir)

@@ -19,15 +19,14 @@ import (
 	"rollcall/models"
 )
 
-// Mirror is a server on this machine that stands for the makers of the catalogue's models. For every
-// contract with a source it serves a file of the size that the source states, with the inputs and the
-// outputs that the contract asks for, in an archive where the makers offer one. It is safe for
-// concurrent use.
+// Mirror is a server on this machine in place of the makers of the catalogue's models. For every contract
+// with a source it serves a file of the size that the source states, with the inputs and the outputs that
+// the contract asks for, and in an archive where the makers offer one. It is safe for concurrent use.
 type Mirror struct {
-	// Catalogue holds the contracts as the program's catalogue has them, but for the digests, which are
-	// those of the files here, and the addresses, which are the server's.
+	// Catalogue holds the contracts of the program's catalogue, but with the digests of the files here and
+	// the server's addresses.
 	Catalogue fs.FS
-	// Address is the server's, for a --mirror: it serves ADDRESS/NAME.onnx too, without archive.
+	// Address is the server's, to be given as --mirror: it serves ADDRESS/NAME.onnx too, without archive.
 	Address string
 
 	files map[string]mirrored // by the path of their address
@@ -47,12 +46,12 @@ type mirrored struct {
 // fault is what is wrong with an answer.
 type fault struct {
 	after  int64 // the bytes after which it breaks off or stops; 0: none
-	stops  bool  // the connection stays, and nothing more comes
-	refuse bool  // it is an error that no repetition mends
+	stops  bool  // the connection stays open, but nothing more comes
+	refuse bool  // it is an error that another attempt does not mend
 }
 
-// NewMirror starts a mirror whose files have the real sizes divided by shrink, at least what their
-// networks take. It ends with the test.
+// NewMirror starts a mirror. Its files have the real sizes divided by shrink, but at least the size of
+// their networks. It ends with the test.
 func NewMirror(t testing.TB, shrink int64) *Mirror {
 	t.Helper()
 	m := &Mirror{files: make(map[string]mirrored), faults: make(map[string]fault), ranges: make(map[string][]string)}
@@ -92,13 +91,13 @@ func NewMirror(t testing.TB, shrink int64) *Mirror {
 func (m *Mirror) stock(c models.Contract, shrink int64) (models.Contract, error) {
 	model := Like(c, 1)
 	source := *c.Source
-	base := int64(len(model.ONNX)) + 1<<12 // with what an archive and a description take
+	base := int64(len(model.ONNX)) + 1<<12 // with room for an archive and a description
 	if source.Bytes > 0 {
 		source.Bytes = max(source.Bytes/shrink, base)
 	}
 	size := source.Bytes
 	if source.Member != "" {
-		size = 0 // the archive is filled up, as the makers' is with other models
+		size = 0 // the archive is filled up instead, as the makers' archive is with other models
 	}
 	file, err := padded(model.ONNX, size)
 	if err != nil {
@@ -136,11 +135,11 @@ func digestOf(file *hollow) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// Break makes the next answer for a model break off after so many bytes, and the one after it an error
-// that no repetition mends: what has come stays a part until somebody asks again.
+// Break makes the next answer for a model break off after the given number of bytes, and the answer after
+// it an error that another attempt does not mend. So the download stays partial until somebody asks again.
 func (m *Mirror) Break(name string, after int64) { m.plan(name, fault{after: after}) }
 
-// Stop makes the next answer for a model stop after so many bytes, until the client goes away.
+// Stop makes the next answer for a model stop after the given number of bytes, until the client goes away.
 func (m *Mirror) Stop(name string, after int64) { m.plan(name, fault{after: after, stops: true}) }
 
 func (m *Mirror) plan(name string, f fault) {
@@ -181,7 +180,7 @@ func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, served.file.reader())
 }
 
-// note writes down a request and returns what shall be wrong with its answer.
+// note records a request and returns the fault that its answer shall have.
 func (m *Mirror) note(name, span string) fault {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -27,8 +27,8 @@ func (f PhotoFace) Eyes() (left, right models.Point) {
 }
 
 // PhotoPixel is the pixel at (u, v), 0..127, of the drawing of a face: two circles and two bars, computed
-// from whole numbers. Unlike [Face], the built-in detectors and the built-in locator take it for a face;
-// models/train/faces.py draws the same one.
+// from whole numbers. The built-in detectors and the built-in locator take it for a face, unlike [Face].
+// models/train/faces.py draws the same face.
 func PhotoPixel(u, v int) (pixel [3]byte) {
 	square := func(n int) int { return n * n }
 	between := func(n, most int) bool { return -most < n && n < most }
@@ -46,8 +46,8 @@ func PhotoPixel(u, v int) (pixel [3]byte) {
 	return pixel
 }
 
-// Photo returns a PNG with faces on grey, of which the built-in detectors find those that are drawn with a
-// side of 30 pixels and more.
+// Photo returns a PNG with faces on grey. The built-in detectors find those that are drawn with a side of
+// 30 pixels and more.
 func Photo(width, height int, faces ...PhotoFace) []byte {
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for i := range img.Pix {
@@ -66,7 +66,7 @@ func Photo(width, height int, faces ...PhotoFace) []byte {
 	return out.Bytes()
 }
 
-// draw draws the head alone, without what is around it.
+// draw draws only the head, not what is around it.
 func (f PhotoFace) draw(img *image.NRGBA) {
 	sin, cos := math.Sincos(f.Turn * math.Pi / 180)
 	reach := int(f.Side)

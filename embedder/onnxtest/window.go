@@ -8,8 +8,8 @@ import (
 	"rollcall/models"
 )
 
-// Window is an embedder whose embedding shows what its input holds: the values at Places, beside one
-// constant by which their scale, lost when the embedding is made unit length, can be found again.
+// Window is an embedder whose embedding shows what its input holds: the values at Places, and one constant.
+// Making the embedding unit length loses the scale of the values; the constant gives it back.
 type Window struct {
 	Model
 	Places []int // indices into the input tensor in its own layout, [dimension-1]
@@ -17,12 +17,12 @@ type Window struct {
 	constant float64
 }
 
-// constantShare is how large the constant is beside the values: about as large as all of them together,
-// so that neither drowns in the rounding of the other.
+// constantShare is how large the constant is: about as large as all values together, so that neither is
+// lost in the rounding of the other.
 const constantShare = 16
 
-// NewWindow returns an embedder with the input and the dimension of c, under c, that shows dimension-1
-// values of its input, which the seed chooses. It panics when c is a locator.
+// NewWindow returns an embedder with the contract c that shows dimension-1 values of its input. The seed
+// chooses which. It panics when c is a locator.
 func NewWindow(c models.Contract, seed int64) Window {
 	if c.Kind != models.Embedder {
 		panic("onnxtest: a locator has no embedding to look through")
@@ -54,7 +54,7 @@ func NewWindow(c models.Contract, seed int64) Window {
 	return w
 }
 
-// Values returns what the tensor held at Places, by an embedding of unit length.
+// Values returns what the tensor held at Places, computed from an embedding of unit length.
 func (w Window) Values(embedding []float32) ([]float64, error) {
 	if len(embedding) != len(w.Places)+1 || embedding[0] <= 0 {
 		return nil, fmt.Errorf("onnxtest: this is not an embedding of the window: %d numbers for %d places", len(embedding), len(w.Places))
