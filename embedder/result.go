@@ -25,7 +25,7 @@ type Result struct {
 	// Embedding is [Dimension]float32 of unit length; nil where no face was found.
 	Embedding []float32
 	Model     string // its name
-	Digest    string // SHA-256 of its file, 64 lower hexadecimal digits
+	Digest    string // SHA-256 of its file, 64 lower-case hexadecimal digits
 	Recipe    string // how it was made, see [Embedder.Recipe]
 	Dimension int    // of its embeddings
 	Quality   Quality

@@ -168,7 +168,7 @@ func TestValidateNamesFaults(t *testing.T) {
 		"decoder \"points\"":  func(c *Contract) { c.SecondLook = 1.5 },
 		"sure must":           func(c *Contract) { c.Sure = 0.9 },
 		"confirmed_by must":   func(c *Contract) { c.ConfirmedBy = "No Name" },
-		"yet to find":         func(c *Contract) { c.Input.Fit = FitAlign },
+		"needs landmarks":     func(c *Contract) { c.Input.Fit = FitAlign },
 		"template is":         func(c *Contract) { c.Template = template112 },
 		"output and":          func(c *Contract) { c.Output.Dimension = 10 },
 		"mirror_enrolled are": func(c *Contract) { c.MirrorEnrolled = true },
@@ -186,19 +186,19 @@ func TestValidateNamesFaults(t *testing.T) {
 		}
 	}
 	for want, change := range map[string]func(*Contract){
-		"decoder":           func(c *Contract) { c.Decoder = DecoderPoints },
-		"second_look and":   func(c *Contract) { c.SecondLook = 1.5 },
-		"fit \"corner\"":    func(c *Contract) { c.Input.Fit = FitLetterbox },
-		"without margin":    func(c *Contract) { c.Input.Margin = 0.1 },
-		"confirmed_by must": func(c *Contract) { c.ConfirmedBy = c.Name },
-		"anchors are":       func(c *Contract) { c.Anchors = nil },
-		"count must":        func(c *Contract) { c.Anchors[0].Count = 0 },
-		"stride 7 must":     func(c *Contract) { c.Anchors[1].Stride = 7 },
-		"stride 0 must":     func(c *Contract) { c.Anchors[1].Stride = 0 },
-		"detector has yet":  func(c *Contract) { c.Input.Fit = FitAlign },
-		"golden is":         func(c *Contract) { c.Golden = &Golden{} },
-		"template is":       func(c *Contract) { c.Template = template112 },
-		"threshold and cal": func(c *Contract) { c.Threshold = 0.9 },
+		"decoder":             func(c *Contract) { c.Decoder = DecoderPoints },
+		"second_look and":     func(c *Contract) { c.SecondLook = 1.5 },
+		"fit \"corner\"":      func(c *Contract) { c.Input.Fit = FitLetterbox },
+		"without margin":      func(c *Contract) { c.Input.Margin = 0.1 },
+		"confirmed_by must":   func(c *Contract) { c.ConfirmedBy = c.Name },
+		"anchors are":         func(c *Contract) { c.Anchors = nil },
+		"count must":          func(c *Contract) { c.Anchors[0].Count = 0 },
+		"stride 7 must":       func(c *Contract) { c.Anchors[1].Stride = 7 },
+		"stride 0 must":       func(c *Contract) { c.Anchors[1].Stride = 0 },
+		"a detector has none": func(c *Contract) { c.Input.Fit = FitAlign },
+		"golden is":           func(c *Contract) { c.Golden = &Golden{} },
+		"template is":         func(c *Contract) { c.Template = template112 },
+		"threshold and cal":   func(c *Contract) { c.Threshold = 0.9 },
 	} {
 		c := testDetector("test")
 		change(&c)

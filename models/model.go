@@ -63,7 +63,7 @@ func readAll(file fs.File) ([]byte, error) {
 	return data, nil
 }
 
-// checkDigest compares the SHA-256 of data with want, 64 lower hexadecimal digits.
+// checkDigest compares the SHA-256 of data with want, 64 lower-case hexadecimal digits.
 func checkDigest(data []byte, want string) error {
 	if found := digest(data); found != want {
 		return mismatch(want, found)

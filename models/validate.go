@@ -37,7 +37,7 @@ func (c Contract) Validate() error {
 	f.check(c.Title != "", "title is missing")
 	f.check(c.Licence.Name != "", "licence.name is missing")
 	f.check((c.TrainingData.Text == "") == (c.TrainingData.Source == ""), "training_data.text and training_data.source go together")
-	f.check(c.SHA256 == "" || digestPattern.MatchString(c.SHA256), "sha256 must be 64 lower hexadecimal digits")
+	f.check(c.SHA256 == "" || digestPattern.MatchString(c.SHA256), "sha256 must be 64 lower-case hexadecimal digits")
 	if c.Source != nil {
 		f.check(c.SHA256 != "" || c.Source.Member == "", "sha256 is missing: a file in an archive needs its own digest, beside the archive's")
 		f.source(*c.Source)
@@ -76,7 +76,7 @@ func (f *faults) source(s Source) {
 		f.check(s.ArchiveSHA256 == "", "source.archive_sha256 is for archives: source.member is missing")
 		return
 	}
-	f.check(digestPattern.MatchString(s.ArchiveSHA256), "source.archive_sha256 must be 64 lower hexadecimal digits")
+	f.check(digestPattern.MatchString(s.ArchiveSHA256), "source.archive_sha256 must be 64 lower-case hexadecimal digits")
 }
 
 func (f *faults) input(in Input) {
@@ -111,7 +111,7 @@ func (f *faults) embedder(c Contract) {
 	}
 	f.check(cosine(c.Threshold), "threshold must be a cosine similarity, in -1..1")
 	f.check((c.Threshold == 0) == (c.ThresholdSource == ""), "threshold and threshold_source go together")
-	// Without both every probe would match.
+	// If both were missing, every probe would match.
 	f.check(c.Threshold > 0 || len(c.Calibration) > 0, "threshold over 0 or calibration is missing")
 	f.calibration(c.Calibration)
 	f.check((len(c.Calibration) == 0) == (c.CalibrationSource == ""), "calibration and calibration_source go together")
