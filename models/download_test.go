@@ -121,10 +121,11 @@ func (s *badServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cut {
 		body = body[:b.dropAfter]
 	}
-	n, err := w.Write(body)
+	// Counted first: the client may ask for the count as soon as the bytes have come.
 	s.mu.Lock()
-	s.mu.sent += int64(n)
+	s.mu.sent += int64(len(body))
 	s.mu.Unlock()
+	_, err := w.Write(body)
 	if err == nil && (b.chunked || cut) {
 		http.NewResponseController(w).Flush()
 	}

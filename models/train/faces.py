@@ -32,7 +32,7 @@ LICENCE = {
     "free": True,
 }
 TRAINED = {
-    "text": "Not stated: the package says nothing of the pictures, of who is on them, of their consent or of children.",
+    "text": "Not stated: the package says nothing about the pictures, the people on them, their consent, or children.",
     "source": "npm package @mediapipe/face_detection 0.4.1657300184, README",
 }
 MODELS = {
@@ -60,8 +60,8 @@ MODELS = {
         "sha256": "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
         "fields": {
             "title": "MediaPipe's full-range face detector",
-            "description": "Looks at each face that rollcall-faces-short has found, turned upright and brought to one size, "
-            "and so tells faces from what only looks like one.",
+            "description": "Confirms the faces that rollcall-faces-short has found: it looks at each one upright and in one "
+            "size, and tells faces from things that only look like faces.",
             "input": [96, 96],
             "anchors": [{"stride": 4, "count": 1}],
             "preference": 210,
