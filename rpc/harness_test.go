@@ -185,6 +185,15 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// counts waits until /metrics has these texts: a call is counted when it is over, which
+// is after its answer.
+func (w *world) counts(texts ...string) {
+	w.t.Helper()
+	for _, text := range texts {
+		eventually(w.t, "/metrics has "+text, func() bool { return strings.Contains(get(w.t, w.url+"/metrics"), text) })
+	}
+}
+
 // eventually waits for something that happens soon.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()

@@ -110,8 +110,7 @@ func TestHealthReflectionMetrics(t *testing.T) {
 	if !slices.Contains(names, "rollcall.v1.GalleryService") {
 		t.Errorf("reflection lists %v", names)
 	}
-	metrics := get(t, w.url+"/metrics")
-	for _, line := range []string{
+	w.counts(
 		`rollcall_requests_total{code="ok",procedure="/rollcall.v1.AttendanceService/Embed"} 1`,
 		`rollcall_verdicts_total{verdict="match"} 1`,
 		`rollcall_index_vectors{gallery="default",model="test-arcface"} 1`,
@@ -120,11 +119,7 @@ func TestHealthReflectionMetrics(t *testing.T) {
 		`rollcall_students{gallery="default"} 1`,
 		`rollcall_enrol_seconds_count 1`,
 		`process_resident_memory_bytes`,
-	} {
-		if !strings.Contains(metrics, line) {
-			t.Errorf("/metrics has no line %s", line)
-		}
-	}
+	)
 }
 
 func TestUnknownProceduresShareOneLabel(t *testing.T) {
@@ -135,9 +130,9 @@ func TestUnknownProceduresShareOneLabel(t *testing.T) {
 		resp.Body.Close()
 	}
 	w.post("/grpc.health.v1.Health/Check", `{}`)
-	metrics := get(t, w.url+"/metrics")
-	if !strings.Contains(metrics, `procedure="unknown"} 2`) || !strings.Contains(metrics, `procedure="grpc.health.v1.Health"} 1`) || strings.Contains(metrics, "a.b") {
-		t.Errorf("a client can make labels, or health has none:\n%s", metrics)
+	w.counts(`procedure="unknown"} 2`, `procedure="grpc.health.v1.Health"} 1`)
+	if metrics := get(t, w.url+"/metrics"); strings.Contains(metrics, "a.b") {
+		t.Errorf("a client can make labels:\n%s", metrics)
 	}
 }
 
