@@ -32,10 +32,9 @@ func salvage(fsys vfs.FS, dir string) (cut bool, err error) {
 		if !damaged || i == len(logs)-1 && damage.onlyShort {
 			continue
 		}
-		if err := cutFile(fsys, damage.file, damage.at); err != nil {
-			return false, err
-		}
-		for _, later := range logs[i+1:] {
+		// The later logs go first, the newest of them at once: where this is
+		// interrupted, the damage is still there to be found, and no log follows a gap.
+		for _, later := range slices.Backward(logs[i+1:]) {
 			for j := range later.NumSegments() {
 				_, name := later.SegmentLocation(j)
 				if err := fsys.Remove(name); err != nil {
@@ -43,7 +42,13 @@ func salvage(fsys vfs.FS, dir string) (cut bool, err error) {
 				}
 			}
 		}
-		return true, nil
+		if err := syncFolder(fsys, dir); err != nil {
+			return false, err
+		}
+		if err := cutFile(fsys, damage.file, damage.at); err != nil {
+			return false, fmt.Errorf("storage: cutting a damaged log: %w", err)
+		}
+		return true, syncFolder(fsys, dir)
 	}
 	return false, nil
 }
@@ -68,23 +73,43 @@ func findDamage(log wal.LogicalLog) (d damage, damaged bool, err error) {
 	}
 }
 
-// cutFile cuts a file down to its first bytes.
+// cutFile cuts a file down to its first bytes: they are on disk under another name
+// before that takes the file's place.
 func cutFile(fsys vfs.FS, name string, bytes int64) error {
 	file, err := fsys.Open(name)
 	if err != nil {
-		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+		return err
 	}
 	content := make([]byte, bytes)
 	_, err = io.ReadFull(file, content)
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+		return err
 	}
-	if file, err = fsys.Create(name, vfs.WriteCategoryUnspecified); err != nil {
-		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+	part := name + ".cut"
+	if file, err = fsys.Create(part, vfs.WriteCategoryUnspecified); err != nil {
+		return err
 	}
 	_, err = file.Write(content)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("storage: cutting a damaged log: %w", err)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = fsys.Rename(part, name)
+	}
+	if err != nil {
+		return errors.Join(err, fsys.Remove(part))
+	}
+	return nil
+}
+
+// syncFolder brings names that were removed or changed to disk.
+func syncFolder(fsys vfs.FS, dir string) error {
+	folder, err := fsys.OpenDir(dir)
+	if err != nil {
+		return fmt.Errorf("storage: opening the folder: %w", err)
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return fmt.Errorf("storage: bringing the folder to disk: %w", err)
 	}
 	return nil
 }
