@@ -17,6 +17,10 @@ const (
 	// RowGroup is how many rows the code kernels take at a time, so that these
 	// share the loads of the query. Callers round up to it.
 	RowGroup = 4
+
+	// QueryGroup is how many queries [BoundGroup] takes at a time, so that these share
+	// the loads of the rows.
+	QueryGroup = 4
 )
 
 // BoundRows sets out[i] to dot*scales[i]*t + e*errs[i], where dot is the integer
@@ -31,6 +35,19 @@ func BoundRows(query []int16, rows []int8, scales, errs []float32, t, e float32,
 	}
 	_, _, _ = rows[len(query)*n-1], scales[n-1], errs[n-1] // the assembly checks no bounds
 	boundRows(query, rows, scales, errs, t, e, out)
+}
+
+// BoundGroup does what [BoundRows] does, for [QueryGroup] queries at once, which lie side by
+// side in queries. Query q has the factors t[q] and e[q], and its bounds are at out[q*n+i],
+// where n is the number of rows, len(scales), a multiple of [RowGroup]. The length of
+// queries must be a multiple of QueryGroup*[CodeAlign]; errs is as long as scales.
+func BoundGroup(queries []int16, rows []int8, scales, errs []float32, t, e *[QueryGroup]float32, out []float32) {
+	n, width := len(scales), len(queries)/QueryGroup
+	if n == 0 || width == 0 {
+		return
+	}
+	_, _, _ = rows[width*n-1], errs[n-1], out[QueryGroup*n-1] // the assembly checks no bounds
+	boundGroup(queries, rows, scales, errs, t, e, out)
 }
 
 // DotCodesAt sets out[i] to the integer dot product of query and the row that begins

@@ -23,6 +23,17 @@ func boundRows(query []int16, rows []int8, scales, errs []float32, t, e float32,
 	}
 }
 
+func boundGroup(queries []int16, rows []int8, scales, errs []float32, t, e *[QueryGroup]float32, out []float32) {
+	switch {
+	case hasAVX512:
+		boundGroupAVX512(&queries[0], &rows[0], len(queries)/QueryGroup, len(scales), &scales[0], &errs[0], &t[0], &e[0], &out[0])
+	case hasAVX2:
+		boundGroupAVX2(&queries[0], &rows[0], len(queries)/QueryGroup, len(scales), &scales[0], &errs[0], &t[0], &e[0], &out[0])
+	default:
+		boundGroupPortable(queries, rows, scales, errs, t, e, out)
+	}
+}
+
 func dotCodesAt(query []int16, rows []*int8, out []int32) {
 	switch {
 	case hasAVX512:
@@ -39,6 +50,11 @@ func dotCodesAt(query []int16, rows []*int8, out []int32) {
 //go:noescape
 func boundRowsAVX2(query *int16, rows *int8, stride, count int, scales, errs *float32, t, e float32, out *float32)
 
+// boundGroupAVX2 is BoundGroup on AVX2 and FMA; stride is a row's length, count len(scales).
+//
+//go:noescape
+func boundGroupAVX2(queries *int16, rows *int8, stride, count int, scales, errs, t, e, out *float32)
+
 // dotCodesAtAVX2 is DotCodesAt on AVX2; stride is len(query), count len(rows).
 //
 //go:noescape
@@ -48,6 +64,11 @@ func dotCodesAtAVX2(query *int16, rows **int8, stride, count int, out *int32)
 //
 //go:noescape
 func boundRowsAVX512(query *int16, rows *int8, stride, count int, scales, errs *float32, t, e float32, out *float32)
+
+// boundGroupAVX512 is boundGroupAVX2 on AVX-512 with VNNI.
+//
+//go:noescape
+func boundGroupAVX512(queries *int16, rows *int8, stride, count int, scales, errs, t, e, out *float32)
 
 // dotCodesAtAVX512 is dotCodesAtAVX2 on AVX-512 with VNNI.
 //

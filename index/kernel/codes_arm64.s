@@ -148,6 +148,110 @@ dotsSum:
 	BNE  dotsGroup
 	RET
 
+// Four queries at a time with the four rows: sixteen sums, so that the codes are widened
+// once.
+//
+//	R5, R13, R14, R15 queries   R6 to R9 rows   R10 bytes left, as far as the sum has come
+//	V0 to V15 sums: of query q and row r in V(4q+r)
+//	V24 to V27 sixteen codes of each row   V16 to V19 eight of them, widened
+#define QUERY_EIGHT(query, sum0, sum1, sum2, sum3) \
+	VLD1.P 16(query), [V20.H8] \
+	SMLAL_S4(20, 16, sum0) \
+	SMLAL_S4(20, 17, sum1) \
+	SMLAL_S4(20, 18, sum2) \
+	SMLAL_S4(20, 19, sum3) \
+	SMLAL2_S4(20, 16, sum0) \
+	SMLAL2_S4(20, 17, sum1) \
+	SMLAL2_S4(20, 18, sum2) \
+	SMLAL2_S4(20, 19, sum3)
+
+#define FOUR_QUERIES \
+	QUERY_EIGHT(R5, 0, 1, 2, 3) \
+	QUERY_EIGHT(R13, 4, 5, 6, 7) \
+	QUERY_EIGHT(R14, 8, 9, 10, 11) \
+	QUERY_EIGHT(R15, 12, 13, 14, 15)
+
+// The bounds of one query from its sums, of which the first register is given twice:
+// as sum0 and by its number. V16 and V17 are the rows' scales and errs. Writes to out,
+// and moves to the next query's t, e and out.
+#define BOUND_QUERY(sum0, sum1, sum2, sum3, number) \
+	VADDP  sum1.S4, sum0.S4, sum0.S4 \
+	VADDP  sum3.S4, sum2.S4, sum2.S4 \
+	VADDP  sum2.S4, sum0.S4, sum0.S4 \
+	VLD1R.P 4(R5), [V18.S4] \
+	VLD1R.P 4(R13), [V19.S4] \
+	SCVTF_S4(number, number) \
+	FMUL_S4(16, number, number) \
+	FMUL_S4(18, number, number) \
+	VFMLA  V17.S4, V19.S4, sum0.S4 \
+	VST1   [sum0.S4], (R14) \
+	ADD    R16, R14
+
+// func boundGroupNEON(queries *int16, rows *int8, stride, count int, scales, errs, t, e, out *float32)
+//
+//	R1 first row   R11 scales   R12 errs   R4 out of the first query   R16 bytes of a query's out
+TEXT ·boundGroupNEON(SB), NOSPLIT, $0-72
+	MOVD queries+0(FP), R0
+	MOVD rows+8(FP), R1
+	MOVD stride+16(FP), R2
+	MOVD count+24(FP), R3
+	MOVD scales+32(FP), R11
+	MOVD errs+40(FP), R12
+	MOVD out+64(FP), R4
+	LSL  $2, R3, R16
+
+groupRows:
+	MOVD R1, R6
+	ADD  R2, R6, R7
+	ADD  R2, R7, R8
+	ADD  R2, R8, R9
+	FOUR_ROWS
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	ADD  R2<<1, R5, R13
+	ADD  R2<<1, R13, R14
+	ADD  R2<<1, R14, R15
+
+groupSum:
+	VLD1.P 16(R6), [V24.B16]
+	VLD1.P 16(R7), [V25.B16]
+	VLD1.P 16(R8), [V26.B16]
+	VLD1.P 16(R9), [V27.B16]
+	SXTL_H8(24, 16)
+	SXTL_H8(25, 17)
+	SXTL_H8(26, 18)
+	SXTL_H8(27, 19)
+	FOUR_QUERIES
+	SXTL2_H8(24, 16)
+	SXTL2_H8(25, 17)
+	SXTL2_H8(26, 18)
+	SXTL2_H8(27, 19)
+	FOUR_QUERIES
+	SUBS $16, R10
+	BNE  groupSum
+
+	VLD1.P 16(R11), [V16.S4]
+	VLD1.P 16(R12), [V17.S4]
+	MOVD t+48(FP), R5
+	MOVD e+56(FP), R13
+	MOVD R4, R14
+	BOUND_QUERY(V0, V1, V2, V3, 0)
+	BOUND_QUERY(V4, V5, V6, V7, 4)
+	BOUND_QUERY(V8, V9, V10, V11, 8)
+	BOUND_QUERY(V12, V13, V14, V15, 12)
+
+	ADD  $16, R4
+	MOVD R9, R1 // past the fourth row
+	SUBS $4, R3
+	BNE  groupRows
+	RET
+
 // func Prefetch(at unsafe.Pointer)
 TEXT ·Prefetch(SB), NOSPLIT, $0-8
 	MOVD at+0(FP), R0

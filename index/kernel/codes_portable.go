@@ -10,6 +10,14 @@ func boundRowsPortable(query []int16, rows []int8, scales, errs []float32, t, e 
 	}
 }
 
+// boundGroupPortable is BoundGroup in plain Go.
+func boundGroupPortable(queries []int16, rows []int8, scales, errs []float32, t, e *[QueryGroup]float32, out []float32) {
+	n, width := len(scales), len(queries)/QueryGroup
+	for q := range QueryGroup {
+		boundRowsPortable(queries[q*width:(q+1)*width], rows, scales, errs, t[q], e[q], out[q*n:(q+1)*n])
+	}
+}
+
 // dotCodesAtPortable is DotCodesAt in plain Go.
 func dotCodesAtPortable(query []int16, rows []*int8, out []int32) {
 	for i, row := range rows {

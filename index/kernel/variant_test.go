@@ -8,13 +8,14 @@ type variant struct {
 	has        bool // this processor can run it
 	dot        func(a, b []float32) float32
 	boundRows  func(query []int16, rows []int8, scales, errs []float32, t, e float32, out []float32)
+	boundGroup func(queries []int16, rows []int8, scales, errs []float32, t, e *[QueryGroup]float32, out []float32)
 	dotCodesAt func(query []int16, rows []*int8, out []int32)
 }
 
 // variants are all that this architecture has.
 var variants = append([]variant{
-	{"portable", true, dotPortable, boundRowsPortable, dotCodesAtPortable},
-	{"chosen", true, Dot, BoundRows, DotCodesAt}, // NEON on arm64
+	{"portable", true, dotPortable, boundRowsPortable, boundGroupPortable, dotCodesAtPortable},
+	{"chosen", true, Dot, BoundRows, BoundGroup, DotCodesAt}, // NEON on arm64
 }, archVariants...)
 
 // eachVariant runs check on every variant, and says which the processor lacks.
