@@ -164,3 +164,42 @@ func BenchmarkReplace(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSearchMany answers 40 queries in one call and one by one. It reports the time of a query.
+func BenchmarkSearchMany(b *testing.B) {
+	const queries = 40
+	for _, size := range []struct{ n, dim int }{{10_000, 128}, {100_000, 128}, {100_000, 512}} {
+		e := fill(b, exactName, size.n, size.dim)
+		rng := rand.New(rand.NewPCG(3, 4))
+		var vectors [][]float32
+		for range queries {
+			vectors = append(vectors, randomUnit(rng, size.dim))
+		}
+		query := Query{K: 10}
+		for _, way := range []struct {
+			name string
+			ask  func() error
+		}{
+			{"together", func() error { _, err := e.SearchMany(vectors, query); return err }},
+			{"one by one", func() error {
+				for _, v := range vectors {
+					query.Vector = v
+					if _, err := e.Search(query); err != nil {
+						return err
+					}
+				}
+				return nil
+			}},
+		} {
+			b.Run(fmt.Sprintf("n=%d/dim=%d/%s", size.n, size.dim, way.name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := way.ask(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*queries), "ns/query")
+			})
+		}
+	}
+}

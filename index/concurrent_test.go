@@ -79,26 +79,30 @@ func change(t *testing.T, e Engine, m model, rng *rand.Rand, first ID, n int) {
 // checks what holds all the same.
 func searchMeanwhile(t *testing.T, e Engine, fixed model, rng *rand.Rand, ids int) {
 	q := randomQuery(rng, e.Dim(), ids, fixed)
-	target := ID(rng.IntN(len(fixed)))
-	q.Vector = fixed[target]
-	result, err := e.Search(q)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	seen := map[ID]bool{}
-	for i, hit := range result.Hits {
-		if seen[hit.ID] || int(hit.ID) >= ids || q.Allow != nil && !q.Allow.Has(hit.ID) {
-			t.Errorf("hit %d is there twice, was never stored or is not allowed", hit.ID)
+	if rng.IntN(2) == 0 {
+		target := ID(rng.IntN(len(fixed)))
+		q.Vector = fixed[target]
+		result, err := e.Search(q)
+		if err != nil {
+			t.Error(err)
+			return
 		}
-		if i > 0 && compareHits(result.Hits[i-1], hit) >= 0 {
-			t.Errorf("hits out of order: %v before %v", result.Hits[i-1], hit)
+		checkMeanwhile(t, e, q, target, result, ids)
+	} else {
+		var targets []ID
+		var vectors [][]float32
+		for range 1 + rng.IntN(9) {
+			target := ID(rng.IntN(len(fixed)))
+			targets, vectors = append(targets, target), append(vectors, fixed[target])
 		}
-		seen[hit.ID] = true
-	}
-	allowed := q.Allow == nil || q.Allow.Has(target)
-	if result.Exact && allowed && (len(result.Hits) == 0 || float64(result.Hits[0].Similarity) < 1-tolerance(e.Dim())) {
-		t.Errorf("an exact search for the stored vector %d has best hits %v", target, result.Hits)
+		results, err := e.SearchMany(vectors, q)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for i, result := range results {
+			checkMeanwhile(t, e, q, targets[i], result, ids)
+		}
 	}
 	if rng.IntN(10) > 0 {
 		return
@@ -118,6 +122,24 @@ func searchMeanwhile(t *testing.T, e Engine, fixed model, rng *rand.Rand, ids in
 	}
 	if met != len(fixed) || e.Len() < len(fixed) || e.Bytes() <= 0 {
 		t.Errorf("%d of %d fixed vectors; Len %d, Bytes %d", met, len(fixed), e.Len(), e.Bytes())
+	}
+}
+
+// checkMeanwhile checks the answer of a search for the vector of target, which stays.
+func checkMeanwhile(t *testing.T, e Engine, q Query, target ID, result Result, ids int) {
+	seen := map[ID]bool{}
+	for i, hit := range result.Hits {
+		if seen[hit.ID] || int(hit.ID) >= ids || q.Allow != nil && !q.Allow.Has(hit.ID) {
+			t.Errorf("hit %d is there twice, was never stored or is not allowed", hit.ID)
+		}
+		if i > 0 && compareHits(result.Hits[i-1], hit) >= 0 {
+			t.Errorf("hits out of order: %v before %v", result.Hits[i-1], hit)
+		}
+		seen[hit.ID] = true
+	}
+	allowed := q.Allow == nil || q.Allow.Has(target)
+	if result.Exact && allowed && (len(result.Hits) == 0 || float64(result.Hits[0].Similarity) < 1-tolerance(e.Dim())) {
+		t.Errorf("an exact search for the stored vector %d has best hits %v", target, result.Hits)
 	}
 }
 

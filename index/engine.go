@@ -176,23 +176,57 @@ func (e *engine) Search(q Query) (Result, error) {
 	}
 	e.searches.Add(1)
 	gen := e.generation.Load()
+	return e.answer(gen, gen.now.Load(), q), nil
+}
+
+func (e *engine) SearchMany(vectors [][]float32, like Query) ([]Result, error) {
+	for i, v := range vectors {
+		like.Vector = v
+		if err := like.check(e.Dim()); err != nil {
+			return nil, fmt.Errorf("query %d: %w", i, err)
+		}
+	}
+	e.searches.Add(int64(len(vectors)))
+	gen := e.generation.Load()
 	s := gen.now.Load()
+	results := make([]Result, len(vectors))
+	if k := s.most(like); k > 0 && (gen.graph == nil || like.Exact) {
+		for i, hits := range s.nearestOfEach(vectors, k, like.Allow) {
+			results[i] = Result{Hits: hits, Exact: true}
+		}
+		return results, nil
+	}
+	for i, v := range vectors {
+		like.Vector = v
+		results[i] = e.answer(gen, s, like)
+	}
+	return results, nil
+}
+
+// most returns how many hits q can have at most.
+func (s *state) most(q Query) int {
 	k := min(q.K, s.live())
 	if q.Allow != nil {
 		k = min(k, q.Allow.Len())
 	}
+	return k
+}
+
+// answer answers q, which was checked, in the state s of gen.
+func (e *engine) answer(gen *generation, s *state, q Query) Result {
+	k := s.most(q)
 	if k == 0 {
-		return Result{Exact: true}, nil
+		return Result{Exact: true}
 	}
 	if gen.graph != nil && !q.Exact {
 		e.watch(gen, s, q, k)
 		if e.guard.trusts() {
 			if hits, ok := gen.graph.nearest(s, q.Vector, k, q.Allow); ok && len(hits) == k {
-				return Result{Hits: hits, Exact: k == s.live()}, nil
+				return Result{Hits: hits, Exact: k == s.live()}
 			}
 		}
 	}
-	return Result{Hits: s.nearest(q.Vector, k, q.Allow), Exact: true}, nil
+	return Result{Hits: s.nearest(q.Vector, k, q.Allow), Exact: true}
 }
 
 func (e *engine) Vector(id ID, into []float32) bool {

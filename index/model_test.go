@@ -134,3 +134,41 @@ func (m model) checkSearch(t *testing.T, e Engine, q Query) {
 		m.checkHits(t, q, result.Hits)
 	}
 }
+
+// checkSearchMany searches for several vectors at once and holds the answers against the
+// model and against single searches.
+func (m model) checkSearchMany(t *testing.T, e Engine, vectors [][]float32, like Query) {
+	t.Helper()
+	var before [][]float32
+	for _, v := range vectors {
+		before = append(before, slices.Clone(v))
+	}
+	results, err := e.SearchMany(vectors, like)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(before, vectors, slices.Equal) {
+		t.Fatal("the search modified the queries")
+	}
+	if len(results) != len(vectors) {
+		t.Fatalf("%d results for %d queries", len(results), len(vectors))
+	}
+	for i, result := range results {
+		like.Vector = vectors[i]
+		if (like.Exact || e.Name() == exactName) && !result.Exact {
+			t.Fatalf("query %d: not exact though demanded", i)
+		}
+		if !result.Exact {
+			m.checkHits(t, like, result.Hits)
+			continue
+		}
+		m.checkExact(t, like, result.Hits)
+		alone, err := e.Search(like)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if alone.Exact && !slices.Equal(alone.Hits, result.Hits) {
+			t.Fatalf("query %d: hits %v, alone %v", i, result.Hits, alone.Hits)
+		}
+	}
+}

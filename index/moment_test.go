@@ -1,6 +1,7 @@
 package index
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -123,7 +124,7 @@ func TestOneMoment(t *testing.T) {
 						}
 					}
 					from := int(done.Load())
-					result, err := e.Search(q)
+					result, err := searchAtOnce(e, q, rng.IntN(7))
 					to := int(done.Load()) + 1
 					hits := slices.DeleteFunc(slices.Clone(result.Hits), func(hit Hit) bool { return hit.ID%ID(apart) != 0 })
 					if err != nil || !result.Exact || !h.at(hits, q.K, q.Allow, from, to) {
@@ -143,6 +144,24 @@ func TestOneMoment(t *testing.T) {
 		}
 		searching.Wait()
 	})
+}
+
+// searchAtOnce asks one query, or the same one several times at once, where all answers
+// must be equal.
+func searchAtOnce(e Engine, q Query, times int) (Result, error) {
+	if times == 0 {
+		return e.Search(q)
+	}
+	results, err := e.SearchMany(slices.Repeat([][]float32{q.Vector}, times), q)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, r := range results {
+		if !slices.Equal(r.Hits, results[0].Hits) {
+			return Result{}, fmt.Errorf("of one call: %v and %v", r.Hits, results[0].Hits)
+		}
+	}
+	return results[0], nil
 }
 
 // A state never changes, whatever is deleted, wiped, added and copied after it.
@@ -166,6 +185,10 @@ func TestStateStays(t *testing.T) {
 			m.checkExact(t, q, s.nearest(q.Vector, q.K, nil))
 			q.Allow = few
 			m.checkExact(t, q, s.nearest(q.Vector, q.K, few))
+		}
+		vectors := randomQueries(rng, dim, m)
+		for i, hits := range s.nearestOfEach(vectors, 10, nil) {
+			m.checkExact(t, Query{Vector: vectors[i], K: 10}, hits)
 		}
 	}
 	check()

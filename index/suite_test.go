@@ -87,6 +87,15 @@ func randomQuery(rng *rand.Rand, dim, ids int, stored model) Query {
 	return q
 }
 
+// randomQueries returns mostly a few vectors to search for, and sometimes more than go
+// through the rows together.
+func randomQueries(rng *rand.Rand, dim int, stored model) (vectors [][]float32) {
+	for range []int{rng.IntN(4), rng.IntN(14), manyQueries + rng.IntN(manyQueries)}[min(2, rng.IntN(20)%8)] {
+		vectors = append(vectors, hardUnit(rng, dim, stored))
+	}
+	return vectors
+}
+
 // TestSequences runs random changes and searches beside the model.
 func TestSequences(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, name string) {
@@ -110,8 +119,10 @@ func TestSequences(t *testing.T) {
 							t.Fatalf("Delete(%d) is %v", id, got)
 						}
 						delete(m, id)
-					default:
+					case 3:
 						m.checkSearch(t, e, randomQuery(rng, dim, ids, m))
+					default:
+						m.checkSearchMany(t, e, randomQueries(rng, dim, m), randomQuery(rng, dim, ids, m))
 					}
 					if step%100 == 0 {
 						m.checkState(t, e)
@@ -144,6 +155,9 @@ func TestManyRows(t *testing.T) {
 	for len(m) > 200 {
 		for range 12 {
 			m.checkSearch(t, e, randomQuery(rng, dim, n, m))
+		}
+		for range 3 {
+			m.checkSearchMany(t, e, randomQueries(rng, dim, m), randomQuery(rng, dim, n, m))
 		}
 		for range 250 {
 			id := ID(rng.IntN(n))
@@ -227,6 +241,9 @@ func TestRefusals(t *testing.T) {
 			if _, err := e.Search(Query{Vector: c.v, K: 1}); !errors.Is(err, c.want) {
 				t.Errorf("Search for %v: %v, want %v", c.v, err, c.want)
 			}
+			if results, err := e.SearchMany([][]float32{unit, c.v}, Query{K: 1}); !errors.Is(err, c.want) || results != nil {
+				t.Errorf("SearchMany with %v: %v, %v, want %v", c.v, results, err, c.want)
+			}
 		}
 		for _, ids := range [][]ID{{3, 1}, {3, 4, 3}} {
 			if err := e.Add(ids, slices.Repeat([][]float32{unit}, len(ids))); !errors.Is(err, ErrExists) {
@@ -242,6 +259,9 @@ func TestRefusals(t *testing.T) {
 		for _, k := range []int{0, -1, math.MinInt} {
 			if _, err := e.Search(Query{Vector: unit, K: k}); !errors.Is(err, ErrK) {
 				t.Errorf("K of %d: %v, want %v", k, err, ErrK)
+			}
+			if _, err := e.SearchMany([][]float32{unit}, Query{K: k}); !errors.Is(err, ErrK) {
+				t.Errorf("K of %d, many: %v, want %v", k, err, ErrK)
 			}
 		}
 		m.checkState(t, e) // nothing changed

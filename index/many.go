@@ -1,0 +1,85 @@
+package index
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// manyQueries is how many queries go through the rows together at most. Their codes,
+	// 64 KiB at 512 dimensions, fit the second-level cache beside a block of rows.
+	manyQueries = 64
+
+	// pieceRows is how many rows of a scan a processor takes at a time. It is a multiple
+	// of kernel.RowGroup.
+	pieceRows = 4 * blockRows
+)
+
+// nearestOfEach returns the exact best k hits for each query, [dim]float32: those of
+// [state.nearest]. It uses all processors.
+// REQUIRES: 1 <= k <= s.live().
+func (s *state) nearestOfEach(queries [][]float32, k int, allow *Set) [][]Hit {
+	if len(queries) == 1 {
+		return [][]Hit{s.nearest(queries[0], k, allow)}
+	}
+	hits := make([][]Hit, 0, len(queries))
+	for together := range slices.Chunk(queries, manyQueries) {
+		n := s.scannerOf(together, allow)
+		n.start(k)
+		if !n.gathers(k) {
+			n.scanInParallel(k)
+		}
+		for _, q := range n.queries {
+			hits = append(hits, q.best.sorted())
+		}
+	}
+	return hits
+}
+
+// scannerOf returns a scanner whose queries' codes lie side by side.
+func (s *state) scannerOf(queries [][]float32, allow *Set) *scanner {
+	n := &scanner{state: s, allow: allow, queries: make([]scannedQuery, len(queries))}
+	codes := make([]int16, len(queries)*s.width)
+	for i, query := range queries {
+		q := &n.queries[i]
+		q.query = pad(query)
+		q.coded.d = codes[i*s.width:]
+		q.coded.encode(query)
+	}
+	return n
+}
+
+// scanInParallel scans everything on all processors, each of which takes a piece of the
+// rows at a time and keeps its own best hits.
+func (s *scanner) scanInParallel(k int) {
+	var next atomic.Int64
+	scan := func(s *scanner) {
+		for {
+			from := next.Add(pieceRows) - pieceRows
+			if from >= int64(s.used) {
+				return
+			}
+			s.scan(uint32(from), uint32(min(from+pieceRows, int64(s.used))))
+		}
+	}
+	pieces := roundTo(int(s.used), pieceRows) / pieceRows
+	others := make([]scanner, min(processors(), pieces)-1)
+	var scanning sync.WaitGroup
+	for i := range others {
+		other := &others[i]
+		*other = *s
+		other.queries = slices.Clone(s.queries)
+		other.start(k)
+		scanning.Go(func() { scan(other) })
+	}
+	scan(s)
+	scanning.Wait()
+	for _, other := range others {
+		for i, q := range other.queries {
+			for _, hit := range q.best.hits {
+				s.queries[i].best.offer(hit.ID, hit.Similarity)
+			}
+		}
+	}
+}
