@@ -26,18 +26,21 @@ type blindEngine struct {
 	exact, any int // searches that demanded exactness, and others
 }
 
-func (e *blindEngine) Search(q index.Query) (index.Result, error) {
-	res, err := e.Engine.Search(q)
+func (e *blindEngine) SearchMany(vectors [][]float32, q index.Query) ([]index.Result, error) {
+	results, err := e.Engine.SearchMany(vectors, q)
 	if q.Exact {
 		e.exact++
-		return res, err
+		return results, err
 	}
 	e.any++
-	if n := len(res.Hits); n > 0 {
-		res.Hits = res.Hits[n-1:]
+	for i := range results {
+		res := &results[i]
+		if n := len(res.Hits); n > 0 {
+			res.Hits = res.Hits[n-1:]
+		}
+		res.Exact = false
 	}
-	res.Exact = false
-	return res, err
+	return results, err
 }
 
 // An approximate answer says that it is one, and is not asked for again exactly.

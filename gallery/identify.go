@@ -84,12 +84,12 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 		Warnings:  m.warnings(model.Name, p.Embedding.Recipe),
 	}
 	// Two at least: the verdict needs a runner-up.
-	ranked, exact, err := r.rank(p.Embedding.Vector, max(wanted, 2), nothing, id.Threshold, false)
+	rankings, err := r.rank([][]float32{p.Embedding.Vector}, max(wanted, 2), nothing, id.Threshold, false)
 	if err != nil {
 		return Identification{}, fmt.Errorf("identify: %w", err)
 	}
-	id.Exact = exact
-	id.answer(ranked, wanted, m.settings.Margin)
+	id.Exact = rankings[0].exact
+	id.answer(rankings[0].students, wanted, m.settings.Margin)
 	return id, nil
 }
 

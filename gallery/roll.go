@@ -7,6 +7,10 @@ import (
 	"slices"
 )
 
+// seatsTogether is how many probes of a roll call are searched for under one hold of the
+// lock.
+const seatsTogether = 32
+
 // A Roll is the answer to a roll call.
 type Roll struct {
 	Seats     []Seat   // one for each probe, in their order
@@ -70,16 +74,9 @@ func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding
 	if err != nil {
 		return Roll{}, err
 	}
-	for i, e := range probes {
-		seat, warnings, err := roll.seat(ctx, g, e, facts, scope)
-		if err != nil {
-			return Roll{}, fmt.Errorf("roll call, probe %d: %w", i, err)
-		}
-		roll.Seats = append(roll.Seats, seat)
-		for _, w := range warnings {
-			if !slices.Contains(roll.Warnings, w) {
-				roll.Warnings = append(roll.Warnings, w)
-			}
+	for together := range slices.Chunk(probes, seatsTogether) {
+		if err := roll.seat(ctx, g, together, facts, scope); err != nil {
+			return Roll{}, fmt.Errorf("roll call: %w", err)
 		}
 	}
 	if err := roll.settle(ctx); err != nil {
@@ -118,31 +115,48 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 	return roll, nil
 }
 
-// seat searches for the students of one probe. It holds the lock for this probe
-// only: otherwise changes would wait for a long roll call, and searches would wait
-// behind the changes.
-func (r *Roll) seat(ctx context.Context, g *Gallery, e Embedding, model Model, sc Scope) (Seat, []string, error) {
+// seat searches for the students of some probes, and adds their seats. It holds the lock for
+// these probes only: otherwise changes would wait for a long roll call, and searches would
+// wait behind the changes.
+func (r *Roll) seat(ctx context.Context, g *Gallery, probes []Embedding, model Model, sc Scope) error {
 	m, release, err := g.read(ctx)
 	if err != nil {
-		return Seat{}, nil, err
+		return err
 	}
 	defer release()
 	who, err := m.roster(model, sc, "")
 	if err != nil {
-		return Seat{}, nil, err
+		return err
+	}
+	var vectors [][]float32
+	for _, e := range probes {
+		vectors = append(vectors, e.Vector)
 	}
 	floor := r.Threshold - r.margin
-	ranked, _, err := who.rank(e.Vector, DefaultCandidates, floor, r.Threshold, true)
+	rankings, err := who.rank(vectors, DefaultCandidates, floor, r.Threshold, true)
 	if err != nil {
-		return Seat{}, nil, err
+		return err
 	}
+	for i, e := range probes {
+		r.Seats = append(r.Seats, newSeat(rankings[i].students, floor))
+		for _, w := range m.warnings(model.Name, e.Recipe) {
+			if !slices.Contains(r.Warnings, w) {
+				r.Warnings = append(r.Warnings, w)
+			}
+		}
+	}
+	return nil
+}
+
+// newSeat returns the seat of a probe that resembles these students, best first.
+func newSeat(ranked []Candidate, floor float32) Seat {
 	seat := Seat{Candidates: ranked[:min(DefaultCandidates, len(ranked))]}
 	for i, c := range ranked {
 		if c.Similarity >= floor {
 			seat.near = ranked[:i+1]
 		}
 	}
-	return seat, m.warnings(model.Name, e.Recipe), nil
+	return seat
 }
 
 // similarity returns the student's similarity to the seat, if it is near the

@@ -23,38 +23,55 @@ const (
 // nothing is a floor that no similarity reaches.
 var nothing = float32(math.Inf(1))
 
-// rank returns the students of the roster by their best crop's similarity to the
-// vector, best first; of equal similarity the lower student id first. It returns at
-// least want students, and at least all who reach the floor; if there are fewer, it
-// returns all. Exact says whether that is proved; an approximate engine proves it
-// only if demand is set. Threshold is the similarity that a match needs.
+// A ranking is the students that a vector resembles.
+type ranking struct {
+	students []Candidate // best first
+	exact    bool        // it is proved that no other student belongs here
+}
+
+// rank returns, for each vector, the students of the roster by their best crop's similarity
+// to it, best first; of equal similarity the lower student id first. Each ranking has at
+// least want students, and at least all who reach the floor; if there are fewer, it has
+// all. It is exact if demand is set; else it may rest on an approximate engine. Threshold is
+// the similarity that a match needs.
 //
 // It skips vectors without an owner and that of the excluded crop.
 // REQUIRES: the lock is held, as when the roster was made.
-func (r *roster) rank(vector []float32, want int, floor, threshold float32, demand bool) (ranked []Candidate, exact bool, err error) {
-	if r.space == nil {
-		return nil, true, nil
+func (r *roster) rank(vectors [][]float32, want int, floor, threshold float32, demand bool) ([]ranking, error) {
+	rankings := make([]ranking, len(vectors))
+	open := make([]*ranking, len(vectors)) // of vectors, which need more hits
+	for i := range rankings {
+		rankings[i].exact = true
+		open[i] = &rankings[i]
 	}
-	for k := max(firstHits, want); ; k *= moreHits {
-		// In a search of everybody the engine may change meanwhile, so its size
-		// says nothing. There are no more hits once it returns fewer than it was
-		// asked for.
-		all := math.MaxInt
-		if r.allow != nil {
-			if all = r.allow.Len(); all == 0 {
-				return nil, true, nil
-			}
-		}
+	// In a search of everybody the engine may change meanwhile, so its size says nothing.
+	// There are no more hits once it returns fewer than it was asked for.
+	all := math.MaxInt
+	if r.allow != nil {
+		all = r.allow.Len()
+	}
+	if r.space == nil || all == 0 {
+		return rankings, nil
+	}
+	for k := max(firstHits, want); len(open) > 0; k *= moreHits {
 		k = min(k, all)
-		res, err := r.space.engine.Search(index.Query{Vector: vector, K: k, Allow: r.allow, Exact: demand, Threshold: threshold})
+		results, err := r.space.engine.SearchMany(vectors, index.Query{K: k, Allow: r.allow, Exact: demand, Threshold: threshold})
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		ranked, enough := r.best(res.Hits, want, floor)
-		if enough || len(res.Hits) < k || k == all {
-			return ranked, res.Exact, nil
+		var again [][]float32
+		var stillOpen []*ranking
+		for i, res := range results {
+			ranked, enough := r.best(res.Hits, want, floor)
+			if enough || len(res.Hits) < k || k == all {
+				*open[i] = ranking{ranked, res.Exact}
+				continue
+			}
+			again, stillOpen = append(again, vectors[i]), append(stillOpen, open[i])
 		}
+		vectors, open = again, stillOpen
 	}
+	return rankings, nil
 }
 
 // best returns each student's best crop among the hits; of equal ones, that of the
