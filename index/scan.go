@@ -110,10 +110,8 @@ func (s *scanner) boundGroup(queries []scannedQuery, first uint32, codes []int8,
 
 // offerAll offers the rows of consecutive slots whose bounds say that they may be hits.
 func (s *scanner) offerAll(q *scannedQuery, first uint32, bounds []float32) {
-	for i, bound := range bounds {
-		if bound >= q.cut {
-			s.offer(q, first+uint32(i))
-		}
+	for i := kernel.Reaching(bounds, q.cut); i < len(bounds); i += 1 + kernel.Reaching(bounds[i+1:], q.cut) {
+		s.offer(q, first+uint32(i))
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package kernel has the arithmetic of package index in assembly: [Dot] of two
-// float32 rows, [BoundRows] and [DotCodesAt] of a coded query with rows in int8,
-// and [Prefetch]. Each is a pure function without allocations and safe for
+// float32 rows, [BoundRows], [BoundGroup] and [DotCodesAt] of coded queries with rows in
+// int8, [Reaching] for the bounds, and [Prefetch]. Each is a pure function without allocations and safe for
 // concurrent use. Each also has a portable form for processors without assembly.
 // The files of an architecture are *_GOARCH.go and *_GOARCH.s.
 //
