@@ -8,7 +8,8 @@ import (
 )
 
 // seatsTogether is how many probes of a roll call are searched for under one hold of the
-// lock.
+// lock: a class. Among 100,000 x 512 that takes 7 ms with two processors and 11 with one,
+// which a change may wait. (40 probes would take 3 % less for each, 16 some 10 % more.)
 const seatsTogether = 32
 
 // A Roll is the answer to a roll call.

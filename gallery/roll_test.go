@@ -2,9 +2,12 @@ package gallery
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
+
+	"rollcall/index"
 )
 
 // rollGallery has the students a, b, c at the base vectors, d without a crop,
@@ -144,6 +147,55 @@ func TestRollCallErrors(t *testing.T) {
 	roll, err := empty.RollCall(ctx, low.Name, good, Scope{}, 0)
 	if err != nil || roll.Seats[0].Verdict != Unknown || roll.Seats[0].Reasons[0] != ReasonNobodyEnrolled {
 		t.Errorf("empty gallery: %+v, %v", roll, err)
+	}
+}
+
+// Probes that are searched for together are found to resemble whom each resembles alone.
+// Some students have more crops than a search first asks for.
+func TestRollCallAsAlone(t *testing.T) {
+	for _, engine := range index.Engines {
+		t.Run(engine, func(t *testing.T) {
+			rng := newRand(t, 37)
+			g := openGallery(t, Options{Engine: engine})
+			for student := range 12 {
+				for crop := range []int{1, 3, 3 * firstHits}[student%3] {
+					mustEnroll(t, g, Enrolment{
+						CropID: fmt.Sprint(student, "-", crop), StudentID: fmt.Sprint(student), AllowDuplicate: true,
+						Groups: []string{fmt.Sprint("class-", student/4)}, Embedding: made(low, face(rng, student, low.Dimension, 0.4)),
+					})
+				}
+			}
+			var probes []Embedding
+			for range 2*seatsTogether + 5 {
+				probes = append(probes, made(low, face(rng, rng.IntN(15), low.Dimension, 0.5)))
+			}
+			for _, scope := range []Scope{{}, {Groups: []string{"class-1"}}, {Groups: []string{"class-0", "class-2"}, StudentIDs: []string{"5", "6"}}} {
+				roll, err := g.RollCall(ctx, low.Name, probes, scope, 0)
+				if err != nil || len(roll.Seats) != len(probes) {
+					t.Fatal(len(roll.Seats), err)
+				}
+				m, release, err := g.read(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				who, err := m.roster(low, scope, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, seat := range roll.Seats {
+					alone, err := who.rank([][]float32{probes[i].Vector}, MaxCandidates, nothing, roll.Threshold, true)
+					if err != nil {
+						t.Fatal(err)
+					}
+					all := alone[0].students
+					near := slices.DeleteFunc(slices.Clone(all), func(c Candidate) bool { return c.Similarity < roll.Threshold-roll.margin })
+					if !slices.Equal(seat.Candidates, all[:min(DefaultCandidates, len(all))]) || !slices.Equal(seat.near, near) {
+						t.Fatalf("scope %v, seat %d: %v and near %v, alone %v", scope, i, seat.Candidates, seat.near, all)
+					}
+				}
+				release()
+			}
+		})
 	}
 }
 

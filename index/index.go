@@ -111,8 +111,8 @@ type Engine interface {
 	// SearchMany answers, for each of vectors, [dim]float32 of unit length each, the query
 	// that has this vector and is otherwise like the given one. Each answer is that of
 	// [Engine.Search], all at one moment. Exact answers come several times faster so: the
-	// stored vectors are read once for all, on all processors. The vectors are not kept
-	// and not modified. The errors are those of Search; there is no answer then.
+	// stored vectors are read once for all, and if they are many, on all processors. The
+	// vectors are not kept and not modified. The errors are those of Search; there is no answer then.
 	SearchMany(vectors [][]float32, like Query) ([]Result, error)
 
 	// Vector copies the vector stored under id into the slice, [dim]float32, and

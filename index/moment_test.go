@@ -190,6 +190,12 @@ func TestStateStays(t *testing.T) {
 		for i, hits := range s.nearestOfEach(vectors, 10, nil) {
 			m.checkExact(t, Query{Vector: vectors[i], K: 10}, hits)
 		}
+		n := s.scannerOf(vectors, few)
+		n.start(10)
+		n.scanInParallel(10, 1+rng.IntN(4))
+		for i, q := range n.queries {
+			m.checkExact(t, Query{Vector: vectors[i], K: 10, Allow: few}, q.best.sorted())
+		}
 	}
 	check()
 	for i := range n {
