@@ -3,7 +3,6 @@ package gallery
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -20,8 +19,7 @@ type Roll struct {
 	Students  int      // enrolled in scope: how many the probes were compared with
 	Warnings  []string // WarningOtherModel, …
 
-	margin   float32
-	expected map[string]struct{} // who is in scope
+	margin float32
 }
 
 // A Seat is one probe of a roll call and who sits there.
@@ -83,14 +81,15 @@ func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding
 	if err := roll.settle(ctx); err != nil {
 		return Roll{}, err
 	}
+	seated := make(map[string]bool, len(roll.Seats))
 	for _, s := range roll.Seats {
-		delete(roll.expected, s.Assigned)
+		seated[s.Assigned] = true
 	}
-	roll.Absent = slices.Sorted(maps.Keys(roll.expected))
+	roll.Absent = slices.DeleteFunc(roll.Absent, func(id string) bool { return seated[id] })
 	return roll, nil
 }
 
-// openRoll returns an empty roll.
+// openRoll returns a roll without seats, where all in scope are absent.
 func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float64) (Roll, error) {
 	m, release, err := g.read(ctx)
 	if err != nil {
@@ -105,14 +104,13 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 		Threshold: m.threshold(model, r.vectors, fpir),
 		Students:  r.students,
 		margin:    m.settings.Margin,
-		expected:  make(map[string]struct{}),
+		Absent:    slices.Clone(sc.StudentIDs), // known or not
 	}
 	for st := range m.members(sc) {
-		roll.expected[st.ID] = struct{}{}
+		roll.Absent = append(roll.Absent, st.ID)
 	}
-	for _, id := range sc.StudentIDs {
-		roll.expected[id] = struct{}{}
-	}
+	slices.Sort(roll.Absent) // everybody, and one group, is in order already
+	roll.Absent = slices.Compact(roll.Absent)
 	return roll, nil
 }
 
