@@ -41,6 +41,8 @@ What the figures mean:
   qps_2                       the same from two goroutines at once
   exact_p50_us, exact_gb_s    a search that demands an exact answer, and the bytes
                               that it reads in a second
+  many_us                     the same of 40 queries in one call, for each: on all
+                              processors if the vectors are many
   read_gb_s                   what one core of this machine can read in a second
   build_s, build_2_s          insertion of all vectors with one thread and with two
 

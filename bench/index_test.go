@@ -42,7 +42,7 @@ func TestIndex(t *testing.T) {
 		}
 		// float32 alone are 192 bytes.
 		for name, figure := range map[string]float64{
-			"p50": row.P50, "p99": row.P99, "qps_1": row.QPS1, "qps_2": row.QPS2, "exact_p50": row.ExactP50, "build": row.Build,
+			"p50": row.P50, "p99": row.P99, "qps_1": row.QPS1, "qps_2": row.QPS2, "exact_p50": row.ExactP50, "many": row.Many, "build": row.Build,
 			"build_2": row.Build2, "bytes": row.BytesPerVector - 191, "read": row.ReadGB, "exact_gb": row.ExactGB, "scope": row.Scope.P50,
 		} {
 			if !(figure > 0) {
@@ -67,7 +67,7 @@ func TestIndexFields(t *testing.T) {
 		t.Fatalf("%d rows", len(rows))
 	}
 	for _, name := range []string{
-		"engine", "n", "dim", "recall_at_1", "recall_at_10", "exact_share", "exact_recall_at_10", "p50_us", "p99_us",
+		"engine", "n", "dim", "recall_at_1", "recall_at_10", "exact_share", "exact_recall_at_10", "p50_us", "p99_us", "many_us",
 		"qps_1", "qps_2", "build_s", "build_2_s", "bytes_per_vector", "read_gb_s",
 	} {
 		if rows[0][name] == nil {

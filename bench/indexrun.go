@@ -2,11 +2,11 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 
 	"rollcall/index"
@@ -33,7 +33,11 @@ type rival struct {
 	row                     indexRow
 	engine                  index.Engine
 	own, pair, exact, scope speeds
+	many                    []float64 // microseconds a query, by round
 }
+
+// searchMany is how many queries are asked in one call: the faces of a class.
+const searchMany = 40
 
 // speeds are the figures of rounds of searches.
 type speeds struct{ p50, p99, rate []float64 } // microseconds; searches a second
@@ -169,6 +173,7 @@ func (r *indexRun) judge(ctx context.Context, c *rival) error {
 	fmt.Fprintf(r.progress, "%s: comparing its answers with the right ones …\n", c.row.Engine)
 	var own1, own10, exact10, scope1 hitCount
 	exact := 0
+	var answers [][]index.Hit // exact
 	for q := range r.queries.len() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -192,6 +197,7 @@ func (r *indexRun) judge(ctx context.Context, c *rival) error {
 			return fmt.Errorf("%s: an exact answer was demanded, and it says that its answer is not", c.row.Engine)
 		}
 		exact10.add(r.right.recall(q, demanded.Hits, searchK))
+		answers = append(answers, demanded.Hits)
 		if r.scope == nil {
 			continue
 		}
@@ -206,6 +212,15 @@ func (r *indexRun) judge(ctx context.Context, c *rival) error {
 			}
 		}
 		scope1.add(r.inside.recall(q, inside.Hits, 1))
+	}
+	same, err := r.searchTogether(ctx, c.engine)
+	if err != nil {
+		return err
+	}
+	for q, hits := range answers {
+		if !slices.Equal(same[q].Hits, hits) {
+			return fmt.Errorf("%s: query %d has another answer where many are asked in one call", c.row.Engine, q)
+		}
 	}
 	c.row.Recall1, c.row.Recall10, c.row.ExactRecall10 = own1.share(), own10.share(), exact10.share()
 	c.row.ExactShare = ratioOf(exact, r.queries.len()).Share
@@ -245,36 +260,12 @@ func (r *indexRun) round(ctx context.Context, c *rival) error {
 		}
 		way.to.add(times, took)
 	}
-	return nil
-}
-
-// searchAll searches every query once, from some goroutines at once, and returns
-// how long each search took and how long all did.
-func (r *indexRun) searchAll(ctx context.Context, engine index.Engine, like index.Query, threads int) ([]time.Duration, time.Duration, error) {
-	n := r.queries.len()
-	times, errs := make([]time.Duration, n), make([]error, threads)
-	done := make(chan struct{})
 	start := time.Now()
-	for w := range threads {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			query := like
-			for q := w; q < n && errs[w] == nil; q += threads {
-				if ctx.Err() != nil {
-					errs[w] = context.Cause(ctx)
-					return
-				}
-				query.Vector = r.queries.at(q)
-				start := time.Now()
-				_, errs[w] = engine.Search(query)
-				times[q] = time.Since(start)
-			}
-		}()
+	if _, err := r.searchTogether(ctx, c.engine); err != nil {
+		return err
 	}
-	for range threads {
-		<-done
-	}
-	return times, time.Since(start), errors.Join(errs...)
+	c.many = append(c.many, microseconds(time.Since(start))/float64(r.queries.len()))
+	return nil
 }
 
 // finish writes the medians of the rounds to the row, and measures what changes the
@@ -284,6 +275,7 @@ func (r *indexRun) finish(ctx context.Context, c *rival) error {
 	row.P50, row.P99 = median(c.own.p50), median(c.own.p99)
 	row.QPS1, row.QPS2 = median(c.own.rate), median(c.pair.rate)
 	row.ExactP50, row.ExactP99 = median(c.exact.p50), median(c.exact.p99)
+	row.Many = median(c.many)
 	row.ReadGB = median(r.reads) / 1e9
 	row.ExactGB = float64(scanBytes(row.N, row.Dim)) / (row.ExactP50 / 1e6) / 1e9
 	if row.Scope != nil {
