@@ -5,7 +5,8 @@
 //
 // Use [New] to get an [Engine] by name, [Engine.Add] and [Engine.Delete] to keep
 // it in step with what the caller stores, and [Engine.Search] to answer a
-// [Query]. A [Set] in the query restricts the answer to some IDs.
+// [Query], or [Engine.SearchMany] for many vectors at once. A [Set] in the query
+// restricts the answer to some IDs.
 //
 // Similarity is the cosine, which for unit vectors is the dot product: 1 for
 // equal vectors, -1 for opposite ones. It is summed in float32 (index/kernel says

@@ -43,7 +43,8 @@ func (s *state) nearestOfEach(queries [][]float32, k int, allow *Set) [][]Hit {
 	return hits
 }
 
-// scannerOf returns a scanner whose queries' codes lie side by side.
+// scannerOf returns a scanner for queries, [dim]float32 each, whose codes lie side by side:
+// the slice of one query's codes can be extended over those that follow.
 func (s *state) scannerOf(queries [][]float32, allow *Set) *scanner {
 	n := &scanner{state: s, allow: allow, queries: make([]scannedQuery, len(queries))}
 	codes := make([]int16, len(queries)*s.width)
@@ -56,8 +57,8 @@ func (s *state) scannerOf(queries [][]float32, allow *Set) *scanner {
 	return n
 }
 
-// scanInParallel scans everything on some processors, each of which takes a piece of the
-// rows at a time and keeps its own best k hits.
+// scanInParallel scans everything on as many processors as workers, or on one. Each takes a
+// piece of the rows at a time and keeps its own best k hits.
 func (s *scanner) scanInParallel(k, workers int) {
 	var next atomic.Int64
 	scan := func(s *scanner) {

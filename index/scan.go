@@ -4,7 +4,8 @@ import "rollcall/index/kernel"
 
 const (
 	// blockRows is how many rows one kernel call bounds: so many that the cost of
-	// the call does not matter, so few that the bounds (1 KiB) stay on the stack.
+	// the call does not matter, so few that the bounds (1 KiB a query) stay on the
+	// stack.
 	blockRows = 256
 
 	// gatherCost is the cost of bounding one row by its ID, in rows of the scan.
