@@ -90,7 +90,11 @@ func randomQuery(rng *rand.Rand, dim, ids int, stored model) Query {
 // randomQueries returns mostly a few vectors to search for, and sometimes more than go
 // through the rows together.
 func randomQueries(rng *rand.Rand, dim int, stored model) (vectors [][]float32) {
-	for range []int{rng.IntN(4), rng.IntN(14), manyQueries + rng.IntN(manyQueries)}[min(2, rng.IntN(20)%8)] {
+	n := rng.IntN(11)
+	if rng.IntN(30) == 0 {
+		n += manyQueries
+	}
+	for range n {
 		vectors = append(vectors, hardUnit(rng, dim, stored))
 	}
 	return vectors
