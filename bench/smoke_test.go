@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/pprof/profile"
+
 	"rollcall/embedder/onnxtest"
 	"rollcall/gallery"
 	"rollcall/index"
@@ -137,6 +139,63 @@ func TestEmbedWithoutAlignment(t *testing.T) {
 	}
 }
 
+// TestCPU accounts for all of the work, and finds the parts that cannot be missed.
+func TestCPU(t *testing.T) {
+	faces := writeFaces(t, people(distinctCrops, 1, splitTest))
+	var res cpuResult
+	benchJSON(t, &res, "cpu", "--faces="+faces, "--models-dir="+testModels(t), fmt.Sprintf("--calls=%d", times(100, 40)), "--rounds=2", "--side=192")
+	if len(res.Kinds) != 4 || res.Calls != 2*times(100, 40) || res.Crops == 0 || res.Bytes == 0 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	found := make(map[string]bool)
+	for _, k := range res.Kinds {
+		var outside float64
+		for part, cost := range k.Parts {
+			found[part] = found[part] || cost > 0
+			if part != partRun {
+				outside += cost
+			}
+		}
+		if math.Abs(outside-k.Outside) > 1e-9 || k.Samples == 0 {
+			t.Errorf("%s: %+v", k.Kind, k)
+		}
+	}
+	for _, part := range []string{partRun, "decode the JPEG"} {
+		if !found[part] {
+			t.Errorf("nothing is known of %q: %+v", part, res.Kinds)
+		}
+	}
+}
+
+// TestPartOf sorts stacks; the inner functions come first.
+func TestPartOf(t *testing.T) {
+	for _, test := range []struct {
+		part  string
+		stack []string
+	}{
+		{"decode the JPEG", []string{"runtime.mallocgc", "image/jpeg.Decode", "rollcall/embedder/picture.Decode", "rollcall/embedder.(*Embedder).work"}},
+		{partRun, []string{"runtime.cgocall", "github.com/yalue/onnxruntime_go.(*AdvancedSession).Run", "rollcall/embedder.find.func1", "rollcall/embedder.find"}},
+		{"locate, without its runs", []string{"rollcall/embedder/align.Warp", "rollcall/embedder.find.func1", "rollcall/rpc.(*api).embed"}},
+		{"align", []string{"rollcall/embedder/align.Warp", "rollcall/embedder.infer", "rollcall/rpc.(*api).embed"}},
+		{"rest of the embedder", []string{"rollcall/embedder.findings", "rollcall/rpc.(*api).embed"}},
+		{"net/http", []string{"net.(*conn).Read", "net/http.(*conn).serve"}},
+		{partOther, []string{"runtime.findRunnable", "runtime.schedule"}},
+		{partOther, nil},
+	} {
+		s := new(profile.Sample)
+		for _, name := range test.stack {
+			s.Location = append(s.Location, &profile.Location{Line: []profile.Line{{Function: &profile.Function{Name: name}}}})
+		}
+		if part := partOf(s); part != test.part {
+			t.Errorf("%v: %q, want %q", test.stack, part, test.part)
+		}
+		s.Label = map[string][]string{clientLabel: {"yes"}}
+		if part := partOf(s); part != partClient {
+			t.Errorf("%v of the client: %q", test.stack, part)
+		}
+	}
+}
+
 func TestSessions(t *testing.T) {
 	var res sessionsResult
 	benchJSON(t, &res, "sessions", "--models-dir="+testModels(t), "--cycles=3", "--sessions=2")
@@ -244,6 +303,7 @@ func TestBadFlags(t *testing.T) {
 		{"detect", []string{faces, "--output=xml"}, "--output"},
 		{"embed", []string{"--clients=0"}, "--clients"},
 		{"embed", []string{"--seconds=NaN"}, "--seconds"},
+		{"cpu", []string{"--side=0"}, "--side"},
 		{"load", []string{"--clients=0"}, "--clients"},
 		{"load", []string{"--output=xml"}, "--output"},
 		{"sessions", []string{"--cycles=0"}, "--cycles"},
