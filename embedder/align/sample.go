@@ -3,7 +3,8 @@ package align
 import "encoding/binary"
 
 // The loops over the input pixels of one row. single and several are for pixels with four picture pixels
-// around every sample, see interior. border is for the others. All three compute the same sums.
+// around every sample, see interior; where there is assembly, they do what blocks leaves. border is for the
+// others. All compute the same sums.
 
 // single is for one sample for each input pixel.
 func (s *sampler) single(w *writer, v, from, to int) {

@@ -48,10 +48,11 @@ func Warp(dst []float32, pic *picture.Picture, t Transform, in models.Input) err
 	for v := range in.Height {
 		from, to := s.interior(v, in.Width)
 		s.border(&w, v, 0, from)
+		rest := s.blocks(&w, v, from, to)
 		if s.count == 1 {
-			s.single(&w, v, from, to)
+			s.single(&w, v, rest, to)
 		} else {
-			s.several(&w, v, from, to)
+			s.several(&w, v, rest, to)
 		}
 		s.border(&w, v, to, in.Width)
 	}
