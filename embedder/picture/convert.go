@@ -94,7 +94,13 @@ func (c canvas) ycbcr(m *image.YCbCr, k colours) {
 		luma := m.Y[m.YOffset(0, y):][:size.X]
 		chroma := m.COffset(0, y)
 		cbs, crs := m.Cb[chroma:][:samples], m.Cr[chroma:][:samples]
-		for x, l := range luma {
+		done := 0
+		if c.right == 3 {
+			done = k.rgb(c.pix[at:], luma, cbs, crs, shift)
+			at += 3 * done
+		}
+		for i, l := range luma[done:] {
+			x := done + i
 			full := int32(l)*k.scale + k.offset
 			cb, cr := int32(cbs[x>>shift])-128, int32(crs[x>>shift])-128
 			pixel := c.pix[at : at+3 : at+3]

@@ -62,6 +62,12 @@ type Info struct {
 	Width, Height int    // pixels, after the orientation was applied
 }
 
+// of adds the size of a picture.
+func (i Info) of(p *Picture) Info {
+	i.Width, i.Height = p.Width, p.Height
+	return i
+}
+
 // Decode reads a crop. Of an animated PNG it reads the first frame, as browsers show it. It reads a JPEG
 // without Huffman tables, as webcams send them, with the standard tables. It ignores what follows a
 // complete image. It lays transparent pixels over mid-grey (see the constant backdrop).
@@ -73,6 +79,13 @@ func Decode(data []byte, limits Limits) (*Picture, Info, error) {
 	if err != nil {
 		return nil, Info{}, err
 	}
+	orientation := max(found.orientation, upright)
+	info := Info{Format: f.name, Orientation: orientation}
+	if f.fast != nil {
+		if p := f.fast(found.data, image.Pt(config.Width, config.Height), orientation); p != nil {
+			return p, info.of(p), nil
+		}
+	}
 	decoded, err := guard(found.data, f.decode)
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("decoding %s: %w", f.name, err)
@@ -80,12 +93,11 @@ func Decode(data []byte, limits Limits) (*Picture, Info, error) {
 	if decoded.Bounds() != (image.Rectangle{Max: found.part.Size()}) {
 		return nil, Info{}, fmt.Errorf("decoding %s: %w: two sizes are given", f.name, ErrBroken)
 	}
-	orientation := max(found.orientation, upright)
 	p, err := convert(decoded, image.Pt(config.Width, config.Height), found.part.Min, f.colours, orientation)
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("converting %s: %w", f.name, err)
 	}
-	return p, Info{Format: f.name, Orientation: orientation, Width: p.Width, Height: p.Height}, nil
+	return p, info.of(p), nil
 }
 
 // Size returns the sides of the image as stored, before the orientation is applied. It reads only the
@@ -111,7 +123,9 @@ func readHeader(data []byte, limits Limits) (f format, config image.Config, foun
 	if found, err = f.inspect(data); err != nil {
 		return f, config, found, fmt.Errorf("reading %s: %w", f.name, err)
 	}
-	if config, err = guard(data, f.config); err != nil {
+	if found.size != (image.Point{}) {
+		config.Width, config.Height = found.size.X, found.size.Y
+	} else if config, err = guard(data, f.config); err != nil {
 		return f, config, found, fmt.Errorf("reading the header of %s: %w", f.name, err)
 	}
 	if config.Width <= 0 || config.Height <= 0 {
@@ -174,11 +188,14 @@ type format struct {
 	config  func(io.Reader) (image.Config, error)
 	decode  func(io.Reader) (image.Image, error)
 	colours colours // of the images with luma and chroma that decode returns
+	// fast decodes the usual kinds, as decode would; nil if the data is of another kind, or not all right. It
+	// may be nil.
+	fast func(data []byte, size image.Point, orientation int) *Picture
 }
 
 var (
-	formatJPEG = format{"jpeg", inspectJPEG, jpeg.DecodeConfig, jpeg.Decode, jfif}
-	formatPNG  = format{"png", inspectPNG, png.DecodeConfig, png.Decode, colours{}}
-	formatWebP = format{"webp", inspectWebP, webp.DecodeConfig, webp.Decode, studio}
-	formatBMP  = format{"bmp", inspectBMP, bmp.DecodeConfig, decodeBMP, colours{}}
+	formatJPEG = format{"jpeg", inspectJPEG, jpeg.DecodeConfig, jpeg.Decode, jfif, decodeBaseline}
+	formatPNG  = format{"png", inspectPNG, png.DecodeConfig, png.Decode, colours{}, nil}
+	formatWebP = format{"webp", inspectWebP, webp.DecodeConfig, webp.Decode, studio, nil}
+	formatBMP  = format{"bmp", inspectBMP, bmp.DecodeConfig, decodeBMP, colours{}, nil}
 )

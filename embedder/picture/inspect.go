@@ -7,6 +7,8 @@ import "image"
 type inspection struct {
 	orientation int    // of EXIF, 1 to 8; 0 where no EXIF data gives one
 	data        []byte // what the decoder gets: the image, or a copy of it in the form that the decoder reads
+	// size is that of the image, where the walk has found it; otherwise the decoder tells it.
+	size image.Point
 	// part is the place of the decoder's result in the picture; empty where it is the whole picture.
 	part image.Rectangle
 }

@@ -4,21 +4,25 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
 	"slices"
 )
 
 // Markers of ITU-T T.81, table B.1.
 const (
-	markerSOF0 = 0xc0 // baseline frame
-	markerSOF1 = 0xc1 // extended sequential frame
-	markerSOF2 = 0xc2 // progressive frame
-	markerDHT  = 0xc4
-	markerRST0 = 0xd0
-	markerRST7 = 0xd7
-	markerEOI  = 0xd9
-	markerSOS  = 0xda
-	markerDRI  = 0xdd
-	markerAPP1 = 0xe1
+	markerSOF0  = 0xc0 // baseline frame
+	markerSOF1  = 0xc1 // extended sequential frame
+	markerSOF2  = 0xc2 // progressive frame
+	markerDHT   = 0xc4
+	markerRST0  = 0xd0
+	markerRST7  = 0xd7
+	markerEOI   = 0xd9
+	markerSOS   = 0xda
+	markerDQT   = 0xdb
+	markerDRI   = 0xdd
+	markerAPP1  = 0xe1
+	markerAPP14 = 0xee
+	markerCOM   = 0xfe
 )
 
 // unreadable says, by the marker that begins a frame, what the decoder cannot read in it.
@@ -45,7 +49,7 @@ const (
 // header of a scan everything up to the next marker.
 func inspectJPEG(data []byte) (inspection, error) {
 	found := inspection{data: data}
-	scans, limit := 0, maxSequentialScans
+	frames, scans, limit := 0, 0, maxSequentialScans
 	tables := false
 	var frame, restarts []byte // the last SOF and DRI segments
 	for rest := data[2:]; ; {
@@ -75,6 +79,7 @@ func inspectJPEG(data []byte) (inspection, error) {
 				limit = maxProgressiveScans
 			}
 			frame = segment
+			frames++
 		case markerDHT:
 			tables = true
 		case markerDRI:
@@ -91,6 +96,10 @@ func inspectJPEG(data []byte) (inspection, error) {
 				return inspection{}, fmt.Errorf("%w: a progressive JPEG with restart markers and reduced colours; save it without restart markers", ErrNotImage)
 			}
 		}
+	}
+	// The decoder allocates what the first frame says, and refuses a second one.
+	if frames == 1 && len(frame) > 5 {
+		found.size = image.Pt(int(binary.BigEndian.Uint16(frame[3:])), int(binary.BigEndian.Uint16(frame[1:])))
 	}
 	if !tables && limit == maxSequentialScans {
 		found.data = slices.Concat(data[:2], standardTables, data[2:])

@@ -1,0 +1,220 @@
+#include "textflag.h"
+
+// The constants of idct.go, eight times each.
+DATA cos1<>+0(SB)/8, $0x00000fb100000fb1
+DATA cos1<>+8(SB)/8, $0x00000fb100000fb1
+DATA cos1<>+16(SB)/8, $0x00000fb100000fb1
+DATA cos1<>+24(SB)/8, $0x00000fb100000fb1
+GLOBL cos1<>(SB), RODATA|NOPTR, $32
+DATA sin1<>+0(SB)/8, $0x0000031f0000031f
+DATA sin1<>+8(SB)/8, $0x0000031f0000031f
+DATA sin1<>+16(SB)/8, $0x0000031f0000031f
+DATA sin1<>+24(SB)/8, $0x0000031f0000031f
+GLOBL sin1<>(SB), RODATA|NOPTR, $32
+DATA cos3<>+0(SB)/8, $0x00000d4e00000d4e
+DATA cos3<>+8(SB)/8, $0x00000d4e00000d4e
+DATA cos3<>+16(SB)/8, $0x00000d4e00000d4e
+DATA cos3<>+24(SB)/8, $0x00000d4e00000d4e
+GLOBL cos3<>(SB), RODATA|NOPTR, $32
+DATA sin3<>+0(SB)/8, $0x000008e4000008e4
+DATA sin3<>+8(SB)/8, $0x000008e4000008e4
+DATA sin3<>+16(SB)/8, $0x000008e4000008e4
+DATA sin3<>+24(SB)/8, $0x000008e4000008e4
+GLOBL sin3<>(SB), RODATA|NOPTR, $32
+DATA rowCos6<>+0(SB)/8, $0x0001151800011518
+DATA rowCos6<>+8(SB)/8, $0x0001151800011518
+DATA rowCos6<>+16(SB)/8, $0x0001151800011518
+DATA rowCos6<>+24(SB)/8, $0x0001151800011518
+GLOBL rowCos6<>(SB), RODATA|NOPTR, $32
+DATA rowSin6<>+0(SB)/8, $0x00029cf600029cf6
+DATA rowSin6<>+8(SB)/8, $0x00029cf600029cf6
+DATA rowSin6<>+16(SB)/8, $0x00029cf600029cf6
+DATA rowSin6<>+24(SB)/8, $0x00029cf600029cf6
+GLOBL rowSin6<>(SB), RODATA|NOPTR, $32
+DATA columnCos6<>+0(SB)/8, $0x0000045400000454
+DATA columnCos6<>+8(SB)/8, $0x0000045400000454
+DATA columnCos6<>+16(SB)/8, $0x0000045400000454
+DATA columnCos6<>+24(SB)/8, $0x0000045400000454
+GLOBL columnCos6<>(SB), RODATA|NOPTR, $32
+DATA columnSin6<>+0(SB)/8, $0x00000a7400000a74
+DATA columnSin6<>+8(SB)/8, $0x00000a7400000a74
+DATA columnSin6<>+16(SB)/8, $0x00000a7400000a74
+DATA columnSin6<>+24(SB)/8, $0x00000a7400000a74
+GLOBL columnSin6<>(SB), RODATA|NOPTR, $32
+DATA rowRoot<>+0(SB)/8, $0x000000b5000000b5
+DATA rowRoot<>+8(SB)/8, $0x000000b5000000b5
+DATA rowRoot<>+16(SB)/8, $0x000000b5000000b5
+DATA rowRoot<>+24(SB)/8, $0x000000b5000000b5
+GLOBL rowRoot<>(SB), RODATA|NOPTR, $32
+DATA columnRoot<>+0(SB)/8, $0x00002d4100002d41
+DATA columnRoot<>+8(SB)/8, $0x00002d4100002d41
+DATA columnRoot<>+16(SB)/8, $0x00002d4100002d41
+DATA columnRoot<>+24(SB)/8, $0x00002d4100002d41
+GLOBL columnRoot<>(SB), RODATA|NOPTR, $32
+DATA half<>+0(SB)/8, $0x0008000000080000
+DATA half<>+8(SB)/8, $0x0008000000080000
+DATA half<>+16(SB)/8, $0x0008000000080000
+DATA half<>+24(SB)/8, $0x0008000000080000
+GLOBL half<>(SB), RODATA|NOPTR, $32
+DATA middle<>+0(SB)/8, $0x8080808080808080
+DATA middle<>+8(SB)/8, $0x8080808080808080
+GLOBL middle<>(SB), RODATA|NOPTR, $16
+
+// ROTATE takes a, b to a*cos - b*sin, a*sin + b*cos. t and u are overwritten.
+#define ROTATE(a, b, cos, sin, t, u) \
+	VPMULLD sin<>(SB), a, t \
+	VPMULLD sin<>(SB), b, u \
+	VPMULLD cos<>(SB), a, a \
+	VPMULLD cos<>(SB), b, b \
+	VPSUBD u, a, a          \
+	VPADDD t, b, b
+
+// BUTTERFLY takes a, b to a + b, a - b. t is overwritten.
+#define BUTTERFLY(a, b, t) \
+	VPSUBD b, a, t  \
+	VPADDD b, a, a  \
+	VMOVDQA t, b
+
+// REST is butterflies, for eight at once. It takes the sum and the difference of 0 and 4 in Y0 and Y4,
+// the rotated 2 and 6 in Y2 and Y6, the sum and the difference of 1 and 7 in Y1 and Y7, and 3 and 5 in Y3 and
+// Y5. The results are in Y8 to Y15.
+#define REST(shift) \
+	VPSUBD Y3, Y1, Y8 \
+	VPADDD Y3, Y1, Y1 \
+	VPSUBD Y5, Y7, Y9 \
+	VPADDD Y5, Y7, Y7 \
+	VPSRAD $shift, Y8, Y8        \
+	VPSRAD $shift, Y1, Y1        \
+	VPSRAD $shift, Y9, Y9        \
+	VPSRAD $shift, Y7, Y7        \
+	ROTATE(Y7, Y1, cos3, sin3, Y10, Y11) \
+	ROTATE(Y8, Y9, cos1, sin1, Y10, Y11) \
+	VPADDD Y6, Y0, Y3 \
+	VPSUBD Y6, Y0, Y0 \
+	VPADDD Y2, Y4, Y5 \
+	VPSUBD Y2, Y4, Y4 \
+	VPSUBD Y7, Y0, Y12           \
+	VPADDD Y7, Y0, Y11           \
+	VPSUBD Y8, Y4, Y13           \
+	VPADDD Y8, Y4, Y10           \
+	VPSUBD Y9, Y5, Y14           \
+	VPADDD Y9, Y5, Y9            \
+	VPSUBD Y1, Y3, Y15           \
+	VPADDD Y1, Y3, Y8
+
+// func inverseAVX2(dst *byte, stride int, b *block)
+TEXT ·inverseAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ stride+8(FP), DX
+	MOVQ b+16(FP), SI
+
+	// Rows: register n holds coefficient n of all eight.
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VMOVDQU 64(SI), Y2
+	VMOVDQU 96(SI), Y3
+	VMOVDQU 128(SI), Y4
+	VMOVDQU 160(SI), Y5
+	VMOVDQU 192(SI), Y6
+	VMOVDQU 224(SI), Y7
+	VPXOR Y8, Y8, Y8
+	VMOVDQU Y8, (SI)
+	VMOVDQU Y8, 32(SI)
+	VMOVDQU Y8, 64(SI)
+	VMOVDQU Y8, 96(SI)
+	VMOVDQU Y8, 128(SI)
+	VMOVDQU Y8, 160(SI)
+	VMOVDQU Y8, 192(SI)
+	VMOVDQU Y8, 224(SI)
+
+	BUTTERFLY(Y0, Y4, Y8)
+	VPSLLD $17, Y0, Y0
+	VPSLLD $17, Y4, Y4
+	ROTATE(Y2, Y6, rowCos6, rowSin6, Y8, Y9)
+	BUTTERFLY(Y1, Y7, Y8)
+	VPSLLD $7, Y1, Y1
+	VPSLLD $7, Y7, Y7
+	VPMULLD rowRoot<>(SB), Y3, Y3
+	VPMULLD rowRoot<>(SB), Y5, Y5
+	REST(2)
+
+	// Transpose: register n then holds row n.
+	VPUNPCKLDQ Y9, Y8, Y0
+	VPUNPCKHDQ Y9, Y8, Y1
+	VPUNPCKLDQ Y11, Y10, Y2
+	VPUNPCKHDQ Y11, Y10, Y3
+	VPUNPCKLDQ Y13, Y12, Y4
+	VPUNPCKHDQ Y13, Y12, Y5
+	VPUNPCKLDQ Y15, Y14, Y6
+	VPUNPCKHDQ Y15, Y14, Y7
+	VPUNPCKLQDQ Y2, Y0, Y8
+	VPUNPCKHQDQ Y2, Y0, Y9
+	VPUNPCKLQDQ Y3, Y1, Y10
+	VPUNPCKHQDQ Y3, Y1, Y11
+	VPUNPCKLQDQ Y6, Y4, Y12
+	VPUNPCKHQDQ Y6, Y4, Y13
+	VPUNPCKLQDQ Y7, Y5, Y14
+	VPUNPCKHQDQ Y7, Y5, Y15
+	VPERM2I128 $0x20, Y12, Y8, Y0
+	VPERM2I128 $0x20, Y13, Y9, Y1
+	VPERM2I128 $0x20, Y14, Y10, Y2
+	VPERM2I128 $0x20, Y15, Y11, Y3
+	VPERM2I128 $0x31, Y12, Y8, Y4
+	VPERM2I128 $0x31, Y13, Y9, Y5
+	VPERM2I128 $0x31, Y14, Y10, Y6
+	VPERM2I128 $0x31, Y15, Y11, Y7
+
+	// Columns.
+	VPADDD half<>(SB), Y0, Y0
+	BUTTERFLY(Y0, Y4, Y8)
+	VPSRAD $2, Y0, Y0
+	VPSRAD $2, Y4, Y4
+	VPSRAD $13, Y2, Y2
+	VPSRAD $13, Y6, Y6
+	ROTATE(Y2, Y6, columnCos6, columnSin6, Y8, Y9)
+	BUTTERFLY(Y1, Y7, Y8)
+	VPSRAD $13, Y3, Y3
+	VPSRAD $13, Y5, Y5
+	VPMULLD columnRoot<>(SB), Y3, Y3
+	VPMULLD columnRoot<>(SB), Y5, Y5
+	REST(14)
+	VPSRAD $18, Y8, Y8
+	VPSRAD $18, Y9, Y9
+	VPSRAD $18, Y10, Y10
+	VPSRAD $18, Y11, Y11
+	VPSRAD $18, Y12, Y12
+	VPSRAD $18, Y13, Y13
+	VPSRAD $18, Y14, Y14
+	VPSRAD $18, Y15, Y15
+
+	// To bytes, cut to -128..127, and to 0..255. Each half of a register has the halves of four rows.
+	VPACKSSDW Y9, Y8, Y8
+	VPACKSSDW Y11, Y10, Y10
+	VPACKSSDW Y13, Y12, Y12
+	VPACKSSDW Y15, Y14, Y14
+	VPACKSSWB Y10, Y8, Y8
+	VPACKSSWB Y14, Y12, Y12
+	VEXTRACTI128 $1, Y8, X9
+	VEXTRACTI128 $1, Y12, X13
+	VPUNPCKLDQ X9, X8, X0
+	VPUNPCKHDQ X9, X8, X1
+	VPUNPCKLDQ X13, X12, X2
+	VPUNPCKHDQ X13, X12, X3
+	VPXOR middle<>(SB), X0, X0
+	VPXOR middle<>(SB), X1, X1
+	VPXOR middle<>(SB), X2, X2
+	VPXOR middle<>(SB), X3, X3
+	LEAQ (DI)(DX*2), R8
+	LEAQ (R8)(DX*2), R9
+	LEAQ (R9)(DX*2), R10
+	VMOVQ X0, (DI)
+	VPEXTRQ $1, X0, (DI)(DX*1)
+	VMOVQ X1, (R8)
+	VPEXTRQ $1, X1, (R8)(DX*1)
+	VMOVQ X2, (R9)
+	VPEXTRQ $1, X2, (R9)(DX*1)
+	VMOVQ X3, (R10)
+	VPEXTRQ $1, X3, (R10)(DX*1)
+
+	VZEROUPPER
+	RET
