@@ -3,6 +3,7 @@ package picture
 import (
 	"image"
 	"math"
+	"sync"
 )
 
 // chipSide is the side of the square that a region is resampled to before it is measured, so that the
@@ -30,7 +31,10 @@ func (p *Picture) Measure(region image.Rectangle) (brightness, sharpness float32
 	if region.Empty() {
 		return 0, 0
 	}
-	chip := p.chip(region)
+	m := measurers.Get().(*measurer)
+	defer measurers.Put(m)
+	m.resample(p, region)
+	chip := &m.chip
 
 	var sum float64
 	for y := range chip {
@@ -51,10 +55,20 @@ func (p *Picture) Measure(region image.Rectangle) (brightness, sharpness float32
 	return float32(sum / (chipSide * chipSide * 255)), float32(max(0, squares/inner-mean*mean))
 }
 
-// chip resamples the luma of a region, rows first and then columns.
-func (p *Picture) chip(region image.Rectangle) *[chipSide][chipSide]float32 {
-	columns, rows := newAxis(region.Dx()), newAxis(region.Dy())
-	var chip [chipSide][chipSide]float32
+// measurer is the memory of one measurement, 35 kB: as garbage it would be most of a call's.
+type measurer struct {
+	columns, rows axis
+	chip          [chipSide][chipSide]float32
+}
+
+var measurers = sync.Pool{New: func() any { return new(measurer) }}
+
+// resample makes the chip from the luma of a region, rows first and then columns.
+func (m *measurer) resample(p *Picture, region image.Rectangle) {
+	columns, rows, chip := &m.columns, &m.rows, &m.chip
+	columns.set(region.Dx())
+	rows.set(region.Dy())
+	clear(chip[:])
 	var luma [axisMax]float32
 	for y := range rows.length {
 		line := p.Pix[3*((region.Min.Y+y*rows.step)*p.Width+region.Min.X):]
@@ -76,7 +90,6 @@ func (p *Picture) chip(region image.Rectangle) *[chipSide][chipSide]float32 {
 			}
 		}
 	}
-	return &chip
 }
 
 const (
@@ -94,8 +107,8 @@ type axis struct {
 	kernel [chipSide][tapsMax]float32 // each sums to 1
 }
 
-func newAxis(pixels int) *axis {
-	a := &axis{step: max(1, pixels/(reach*chipSide))}
+func (a *axis) set(pixels int) {
+	a.step = max(1, pixels/(reach*chipSide))
 	a.length = pixels / a.step
 	scale := float64(a.length) / chipSide
 	support := max(1, scale)
@@ -112,7 +125,6 @@ func newAxis(pixels int) *axis {
 			a.kernel[i][s-first] = float32((1 - math.Abs(float64(s)-centre)/support) / sum)
 		}
 	}
-	return a
 }
 
 // at is sample i of the resampled line.
