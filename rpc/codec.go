@@ -154,8 +154,11 @@ func readJSON(b []byte, m proto.Message) error {
 	if err := r.request(m.ProtoReflect().Descriptor()); err != nil {
 		return err
 	}
-	if err := protojson.Unmarshal(b, m); err != nil {
-		return describeJSONError(err)
+	if err := protojson.Unmarshal(r.rest(), m); err != nil {
+		return describeJSONError(err, len(r.found) > 0)
+	}
+	for _, found := range r.found {
+		found.set(m.ProtoReflect())
 	}
 	return nil
 }
@@ -164,10 +167,10 @@ var jsonPlace = regexp.MustCompile(`\(line (\d+):(\d+)\)`)
 
 // describeJSONError says where protojson found an error that jsonReader lets pass: a
 // text that is not UTF-8, or an unknown escape. protojson's own words may hold the
-// value.
-func describeJSONError(err error) error {
-	if p := jsonPlace.FindStringSubmatch(err.Error()); p != nil {
+// value, and do not know the right place if something was taken out of the text.
+func describeJSONError(err error, shortened bool) error {
+	if p := jsonPlace.FindStringSubmatch(err.Error()); p != nil && !shortened {
 		return fmt.Errorf("the request is not valid JSON, at line %s column %s", p[1], p[2])
 	}
-	return errors.New("the request is not valid JSON")
+	return errors.New("the request is not valid JSON: a text is not UTF-8, or has an escape that JSON does not know")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,11 +16,52 @@ import (
 // jsonReader checks a request in JSON before protojson builds the message: its fields,
 // their types, and the number of items. It says what is wrong and in which field;
 // protojson would quote the value. It also limits lists, which protojson does not. Bytes
-// may be written in every form of base64: they are rewritten in place in the form that
-// protojson takes.
+// may be written in every form of base64: it decodes them itself.
 type jsonReader struct {
-	text []byte
-	at   int
+	text  []byte
+	at    int
+	path  []step       // to the value that is read
+	found []foundBytes // in the order of the text
+}
+
+// step leads to a field or, where the field is a list, to one of its items.
+type step struct {
+	field protoreflect.FieldDescriptor
+	index int
+}
+
+// foundBytes are the bytes of a field or an item, and the place of their base64 in the text.
+type foundBytes struct {
+	path     []step
+	value    []byte
+	from, to int
+}
+
+// rest returns the text with empty texts in the place of all bytes. It writes into the text.
+func (r *jsonReader) rest() []byte {
+	rest, from := r.text[:0], 0
+	for _, b := range r.found {
+		rest = append(rest, r.text[from:b.from]...)
+		from = b.to
+	}
+	return append(rest, r.text[from:]...)
+}
+
+// set puts the bytes into the message that was made from the rest.
+func (b foundBytes) set(m protoreflect.Message) {
+	for i, s := range b.path {
+		last, value := i == len(b.path)-1, protoreflect.ValueOfBytes(b.value)
+		switch {
+		case s.field.IsList() && last:
+			m.Mutable(s.field).List().Set(s.index, value)
+		case s.field.IsList():
+			m = m.Mutable(s.field).List().Get(s.index).Message()
+		case last:
+			m.Set(s.field, value)
+		default:
+			m = m.Mutable(s.field).Message()
+		}
+	}
 }
 
 // request reads the whole text, which must be one message and nothing else.
@@ -43,7 +85,7 @@ func (r *jsonReader) request(message protoreflect.MessageDescriptor) error {
 // message reads an object.
 // REQUIRES: the next byte is its brace.
 func (r *jsonReader) message(message protoreflect.MessageDescriptor) error {
-	seen := make(map[protoreflect.FieldNumber]bool)
+	seen := make([]protoreflect.FieldNumber, 0, 16) // no request has more fields
 	return r.sequence('}', func(int) error {
 		key, err := r.key()
 		if err != nil {
@@ -54,10 +96,12 @@ func (r *jsonReader) message(message protoreflect.MessageDescriptor) error {
 			return unknownField(message, key)
 		}
 		name := string(field.Name())
-		if seen[field.Number()] {
+		if slices.Contains(seen, field.Number()) {
 			return &fieldProblem{name, "occurs twice"}
 		}
-		seen[field.Number()] = true
+		seen = append(seen, field.Number())
+		r.path = append(r.path, step{field: field})
+		defer func() { r.path = r.path[:len(r.path)-1] }()
 		switch {
 		case r.literal("null"):
 			return nil // the same as a missing field
@@ -105,6 +149,7 @@ func (r *jsonReader) list(field protoreflect.FieldDescriptor) error {
 		if i >= bounds.items {
 			return bounds.tooMany()
 		}
+		r.path[len(r.path)-1].index = i
 		if err := r.value(field); err != nil {
 			return within(fmt.Sprintf("[%d]", i), err)
 		}
