@@ -62,12 +62,6 @@ type Info struct {
 	Width, Height int    // pixels, after the orientation was applied
 }
 
-// of adds the size of a picture.
-func (i Info) of(p *Picture) Info {
-	i.Width, i.Height = p.Width, p.Height
-	return i
-}
-
 // Decode reads a crop. Of an animated PNG it reads the first frame, as browsers show it. It reads a JPEG
 // without Huffman tables, as webcams send them, with the standard tables. It ignores what follows a
 // complete image. It lays transparent pixels over mid-grey (see the constant backdrop).
@@ -80,24 +74,34 @@ func Decode(data []byte, limits Limits) (*Picture, Info, error) {
 		return nil, Info{}, err
 	}
 	orientation := max(found.orientation, upright)
-	info := Info{Format: f.name, Orientation: orientation}
+	p, err := f.picture(found, image.Pt(config.Width, config.Height), orientation)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	return p, Info{Format: f.name, Orientation: orientation, Width: p.Width, Height: p.Height}, nil
+}
+
+// picture decodes what was inspected. size is that of the image as stored.
+func (f format) picture(found inspection, size image.Point, orientation int) (*Picture, error) {
 	if f.fast != nil {
-		if p := f.fast(found.data, image.Pt(config.Width, config.Height), orientation); p != nil {
-			return p, info.of(p), nil
+		// A mistake in it costs only time.
+		p, _ := guard(found.data, func(io.Reader) (*Picture, error) { return f.fast(found.data, size, orientation), nil })
+		if p != nil {
+			return p, nil
 		}
 	}
 	decoded, err := guard(found.data, f.decode)
 	if err != nil {
-		return nil, Info{}, fmt.Errorf("decoding %s: %w", f.name, err)
+		return nil, fmt.Errorf("decoding %s: %w", f.name, err)
 	}
 	if decoded.Bounds() != (image.Rectangle{Max: found.part.Size()}) {
-		return nil, Info{}, fmt.Errorf("decoding %s: %w: two sizes are given", f.name, ErrBroken)
+		return nil, fmt.Errorf("decoding %s: %w: two sizes are given", f.name, ErrBroken)
 	}
-	p, err := convert(decoded, image.Pt(config.Width, config.Height), found.part.Min, f.colours, orientation)
+	p, err := convert(decoded, size, found.part.Min, f.colours, orientation)
 	if err != nil {
-		return nil, Info{}, fmt.Errorf("converting %s: %w", f.name, err)
+		return nil, fmt.Errorf("converting %s: %w", f.name, err)
 	}
-	return p, info.of(p), nil
+	return p, nil
 }
 
 // Size returns the sides of the image as stored, before the orientation is applied. It reads only the
