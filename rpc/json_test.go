@@ -41,6 +41,7 @@ func TestWhatIsWrongWithJSON(t *testing.T) {
 		{update, `{"` + strings.Repeat("a", 65) + `":7}`, "", "a name of 65 bytes is not a field"},
 		{update, `{"student_id":"` + strings.Repeat("a", 800) + `"}`, "student_id", "is longer than the allowed 128 bytes"},
 		{galleryPath + "GetSettings", `{"a":1}`, "a", "which has these fields: none"},
+		{embedPath, "{\"image\":\"YQ\",\"model\":\"a\xff\"}", "", "not valid JSON: a text is not UTF-8"},
 		{embedPath, `{"image":7}`, "image", "base64 in quotes, but is a number"},
 		{embedPath, `{"image":["a"]}`, "image", "but is a list"},
 		{embedPath, `{"image":"abc*"}`, "image", "image is not base64: byte 4"},

@@ -24,13 +24,13 @@ type jsonReader struct {
 	found []foundBytes // in the order of the text
 }
 
-// step leads to a field or, where the field is a list, to one of its items.
+// step leads to a field or, where that is a list, to one of its items.
 type step struct {
 	field protoreflect.FieldDescriptor
 	index int
 }
 
-// foundBytes are the bytes of a field or an item, and the place of their base64 in the text.
+// foundBytes are the bytes of a field, and the place of their base64 in the text.
 type foundBytes struct {
 	path     []step
 	value    []byte
@@ -47,21 +47,17 @@ func (r *jsonReader) rest() []byte {
 	return append(rest, r.text[from:]...)
 }
 
-// set puts the bytes into the message that was made from the rest.
+// set puts the bytes into the message that was made from the rest. No request has a list of bytes.
 func (b foundBytes) set(m protoreflect.Message) {
-	for i, s := range b.path {
-		last, value := i == len(b.path)-1, protoreflect.ValueOfBytes(b.value)
-		switch {
-		case s.field.IsList() && last:
-			m.Mutable(s.field).List().Set(s.index, value)
-		case s.field.IsList():
+	last := len(b.path) - 1
+	for _, s := range b.path[:last] {
+		if s.field.IsList() {
 			m = m.Mutable(s.field).List().Get(s.index).Message()
-		case last:
-			m.Set(s.field, value)
-		default:
+		} else {
 			m = m.Mutable(s.field).Message()
 		}
 	}
+	m.Set(b.path[last].field, protoreflect.ValueOfBytes(b.value))
 }
 
 // request reads the whole text, which must be one message and nothing else.
