@@ -8,7 +8,7 @@ import (
 
 // baseline decodes the JPEGs that cameras, phones and detectors write: 8 bits, Huffman coding, one
 // sequential scan, grey or JFIF colours at full, half or quarter resolution. Its pixels are those of
-// image/jpeg, to the last bit, in a third of the time and without garbage. Everything else, every damaged
+// image/jpeg, to the last bit, in a fifth of the time and without garbage. Everything else, every damaged
 // file and every doubt is left to image/jpeg: baseline never says what is wrong.
 //
 // The two of them share no code, and a test compares them.
