@@ -1,4 +1,4 @@
-"""One Python library in the comparison: it measures itself when peers.py tells it to.
+"""One Python library in the comparison: it measures itself when index.py tells it to.
 
     contender.py NAME GALLERY QUERIES DIMENSION
 

@@ -1,7 +1,7 @@
 // Package turns is the Go side of bench/peers: it makes an index a program that measures
 // itself when it is told to, so that programs in several languages can take turns.
 //
-// contender.py is the Python side, and peers.py tells both what to do.
+// contender.py is the Python side, and index.py tells both what to do.
 package turns
 
 import (

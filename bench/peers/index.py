@@ -1,4 +1,4 @@
-"""Compares Rollcall's index with others, on one thread, in turns. run.sh starts it.
+"""Compares Rollcall's index with others, on one thread, in turns. index.sh starts it.
 
 Each index is a process of its own with the same vectors. Round by round, each answers
 queries for a moment while the others wait, so that whatever else the machine does
@@ -7,8 +7,6 @@ within each round.
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -20,6 +18,8 @@ import tempfile
 import time
 
 import numpy as np
+
+from figures import conditions, figure, heading, note, output
 
 HERE = pathlib.Path(__file__).parent
 
@@ -219,8 +219,7 @@ def row(contender, contenders):
 
 
 def markdown(result):
-    yield f"{result['machine']}, {result['date']}, load {result['load'][0]:.1f} to {result['load'][1]:.1f}. " + ", ".join(
-        f"{name} {version}" for name, version in result["versions"].items()) + "."
+    yield heading(result)
     for found in result["sets"]:
         yield (f"\n**{found['title']}**: {found['vectors']:,} x {found['dimension']}, {found['queries']:,} queries\n\n"
                "| program | recall@1 | a search, ms | of it the call | x ours | in batches, ms | x ours | bytes a vector | insertions a second |\n"
@@ -234,39 +233,14 @@ def markdown(result):
         yield f"\nProcessor time in a second of searching: {min(cores):.2f} to {max(cores):.2f} s."
 
 
-def figure(value):
-    """Three digits that count."""
-    return f"{value:.{max(0, 2 - int(np.floor(np.log10(value))))}f}" if value < 100 else f"{value:.0f}"
-
-
-def versions(programs):
-    found = {"rollcall": output("git", "-C", HERE, "rev-parse", "--short", "HEAD")}
-    for name in ("faiss-cpu", "hnswlib", "usearch", "numpy"):
-        found[name] = importlib.metadata.version(name)
-    for line in output("go", "version", "-m", programs / "chromem").splitlines():
-        if "chromem-go" in line:
-            found["chromem-go"] = line.split()[2]
-    return found | {"Python": sys.version.split()[0], "Go": output("go", "env", "GOVERSION")}
-
-
-def output(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def machine():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return f"{os.cpu_count()} cores of {line.split(':')[1].strip()}"
-    return f"{os.cpu_count()} cores of {os.uname().machine}"
-
-
-def note(text):
-    print(text, file=sys.stderr, flush=True)
+def chromem(programs):
+    """The version of chromem-go that was built."""
+    return next(line.split()[2] for line in output("go", "version", "-m", programs / "chromem").splitlines() if "chromem-go" in line)
 
 
 def parse():
-    parser = argparse.ArgumentParser(prog="run.sh", description="Compares Rollcall's index with others.")
-    parser.add_argument("--programs", type=pathlib.Path, help=argparse.SUPPRESS)  # where run.sh built the Go programs
+    parser = argparse.ArgumentParser(prog="index.sh", description="Compares Rollcall's index with others.")
+    parser.add_argument("--programs", type=pathlib.Path, help=argparse.SUPPRESS)  # where index.sh built the Go programs
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
     parser.add_argument("--gallery", help="file of vectors (little-endian float32 of unit length) to measure beside generated ones")
     parser.add_argument("--queries", help="file of vectors to ask for")
@@ -292,13 +266,12 @@ def main():
         sets.insert(0, ("the files", lambda: read(options)))
     if options.only:
         sets = sets[options.only - 1 : options.only] or sys.exit(f"--only: there are {len(sets)} sets")
-    load = os.getloadavg()[0]
-    result = {
-        "machine": machine(), "date": datetime.date.today().isoformat(), "versions": versions(options.programs),
+    found = conditions(["faiss-cpu", "hnswlib", "usearch", "numpy"], **{"chromem-go": chromem(options.programs)})
+    result = found | {
         "environment": ENVIRONMENT, "rounds": options.rounds, "seconds": options.seconds,
         "sets": [compare(title, *make(), options) for title, make in sets],
-        "load": [load, os.getloadavg()[0]],
     }
+    result["load"].append(os.getloadavg()[0])
     print("\n".join(markdown(result)))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Compares Rollcall's index with faiss, hnswlib, usearch, numpy and chromem-go, in their
-# newest releases. Prints a table; run.sh --help lists the options.
+# newest releases. Prints a table; index.sh --help lists the options.
 #
-#   bench/peers/run.sh --gallery FACES --queries OTHERS    # both float32, 128 a vector
-#   bench/peers/run.sh --quick                             # does everything work?
+#   bench/peers/index.sh --gallery FACES --queries OTHERS    # both float32, 128 a vector
+#   bench/peers/index.sh --quick                             # does everything work?
 #
 # Needs Linux, Go, Python 3.10 with venv and a C++ compiler, with which hnswlib is built for
 # this machine, and installs the rest into a temporary folder. All of it takes half an hour.
@@ -24,4 +24,4 @@ cd "$here/ours"
 go build -o "$work/ours" .
 cd "$OLDPWD"
 
-"$work/venv/bin/python" "$here/peers.py" --programs "$work" "$@"
+"$work/venv/bin/python" "$here/index.py" --programs "$work" "$@"
