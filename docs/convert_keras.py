@@ -47,7 +47,7 @@ def randomise(model, seed):
         values = []
         for weight in layer.weights:
             shape, name = weight.shape, weight.name
-            if "moving_variance" in name:
+            if "moving_variance" in name or "gamma" in name:
                 values.append(rng.uniform(0.5, 1.5, shape))
             elif "kernel" in name:
                 values.append(rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
@@ -71,12 +71,13 @@ def tensor_of(picture):
 
 def convert(model, out):
     """Writes the ONNX file and returns the largest difference from Keras, on noise."""
-    signature = [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="input")]
+    shape = (1, *model.input_shape[1:])
+    signature = [tf.TensorSpec(shape, tf.float32, name="input")]
     tf2onnx.convert.from_keras(model, signature, opset=OPSET, output_path=out)
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
     worst = 0.0
     for seed in range(5):
-        noise = np.random.default_rng(seed).random((1, SIDE, SIDE, 3), np.float32)
+        noise = np.random.default_rng(seed).random(shape, np.float32)
         got = session.run(None, {session.get_inputs()[0].name: noise})[0]
         worst = max(worst, float(np.abs(unit(got) - unit(model(noise, training=False).numpy())).max()))
     return worst
