@@ -13,6 +13,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --no-cache-dir deepface==0.0.103 tensorflow==2.21.0 tf_keras==2.21.0 \

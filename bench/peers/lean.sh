@@ -12,6 +12,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --no-cache-dir fastapi==0.165.0 'uvicorn[standard]==0.54.0' \
