@@ -14,9 +14,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
+# Not the newest ONNX Runtime but Rollcall's: 1.32.0 runs this embedder on a picture 2.6 times as long
+# (AMD EPYC with AVX-512, one thread, least of 100: 8.5 instead of 3.2 ms).
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --no-cache-dir fastapi==0.165.0 'uvicorn[standard]==0.54.0' \
-    onnxruntime==1.32.0 opencv-python-headless==5.0.0.93 numpy==2.4.6
+    onnxruntime==1.24.3 opencv-python-headless==5.0.0.93 numpy==2.4.6
 
 cd "$here"
 go build -o "$work" rollcall/cmd/rollcall ./ask
