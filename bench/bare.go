@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -36,10 +35,10 @@ func newBareLoops(w *workbench, locate bool, n int) (_ *bareLoops, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.close())
+			b.close()
 		}
 	}()
-	embedders, err := bareSessions(w.embedder, n, w.threads)
+	embedders, err := bareSessions(w.embedder, n)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +52,7 @@ func newBareLoops(w *workbench, locate bool, n int) (_ *bareLoops, err error) {
 	if err != nil {
 		return nil, err
 	}
-	locators, err := bareSessions(m, n, w.threads)
+	locators, err := bareSessions(m, n)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +66,8 @@ func newBareLoops(w *workbench, locate bool, n int) (_ *bareLoops, err error) {
 }
 
 // bareSessions returns sessions whose input is random pixels.
-func bareSessions(m models.Model, n, threads int) ([]*embedder.Session, error) {
-	sessions, err := embedder.OpenSessions(m, n, threads)
+func bareSessions(m models.Model, n int) ([]*embedder.Session, error) {
+	sessions, err := embedder.OpenSessions(m, n)
 	for _, s := range sessions {
 		fillRandomly(s.Input(), m.Contract.Input)
 	}
@@ -96,17 +95,15 @@ func (b *bareLoops) means() (embedder, locator float64) {
 	return milliseconds(sum.embed) / n, milliseconds(sum.locate) / n
 }
 
-func (b *bareLoops) close() error {
-	var err error
+func (b *bareLoops) close() {
 	for _, w := range b.workers {
 		for _, s := range []*embedder.Session{w.embedder, w.locator} {
 			if s != nil {
-				err = errors.Join(err, s.Close())
+				s.Close()
 			}
 		}
 	}
 	b.workers = nil
-	return err
 }
 
 // work does what a crop takes at the least.

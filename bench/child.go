@@ -55,7 +55,7 @@ func serveArgs(w *workbench, data string) []string {
 		"serve", "--listen=127.0.0.1:0", "--data=" + data, "--allow-embeddings",
 		"--models-dir=" + w.dir, "--model=" + w.embedder.Contract.Name,
 		"--onnxruntime=" + w.runtime.Path, fmt.Sprintf("--sessions=%d", w.sessions),
-		fmt.Sprintf("--threads-per-session=%d", w.threads),
+		fmt.Sprintf("--threads=%d", w.threads),
 	}
 	if w.locator != "" {
 		args = append(args, "--locator="+w.locator)

@@ -53,7 +53,7 @@ func openYuNet(file string, width, height int) (_ *yunetDetector, err error) {
 	for _, scale := range []int{1, 2} {
 		m.Contract.Input.Width, m.Contract.Input.Height = scale*width, scale*height
 		m.Contract.Input.Margin = 0
-		sessions, err := embedder.OpenSessions(m, 1, 1)
+		sessions, err := embedder.OpenSessions(m, 1)
 		if err != nil {
 			return d, err
 		}
@@ -63,11 +63,10 @@ func openYuNet(file string, width, height int) (_ *yunetDetector, err error) {
 }
 
 func (d *yunetDetector) close() error {
-	var err error
 	for _, r := range d.runs {
-		err = errors.Join(err, r.session.Close())
+		r.session.Close()
 	}
-	return errors.Join(err, os.RemoveAll(d.temp))
+	return os.RemoveAll(d.temp)
 }
 
 // find returns the faces of a photo, those of both sizes merged.

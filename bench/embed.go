@@ -164,7 +164,7 @@ func (o *embedOptions) measureLatency(ctx context.Context, w *workbench, s *serv
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, bare.close()) }()
+	defer bare.close()
 	times := make([][]time.Duration, len(modes))
 	sums := make([]map[string]time.Duration, len(modes))
 	for i := range sums {

@@ -47,8 +47,8 @@ func (o *modelOptions) addFlags(set *pflag.FlagSet) {
 		set.StringVar(&kind.o.contract, kind.name+"-contract", "", "contract (JSON) of an ONNX file that the catalogue does not have")
 	}
 	set.StringVar(&o.modelsDir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
-	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
-	set.IntVar(&o.threads, "threads-per-session", 1, "cores that one run may use")
+	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: the cores")
+	set.IntVar(&o.threads, "threads", 0, "cores that a run may use while no other call works; 0: the cores, at most 4")
 	o.runtime.AddFlags(set)
 }
 
@@ -186,7 +186,7 @@ func (w *workbench) nameByDigest(file string) (string, error) {
 // newEmbedder returns an embedder over the models; observe may be nil. The
 // caller closes it.
 func (w *workbench) newEmbedder(opts embedder.Options) (*embedder.Embedder, error) {
-	opts.Sessions, opts.ThreadsPerSession = w.sessions, w.threads
+	opts.Sessions, opts.Threads = w.sessions, w.threads
 	if opts.Locator == "" {
 		opts.Locator = w.locator
 	}

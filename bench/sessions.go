@@ -106,10 +106,11 @@ func cycleBare(w *workbench, n int) error {
 	if err != nil {
 		return err
 	}
+	defer b.close()
 	for _, worker := range b.workers {
 		err = errors.Join(err, worker.work(context.Background()))
 	}
-	return errors.Join(err, b.close())
+	return err
 }
 
 // sessionsResult is what "bench sessions" prints.

@@ -74,7 +74,7 @@ func runTestServer(mode string, args []string) (err error) {
 	set.StringVar(&o.locator.name, "locator", "", "")
 	set.StringVar(&o.runtime.Path, "onnxruntime", "", "")
 	set.IntVar(&o.sessions, "sessions", 0, "")
-	set.IntVar(&o.threads, "threads-per-session", 1, "")
+	set.IntVar(&o.threads, "threads", 0, "")
 	if err := set.Parse(args[1:]); err != nil {
 		return err
 	}

@@ -64,11 +64,11 @@ func (o *embedOptions) measureThroughput(ctx context.Context, progress io.Writer
 
 func (o *embedOptions) contest(ctx context.Context, w *workbench, s *server, e *enroller, m mode, res *throughputResult) (err error) {
 	res.Mode = m.name
-	bare, err := newBareLoops(w, w.aligns() && !m.given, max(runtime.GOMAXPROCS(0)/w.threads, 1))
+	bare, err := newBareLoops(w, w.aligns() && !m.given, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, bare.close()) }()
+	defer bare.close()
 	names := []string{
 		fmt.Sprintf("Run alone, %d goroutines", len(bare.loops)),
 		fmt.Sprintf("embedder, %d callers", o.clients),

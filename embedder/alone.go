@@ -1,21 +1,25 @@
 package embedder
 
 import (
-	"errors"
 	"fmt"
 
+	"rollcall/embedder/ort"
 	"rollcall/models"
 )
 
 // A Session is a single session of a model, like those inside an [Embedder], but without queue, pixels and
-// check against the golden picture. It is for measuring the time of ONNX Runtime itself, and for models
-// that an Embedder cannot use. One Session is not safe for concurrent use; several may run side by side.
-type Session struct{ inner *session }
+// check against the golden picture. Its runs use one core. It is for measuring the time of ONNX Runtime
+// itself, and for models that an Embedder cannot use. One Session is not safe for concurrent use; several
+// may run side by side.
+type Session struct {
+	ort     *ort.Session
+	tensors *ort.Tensors
+}
 
-// OpenSessions reads a model once and builds n sessions of it. Each may use the given number of threads in
-// a run. The caller closes them. The error is [ErrNotStarted], wraps [ErrModel] where the file does not
-// fulfil its contract, or comes from reading the file. After an error no session is open.
-func OpenSessions(m models.Model, n, threads int) (_ []*Session, err error) {
+// OpenSessions reads a model once and builds n sessions of it, each with its own weights. The caller closes
+// them. The error is [ErrNotStarted], wraps [ErrModel] where the file does not fulfil its contract, or comes
+// from reading the file. After an error no session is open.
+func OpenSessions(m models.Model, n int) (_ []*Session, err error) {
 	if !isStarted() {
 		return nil, fmt.Errorf("open model %s: %w", m.Contract.Name, ErrNotStarted)
 	}
@@ -29,30 +33,43 @@ func OpenSessions(m models.Model, n, threads int) (_ []*Session, err error) {
 	}
 	open := make([]*Session, n)
 	for i := range open {
-		inner, err := newSession(b, threads)
-		if err != nil {
-			err = b.fault("%w", err)
+		if open[i], err = openSession(b); err != nil {
 			for _, s := range open[:i] {
-				err = errors.Join(err, s.Close())
+				s.Close()
 			}
-			return nil, err
+			return nil, b.fault("%w", err)
 		}
-		open[i] = &Session{inner}
 	}
 	return open, nil
 }
 
+func openSession(b *blueprint) (*Session, error) {
+	t, err := b.newTensors()
+	if err != nil {
+		return nil, err
+	}
+	s, err := ort.Load(b.onnx)
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return &Session{ort: s, tensors: t}, nil
+}
+
 // Input is what the next Run reads. The caller fills it: one picture in the contract's layout,
 // [1][3][height][width] or [1][height][width][3]. It is valid until Close.
-func (s *Session) Input() []float32 { return s.inner.input }
+func (s *Session) Input() []float32 { return s.tensors.Input }
 
 // Outputs are what the last Run wrote, by the output's name. Each is [1][…] as the contract's decoder reads
 // it; an embedder's is [1][dimension] and not of unit length. The next Run writes over them. They are valid
 // until Close.
-func (s *Session) Outputs() map[string][]float32 { return s.inner.outputs }
+func (s *Session) Outputs() map[string][]float32 { return s.tensors.Outputs }
 
 // Run computes the outputs from the input.
-func (s *Session) Run() error { return s.inner.run() }
+func (s *Session) Run() error { return s.ort.Run(s.tensors) }
 
 // Close frees the session. It is called once.
-func (s *Session) Close() error { return s.inner.destroy() }
+func (s *Session) Close() {
+	s.ort.Close()
+	s.tensors.Close()
+}

@@ -16,16 +16,12 @@ func openAlone(t *testing.T, model onnxtest.Model) *Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := OpenSessions(m, 2, 1)
+	sessions, err := OpenSessions(m, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range sessions {
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+		t.Cleanup(s.Close)
 	}
 	return sessions[1]
 }
@@ -74,7 +70,7 @@ func TestSessionAloneRefusesAFileThatIsNotItsContracts(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Contract.Input.Width++
-	if sessions, err := OpenSessions(m, 1, 1); !errors.Is(err, ErrModel) || sessions != nil {
+	if sessions, err := OpenSessions(m, 1); !errors.Is(err, ErrModel) || sessions != nil {
 		t.Errorf("%d sessions, error %v", len(sessions), err)
 	}
 }

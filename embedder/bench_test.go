@@ -48,7 +48,7 @@ func BenchmarkBareRun(b *testing.B) {
 			workers := runtime.GOMAXPROCS(0)
 			sessions := make([][]*session, workers)
 			for _, name := range names {
-				p := barePool(b, library, name, workers, 1)
+				p := barePool(b, library, name, workers)
 				for i := range sessions {
 					sessions[i] = append(sessions[i], p.all[i])
 				}
@@ -66,7 +66,7 @@ func BenchmarkBareRun(b *testing.B) {
 }
 
 // barePool loads a model outside any embedder.
-func barePool(b *testing.B, library *models.Library, name string, n, threads int) *pool {
+func barePool(b *testing.B, library *models.Library, name string, n int) *pool {
 	b.Helper()
 	m, err := library.Model(name)
 	if err != nil {
@@ -80,15 +80,11 @@ func barePool(b *testing.B, library *models.Library, name string, n, threads int
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, err := newPool(plan, n, threads, nil, func(s *session) error { return prove(plan, s) })
+	p, err := newPool(plan, n, 1, nil, nil, func(s *session) error { return prove(plan, s) })
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		if err := p.destroy(); err != nil {
-			b.Error(err)
-		}
-	})
+	b.Cleanup(p.destroy)
 	return p
 }
 
@@ -183,13 +179,13 @@ func BenchmarkBatch(b *testing.B) {
 			if plan.onnx, err = reshape(onnx, plan.input.name, plan.input.dims); err != nil {
 				b.Fatal(err)
 			}
-			s, err := newSession(plan, 1)
+			s, err := openSession(plan)
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer s.destroy()
+			defer s.Close()
 			for b.Loop() {
-				if err := s.run(); err != nil {
+				if err := s.Run(); err != nil {
 					b.Fatal(err)
 				}
 			}

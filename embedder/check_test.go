@@ -86,7 +86,7 @@ func TestCheckRefuses(t *testing.T) {
 		model onnxtest.Model
 		says  []string
 	}{
-		"unknown operator":     {bytes(unknown), []string{"session 1 of 1", "Tanq"}},
+		"unknown operator":     {bytes(unknown), []string{"load it", "Tanq"}},
 		"empty":                {bytes(nil), []string{"not an ONNX file"}},
 		"text":                 {bytes([]byte("<html>not found</html>")), []string{"not an ONNX file"}},
 		"cut short":            {bytes(good.ONNX[:len(good.ONNX)/2]), []string{"not an ONNX file", "cut short"}},

@@ -39,7 +39,7 @@ func New(m Models, opts Options) (*Embedder, error) {
 	e := &Embedder{options: opts.withDefaults(), closing: make(chan struct{})}
 	e.queue = newQueue(e.options.Sessions, e.options.Queue)
 	e.photos = newQueue(photosAtOnce(e.options.Sessions), e.options.Queue)
-	e.registry = newRegistry(m, e.options, e.closing)
+	e.registry = newRegistry(m, e.options, e.queue.alone, e.closing)
 	if e.options.TTL > 0 {
 		e.janitor.Add(1)
 		go e.sweep()
@@ -293,9 +293,7 @@ func (e *Embedder) Close() error {
 	close(e.closing)
 	e.janitor.Wait()
 	e.calls.Wait()
-	if err := e.registry.close(); err != nil {
-		return fmt.Errorf("close the embedder: %w", err)
-	}
+	e.registry.close()
 	return nil
 }
 

@@ -18,7 +18,13 @@ const (
 	graphOutput      = 12 // GraphProto.output
 	graphValueInfo   = 13 // GraphProto.value_info
 
-	tensorName = 8 // TensorProto.name
+	tensorDims     = 1  // TensorProto.dims
+	tensorElem     = 2  // TensorProto.data_type
+	tensorName     = 8  // TensorProto.name
+	tensorExternal = 13 // TensorProto.external_data
+
+	entryKey   = 1 // StringStringEntryProto.key
+	entryValue = 2 // StringStringEntryProto.value
 
 	valueName = 1 // ValueInfoProto.name
 	valueType = 2 // ValueInfoProto.type

@@ -2,7 +2,6 @@ package embedder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -34,6 +33,7 @@ type model struct {
 type registry struct {
 	source  Models
 	options Options
+	alone   func() bool // whether at most one call works
 	closing <-chan struct{}
 
 	// background counts the loads and unloads under way.
@@ -50,8 +50,8 @@ type registry struct {
 	}
 }
 
-func newRegistry(source Models, options Options, closing <-chan struct{}) *registry {
-	r := &registry{source: source, options: options, closing: closing}
+func newRegistry(source Models, options Options, alone func() bool, closing <-chan struct{}) *registry {
+	r := &registry{source: source, options: options, alone: alone, closing: closing}
 	r.mu.models = make(map[string]*model)
 	r.mu.chosen = make(map[models.Kind]string)
 	r.mu.ingredients = make(map[string]ingredient)
@@ -137,6 +137,7 @@ func (r *registry) load(m *model) {
 	defer r.background.Done()
 	start := time.Now()
 	err := r.open(m)
+	trim()
 	m.since = time.Now()
 	m.err = err
 	r.mu.Lock()
@@ -150,7 +151,7 @@ func (r *registry) load(m *model) {
 	r.mu.Unlock()
 	if err == nil { // the callers that wait report an error
 		r.options.Logger.Info("model loaded", "model", m.name, "sha256", m.contract.SHA256,
-			"sessions", len(m.pool.all), "bytes", bytes, "took", m.since.Sub(start))
+			"sessions", len(m.pool.all), "threads", m.pool.network.threads, "bytes", bytes, "took", m.since.Sub(start))
 	}
 	close(m.ready)
 }
@@ -171,31 +172,30 @@ func (r *registry) open(m *model) error {
 	}
 	m.contract = found.Contract
 	m.output = b.outputs[0].name
-	r.makeRoom(m, sessionBytes(b)*int64(r.options.Sessions))
-	m.pool, err = newPool(b, r.options.Sessions, r.options.ThreadsPerSession, r.closing, func(s *session) error { return prove(b, s) })
+	r.makeRoom(m, modelBytes(b, r.options.Sessions, r.options.Threads))
+	m.pool, err = newPool(b, r.options.Sessions, r.options.Threads, r.alone, r.closing, func(s *session) error { return prove(b, s) })
 	return err
 }
 
-// The memory of a session beside its tensors. ONNX Runtime keeps the weights, and a second copy of them in
-// the order that suits its kernels. Resident memory by session and the estimate, measured by
-// BenchmarkSessionMemory and on plain convolutional networks: YuNet at 320 x 320 (file of 0.2 MiB) 5.7 and
-// 5.7 MiB, MobileFaceNet (3.8) 9.1 and 11.8, 40 MiB of weights 90 and 85, 130 MiB 263 and 264 (ONNX Runtime
-// 1.24.3, linux/amd64, November 2026).
+// The memory of a model beside the tensors of its sessions. The weights are there once. In each run that goes
+// on at the same time ONNX Runtime keeps what the layers hand on: from 5 MiB (YuNet at 320 x 320) to 14
+// (ArcFace's ResNet-34). Weights in half precision take twice their file, which matters only for small files.
 //
 // It is an estimate. The difference in resident memory before and after a load would also contain the crops
-// of other callers, and which models are unloaded must not depend on chance.
-const (
-	bytesPerFileByte = 2
-	bytesPerSession  = 4 << 20
-)
+// of other callers, and which models are unloaded must not depend on chance. BenchmarkModelMemory compares.
+const bytesPerRun = 8 << 20
 
-// sessionBytes estimates the memory of one session.
-func sessionBytes(b *blueprint) int64 {
+// modelBytes estimates the memory of a model.
+func modelBytes(b *blueprint, sessions, threads int) int64 {
 	tensors := b.input.length()
 	for _, t := range b.outputs {
 		tensors += t.length()
 	}
-	return bytesPerFileByte*int64(len(b.onnx)) + 4*int64(tensors) + bytesPerSession
+	runs := sessions
+	if threads > 1 {
+		runs++ // a wide run has memory of its own
+	}
+	return int64(len(b.onnx)) + 4*int64(sessions*tensors) + bytesPerRun*int64(runs)
 }
 
 // makeRoom notes the memory that m will take, and unloads idle models until it fits the budget or none is
@@ -266,11 +266,8 @@ func (r *registry) unload(victims []*model) {
 // destroy frees forgotten models.
 func (r *registry) destroy(victims []*model) {
 	for _, m := range victims {
-		if err := m.pool.destroy(); err != nil {
-			r.options.Logger.Error("model not unloaded cleanly", "model", m.name, "error", err)
-		} else {
-			r.options.Logger.Info("model unloaded", "model", m.name)
-		}
+		m.pool.destroy()
+		r.options.Logger.Info("model unloaded", "model", m.name)
 		trim()
 		r.background.Done()
 	}
@@ -288,16 +285,14 @@ func (m *model) loaded() bool {
 
 // close waits for the loads and unloads under way and unloads everything. REQUIRES: closing is closed and
 // no caller holds or waits for a model.
-func (r *registry) close() error {
+func (r *registry) close() {
 	r.background.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var err error
 	for name, m := range r.mu.models {
-		err = errors.Join(err, m.pool.destroy())
+		m.pool.destroy()
 		delete(r.mu.models, name)
 		r.mu.unloads++
 	}
 	trim()
-	return err
 }

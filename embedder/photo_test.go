@@ -68,29 +68,23 @@ func TestDetectorsAnswerAsTheOriginals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := newSession(b, 1)
+			s, err := openSession(b)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer func() {
-				if err := s.destroy(); err != nil {
-					t.Error(err)
-				}
-			}()
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if err := align.Warp(s.input, drawnPicture(side), align.Transform{A: 1, D: 1}, c.Input); err != nil {
+			defer s.Close()
+			if err := align.Warp(s.Input(), drawnPicture(side), align.Transform{A: 1, D: 1}, c.Input); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.run(); err != nil {
+			if err := s.Run(); err != nil {
 				t.Fatal(err)
 			}
 			for _, a := range answers {
-				if got := float64(s.outputs[logitsOutput][a.Anchor]); math.Abs(got-a.Logit) > 0.002 {
+				if got := float64(s.Outputs()[logitsOutput][a.Anchor]); math.Abs(got-a.Logit) > 0.002 {
 					t.Errorf("anchor %d: the logit is %.4f, not %.4f", a.Anchor, got, a.Logit)
 				}
 				for i, want := range a.Regressors {
-					if got := float64(s.outputs[regressorsOutput][16*a.Anchor+i]); math.Abs(got-want) > 0.01 {
+					if got := float64(s.Outputs()[regressorsOutput][16*a.Anchor+i]); math.Abs(got-want) > 0.01 {
 						t.Errorf("anchor %d: regressor %d is %.3f, not %.3f", a.Anchor, i, got, want)
 					}
 				}

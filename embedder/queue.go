@@ -43,6 +43,9 @@ func (q *queue) enter() error {
 
 func (q *queue) leave() { <-q.tickets }
 
+// alone reports whether at most one place is taken.
+func (q *queue) alone() bool { return len(q.places) <= 1 }
+
 // begin waits for a place, first come, first served, until ctx ends or closing is closed. The caller
 // calls the returned function when its work is done.
 func (q *queue) begin(ctx context.Context, closing <-chan struct{}) (done func(), err error) {

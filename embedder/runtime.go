@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"sync"
 
-	ort "github.com/yalue/onnxruntime_go"
-
+	"rollcall/embedder/ort"
 	"rollcall/embedder/ortlib"
 )
 
 // started is the library that this process runs on. ONNX Runtime has one environment per process.
 var started struct {
 	sync.Mutex
-	path string
+	path, version string
 }
 
 // Start finds or installs ONNX Runtime, as [ortlib.Ensure] does and with its errors, loads it once per
@@ -41,27 +40,15 @@ func start(lib ortlib.Library) error {
 		}
 		return nil
 	}
-	ort.SetSharedLibraryPath(lib.Path)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
+	var version string
+	err := ort.Open(lib.Path, func(reported string) error {
+		version = reported
+		return lib.CheckReported(reported)
+	})
+	if err != nil {
 		return fmt.Errorf("start ONNX Runtime: %w", err)
 	}
-	if err := checkLibrary(lib); err != nil {
-		if stop := ort.DestroyEnvironment(); stop != nil {
-			return fmt.Errorf("start ONNX Runtime: %w; stopping it again: %w", err, stop)
-		}
-		return fmt.Errorf("start ONNX Runtime: %w", err)
-	}
-	started.path = lib.Path
-	return nil
-}
-
-func checkLibrary(lib ortlib.Library) error {
-	if err := lib.CheckReported(ort.GetVersion()); err != nil {
-		return err
-	}
-	if err := ort.DisableTelemetry(); err != nil {
-		return fmt.Errorf("switch telemetry off: %w", err)
-	}
+	started.path, started.version = lib.Path, version
 	return nil
 }
 
@@ -74,8 +61,7 @@ func isStarted() bool {
 // RuntimeVersion returns the version of ONNX Runtime that this process runs on, such as "1.24.3"; "" before
 // [Start].
 func RuntimeVersion() string {
-	if !isStarted() {
-		return ""
-	}
-	return ort.GetVersion()
+	started.Lock()
+	defer started.Unlock()
+	return started.version
 }

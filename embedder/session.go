@@ -2,141 +2,94 @@ package embedder
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime"
 	"strconv"
 	"sync"
 
-	ort "github.com/yalue/onnxruntime_go"
+	"rollcall/embedder/ort"
 )
 
-// session is a locked session: an ONNX Runtime session with its input and output tensors, all allocated
-// once. ONNX Runtime reads and writes the memory of the slices directly. So whoever uses a session holds
-// its lock, from filling the input to copying the output out.
+// session is a locked session: the input and output tensors of runs of one network, all allocated once. ONNX
+// Runtime reads and writes the memory of the slices directly. So whoever uses a session holds its lock, from
+// filling the input to copying the output out.
 type session struct {
 	mu sync.Mutex // guards everything below and the memory behind it
 
-	ort     *ort.AdvancedSession
-	tensors []*ort.Tensor[float32]
-	pins    runtime.Pinner // keeps the tensors' memory at the address that ONNX Runtime knows
+	network *network // of all sessions of the pool
+	width   func() width
+	tensors *ort.Tensors
 	input   []float32
 	outputs map[string][]float32 // by the output's name
 }
 
 // newSession builds one session. The caller destroys it.
-func newSession(b *blueprint, threads int) (_ *session, err error) {
-	s := &session{outputs: make(map[string][]float32, len(b.outputs))}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.destroy())
-		}
-	}()
-	input, err := s.tensor(b.input)
+func newSession(b *blueprint, n *network) (*session, error) {
+	t, err := b.newTensors()
 	if err != nil {
 		return nil, err
 	}
-	s.input = input.GetData()
-	names := make([]string, len(b.outputs))
-	outputs := make([]ort.Value, len(b.outputs))
-	for i, out := range b.outputs {
-		t, err := s.tensor(out)
-		if err != nil {
-			return nil, err
-		}
-		names[i], outputs[i] = out.name, t
-		s.outputs[out.name] = t.GetData()
-	}
-	options, err := sessionOptions(threads)
-	if err != nil {
-		return nil, fmt.Errorf("set the options of a session: %w", err)
-	}
-	s.ort, err = ort.NewAdvancedSessionWithONNXData(b.onnx, []string{b.input.name}, names, []ort.Value{input}, outputs, options)
-	return s, errors.Join(err, options.Destroy())
-}
-
-// tensor allocates a tensor and notes it for destroy.
-func (s *session) tensor(t tensor) (*ort.Tensor[float32], error) {
-	data := make([]float32, t.length())
-	s.pins.Pin(&data[0])
-	created, err := ort.NewTensor(ort.NewShape(t.dims...), data)
-	if err != nil {
-		return nil, fmt.Errorf("allocate %q: %w", t.name, err)
-	}
-	s.tensors = append(s.tensors, created)
-	return created, nil
-}
-
-// sessionOptions are the same for every model. The memory arena and the memory pattern stay on, which is
-// ONNX Runtime's default. Neither changed the speed or, after trim, the memory of MobileFaceNet, but larger
-// models allocate more in a run.
-func sessionOptions(threads int) (*ort.SessionOptions, error) {
-	o, err := ort.NewSessionOptions()
-	if err != nil {
-		return nil, err
-	}
-	err = errors.Join(
-		o.SetIntraOpNumThreads(threads),
-		o.SetInterOpNumThreads(1),
-		o.SetExecutionMode(ort.ExecutionModeSequential),
-		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
-		o.SetLogSeverityLevel(ort.LoggingLevelFatal),
-		// A thread that spins while it waits for work takes the core from another caller's decoding.
-		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
-		o.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
-	)
-	if err != nil {
-		return nil, errors.Join(err, o.Destroy())
-	}
-	return o, nil
+	return &session{network: n, width: n.choose, tensors: t, input: t.Input, outputs: t.Outputs}, nil
 }
 
 // run computes the outputs from the input. REQUIRES: s.mu is held. It cannot be interrupted: a caller whose
 // context ends still waits for it, but a run is shorter than any useful deadline.
-func (s *session) run() error { return s.ort.Run() }
+func (s *session) run() error { return s.network.run(s.tensors, s.width()) }
 
-// destroy frees everything. It is called once, after everybody has released the session.
-func (s *session) destroy() error {
+// destroy frees the tensors. It is called once, after everybody has released the session.
+func (s *session) destroy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var err error
-	if s.ort != nil {
-		err = s.ort.Destroy() // before the tensors, which must outlive it
-	}
-	for _, t := range s.tensors {
-		err = errors.Join(err, t.Destroy())
-	}
-	s.pins.Unpin()
+	s.tensors.Close()
 	s.input, s.outputs = nil, nil
-	return err
 }
 
 // pool hands out the sessions of one model. It is safe for concurrent use.
 type pool struct {
-	all  []*session
-	idle chan *session
+	network *network
+	all     []*session
+	idle    chan *session
 }
 
-// newPool builds n sessions and runs each one with prove. closing ends it early, with ErrClosed.
-func newPool(b *blueprint, n, threads int, closing <-chan struct{}, prove func(*session) error) (*pool, error) {
+// newPool loads a model with newNetwork, builds n sessions and lets prove run each of them in each width.
+// closing ends it early, with ErrClosed.
+func newPool(b *blueprint, n, threads int, alone func() bool, closing <-chan struct{}, prove func(*session) error) (_ *pool, err error) {
 	p := &pool{idle: make(chan *session, n)}
+	defer func() {
+		if err != nil {
+			p.destroy()
+		}
+	}()
+	if p.network, err = newNetwork(b.onnx, threads, alone); err != nil {
+		return nil, b.fault("load it: %w", err)
+	}
 	for i := range n {
 		select {
 		case <-closing:
-			return nil, errors.Join(ErrClosed, p.destroy())
+			return nil, ErrClosed
 		default:
 		}
-		s, err := newSession(b, threads)
+		s, err := newSession(b, p.network)
 		if err != nil {
-			return nil, errors.Join(b.fault("session %s of %d: %w", strconv.Itoa(i+1), n, err), p.destroy())
+			return nil, b.fault("session %s of %d: %w", strconv.Itoa(i+1), n, err)
 		}
 		p.all = append(p.all, s)
 		p.idle <- s
-		if err := prove(s); err != nil {
-			return nil, errors.Join(err, p.destroy())
+		if err := p.prove(s, prove); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil
+}
+
+// prove runs a new session in each width.
+func (p *pool) prove(s *session, prove func(*session) error) error {
+	for _, w := range p.network.widths() {
+		s.width = func() width { return w }
+		if err := prove(s); err != nil {
+			return err
+		}
+	}
+	s.width = p.network.choose
+	return nil
 }
 
 // take waits for an idle session and locks it. If ctx has ended, it returns ctx's error, even where a
@@ -163,11 +116,12 @@ func (p *pool) put(s *session) {
 // busy is how many sessions are taken.
 func (p *pool) busy() int { return len(p.all) - len(p.idle) }
 
-// destroy frees all sessions. REQUIRES: none is taken.
-func (p *pool) destroy() error {
-	var err error
+// destroy frees the network and all sessions. REQUIRES: none is taken.
+func (p *pool) destroy() {
 	for _, s := range p.all {
-		err = errors.Join(err, s.destroy())
+		s.destroy()
 	}
-	return err
+	if p.network != nil {
+		p.network.close()
+	}
 }

@@ -30,19 +30,19 @@ type serveConfig struct {
 	install      installOptions
 	ort          ortlib.Options
 
-	model, locator, detector           string
-	sessions, threadsPerSession, queue int
-	modelTTL                           time.Duration
-	modelMemoryMiB                     int64
-	engine                             string
-	fpir                               float64
-	margin                             float32
-	galleryMemoryMiB                   int64
-	acceptLoss                         bool
-	allowEmbeddings                    bool
-	requestTimeout, drainTimeout       time.Duration
-	requestMemoryMiB                   int64
-	logFormat, logLevel                string
+	model, locator, detector     string
+	sessions, threads, queue     int
+	modelTTL                     time.Duration
+	modelMemoryMiB               int64
+	engine                       string
+	fpir                         float64
+	margin                       float32
+	galleryMemoryMiB             int64
+	acceptLoss                   bool
+	allowEmbeddings              bool
+	requestTimeout, drainTimeout time.Duration
+	requestMemoryMiB             int64
+	logFormat, logLevel          string
 
 	address *net.TCPAddr   // what listen says; set by validate
 	set     *pflag.FlagSet // says which flags were given
@@ -59,8 +59,8 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&config.locator, "locator", "", "locator that finds landmarks; \"none\": embed without alignment; empty: the best one installed")
 	set.StringVar(&config.detector, "detector", "", "detector that finds the faces of photos; empty: the best one installed")
 	config.install.addFlags(set)
-	set.IntVar(&config.sessions, "sessions", 0, "locked sessions for each model; 0: cores / threads-per-session")
-	set.IntVar(&config.threadsPerSession, "threads-per-session", 1, "cores that one run may use; more of them answer one caller sooner, but fewer callers in all")
+	set.IntVar(&config.sessions, "sessions", 0, "locked sessions for each model; 0: the cores")
+	set.IntVar(&config.threads, "threads", 0, "cores that a run may use while no other call works; with others, each uses one; 0: the cores, at most 4")
 	set.IntVar(&config.queue, "queue", 0, "callers that may wait for a session; 0: 4 x sessions")
 	set.DurationVar(&config.modelTTL, "model-ttl", 0, "unload a model that was idle for this time; 0: never")
 	set.Int64Var(&config.modelMemoryMiB, "model-memory", 0, "MiB that loaded models may take; 0: no limit")
@@ -102,8 +102,8 @@ func (config *serveConfig) validate() error {
 		may   string
 	}{
 		{"data", config.data, config.data != "", "the name of a folder"},
-		{"sessions", config.sessions, within(config.sessions, 0, maxSessions), fmt.Sprintf("0 (cores / threads-per-session) to %d", maxSessions)},
-		{"threads-per-session", config.threadsPerSession, within(config.threadsPerSession, 1, maxSessions), fmt.Sprintf("1 to %d", maxSessions)},
+		{"sessions", config.sessions, within(config.sessions, 0, maxSessions), fmt.Sprintf("0 (the cores) to %d", maxSessions)},
+		{"threads", config.threads, within(config.threads, 0, maxSessions), fmt.Sprintf("0 (the cores, at most 4) to %d", maxSessions)},
 		{"queue", config.queue, within(config.queue, 0, maxQueue), fmt.Sprintf("0 (4 x sessions) to %d", maxQueue)},
 		{"model-ttl", config.modelTTL, config.modelTTL >= 0, "0 (never) or a time such as 10m"},
 		{"model-memory", config.modelMemoryMiB, within(config.modelMemoryMiB, 0, maxMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxMemoryMiB)},
@@ -181,15 +181,15 @@ func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics)
 
 func (config *serveConfig) embedderOptions(logger *slog.Logger, metrics *rpc.Metrics) embedder.Options {
 	return embedder.Options{
-		Sessions:          config.sessions,
-		ThreadsPerSession: config.threadsPerSession,
-		Queue:             config.queue,
-		TTL:               config.modelTTL,
-		MemoryBudget:      config.modelMemoryMiB << 20,
-		Locator:           config.locator,
-		Detector:          config.detector,
-		Logger:            logger,
-		Observe:           metrics.ObserveStage,
+		Sessions:     config.sessions,
+		Threads:      config.threads,
+		Queue:        config.queue,
+		TTL:          config.modelTTL,
+		MemoryBudget: config.modelMemoryMiB << 20,
+		Locator:      config.locator,
+		Detector:     config.detector,
+		Logger:       logger,
+		Observe:      metrics.ObserveStage,
 	}
 }
 

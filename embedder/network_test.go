@@ -1,0 +1,240 @@
+package embedder
+
+import (
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"rollcall/embedder/onnxtest"
+	"rollcall/models"
+)
+
+// poolOf loads a model outside any embedder, with two sessions.
+func poolOf(t *testing.T, library *models.Library, name string, threads int) (*blueprint, *pool) {
+	t.Helper()
+	m, err := library.Model(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onnx, err := m.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newBlueprint(m.Contract, onnx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPool(b, 2, threads, func() bool { return true }, nil, func(s *session) error { return prove(b, s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.destroy)
+	return b, p
+}
+
+// fill writes numbers that a seed determines.
+func fill(input []float32, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for i := range input {
+		input[i] = 2*rng.Float32() - 1
+	}
+}
+
+// sameBits reports whether two runs wrote the same numbers.
+func sameBits(a, b map[string][]float32) bool {
+	for name, values := range a {
+		if !slices.EqualFunc(values, b[name], func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// TestWideIsNarrow: a wide run gives, bit by bit, what a narrow one gives, alone and beside another, and
+// both give what a session with weights of its own gives. Verdicts must not depend on the load.
+func TestWideIsNarrow(t *testing.T) {
+	builtin, err := models.OpenLibrary(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"rollcall-base-1", "rollcall-points", "rollcall-faces-full", "rollcall-faces-short"} {
+		t.Run(name, func(t *testing.T) { wideIsNarrow(t, builtin, name) })
+	}
+	for _, name := range []string{"mobilefacenet-128", "yunet"} {
+		t.Run(name, func(t *testing.T) { wideIsNarrow(t, realLibrary(t), name) })
+	}
+	t.Run("mobilefacenet-192", func(t *testing.T) {
+		file := filepath.Join(sharedFolder, "models", "mobilefacenet-192")
+		text, err := os.ReadFile(file + ".json")
+		if err != nil {
+			t.Skipf("needs the real model mobilefacenet-192: %v", err)
+		}
+		contract, err := models.ParseContract(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := builtin.Add(t.Context(), contract.Name, file+".onnx", models.AddOptions{Contract: &contract, Check: Check}); err != nil {
+			t.Fatal(err)
+		}
+		wideIsNarrow(t, builtin, contract.Name)
+	})
+}
+
+func wideIsNarrow(t *testing.T, library *models.Library, name string) {
+	for threads := 2; threads <= 4; threads++ {
+		b, p := poolOf(t, library, name, threads)
+		if p.network.wide == nil {
+			t.Fatal("it has no wide runs")
+		}
+		own, err := openSession(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer own.Close()
+		for seed := range uint64(times(4, 1)) {
+			fill(own.Input(), seed)
+			if err := own.Run(); err != nil {
+				t.Fatal(err)
+			}
+			run := func(s *session, w width) {
+				fill(s.input, seed)
+				clear(s.outputs[b.outputs[0].name])
+				if err := p.network.run(s.tensors, w); err != nil {
+					t.Error(err)
+				}
+				if !sameBits(s.outputs, own.Outputs()) {
+					t.Errorf("width %d of %d threads, seed %d: another answer", w, threads, seed)
+				}
+			}
+			for _, w := range p.network.widths() {
+				run(p.all[0], w)
+			}
+			var group sync.WaitGroup
+			for i, w := range p.network.widths() {
+				group.Go(func() { run(p.all[i], w) })
+			}
+			group.Wait()
+		}
+	}
+}
+
+// TestWithoutRoomForWeights: where no file can be written, runs are narrow, and nothing else changes.
+func TestWithoutRoomForWeights(t *testing.T) {
+	library, err := models.OpenLibrary(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := overLibrary(t, library, Options{Threads: 2})
+	with := embed(t, e, Request{Image: onnxtest.Face(1, 0)})
+	if e.registry.mu.models["rollcall-base-1"].pool.network.wide == nil {
+		t.Fatal("it has no wide runs")
+	}
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	e = overLibrary(t, library, Options{Threads: 2})
+	without := embed(t, e, Request{Image: onnxtest.Face(1, 0)})
+	if e.registry.mu.models["rollcall-base-1"].pool.network.wide != nil {
+		t.Error("it has wide runs")
+	}
+	if !slices.Equal(with.Embedding, without.Embedding) {
+		t.Error("another answer")
+	}
+}
+
+// TestWeightsLeaveNoFile: what loading writes is gone when the model is loaded.
+func TestWeightsLeaveNoFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the folder of temporary files has another variable")
+	}
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	library, err := models.OpenLibrary(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p := poolOf(t, library, "rollcall-base-1", 2)
+	if p.network.wide == nil {
+		t.Error("it has no wide runs")
+	}
+	if left, err := os.ReadDir(dir); len(left) != 0 || err != nil {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestAlone: a run is wide only if no other call works.
+func TestAlone(t *testing.T) {
+	alone := true
+	n := &network{narrow: nil, alone: func() bool { return alone }}
+	if n.choose() != narrowRun {
+		t.Error("a network without wide runs chose one")
+	}
+	library, err := models.OpenLibrary(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p := poolOf(t, library, "rollcall-base-1", 2)
+	p.network.alone = n.alone
+	p.network.pace = pace{}
+	p.network.pace.note(narrowRun, 3*time.Millisecond)
+	p.network.pace.note(wideRun, 2*time.Millisecond)
+	if p.network.choose() != wideRun {
+		t.Error("alone, and the run is narrow")
+	}
+	alone = false
+	for range 2 * tried {
+		if p.network.choose() != narrowRun {
+			t.Fatal("beside others, and the run is wide")
+		}
+	}
+	q := newQueue(3, 1)
+	for i, want := range []bool{true, true, false, false} {
+		if got := q.alone(); got != want {
+			t.Errorf("%d places taken: alone is %v", i, got)
+		}
+		if i < cap(q.places) {
+			q.places <- struct{}{}
+		}
+	}
+}
+
+// TestPace: wide runs are chosen while they pay, whatever was known before, and one disturbed run changes
+// nothing.
+func TestPace(t *testing.T) {
+	const enough = 40 * tried
+	took := [2]time.Duration{narrowRun: 3 * time.Millisecond, wideRun: 2 * time.Millisecond}
+	var p pace
+	share := func(runs int) float64 {
+		wides := 0
+		for range runs {
+			w := p.choose()
+			p.note(w, took[w])
+			wides += int(w)
+		}
+		return float64(wides) / float64(runs)
+	}
+	p.note(narrowRun, took[narrowRun])
+	p.note(wideRun, 100*time.Millisecond) // the first one reads the weights from disk
+	share(enough)
+	if s := share(enough); s < 0.9 {
+		t.Errorf("they pay, and %.2f of the runs are wide", s)
+	}
+	p.note(wideRun, time.Second)
+	if s := share(enough); s < 0.9 {
+		t.Errorf("after a disturbed one %.2f of the runs are wide", s)
+	}
+	took[wideRun] = 9 * time.Millisecond // others use the cores
+	share(enough)
+	if s := share(enough); s > 0.1 || s == 0 {
+		t.Errorf("they do not pay, and %.2f of the runs are wide", s)
+	}
+	took[wideRun] = 2 * time.Millisecond
+	share(enough)
+	if s := share(enough); s < 0.9 {
+		t.Errorf("they pay again, and %.2f of the runs are wide", s)
+	}
+}
