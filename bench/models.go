@@ -60,14 +60,14 @@ type workbench struct {
 	embedder models.Model
 	locator  string // name of the locator; "" where none is installed
 	sessions int
-	threads  int    // for each session
+	threads  int    // of a lone run
 	temp     string // folder to remove; "" where library is the user's own
 }
 
 // open starts ONNX Runtime and finds or installs the models. The caller closes
 // the workbench.
 func (o modelOptions) open(ctx context.Context, progress io.Writer) (_ *workbench, err error) {
-	w := &workbench{sessions: o.sessions, threads: max(o.threads, 1)}
+	w := &workbench{sessions: o.sessions, threads: o.threads}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
