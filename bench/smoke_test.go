@@ -196,6 +196,23 @@ func TestPartOf(t *testing.T) {
 	}
 }
 
+func TestMemory(t *testing.T) {
+	asChild(t, serveWell)
+	var res memoryResult
+	benchJSON(t, &res, "memory", "--models-dir="+testModels(t), "--calls=6", "--clients=3", "--sessions=2")
+	if len(res.States) != 3 || res.File <= 0 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	for _, s := range res.States {
+		if s.Resident < mib {
+			t.Errorf("%s: %d bytes", s.After, s.Resident)
+		}
+	}
+	if got, want := (memoryResult{File: 100 * mib}).allowed(), int64(210*mib); got != want {
+		t.Errorf("a file of 100 MB may take %d bytes, want %d", got, want)
+	}
+}
+
 func TestSessions(t *testing.T) {
 	var res sessionsResult
 	benchJSON(t, &res, "sessions", "--models-dir="+testModels(t), "--cycles=3", "--sessions=2")

@@ -10,17 +10,20 @@
 //	result, err := e.Embed(ctx, embedder.Request{Image: crop})
 //
 // [Check] tries a model file before it is installed. The steps that do not need ONNX Runtime have packages
-// of their own: picture decodes, align resamples, locate reads a locator's outputs. Package onnxtest builds
-// small models, faces and photos for tests.
+// of their own: picture decodes, align resamples, locate reads a locator's outputs. Package ort
+// calls ONNX Runtime. Package onnxtest builds small models, faces and photos for tests.
 //
 // # Locked sessions
 //
-// A session of ONNX Runtime is allocated together with its tensors and guarded by one lock. The lock is
-// held from filling the input to copying the output out. So no request allocates a tensor, no two
-// goroutines touch the same tensor, and no tensor is freed during a run. Each model has [Options.Sessions]
-// sessions. The same number of calls work at once, and only these decode. [Options.Queue] more calls wait,
+// The tensors of a session are allocated once and guarded by one lock. The lock is held from filling the
+// input to copying the output out. So no request allocates a tensor, no two goroutines touch the same
+// tensor, and no tensor is freed during a run. Each model has [Options.Sessions] sessions, which share its
+// weights. The same number of calls work at once, and only these decode. [Options.Queue] more calls wait,
 // first come, first served, until their context ends. The next call is told to come back later. A run
 // itself is not interrupted.
+//
+// While one call works alone, each of its runs uses up to [Options.Threads] cores, and otherwise one
+// (network.go). The results are the same, bit by bit.
 //
 // # Faces that do not stand upright
 //
@@ -49,17 +52,15 @@
 //
 // # Measurements
 //
-// 2 shared cores of an AMD EPYC, ONNX Runtime 1.24.3, one thread for each session, November 2026;
+// 2 shared cores of an AMD EPYC, ONNX Runtime 1.24.3, one core for each run, November 2026;
 // repeat them with "rollcall bench embed". A JPEG of 112 x 112 pixels through MobileFaceNet, one
 // client: decoding 0.36 ms, aligning 0.2 ms, the run 7.4 ms, normalising and measuring the quality
 // 0.12 ms; a locator YuNet at 320 x 320 adds 4.8 ms, of which its run is 4.0 ms and resampling to its
 // input 0.3 ms.
 //
 // With 8 clients the embedder does 79 to 86 % as many crops a second as bare runs on all cores, and 75 to
-// 80 % with the locator. A part of the difference is the work on pixels. Besides, a profile showed 6 % of
-// the time in the kernel and 40 to 85 context switches a crop; the bare loop has 7 to 16. The likely cause
-// is Go's monitor thread, which polls while Go code runs, but only a tenth of that time was seen under it.
-// One place more than sessions did not help.
+// 80 % with the locator. Most of the difference is the work on pixels. One place more than sessions did not
+// help. Go's monitor thread took 4 to 6 % until it was slowed (ort/slack.c).
 //
 // Running several crops as one batch gains nothing on a processor. MobileFaceNet takes 8.1 ms for each crop
 // alone, 8.0 ms in batches of two, 7.9 ms of four and 8.3 ms of eight, and each crop would wait for the
