@@ -178,12 +178,14 @@ func (r *registry) open(m *model) error {
 }
 
 // The memory of a model beside the tensors of its sessions. The weights are there once. In each run that goes
-// on at the same time ONNX Runtime keeps what the layers hand on: from 5 MiB (YuNet at 320 x 320) to 14
+// on at the same time ONNX Runtime keeps what the layers hand on: from 3 MiB (YuNet at 320 x 320) to 10
 // (ArcFace's ResNet-34). Weights in half precision take twice their file, which matters only for small files.
+// With two sessions and a wide one YuNet took 12.4 MiB, estimated 14.8, and MobileFaceNet 14.4, estimated 16.1
+// (2026-11-26).
 //
 // It is an estimate. The difference in resident memory before and after a load would also contain the crops
 // of other callers, and which models are unloaded must not depend on chance. BenchmarkModelMemory compares.
-const bytesPerRun = 8 << 20
+const bytesPerRun = 4 << 20
 
 // modelBytes estimates the memory of a model.
 func modelBytes(b *blueprint, sessions, threads int) int64 {

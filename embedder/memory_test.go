@@ -53,12 +53,12 @@ func BenchmarkReload(b *testing.B) {
 	b.ReportMetric(residentMiB(b), "MiB-after")
 }
 
-// BenchmarkModelMemory reports what a model with 16 sessions adds to the resident memory, and what modelBytes
+// BenchmarkModelMemory reports what a model with 2 sessions adds to the resident memory, and what modelBytes
 // says that it does.
 func BenchmarkModelMemory(b *testing.B) {
 	for _, name := range []string{"mobilefacenet-128", "yunet"} {
 		b.Run(name, func(b *testing.B) {
-			const sessions, threads = 16, 2
+			const sessions, threads = 2, 2
 			library := realLibrary(b)
 			m, err := library.Model(name)
 			if err != nil {

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -148,9 +147,6 @@ func TestWithoutRoomForWeights(t *testing.T) {
 
 // TestWeightsLeaveNoFile: what loading writes is gone when the model is loaded.
 func TestWeightsLeaveNoFile(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the folder of temporary files has another variable")
-	}
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	library, err := models.OpenLibrary(t.TempDir())
