@@ -26,10 +26,11 @@ const (
 	// (2026-11-26, an experiment).
 	worthwhile = 0.85
 	// tried is how often the width that does not pay is tried again: every so many runs.
-	tried = 32
-	// slower and faster divide the difference between a run and what is known. A run that was disturbed
-	// must not count for much; one that was faster than those before was not disturbed.
-	slower, faster = 8, 2
+	tried = 16
+	// averaged is about how many runs the time is taken over. A run counts at most as twice the time that is
+	// known, because a single one may be disturbed. (To trust the fastest runs made wide ones look good on
+	// cores that others used.)
+	averaged = 4
 )
 
 // choose returns the width of the next run. REQUIRES: both are known, or the result does not matter.
@@ -47,13 +48,8 @@ func (p *pace) choose() width {
 // note records how long a run took. Of two that end at once one may be lost: it is an estimate.
 func (p *pace) note(w width, d time.Duration) {
 	known := p.took[w].Load()
-	switch took := int64(d); {
-	case known == 0:
-		known = took
-	case took < known:
-		known += (took - known) / faster
-	default:
-		known += (min(took, 2*known) - known) / slower
+	if known == 0 {
+		known = int64(d)
 	}
-	p.took[w].Store(known)
+	p.took[w].Store(known + (min(int64(d), 2*known)-known)/averaged)
 }
