@@ -65,26 +65,28 @@ func (n *network) widths() []width {
 	return []width{narrowRun, wideRun}
 }
 
-// choose returns the width of the next run.
-func (n *network) choose() width {
+// next computes the outputs from the input, in the width that suits the load. Only runs beside which no
+// other call worked are compared: others take longer, whatever their width.
+func (n *network) next(t *ort.Tensors) error {
 	if n.wide == nil || !n.alone() {
-		return narrowRun
+		return n.run(t, narrowRun)
 	}
-	return n.pace.choose()
+	w, start := n.pace.choose(), time.Now()
+	if err := n.run(t, w); err != nil {
+		return err
+	}
+	if n.alone() {
+		n.pace.note(w, time.Since(start))
+	}
+	return nil
 }
 
 // run computes the outputs from the input.
 func (n *network) run(t *ort.Tensors, w width) error {
-	start := time.Now()
-	session := n.narrow
 	if w == wideRun {
-		session = n.wide
+		return n.wide.Run(t)
 	}
-	if err := session.Run(t); err != nil {
-		return err
-	}
-	n.pace.note(w, time.Since(start))
-	return nil
+	return n.narrow.Run(t)
 }
 
 // close frees the network. REQUIRES: it does not run.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rollcall/embedder/onnxtest"
+	"rollcall/embedder/ort"
 	"rollcall/models"
 )
 
@@ -162,30 +163,35 @@ func TestWeightsLeaveNoFile(t *testing.T) {
 	}
 }
 
-// TestAlone: a run is wide only if no other call works.
+// TestAlone: a run is wide only if no other call works, and what is known of the times comes from such runs.
 func TestAlone(t *testing.T) {
-	alone := true
-	n := &network{narrow: nil, alone: func() bool { return alone }}
-	if n.choose() != narrowRun {
-		t.Error("a network without wide runs chose one")
-	}
 	library, err := models.OpenLibrary(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, p := poolOf(t, library, "rollcall-base-1", 2)
-	p.network.alone = n.alone
-	p.network.pace = pace{}
-	p.network.pace.note(narrowRun, 3*time.Millisecond)
-	p.network.pace.note(wideRun, 2*time.Millisecond)
-	if p.network.choose() != wideRun {
-		t.Error("alone, and the run is narrow")
-	}
-	alone = false
-	for range 2 * tried {
-		if p.network.choose() != narrowRun {
-			t.Fatal("beside others, and the run is wide")
+	alone := false
+	p.network.alone = func() bool { return alone }
+	wide := p.network.wide
+	p.network.wide = new(ort.Session) // whose run would end the process
+	s := p.all[0]
+	for range 3 {
+		if err := s.run(); err != nil {
+			t.Fatal(err)
 		}
+	}
+	p.network.wide = wide
+	if pace := &p.network.pace; pace.took[narrowRun].Load() != 0 || pace.took[wideRun].Load() != 0 {
+		t.Error("runs beside others were noted")
+	}
+	alone = true
+	for range 3 {
+		if err := s.run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if pace := &p.network.pace; pace.took[narrowRun].Load() == 0 || pace.took[wideRun].Load() == 0 {
+		t.Error("not both widths were tried by a lone call")
 	}
 	q := newQueue(3, 1)
 	for i, want := range []bool{true, true, false, false} {

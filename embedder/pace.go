@@ -33,7 +33,7 @@ const (
 	averaged = 4
 )
 
-// choose returns the width of the next run. REQUIRES: both are known, or the result does not matter.
+// choose returns the width of the next run. At first each is tried once.
 func (p *pace) choose() width {
 	better, worse := narrowRun, wideRun
 	if float64(p.took[wideRun].Load()) <= worthwhile*float64(p.took[narrowRun].Load()) {

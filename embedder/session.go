@@ -14,8 +14,7 @@ import (
 type session struct {
 	mu sync.Mutex // guards everything below and the memory behind it
 
-	network *network // of all sessions of the pool
-	width   func() width
+	compute func(*ort.Tensors) error // by the network of all sessions of the pool
 	tensors *ort.Tensors
 	input   []float32
 	outputs map[string][]float32 // by the output's name
@@ -27,12 +26,12 @@ func newSession(b *blueprint, n *network) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{network: n, width: n.choose, tensors: t, input: t.Input, outputs: t.Outputs}, nil
+	return &session{compute: n.next, tensors: t, input: t.Input, outputs: t.Outputs}, nil
 }
 
 // run computes the outputs from the input. REQUIRES: s.mu is held. It cannot be interrupted: a caller whose
 // context ends still waits for it, but a run is shorter than any useful deadline.
-func (s *session) run() error { return s.network.run(s.tensors, s.width()) }
+func (s *session) run() error { return s.compute(s.tensors) }
 
 // destroy frees the tensors. It is called once, after everybody has released the session.
 func (s *session) destroy() {
@@ -83,12 +82,12 @@ func newPool(b *blueprint, n, threads int, alone func() bool, closing <-chan str
 // prove runs a new session in each width.
 func (p *pool) prove(s *session, prove func(*session) error) error {
 	for _, w := range p.network.widths() {
-		s.width = func() width { return w }
+		s.compute = func(t *ort.Tensors) error { return p.network.run(t, w) }
 		if err := prove(s); err != nil {
 			return err
 		}
 	}
-	s.width = p.network.choose
+	s.compute = p.network.next
 	return nil
 }
 

@@ -134,15 +134,15 @@ func TestFacesOutlivePanics(t *testing.T) {
 		facesOf(t, e, req)
 		for name, m := range e.registry.mu.models {
 			s := m.pool.all[0]
-			whole := s.network
-			s.network = nil
+			whole := s.compute
+			s.compute = nil
 			if _, err := e.Faces(t.Context(), req); !errors.Is(err, errPanic) {
 				t.Errorf("%v: %s panics: %v", size, name, err)
 			}
 			if n := m.pool.busy(); n != 0 {
 				t.Errorf("%v: %d sessions of %s are kept", size, n, name)
 			}
-			s.network = whole
+			s.compute = whole
 			if p := facesOf(t, e, req); len(p.Faces) != 1 {
 				t.Errorf("%v: after a panic of %s: %d faces", size, name, len(p.Faces))
 			}
