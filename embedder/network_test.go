@@ -239,4 +239,10 @@ func TestPace(t *testing.T) {
 	if s := share(enough); s < 0.9 {
 		t.Errorf("they pay again, and %.2f of the runs are wide", s)
 	}
+	took = [2]time.Duration{narrowRun: 90 * time.Microsecond, wideRun: 60 * time.Microsecond}
+	p = pace{}
+	share(2)
+	if s := share(enough); s != 0 {
+		t.Errorf("runs are too short to divide, and %.2f of them are wide", s)
+	}
 }

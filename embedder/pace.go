@@ -17,6 +17,7 @@ const (
 // programs use the cores: then the threads of a run wait for each other. It is safe for concurrent use.
 type pace struct {
 	took   [2]atomic.Int64 // nanoseconds of a run, by width; 0: unknown
+	least  atomic.Int64    // nanoseconds of the fastest narrow run; 0: unknown
 	chosen atomic.Uint32
 }
 
@@ -26,7 +27,10 @@ const (
 	// (2026-11-26, an experiment).
 	worthwhile = 0.85
 	// tried is how often the width that does not pay is tried again: every so many runs.
-	tried = 16
+	tried = 64
+	// tooShort is the time of a narrow run that is not worth dividing: the fastest one counts, because it was
+	// not disturbed.
+	tooShort = 300 * time.Microsecond
 	// averaged is about how many runs the time is taken over. A run counts at most as twice the time that is
 	// known, because a single one may be disturbed. (To trust the fastest runs made wide ones look good on
 	// cores that others used.)
@@ -35,6 +39,9 @@ const (
 
 // choose returns the width of the next run. At first each is tried once.
 func (p *pace) choose() width {
+	if least := p.least.Load(); least > 0 && least < int64(tooShort) {
+		return narrowRun
+	}
 	better, worse := narrowRun, wideRun
 	if float64(p.took[wideRun].Load()) <= worthwhile*float64(p.took[narrowRun].Load()) {
 		better, worse = wideRun, narrowRun
@@ -47,6 +54,9 @@ func (p *pace) choose() width {
 
 // note records how long a run took. Of two that end at once one may be lost: it is an estimate.
 func (p *pace) note(w width, d time.Duration) {
+	if least := p.least.Load(); w == narrowRun && (least == 0 || int64(d) < least) {
+		p.least.Store(int64(d))
+	}
 	known := p.took[w].Load()
 	if known == 0 {
 		known = int64(d)
