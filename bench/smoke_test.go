@@ -174,7 +174,7 @@ func TestPartOf(t *testing.T) {
 		stack []string
 	}{
 		{"decode the JPEG", []string{"runtime.mallocgc", "image/jpeg.Decode", "rollcall/embedder/picture.Decode", "rollcall/embedder.(*Embedder).work"}},
-		{partRun, []string{"runtime.cgocall", "github.com/yalue/onnxruntime_go.(*AdvancedSession).Run", "rollcall/embedder.find.func1", "rollcall/embedder.find"}},
+		{partRun, []string{"runtime.cgocall", "github.com/yalue/onnxruntime_go.(*DynamicAdvancedSession).RunWithBinding", "rollcall/embedder.find.func1", "rollcall/embedder.find"}},
 		{"locate, without its runs", []string{"rollcall/embedder/align.Warp", "rollcall/embedder.find.func1", "rollcall/rpc.(*api).embed"}},
 		{"align", []string{"rollcall/embedder/align.Warp", "rollcall/embedder.infer", "rollcall/rpc.(*api).embed"}},
 		{"rest of the embedder", []string{"rollcall/embedder.findings", "rollcall/rpc.(*api).embed"}},

@@ -3,7 +3,6 @@ package embedder
 import (
 	"fmt"
 
-	"rollcall/embedder/ort"
 	"rollcall/models"
 )
 
@@ -12,8 +11,8 @@ import (
 // itself, and for models that an Embedder cannot use. One Session is not safe for concurrent use; several
 // may run side by side.
 type Session struct {
-	ort     *ort.Session
-	tensors *ort.Tensors
+	network *network
+	tensors *tensors
 }
 
 // OpenSessions reads a model once and builds n sessions of it, each with its own weights. The caller closes
@@ -44,32 +43,32 @@ func OpenSessions(m models.Model, n int) (_ []*Session, err error) {
 }
 
 func openSession(b *blueprint) (*Session, error) {
-	t, err := b.newTensors()
+	n, err := newNetwork(b.onnx, 1, nil)
 	if err != nil {
 		return nil, err
 	}
-	s, err := ort.Load(b.onnx)
+	t, err := b.newTensors(n)
 	if err != nil {
-		t.Close()
+		n.close()
 		return nil, err
 	}
-	return &Session{ort: s, tensors: t}, nil
+	return &Session{network: n, tensors: t}, nil
 }
 
 // Input is what the next Run reads. The caller fills it: one picture in the contract's layout,
 // [1][3][height][width] or [1][height][width][3]. It is valid until Close.
-func (s *Session) Input() []float32 { return s.tensors.Input }
+func (s *Session) Input() []float32 { return s.tensors.input }
 
 // Outputs are what the last Run wrote, by the output's name. Each is [1][…] as the contract's decoder reads
 // it; an embedder's is [1][dimension] and not of unit length. The next Run writes over them. They are valid
 // until Close.
-func (s *Session) Outputs() map[string][]float32 { return s.tensors.Outputs }
+func (s *Session) Outputs() map[string][]float32 { return s.tensors.outputs }
 
 // Run computes the outputs from the input.
-func (s *Session) Run() error { return s.ort.Run(s.tensors) }
+func (s *Session) Run() error { return s.network.run(s.tensors, narrowRun) }
 
 // Close frees the session. It is called once.
 func (s *Session) Close() {
-	s.ort.Close()
-	s.tensors.Close()
+	s.tensors.close()
+	s.network.close()
 }

@@ -10,8 +10,8 @@
 //	result, err := e.Embed(ctx, embedder.Request{Image: crop})
 //
 // [Check] tries a model file before it is installed. The steps that do not need ONNX Runtime have packages
-// of their own: picture decodes, align resamples, locate reads a locator's outputs. Package ort
-// calls ONNX Runtime. Package onnxtest builds small models, faces and photos for tests.
+// of their own: picture decodes, align resamples, locate reads a locator's outputs.
+// Package onnxtest builds small models, faces and photos for tests.
 //
 // # Locked sessions
 //
@@ -60,7 +60,7 @@
 //
 // With 8 clients the embedder does 79 to 86 % as many crops a second as bare runs on all cores, and 75 to
 // 80 % with the locator. Most of the difference is the work on pixels. One place more than sessions did not
-// help. Go's monitor thread took 4 to 6 % until it was slowed (ort/slack.c).
+// help. Go's monitor thread took 4 to 6 % until it was slowed (slack.c).
 //
 // Running several crops as one batch gains nothing on a processor. MobileFaceNet takes 8.1 ms for each crop
 // alone, 8.0 ms in batches of two, 7.9 ms of four and 8.3 ms of eight, and each crop would wait for the

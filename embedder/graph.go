@@ -18,8 +18,6 @@ const (
 	graphOutput      = 12 // GraphProto.output
 	graphValueInfo   = 13 // GraphProto.value_info
 
-	tensorDims     = 1  // TensorProto.dims
-	tensorElem     = 2  // TensorProto.data_type
 	tensorName     = 8  // TensorProto.name
 	tensorExternal = 13 // TensorProto.external_data
 

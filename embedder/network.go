@@ -2,10 +2,11 @@ package embedder
 
 import (
 	"errors"
-	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
-	"rollcall/embedder/ort"
+	ort "github.com/yalue/onnxruntime_go"
 )
 
 // network is a model that ONNX Runtime has loaded, once, for all locked sessions. It runs narrow, on one
@@ -13,62 +14,71 @@ import (
 // So a run is wide if no other call works at its start. Both give the same bits, because ONNX Runtime
 // divides the outputs among threads, never a sum (TestWideIsNarrow).
 //
-// Two sessions of ONNX Runtime share one copy of the weights, because the number of threads belongs to a
-// session. It runs any number of times at once.
+// Each width has a session of ONNX Runtime, because the number of threads belongs to a session. Both read
+// the same weights (open.go). It runs any number of times at once.
 type network struct {
-	narrow, wide *ort.Session // wide is nil where every run is narrow
-	threads      int          // of a wide run; 1 without wide
-	weights      *weights     // of both; nil without wide
-	alone        func() bool  // whether at most one call works
-	pace         pace
+	sessions []*ort.DynamicAdvancedSession // by width; without the wide one every run is narrow
+	threads  int                           // of a wide run; 1 without them
+	alone    func() bool                   // whether at most one call works
+	pace     pace
 }
 
 // newNetwork loads a model. A wide run uses the given number of threads; with one there are no wide runs.
 // If the weights cannot be shared, there are none either, because a second copy costs more than they gain.
 func newNetwork(onnx []byte, threads int, alone func() bool) (*network, error) {
-	n := &network{alone: alone, threads: 1}
+	n := &network{threads: 1, alone: alone}
 	if threads > 1 {
-		if err := n.loadBoth(onnx, threads); err == nil {
-			return n, nil
+		// ONNX Runtime 1.24 cannot read again what it derives for some kernels, such as QLinearConv. Then each
+		// session derives it anew.
+		for _, derived := range []bool{true, false} {
+			if err := n.loadBoth(onnx, threads, derived); err == nil {
+				return n, nil
+			}
 		}
 	}
-	var err error
-	n.narrow, err = ort.Load(onnx)
-	return n, err
+	s, err := openModel(onnx)
+	if err != nil {
+		return nil, err
+	}
+	n.sessions = []*ort.DynamicAdvancedSession{s}
+	return n, nil
 }
 
-func (n *network) loadBoth(onnx []byte, threads int) (err error) {
-	w, err := shareWeights(onnx)
+// loadBoth makes a session for each width. With derived they also share what kernels derive from the
+// weights: in ArcFace's ResNet-34 these are 49 MB.
+func (n *network) loadBoth(onnx []byte, threads int, derived bool) (err error) {
+	dir, err := os.MkdirTemp("", "rollcall-model-")
 	if err != nil {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, w.forgetFiles())
-		if err != nil {
+		// The weights stay mapped without the file.
+		if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 			n.close()
 		}
 	}()
-	n.weights = w
-	if n.narrow, err = w.load(1); err != nil {
+	graph := filepath.Join(dir, "graph.onnx")
+	if err := optimise(onnx, graph, derived); err != nil {
 		return err
 	}
+	for _, t := range []int{1, threads} {
+		s, err := openOptimised(graph, t)
+		if err != nil {
+			return err
+		}
+		n.sessions = append(n.sessions, s)
+	}
 	n.threads = threads
-	n.wide, err = w.load(threads)
-	return err
+	return nil
 }
 
 // widths are the ways in which the network can run.
-func (n *network) widths() []width {
-	if n.wide == nil {
-		return []width{narrowRun}
-	}
-	return []width{narrowRun, wideRun}
-}
+func (n *network) widths() []width { return []width{narrowRun, wideRun}[:len(n.sessions)] }
 
 // next computes the outputs from the input, in the width that suits the load. Only runs beside which no
 // other call worked are compared: others take longer, whatever their width.
-func (n *network) next(t *ort.Tensors) error {
-	if n.wide == nil || !n.alone() {
+func (n *network) next(t *tensors) error {
+	if len(n.sessions) == 1 || !n.alone() {
 		return n.run(t, narrowRun)
 	}
 	w, start := n.pace.choose(), time.Now()
@@ -82,35 +92,14 @@ func (n *network) next(t *ort.Tensors) error {
 }
 
 // run computes the outputs from the input.
-func (n *network) run(t *ort.Tensors, w width) error {
-	if w == wideRun {
-		return n.wide.Run(t)
-	}
-	return n.narrow.Run(t)
+func (n *network) run(t *tensors, w width) error {
+	return n.sessions[w].RunWithBinding(t.bindings[w])
 }
 
-// close frees the network. REQUIRES: it does not run.
+// close frees the network. REQUIRES: it does not run, and its tensors are closed.
 func (n *network) close() {
-	for _, s := range []*ort.Session{n.narrow, n.wide} {
-		if s != nil {
-			s.Close()
-		}
+	for _, s := range n.sessions {
+		_ = s.Destroy() // it never fails: it only frees
 	}
-	if n.weights != nil {
-		n.weights.close()
-	}
-	n.narrow, n.wide, n.weights, n.threads = nil, nil, nil, 1
-}
-
-// newTensors allocates the tensors of one locked session.
-func (b *blueprint) newTensors() (*ort.Tensors, error) {
-	outputs := make([]ort.Shape, len(b.outputs))
-	for i, out := range b.outputs {
-		outputs[i] = ort.Shape{Name: out.name, Dims: out.dims}
-	}
-	t, err := ort.NewTensors(ort.Shape{Name: b.input.name, Dims: b.input.dims}, outputs...)
-	if err != nil {
-		return nil, fmt.Errorf("allocate its tensors: %w", err)
-	}
-	return t, nil
+	n.sessions, n.threads = nil, 1
 }

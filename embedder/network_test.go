@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"rollcall/embedder/onnxtest"
-	"rollcall/embedder/ort"
 	"rollcall/models"
 )
 
@@ -89,7 +88,7 @@ func TestWideIsNarrow(t *testing.T) {
 func wideIsNarrow(t *testing.T, library *models.Library, name string) {
 	for threads := 2; threads <= 4; threads++ {
 		b, p := poolOf(t, library, name, threads)
-		if p.network.wide == nil {
+		if len(p.network.sessions) != 2 {
 			t.Fatal("it has no wide runs")
 		}
 		own, err := openSession(b)
@@ -132,13 +131,13 @@ func TestWithoutRoomForWeights(t *testing.T) {
 	}
 	e := overLibrary(t, library, Options{Threads: 2})
 	with := embed(t, e, Request{Image: onnxtest.Face(1, 0)})
-	if e.registry.mu.models["rollcall-base-1"].pool.network.wide == nil {
+	if len(e.registry.mu.models["rollcall-base-1"].pool.network.sessions) != 2 {
 		t.Fatal("it has no wide runs")
 	}
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
 	e = overLibrary(t, library, Options{Threads: 2})
 	without := embed(t, e, Request{Image: onnxtest.Face(1, 0)})
-	if e.registry.mu.models["rollcall-base-1"].pool.network.wide != nil {
+	if len(e.registry.mu.models["rollcall-base-1"].pool.network.sessions) != 1 {
 		t.Error("it has wide runs")
 	}
 	if !slices.Equal(with.Embedding, without.Embedding) {
@@ -155,7 +154,7 @@ func TestWeightsLeaveNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, p := poolOf(t, library, "rollcall-base-1", 2)
-	if p.network.wide == nil {
+	if len(p.network.sessions) != 2 {
 		t.Error("it has no wide runs")
 	}
 	if left, err := os.ReadDir(dir); len(left) != 0 || err != nil {
@@ -172,15 +171,15 @@ func TestAlone(t *testing.T) {
 	_, p := poolOf(t, library, "rollcall-base-1", 2)
 	alone := false
 	p.network.alone = func() bool { return alone }
-	wide := p.network.wide
-	p.network.wide = new(ort.Session) // whose run would end the process
+	wide := p.network.sessions[wideRun]
+	p.network.sessions[wideRun] = nil // whose run would panic
 	s := p.all[0]
 	for range 3 {
 		if err := s.run(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.network.wide = wide
+	p.network.sessions[wideRun] = wide
 	if pace := &p.network.pace; pace.took[narrowRun].Load() != 0 || pace.took[wideRun].Load() != 0 {
 		t.Error("runs beside others were noted")
 	}

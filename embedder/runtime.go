@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"sync"
 
-	"rollcall/embedder/ort"
+	ort "github.com/yalue/onnxruntime_go"
+
 	"rollcall/embedder/ortlib"
 )
 
 // started is the library that this process runs on. ONNX Runtime has one environment per process.
 var started struct {
 	sync.Mutex
-	path, version string
+	path string
 }
 
 // Start finds or installs ONNX Runtime, as [ortlib.Ensure] does and with its errors, loads it once per
@@ -40,15 +41,27 @@ func start(lib ortlib.Library) error {
 		}
 		return nil
 	}
-	var version string
-	err := ort.Open(lib.Path, func(reported string) error {
-		version = reported
-		return lib.CheckReported(reported)
-	})
-	if err != nil {
+	ort.SetSharedLibraryPath(lib.Path)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return fmt.Errorf("start ONNX Runtime: %w", err)
 	}
-	started.path, started.version = lib.Path, version
+	if err := checkLibrary(lib); err != nil {
+		if stop := ort.DestroyEnvironment(); stop != nil {
+			return fmt.Errorf("start ONNX Runtime: %w; stopping it again: %w", err, stop)
+		}
+		return fmt.Errorf("start ONNX Runtime: %w", err)
+	}
+	started.path = lib.Path
+	return nil
+}
+
+func checkLibrary(lib ortlib.Library) error {
+	if err := lib.CheckReported(ort.GetVersion()); err != nil {
+		return err
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return fmt.Errorf("switch telemetry off: %w", err)
+	}
 	return nil
 }
 
@@ -61,7 +74,8 @@ func isStarted() bool {
 // RuntimeVersion returns the version of ONNX Runtime that this process runs on, such as "1.24.3"; "" before
 // [Start].
 func RuntimeVersion() string {
-	started.Lock()
-	defer started.Unlock()
-	return started.version
+	if !isStarted() {
+		return ""
+	}
+	return ort.GetVersion()
 }

@@ -18,6 +18,9 @@ func TestStartAgain(t *testing.T) {
 	if err := start(library); err == nil || !strings.Contains(err.Error(), "running already") {
 		t.Errorf("another library: %v", err)
 	}
+	if err := checkLibrary(ortlib.Library{Version: "1.99.0"}); !errors.Is(err, ortlib.ErrUnusable) {
+		t.Errorf("a library that reports another version: %v, want ErrUnusable", err)
+	}
 }
 
 func TestNotStarted(t *testing.T) {

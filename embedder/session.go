@@ -4,8 +4,6 @@ import (
 	"context"
 	"strconv"
 	"sync"
-
-	"rollcall/embedder/ort"
 )
 
 // session is a locked session: the input and output tensors of runs of one network, all allocated once. ONNX
@@ -14,19 +12,19 @@ import (
 type session struct {
 	mu sync.Mutex // guards everything below and the memory behind it
 
-	compute func(*ort.Tensors) error // by the network of all sessions of the pool
-	tensors *ort.Tensors
+	compute func(*tensors) error // by the network of all sessions of the pool
+	tensors *tensors
 	input   []float32
 	outputs map[string][]float32 // by the output's name
 }
 
 // newSession builds one session. The caller destroys it.
 func newSession(b *blueprint, n *network) (*session, error) {
-	t, err := b.newTensors()
+	t, err := b.newTensors(n)
 	if err != nil {
 		return nil, err
 	}
-	return &session{compute: n.next, tensors: t, input: t.Input, outputs: t.Outputs}, nil
+	return &session{compute: n.next, tensors: t, input: t.input, outputs: t.outputs}, nil
 }
 
 // run computes the outputs from the input. REQUIRES: s.mu is held. It cannot be interrupted: a caller whose
@@ -37,7 +35,7 @@ func (s *session) run() error { return s.compute(s.tensors) }
 func (s *session) destroy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tensors.Close()
+	s.tensors.close()
 	s.input, s.outputs = nil, nil
 }
 
@@ -82,7 +80,7 @@ func newPool(b *blueprint, n, threads int, alone func() bool, closing <-chan str
 // prove runs a new session in each width.
 func (p *pool) prove(s *session, prove func(*session) error) error {
 	for _, w := range p.network.widths() {
-		s.compute = func(t *ort.Tensors) error { return p.network.run(t, w) }
+		s.compute = func(t *tensors) error { return p.network.run(t, w) }
 		if err := prove(s); err != nil {
 			return err
 		}

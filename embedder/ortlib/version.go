@@ -7,7 +7,8 @@ import (
 )
 
 // The range of library versions that the embedder can load. An ONNX Runtime
-// 1.N serves the C API of versions 1 to N, and package ort asks for version 24.
+// 1.N serves the C API of versions 1 to N, and the Go binding asks for API
+// version 24 (ORT_API_VERSION in its onnxruntime_c_api.h).
 const (
 	supportedMajor = 1
 	oldestMinor    = 24
