@@ -67,7 +67,7 @@ func (m *memory) beginLookalikes(model Model, studentID string) (found lookalike
 		}
 	}
 	found.threshold = model.duplicateThreshold(others, m.settings.FPIR)
-	found.floor = min(found.threshold, model.threshold(others, m.settings.FPIR))
+	found.floor = min(found.threshold, model.MatchThreshold(others, m.settings.FPIR))
 	return found, sp, nil
 }
 

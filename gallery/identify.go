@@ -99,7 +99,7 @@ func (m *memory) threshold(model Model, n int, fpir float64) float32 {
 	if fpir == 0 {
 		fpir = m.settings.FPIR
 	}
-	return model.threshold(n, fpir)
+	return model.MatchThreshold(n, fpir)
 }
 
 // answer fills in the verdict on the ranked students.

@@ -341,7 +341,7 @@ func (o *oracle) checkIdentification(p Probe, m Model, exclude string, got Ident
 	if got.Students != len(want) {
 		return fmt.Errorf("compared with %d students, want %d", got.Students, len(want))
 	}
-	threshold := m.threshold(o.comparisons(m.Name, p.Scope, exclude), o.settings.FPIR)
+	threshold := m.MatchThreshold(o.comparisons(m.Name, p.Scope, exclude), o.settings.FPIR)
 	if got.Threshold != threshold {
 		return fmt.Errorf("threshold %v, want %v", got.Threshold, threshold)
 	}
@@ -422,7 +422,7 @@ func (o *oracle) checkRoll(m Model, probes []Embedding, sc Scope, roll Roll, err
 	if err != nil {
 		return err
 	}
-	if want := m.threshold(o.comparisons(m.Name, sc, ""), o.settings.FPIR); roll.Threshold != want {
+	if want := m.MatchThreshold(o.comparisons(m.Name, sc, ""), o.settings.FPIR); roll.Threshold != want {
 		return fmt.Errorf("roll call with threshold %v, want %v", roll.Threshold, want)
 	}
 	gain := make([][]float64, len(probes))

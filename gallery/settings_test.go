@@ -109,17 +109,17 @@ func TestSettingsDecideSearches(t *testing.T) {
 			t.Errorf("roll call: %+v, %v, want %v with %v", roll, err, verdict, threshold)
 		}
 	}
-	want(p, Match, small.threshold(2, 0.1))
+	want(p, Match, small.MatchThreshold(2, 0.1))
 	if _, err := g.UpdateSettings(ctx, SettingsChange{Margin: new(float32(0.125))}); err != nil {
 		t.Fatal(err)
 	}
-	want(p, Ambiguous, small.threshold(2, 0.1))
+	want(p, Ambiguous, small.MatchThreshold(2, 0.1))
 	if _, err := g.UpdateSettings(ctx, SettingsChange{FPIR: new(0.001)}); err != nil {
 		t.Fatal(err)
 	}
-	want(p, Unknown, small.threshold(2, 0.001))
+	want(p, Unknown, small.MatchThreshold(2, 0.001))
 	p.FPIR = 0.1
-	want(p, Ambiguous, small.threshold(2, 0.1))
+	want(p, Ambiguous, small.MatchThreshold(2, 0.1))
 }
 
 // The first embedding chooses the model of a gallery that has none.

@@ -24,10 +24,11 @@ import "math"
 // its similarity with itself, and saving the picture again takes somewhat more.
 const duplicateCeiling = 0.99
 
-// threshold returns the similarity that a match needs in a search over n crops
-// (at least one) at the given FPIR: by the calibration, or else the
-// published one. It does not fall as n grows, nor as fpir falls.
-func (m Model) threshold(n int, fpir float64) float32 {
+// MatchThreshold returns the similarity that a match needs in a search over n crops
+// (fewer than one count as one) at an FPIR between 0 and 1: by the calibration, or
+// else the published one. It does not fall as n grows, nor as fpir falls. The model
+// has to make sense: a calibration out of order gives a threshold without a meaning.
+func (m Model) MatchThreshold(n int, fpir float64) float32 {
 	if len(m.Calibration) == 0 {
 		return m.Threshold
 	}

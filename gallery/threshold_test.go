@@ -23,16 +23,16 @@ func TestThresholdTable(t *testing.T) {
 		{10, 1 - math.Pow(1-1e-2, 10), 0.72}, // FMR 1e-2 by the formula
 		{1000, 1 - math.Pow(1-1e-4, 1000), 0.86},
 	} {
-		if got := m.threshold(tc.n, tc.fpir); math.Abs(float64(got)-tc.want) > 1e-6 {
+		if got := m.MatchThreshold(tc.n, tc.fpir); math.Abs(float64(got)-tc.want) > 1e-6 {
 			t.Errorf("threshold of %d students at FPIR %v = %v, want %v", tc.n, tc.fpir, got, tc.want)
 		}
 	}
-	if got := plain.threshold(1000, 1e-6); got != plain.Threshold {
+	if got := plain.MatchThreshold(1000, 1e-6); got != plain.Threshold {
 		t.Errorf("without a calibration: %v, want the published %v", got, plain.Threshold)
 	}
 	one := Model{Calibration: []Calibration{{1e-3, 0.4}}}
 	for _, n := range []int{1, 1000} {
-		if got := one.threshold(n, 1e-3); got != 0.4 {
+		if got := one.MatchThreshold(n, 1e-3); got != 0.4 {
 			t.Errorf("one point: %v, want it", got)
 		}
 	}
@@ -64,14 +64,14 @@ func TestThresholdProperties(t *testing.T) {
 		if less == 0 {
 			continue
 		}
-		got := m.threshold(n, fpir)
+		got := m.MatchThreshold(n, fpir)
 		if !isSimilarity(got) {
 			t.Fatalf("threshold %v is no similarity: %+v, n %d, FPIR %v", got, m, n, fpir)
 		}
-		if m.threshold(more, fpir) < got {
+		if m.MatchThreshold(more, fpir) < got {
 			t.Fatalf("threshold falls from %d to %d students: %+v, FPIR %v", n, more, m, fpir)
 		}
-		if m.threshold(n, less) < got {
+		if m.MatchThreshold(n, less) < got {
 			t.Fatalf("threshold falls from FPIR %v to %v: %+v, n %d", fpir, less, m, n)
 		}
 		dup := m.duplicateThreshold(n, fpir)
@@ -94,7 +94,7 @@ func TestThresholdProperties(t *testing.T) {
 func TestThresholdKeepsFPIR(t *testing.T) {
 	rng := newRand(t, 11)
 	const n, fpir, searches = 30, 0.05, 40000
-	threshold := small.threshold(n, fpir)
+	threshold := small.MatchThreshold(n, fpir)
 	var false_ int
 	for range searches {
 		var best float32 = -1
