@@ -192,11 +192,19 @@ func locatedBy(w *workbench) way { return way{name: "locator " + w.locator, loca
 // enrolled returns found, in which each crop that is enrolled has the result that a server stores for it.
 func (y way) enrolled(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result, r roster) ([]*embedder.Result, error) {
 	var places []int
-	var chosen []crop
 	for _, s := range r.students {
 		if i := s.enrolled(found); i >= 0 {
-			places, chosen = append(places, i), append(chosen, crops[i])
+			places = append(places, i)
 		}
+	}
+	return y.stored(ctx, progress, w, crops, found, places)
+}
+
+// stored returns found, in which the crops at places have the results that a server stores for them.
+func (y way) stored(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result, places []int) ([]*embedder.Result, error) {
+	chosen := make([]crop, len(places))
+	for k, i := range places {
+		chosen[k] = crops[i]
 	}
 	stored, err := y.embed(ctx, progress, w, chosen, true)
 	if err != nil {

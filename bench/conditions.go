@@ -128,18 +128,18 @@ func (o *conditionsOptions) measureSeveral(ctx context.Context, progress io.Writ
 
 // count counts what the embedder says of the crops.
 func (c *condition) count(found []*embedder.Result) {
-	usable, righted := 0, 0
+	fit, righted := 0, 0
 	var locate []float64
 	for _, r := range found {
-		if len(r.Quality.Reasons) == 0 {
-			usable++
+		if usable(r) {
+			fit++
 		}
 		if r.Quality.Turned != 0 || r.Embedding != nil && r.Quality.Stretched != 1 {
 			righted++
 		}
 		locate = append(locate, milliseconds(r.Timings[embedder.StageLocate]))
 	}
-	c.Usable, c.Righted = ratioOf(usable, len(found)), ratioOf(righted, len(found))
+	c.Usable, c.Righted = ratioOf(fit, len(found)), ratioOf(righted, len(found))
 	c.LocateMean, c.LocateP95 = mean(locate), quantile(locate, 0.95)
 }
 

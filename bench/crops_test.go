@@ -223,7 +223,7 @@ func TestDrawnFaces(t *testing.T) {
 	}
 	for _, c := range crops {
 		r, err := e.Embed(t.Context(), embedder.Request{Image: c.jpeg})
-		if err != nil || len(r.Quality.Reasons) > 0 {
+		if err != nil || !usable(r) {
 			t.Errorf("%s is not usable: %v, %v", c.name, err, r)
 			continue
 		}

@@ -42,7 +42,7 @@ func (v *wayResult) verify(ctx context.Context, crops []crop, found []*embedder.
 		if r.Embedding == nil {
 			notFound++
 		}
-		if len(r.Quality.Reasons) > 0 {
+		if !usable(r) {
 			unusable++
 		}
 	}
@@ -162,15 +162,14 @@ func (v *wayResult) judge(ctx context.Context, g *gallery.Gallery, probes []prob
 	}
 	withFace, first := 0, 0
 	for _, p := range probes {
-		usable := len(found[p.crop].Quality.Reasons) == 0
 		if found[p.crop].Embedding != nil {
 			v.Threshold = float64(p.found.Threshold) // the same for all: the scope is everybody
 		}
 		if p.student == "" {
-			v.Strangers.add(p, usable)
+			v.Strangers.add(p, usable(found[p.crop]))
 			continue
 		}
-		v.Enrolled.add(p, usable)
+		v.Enrolled.add(p, usable(found[p.crop]))
 		if found[p.crop].Embedding != nil {
 			withFace++
 			if len(p.found.Candidates) > 0 && p.found.Candidates[0].StudentID == p.student {

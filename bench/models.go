@@ -26,6 +26,7 @@ type modelOptions struct {
 	modelsDir string
 	embedder  fileOptions
 	locator   fileOptions
+	against   fileOptions // a second embedder, of bench against alone
 	sessions  int
 	threads   int
 }
@@ -38,18 +39,21 @@ type fileOptions struct {
 }
 
 func (o *modelOptions) addFlags(set *pflag.FlagSet) {
-	for _, kind := range []struct {
-		name string
-		o    *fileOptions
-	}{{"embedder", &o.embedder}, {"locator", &o.locator}} {
-		set.StringVar(&kind.o.file, kind.name, "", "ONNX file of the "+kind.name+"; empty: an installed one")
-		set.StringVar(&kind.o.name, kind.name+"-name", "", "name of the "+kind.name+"; empty: what the catalogue calls the file, or else the best one installed")
-		set.StringVar(&kind.o.contract, kind.name+"-contract", "", "contract (JSON) of an ONNX file that the catalogue does not have")
-	}
+	const best = ", or else the best one installed"
+	o.embedder.addFlags(set, "embedder", "embedder", best)
+	o.locator.addFlags(set, "locator", "locator", best)
 	set.StringVar(&o.modelsDir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
 	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: the cores")
 	set.IntVar(&o.threads, "threads", 0, "cores that a run may use while no other call works; 0: the cores, at most 4")
 	o.runtime.AddFlags(set)
+}
+
+// addFlags adds the flags of a model, which is called what; otherwise says what is taken where
+// there is neither file nor name.
+func (o *fileOptions) addFlags(set *pflag.FlagSet, flag, what, otherwise string) {
+	set.StringVar(&o.file, flag, "", "ONNX file of the "+what+"; empty: an installed one")
+	set.StringVar(&o.name, flag+"-name", "", "name of the "+what+"; empty: what the catalogue calls the file"+otherwise)
+	set.StringVar(&o.contract, flag+"-contract", "", "contract (JSON) of an ONNX file that the catalogue does not have")
 }
 
 // workbench is what the benches that run models work with.
@@ -83,10 +87,10 @@ func (o modelOptions) open(ctx context.Context, progress io.Writer) (_ *workbenc
 	if err := w.openLibrary(o); err != nil {
 		return w, err
 	}
-	if w.embedder, err = w.find(ctx, models.Embedder, o.embedder); err != nil {
+	if w.embedder, err = w.find(ctx, models.Embedder, "embedder", o.embedder); err != nil {
 		return w, err
 	}
-	locator, err := w.find(ctx, models.Locator, o.locator)
+	locator, err := w.find(ctx, models.Locator, "locator", o.locator)
 	if err != nil && !errors.Is(err, models.ErrNoneInstalled) {
 		return w, err
 	}
@@ -105,7 +109,7 @@ func (w *workbench) close() error {
 // openLibrary opens the user's models, or an empty folder where files were given.
 func (w *workbench) openLibrary(o modelOptions) (err error) {
 	w.dir = o.modelsDir
-	if o.embedder.file != "" || o.locator.file != "" {
+	if o.embedder.file != "" || o.locator.file != "" || o.against.file != "" {
 		if w.temp, err = os.MkdirTemp("", "rollcall-bench-models-"); err != nil {
 			return err
 		}
@@ -115,26 +119,42 @@ func (w *workbench) openLibrary(o modelOptions) (err error) {
 	return err
 }
 
-// find returns the model of a kind, and installs it first where a file was given.
-func (w *workbench) find(ctx context.Context, kind models.Kind, o fileOptions) (m models.Model, err error) {
+// beside returns a workbench with another embedder, over the same library, which the caller closes with
+// w.
+func (w *workbench) beside(ctx context.Context, o fileOptions) (*workbench, error) {
+	m, err := w.find(ctx, models.Embedder, "against", o)
+	if err != nil {
+		return nil, err
+	}
+	if m.Contract.Name == w.embedder.Contract.Name {
+		return nil, fmt.Errorf("both embedders are %s: choose another one with --embedder-name or --against-name", m.Contract.Name)
+	}
+	second := *w
+	second.embedder = m
+	return &second, nil
+}
+
+// find returns the model of a kind, and installs it first where a file was given. The flag is the one
+// that gives the file.
+func (w *workbench) find(ctx context.Context, kind models.Kind, flag string, o fileOptions) (m models.Model, err error) {
 	switch {
 	case o.file != "":
 		m, err = w.install(ctx, o)
 	case o.contract != "":
-		return m, fmt.Errorf("--%s-contract needs --%s: the ONNX file that it describes", kind, kind)
+		return m, fmt.Errorf("--%s-contract needs --%s: the ONNX file that it describes", flag, flag)
 	case o.name != "":
 		m, err = w.library.Model(o.name)
 	default:
 		m, err = w.library.Default(kind)
 	}
 	if errors.Is(err, models.ErrNoneInstalled) || errors.Is(err, models.ErrNotInstalled) {
-		return m, fmt.Errorf("%w; or give the bench an ONNX file with --%s", err, kind)
+		return m, fmt.Errorf("%w; or give the bench an ONNX file with --%s", err, flag)
 	}
 	if err != nil {
 		return m, err
 	}
 	if m.Contract.Kind != kind {
-		return m, fmt.Errorf("--%s: model %s is of the kind %s", kind, m.Contract.Name, m.Contract.Kind)
+		return m, fmt.Errorf("--%s: model %s is of the kind %s", flag, m.Contract.Name, m.Contract.Kind)
 	}
 	return m, nil
 }

@@ -172,6 +172,16 @@ func TestOpenModels(t *testing.T) {
 	if facts := w.describe(); facts.Embedder != "test-sface" || facts.Locator != "test-points" || facts.Digest != sface.Contract.SHA256 {
 		t.Errorf("the models are %v", facts)
 	}
+	otherContract := sface.Named("other").Contract
+	second, err := w.beside(t.Context(), fileOptions{file: embedderFile, contract: write("o.json", contractJSON(t, otherContract))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.embedder.Contract.Name != "other" || w.embedder.Contract.Name != "test-sface" || second.locator != w.locator {
+		t.Errorf("beside %v stands %v", w.describe(), second.describe())
+	}
+	_, err = w.beside(t.Context(), fileOptions{contract: embedderContract})
+	wantError(t, err, "needs --against")
 	temp := w.temp
 	if err := w.close(); err != nil {
 		t.Fatal(err)

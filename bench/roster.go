@@ -93,7 +93,7 @@ func (r roster) mixed(enrolled, probes []*embedder.Result) []*embedder.Result {
 	for _, s := range r.students {
 		for _, i := range s.crops {
 			out[i] = enrolled[i]
-			if len(enrolled[i].Quality.Reasons) == 0 {
+			if usable(enrolled[i]) {
 				break
 			}
 		}
@@ -101,12 +101,14 @@ func (r roster) mixed(enrolled, probes []*embedder.Result) []*embedder.Result {
 	return out
 }
 
-// enrolled is the crop of a student that is enrolled, the first usable one, or -1.
-func (s student) enrolled(found []*embedder.Result) int {
+// enrolled is the crop of a student that is enrolled, the first that is usable in all of found, or -1.
+func (s student) enrolled(found ...[]*embedder.Result) int {
 	for _, i := range s.crops {
-		if len(found[i].Quality.Reasons) == 0 {
+		if !slices.ContainsFunc(found, func(results []*embedder.Result) bool { return !usable(results[i]) }) {
 			return i
 		}
 	}
 	return -1
 }
+
+func usable(r *embedder.Result) bool { return len(r.Quality.Reasons) == 0 }

@@ -50,6 +50,39 @@ func TestAccuracy(t *testing.T) {
 	}
 }
 
+// TestAgainst compares a model with another one, and with a copy of itself under another name.
+func TestAgainst(t *testing.T) {
+	faces := "--faces=" + writeFaces(t, append(people(14, 3, splitTest), people(5, 1, splitTest)...))
+	dir := testModels(t)
+	onnxtest.Install(t, dir, onnxtest.SFace(2).Named("other"), onnxtest.SFace(1).Named("copy"))
+	for _, name := range []string{"other", "copy"} {
+		var res againstResult
+		benchJSON(t, &res, "against", faces, "--models-dir="+dir, "--embedder-name=test-sface", "--against-name="+name, "--students=12", "--rosters=3")
+		if res.Pictures != 14*3+5 || res.People != 19 || res.Students != 12 || len(res.Rules) != 4 || res.Models[0].Embedder != "test-sface" || res.Models[1].Embedder != name {
+			t.Fatalf("incomplete: %+v", res)
+		}
+		for _, r := range res.Rules {
+			differs := r.Differ.Count > 0 || r.Difference != difference{} || r.Enrolled[0] != r.Enrolled[1]
+			if name == "copy" && differs {
+				t.Errorf("the copy differs: %+v", r)
+			}
+			if r.Enrolled[0].Probes+2*res.NotEnrolled != 3*12*2 || r.Strangers[0].Probes != 3*(2*3+5) {
+				t.Errorf("%d and %d probes", r.Enrolled[0].Probes, r.Strangers[0].Probes)
+			}
+		}
+		if res.Cosine == nil || (name == "copy") != (res.Cosine.P5 > 0.9999) {
+			t.Errorf("%s: cosines %+v", name, res.Cosine)
+		}
+		if res.Rank1[0].Share < 0.95 {
+			t.Errorf("rank 1 %v", res.Rank1)
+		}
+	}
+	_, err := runBench(t, "against", faces, "--models-dir="+dir, "--embedder-name=copy", "--against-name=copy")
+	wantError(t, err, "both embedders are copy")
+	_, err = runBench(t, "against", faces, "--models-dir="+dir, "--against-name=absent")
+	wantError(t, err, "absent")
+}
+
 // TestCalibrate takes a calibration from the people for training and judges the
 // others by it.
 func TestCalibrate(t *testing.T) {
@@ -312,6 +345,12 @@ func TestBadFlags(t *testing.T) {
 		{"accuracy", []string{faces, "--turn=200"}, "--turn"},
 		{"accuracy", []string{faces, "--output=xml"}, "--output"},
 		{"accuracy", []string{faces, "--split=train"}, facesTable},
+		{"against", []string{faces}, "--against or --against-name is missing"},
+		{"against", []string{faces, "--against-contract=c.json"}, "--against or --against-name is missing"},
+		{"against", []string{"--against-name=a"}, "--faces is missing"},
+		{"against", []string{faces, "--against-name=a", "--rosters=0"}, "--rosters"},
+		{"against", []string{faces, "--against-name=a", "--students=-1"}, "--students"},
+		{"against", []string{faces, "--against-name=a", "--margin=NaN"}, "--margin"},
 		{"detect", nil, "--faces is missing"},
 		{"detect", []string{faces, "--photos=0"}, "--photos"},
 		{"detect", []string{faces, "--rounds=0"}, "--rounds"},
