@@ -319,3 +319,20 @@ func TestContestResult(t *testing.T) {
 		}
 	}
 }
+
+// TestSameFPIR gives just the share of strangers a name that may get one, and nobody for a similarity that
+// a stranger too many has.
+func TestSameFPIR(t *testing.T) {
+	c := &contest{probes: []int{0, 3}, strangers: []int{200, 0}}
+	for i := range 200 {
+		c.parties[0].strangers = append(c.parties[0].strangers, scored{0, 0.9 - float32(i)/256})
+	}
+	third := c.parties[0].strangers[2].similarity
+	c.parties[0].right = []scored{{1, 0.95}, {1, third + 0.001}, {1, third}}
+	if got := c.exceeded(0, 0.01, []int{1, 1}); got != third {
+		t.Errorf("two of 200 may be over the threshold: it is %g, want %g", got, third)
+	}
+	if got := c.recognised(0, 0.01, []int{1, 1}); got != 2 {
+		t.Errorf("%d are recognised, want 2: the third is as similar as a stranger too many", got)
+	}
+}
