@@ -4,11 +4,14 @@ import "fmt"
 
 // againstResult is what "bench against" prints. Of each pair the first embedder's value comes first.
 type againstResult struct {
-	Models   [2]modelFacts `json:"models"`
-	Pictures int           `json:"pictures"`
-	People   int           `json:"people"`
-	Rosters  int           `json:"rosters"`
-	Students int           `json:"students"` // of each roster
+	Models [2]modelFacts `json:"models"`
+	// NotCalibrated are models for which the threshold that their makers publish stands in.
+	NotCalibrated []string `json:"models_not_calibrated,omitempty"`
+
+	Pictures int `json:"pictures"`
+	People   int `json:"people"`
+	Rosters  int `json:"rosters"`
+	Students int `json:"students"` // of each roster
 	// NotEnrolled are students, over all rosters, of whom no crop is usable; their probes are left out.
 	NotEnrolled int `json:"students_not_enrolled"`
 	// Cosine compares the two embeddings of each crop; missing where the dimensions differ.
@@ -58,6 +61,9 @@ func (c *contest) result(margin float32, seed uint64) againstResult {
 		return d
 	}
 	for k := range c.parties {
+		if model := c.parties[k].model; len(model.Calibration) == 0 {
+			res.NotCalibrated = append(res.NotCalibrated, model.Name)
+		}
 		res.Rank1[k] = ratioOf(len(c.parties[k].right), total(c.probes, c.everybody()))
 	}
 	res.Rank1Difference = next()
@@ -99,6 +105,9 @@ func (r againstResult) tables() []table {
 			r.Models[0], r.Models[1], r.Pictures, r.People, r.Rosters, r.Students, r.NotEnrolled),
 		header: []string{"", "first", "second", "difference in points, 95 %"},
 		notes:  []string{"probes are those of all rosters together; a difference is the first less the second"},
+	}
+	for _, model := range r.NotCalibrated {
+		t.notes = append(t.notes, model+" is not calibrated: its published threshold decides instead")
 	}
 	t.row("rank 1", r.Rank1[0].String(), r.Rank1[1].String(), r.Rank1Difference.String())
 	for _, v := range r.Rules {
