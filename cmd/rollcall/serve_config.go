@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -170,8 +171,8 @@ func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics)
 		Exposed:         config.expose,
 		Hosts:           config.hosts,
 		RequestBytes:    config.requestMemoryMiB << 20,
-		// Two crops for each core keep the sessions busy.
-		StreamWorkers:  2 * runtime.GOMAXPROCS(0),
+		// Two crops for each session keep it busy.
+		StreamWorkers:  2 * cmp.Or(config.sessions, runtime.GOMAXPROCS(0)),
 		RequestTimeout: config.requestTimeout,
 		DrainTimeout:   config.drainTimeout,
 		Logger:         logger,
