@@ -17,12 +17,13 @@ trap 'exit 1' INT TERM
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --no-cache-dir --no-binary hnswlib faiss-cpu hnswlib usearch numpy
 
-cd "$here/chromem"
-cp go.mod go.sum "$work" # -modfile: what is the newest changes nothing here
-go get -modfile="$work/go.mod" github.com/philippgille/chromem-go@latest
-go build -modfile="$work/go.mod" -o "$work/chromem" .
-cd "$here/ours"
-go build -o "$work/ours" .
-cd "$OLDPWD"
+# In subshells: the files that the options name are looked for where the caller is.
+(
+    cd "$here/chromem"
+    cp go.mod go.sum "$work" # -modfile: what is the newest changes nothing here
+    go get -modfile="$work/go.mod" github.com/philippgille/chromem-go@latest
+    go build -modfile="$work/go.mod" -o "$work/chromem" .
+)
+(cd "$here" && go build -o "$work" ./ours)
 
 "$work/venv/bin/python" "$here/index.py" --programs "$work" "$@"
