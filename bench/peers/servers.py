@@ -1,6 +1,7 @@
 """Starts the servers of a comparison, asks them, and reads what they take of the machine."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -77,7 +78,8 @@ class Server:
         except subprocess.TimeoutExpired:
             pass
         for pid in self.pids():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
 
