@@ -219,7 +219,11 @@ func (d *baseline) readHuffman(segment []byte) bool {
 		if class > 1 || which > 1 {
 			return false
 		}
-		n := d.huffman[class][which].read(segment[1:], class == 1)
+		h := &d.huffman[class][which]
+		if h.set { // 8 MiB hold 460,000 tables: to make them takes a second here, and .2 in image/jpeg
+			return false
+		}
+		n := h.read(segment[1:], class == 1)
 		if n == 0 {
 			return false
 		}
