@@ -91,6 +91,9 @@ func wideIsNarrow(t *testing.T, library *models.Library, name string) {
 		if len(p.network.sessions) != 2 {
 			t.Fatal("it has no wide runs")
 		}
+		if b.contract.Kind == models.Embedder {
+			goldenIsServed(t, b, p)
+		}
 		own, err := openSession(b)
 		if err != nil {
 			t.Fatal(err)
@@ -120,6 +123,26 @@ func wideIsNarrow(t *testing.T, library *models.Library, name string) {
 			}
 			group.Wait()
 		}
+	}
+}
+
+// goldenIsServed: Check, which measures the golden embedding, gives bit by bit what a server gives. The
+// tolerance must be left to other processors: in a network in whole numbers one rounding that goes the other
+// way changes many more.
+func goldenIsServed(t *testing.T, b *blueprint, p *pool) {
+	want, err := Check(b.contract, b.onnx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.prove(p.all[0], func(s *session) error {
+		got, err := embedGolden(b, s)
+		if !slices.Equal(got, want) {
+			t.Errorf("%d threads: not the answer of Check", p.network.threads)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
