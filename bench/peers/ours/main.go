@@ -36,3 +36,8 @@ func (o ours) Search(query []float32, k int) ([]int, error) {
 	}
 	return ids, err
 }
+
+func (o ours) SearchMany(queries [][]float32, k int) error {
+	_, err := o.engine.SearchMany(queries, index.Query{K: k})
+	return err
+}

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -27,6 +28,13 @@ type Index interface {
 	// Search returns the IDs of the k vectors that are the most similar to query,
 	// [dim]float32 of unit length, best first.
 	Search(query []float32, k int) ([]int, error)
+}
+
+// A ManyIndex answers many queries in one call too.
+type ManyIndex interface {
+	Index
+	// SearchMany does what Search does, for all queries in one call.
+	SearchMany(queries [][]float32, k int) error
 }
 
 const (
@@ -101,6 +109,8 @@ func (c *contender) do(command []string) (any, error) {
 			return nil, err
 		}
 		return c.turn(c.index, seconds)
+	case len(command) == 1 && command[0] == "batch":
+		return c.batch()
 	}
 	return nil, fmt.Errorf("there is no such command")
 }
@@ -172,6 +182,19 @@ func (c *contender) turn(index Index, seconds float64) (turn, error) {
 	debug.FreeOSMemory() // so that it collects no garbage in the turn of another
 	slices.Sort(times)
 	return turn{Median: times[len(times)/2], Mean: mean}, nil
+}
+
+// batch returns the seconds that a query takes, where all are asked in one call.
+func (c *contender) batch() (float64, error) {
+	index, ok := c.index.(ManyIndex)
+	if !ok {
+		return 0, errors.New("this index answers one query at a time")
+	}
+	start := time.Now()
+	err := index.SearchMany(c.queries, hits)
+	took := time.Since(start).Seconds() / float64(len(c.queries))
+	debug.FreeOSMemory() // so that it collects no garbage in the turn of another
+	return took, err
 }
 
 // read returns the vectors of a file.
