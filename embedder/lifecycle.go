@@ -152,6 +152,10 @@ func (r *registry) load(m *model) {
 	if err == nil { // the callers that wait report an error
 		r.options.Logger.Info("model loaded", "model", m.name, "sha256", m.contract.SHA256,
 			"sessions", len(m.pool.all), "threads", m.pool.network.threads, "bytes", bytes, "took", m.since.Sub(start))
+		if why := m.pool.network.unshared; why != nil {
+			r.options.Logger.Warn("each run has one core, also of a call that is alone: the weights could not be shared through a temporary folder (TMPDIR)",
+				"model", m.name, "error", why)
+		}
 	}
 	close(m.ready)
 }

@@ -19,6 +19,7 @@ import (
 type network struct {
 	sessions []*ort.DynamicAdvancedSession // by width; without the wide one every run is narrow
 	threads  int                           // of a wide run; 1 without them
+	unshared error                         // why there are none though they were asked for
 	alone    func() bool                   // whether at most one call works
 	pace     pace
 }
@@ -31,7 +32,7 @@ func newNetwork(onnx []byte, threads int, alone func() bool) (*network, error) {
 		// ONNX Runtime 1.24 cannot read again what it derives for some kernels, such as QLinearConv. Then each
 		// session derives it anew.
 		for _, derived := range []bool{true, false} {
-			if err := n.loadBoth(onnx, threads, derived); err == nil {
+			if n.unshared = n.loadBoth(onnx, threads, derived); n.unshared == nil {
 				return n, nil
 			}
 		}

@@ -1,11 +1,14 @@
 package embedder
 
 import (
+	"bytes"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -152,16 +155,25 @@ func TestWithoutRoomForWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := overLibrary(t, library, Options{Threads: 2})
+	var log bytes.Buffer
+	options := Options{Threads: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	const warning = "could not be shared"
+	e := overLibrary(t, library, options)
 	with := embed(t, e, Request{Image: onnxtest.Face(1, 0)})
 	if len(e.registry.mu.models["rollcall-base-1"].pool.network.sessions) != 2 {
 		t.Fatal("it has no wide runs")
 	}
+	if strings.Contains(log.String(), warning) {
+		t.Errorf("a warning without a reason: %s", log.String())
+	}
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
-	e = overLibrary(t, library, Options{Threads: 2})
+	e = overLibrary(t, library, options)
 	without := embed(t, e, Request{Image: onnxtest.Face(1, 0)})
 	if len(e.registry.mu.models["rollcall-base-1"].pool.network.sessions) != 1 {
 		t.Error("it has wide runs")
+	}
+	if !strings.Contains(log.String(), warning) {
+		t.Errorf("no warning: %s", log.String())
 	}
 	if !slices.Equal(with.Embedding, without.Embedding) {
 		t.Error("another answer")
