@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"rollcall/gallery"
@@ -19,12 +20,19 @@ func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, r
 	if id == "" {
 		id = gallery.DefaultGallery
 	}
+	if !callerOf(ctx).MayUse(id) {
+		return nil, nil, notFound(id)
+	}
 	g, release, err := a.Galleries.Use(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}
 	return context.WithValue(ctx, galleryKey{}, g), release, nil
 }
+
+// notFound is what a caller gets for a gallery that it may not use: the same as for one
+// that does not exist.
+func notFound(id string) error { return fmt.Errorf("%w: %q", gallery.ErrGalleryNotFound, id) }
 
 // galleryOf returns the gallery of a call.
 // REQUIRES: the interceptor has pinned one.
