@@ -34,6 +34,7 @@ type pair struct{ key, value []byte }
 // batch is what is committed at once.
 type batch struct {
 	head    pair   // what was under the head's key when the batch was made; no value: nothing
+	drops   []span // everything in them is deleted, before the writes
 	writes  []pair // in this order; no value: the key is deleted
 	changes uint64 // how many changes it holds
 	deletes bool   // whether they only delete records

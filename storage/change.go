@@ -15,6 +15,11 @@ type Change struct {
 
 	// Writes hold each Ref once.
 	Writes []Write
+
+	// Drop, if any, is the id of another partition, of which everything is deleted in
+	// the same step: its records, its log and its number. It is then as if nothing was
+	// ever committed to it. In a change from the log it is empty.
+	Drop string
 }
 
 // Write is what a change did to one record.

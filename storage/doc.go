@@ -20,6 +20,9 @@
 // Partitions that commit at the same time share one fsync. Changes of one
 // partition that come together should go into one Commit.
 //
+// A change of one partition may drop another one ([Change.Drop]): so a gallery leaves
+// the server's list and the disk in one step, of which a crash leaves no half.
+//
 // A caller that knows the changes up to some number reads the later ones with
 // [Partition.Changes], and then the records that they wrote with
 // [Partition.Fetch].

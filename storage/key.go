@@ -79,6 +79,14 @@ func (k keys) record(ref Ref) (key []byte, err error) {
 	return key, nil
 }
 
+// all is the span of everything in the partition: its keys begin with an encoded id,
+// and so end before the id with another last byte.
+func (k keys) all() span {
+	upper := bytes.Clone(k)
+	upper[len(upper)-1]++
+	return span{k, upper}
+}
+
 // records is the span of every record.
 func (k keys) records() span {
 	return span{k.of(KindSettings), k.of(KindGallery + 1)}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -95,6 +96,9 @@ func (m *memory) store(b *batch) bool {
 	defer m.mu.Unlock()
 	if !bytes.Equal(m.values[string(b.head.key)], b.head.value) {
 		return false
+	}
+	for _, s := range b.drops {
+		maps.DeleteFunc(m.values, func(key string, _ []byte) bool { return string(s.lower) <= key && key < string(s.upper) })
 	}
 	for _, w := range b.writes {
 		if w.value == nil {

@@ -311,6 +311,16 @@ func (p *Partition) Commit(ctx context.Context, after uint64, changes []Change) 
 // add puts a change and its line of the log into the batch, and moves the head
 // on to it.
 func (p *Partition) add(b *batch, head *storagev1.Head, c Change) error {
+	if c.Drop != "" {
+		other, err := keysOf(c.Drop)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(other, p.keys) {
+			return fmt.Errorf("%w: a change drops its own partition", ErrInvalidID)
+		}
+		b.drops = append(b.drops, other.all())
+	}
 	for _, w := range c.Writes {
 		key, err := p.keys.record(w.Ref)
 		if err != nil {

@@ -98,6 +98,11 @@ func (p *pebbleBackend) commit(b *batch) error {
 		return err
 	}
 	pb := p.db.NewBatch()
+	for _, s := range b.drops {
+		if err := pb.DeleteRange(s.lower, s.upper, nil); err != nil {
+			return errors.Join(fmt.Errorf("storage: preparing a commit: %w", err), pb.Close())
+		}
+	}
 	for _, w := range b.writes {
 		var err error
 		if w.value == nil {

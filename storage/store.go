@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 )
@@ -29,6 +30,45 @@ func (s *Store) Partition(id string) (*Partition, error) {
 		return nil, err
 	}
 	return &Partition{store: s, keys: keys}, nil
+}
+
+// Partitions returns the ids of the partitions that exist, by their bytes. They are not
+// one view: one that is made or dropped meanwhile may be among them or not.
+func (s *Store) Partitions(ctx context.Context) ([]string, error) {
+	release, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var ids []string
+	rest := span{[]byte{keyVersion}, []byte{keyVersion + 1}}
+	for {
+		id, err := s.firstPartition(ctx, rest)
+		if err != nil || id == "" {
+			return ids, err
+		}
+		k, err := keysOf(id)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+		rest.lower = k.all().upper
+	}
+}
+
+// firstPartition returns the partition of the first key in a span; "": there is none.
+func (s *Store) firstPartition(ctx context.Context, in span) (string, error) {
+	for pair, err := range s.backend.scan(ctx, in) {
+		if err != nil {
+			return "", err
+		}
+		id, _, ok := cutID(pair.key[1:])
+		if !ok {
+			return "", fmt.Errorf("%w: a key names no partition; restore a backup", ErrCorrupt)
+		}
+		return string(id), nil
+	}
+	return "", nil
 }
 
 // Writable returns ErrReadOnly while changes are refused because the disk is nearly

@@ -3,8 +3,10 @@ package storage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,7 +34,8 @@ func onEvery(t *testing.T, test func(t *testing.T, s *Store, reopen func(*Store)
 }
 
 // TestRandom compares partitions side by side with a model of each over random
-// changes, with conflicts, flushes and reopenings between them.
+// changes, which drop other partitions too, with conflicts, flushes and reopenings
+// between them.
 func TestRandom(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -51,7 +54,12 @@ func TestRandom(t *testing.T) {
 						wrong := after + 1 + rng.Uint64N(math.MaxUint64)
 						wantError(t, "Commit after another", p.Commit(t.Context(), wrong, m.clone().next(rng)), ErrConflict)
 					}
-					if err := p.Commit(t.Context(), after, m.next(rng)); err != nil {
+					changes := m.next(rng)
+					if other := pick(rng, ids); other != id && rng.IntN(8) == 0 {
+						changes[rng.IntN(len(changes))].Drop = other
+						models[other] = newModel()
+					}
+					if err := p.Commit(t.Context(), after, changes); err != nil {
 						t.Fatal(err)
 					}
 					if b, ok := s.backend.(*pebbleBackend); ok && rng.IntN(10) == 0 {
@@ -68,9 +76,18 @@ func TestRandom(t *testing.T) {
 						t.FailNow()
 					}
 				}
-				for id, m := range models {
-					m.compare(t, partition(t, s, id), rng)
+				var want []string
+				for _, id := range slices.Sorted(maps.Keys(models)) {
+					models[id].compare(t, partition(t, s, id), rng)
+					if models[id].sequence() > 0 {
+						want = append(want, id)
+					}
 				}
+				got, err := s.Partitions(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "Partitions", got, want)
 			})
 		})
 	}

@@ -1,0 +1,119 @@
+package storage
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// TestDrop drops a partition beside others whose ids are easy to confuse with its own.
+// It leaves nothing but the line in the log of who dropped it, and a writer that still
+// knows the dropped one stores nothing.
+func TestDrop(t *testing.T) {
+	onEvery(t, func(t *testing.T, s *Store, reopen func(*Store) *Store) {
+		for _, id := range trickyIDs {
+			put(t, partition(t, s, id), Student{ID: id}, Gallery{ID: id})
+		}
+		server := partition(t, s, ServerPartition)
+		put(t, server, Gallery{ID: "a\x00"})
+		gone := change()
+		gone.Cause, gone.Drop = "delete gallery", "a\x00"
+		gone.Writes = []Write{{Ref: Gallery{ID: "a\x00"}.Ref(), Before: Gallery{ID: "a\x00"}}}
+		if err := server.Commit(t.Context(), 1, []Change{gone}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			ids, err := s.Partitions(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := slices.DeleteFunc(append(slices.Clone(trickyIDs), ServerPartition), func(id string) bool { return id == "a\x00" })
+			slices.Sort(want)
+			equal(t, "partitions", ids, want)
+			for _, id := range trickyIDs {
+				wanted := []Record{Student{ID: id}, Gallery{ID: id}}
+				if id == "a\x00" {
+					wanted = nil
+				}
+				equal(t, fmt.Sprintf("partition %q", id), load(t, partition(t, s, id)), wanted)
+			}
+			equal(t, "the list", load(t, partition(t, s, ServerPartition)), []Record(nil))
+			lines := collect(t, partition(t, s, ServerPartition).Changes(t.Context(), 1))
+			if len(lines) != 1 || lines[0].Cause != "delete gallery" || lines[0].Drop != "" {
+				t.Errorf("in the log: %+v", lines)
+			}
+			s = reopen(s)
+		}
+		p := partition(t, s, "a\x00")
+		wantError(t, "Commit of one that knows the dropped partition", p.Commit(t.Context(), 1, []Change{change(Student{ID: "b"})}), ErrConflict)
+		put(t, p, Student{ID: "b"})
+		equal(t, "made anew", load(t, p), []Record{Student{ID: "b"}})
+		equal(t, "its log", len(collect(t, p.Changes(t.Context(), 0))), 1)
+
+		for _, bad := range []string{"a", string(make([]byte, MaxIDBytes+1))} {
+			own := partition(t, s, "a")
+			wantError(t, "Drop", own.Commit(t.Context(), 1, []Change{{Time: noon, Drop: bad}}), ErrInvalidID)
+		}
+	})
+}
+
+// TestCrashInDrop cuts the power at every sync while partitions are dropped. After each
+// crash the server's list and the partitions agree: each was dropped whole, or not at all.
+func TestCrashInDrop(t *testing.T) {
+	const galleries = 12
+	fs := vfs.NewCrashableMem()
+	rng := rand.New(rand.NewPCG(11, 1))
+	var mu sync.Mutex
+	var crashed []*vfs.MemFS
+	cut := func(string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		crashed = append(crashed, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
+		return nil
+	}
+	s := openMem(t, syncFS{fs, cut})
+	server := partition(t, s, ServerPartition)
+	for i := range galleries {
+		id := fmt.Sprint(i)
+		put(t, server, Gallery{ID: id})
+		put(t, partition(t, s, id), Student{ID: id})
+		if i%3 == 0 {
+			if err := onPebble(s).db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	from := len(crashed)
+	for i := range galleries {
+		drop := change()
+		drop.Drop = fmt.Sprint(i)
+		drop.Writes = []Write{{Ref: Gallery{ID: drop.Drop}.Ref()}}
+		if err := server.Commit(t.Context(), uint64(galleries+i), []Change{drop}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = cut("")
+	counts := map[int]bool{}
+	for _, fs := range crashed[from:] {
+		s := openMem(t, fs)
+		left := load(t, partition(t, s, ServerPartition))
+		counts[len(left)] = true
+		want := []string{ServerPartition}
+		for _, r := range left {
+			want = append(want, r.Ref().ID)
+		}
+		got, err := s.Partitions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "partitions after the crash", got, want)
+		closeNow(t, s)
+	}
+	if len(counts) < galleries/2 {
+		t.Errorf("only %d different states were seen", len(counts))
+	}
+}
