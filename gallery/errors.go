@@ -65,6 +65,10 @@ var (
 	// ErrGalleryExists says that the server has a gallery of this id already.
 	ErrGalleryExists = errors.New("gallery exists already")
 
+	// ErrDefaultGallery says that the default gallery cannot be deleted: it is that of
+	// calls that name none. Its students can be deleted.
+	ErrDefaultGallery = errors.New("the default gallery cannot be deleted, because it is that of calls that name none: delete its students")
+
 	// ErrClosed says that the gallery, or all galleries, were closed.
 	ErrClosed = errors.New("gallery is closed")
 )

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
-	"time"
 
 	"rollcall/storage"
 )
@@ -24,6 +21,8 @@ type Galleries struct {
 	opts   Options
 	budget int64
 
+	listing sync.Mutex // of who changes the list; taken before mu
+
 	mu     sync.Mutex // guards the fields that follow
 	known  map[string]*entry
 	clock  uint64 // counts uses, for the least recent one
@@ -38,6 +37,10 @@ type entry struct {
 	used  uint64   // when it was last taken or given back
 	load  *loading // nil: not in memory
 	bytes int64    // of memory, when it was last given back; 0 without a budget
+
+	// leaving is not nil while the gallery is being deleted: nobody takes it any more.
+	// It is closed when nobody uses it.
+	leaving chan struct{}
 }
 
 // loading is a gallery that is, or is being, loaded.
@@ -70,68 +73,6 @@ func OpenGalleries(ctx context.Context, store *storage.Store, opts Options, budg
 		}
 	}
 	return s, nil
-}
-
-// readList reads the list of galleries from disk, and returns the number of its
-// last change.
-// REQUIRES: mu is held, or nobody else has s yet.
-func (s *Galleries) readList(ctx context.Context) (seq uint64, err error) {
-	if seq, err = s.own.Sequence(ctx); err != nil {
-		return 0, fmt.Errorf("read the list of galleries: %w", err)
-	}
-	for r, err := range s.own.Load(ctx) {
-		if err != nil {
-			return 0, fmt.Errorf("read the list of galleries: %w", err)
-		}
-		if r, ok := r.(storage.Gallery); ok && s.known[r.ID] == nil {
-			s.known[r.ID] = &entry{id: r.ID}
-		}
-	}
-	return seq, nil
-}
-
-// Create makes an empty gallery with the settings [Options.New]. The errors are
-// ErrInvalidID, ErrGalleryExists, ErrReadOnly, ErrUnavailable (it may or may not
-// have been made: try again) and ErrClosed.
-func (s *Galleries) Create(ctx context.Context, id string) error {
-	id, err := parseID("gallery", id)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	// Read it again: nobody knows what an earlier Create has stored if it failed.
-	seq, err := s.readList(ctx)
-	if err != nil {
-		return err
-	}
-	if s.known[id] != nil {
-		return fmt.Errorf("%w: %q", ErrGalleryExists, id)
-	}
-	now := time.Now().UTC()
-	record := storage.Gallery{ID: id, Created: now}
-	err = s.own.Commit(ctx, seq, []storage.Change{{
-		Time: now, Cause: "make gallery", Writes: []storage.Write{{Ref: record.Ref(), Put: record}},
-	}})
-	switch {
-	case errors.Is(err, storage.ErrReadOnly):
-		return fmt.Errorf("make gallery %q: %w", id, err)
-	case err != nil:
-		s.opts.Logger.Error("making a gallery failed", "gallery", id, "error", err)
-		return fmt.Errorf("make gallery %q: %w: it may or may not have been made: try again", id, ErrUnavailable)
-	}
-	s.known[id] = &entry{id: id}
-	return nil
-}
-
-// List returns the ids of the galleries, sorted.
-func (s *Galleries) List() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.known))
 }
 
 // Writable returns why changes are refused now: ErrReadOnly while the disk is nearly
@@ -180,9 +121,10 @@ func (s *Galleries) overview(ctx context.Context, id string) (Overview, error) {
 
 // Use returns a gallery. It stays in memory until release is called, which must be
 // done once. The first use loads the gallery, and others wait for that. The errors
-// are ErrGalleryNotFound, ErrClosed, those of [Open] and ctx's.
+// are ErrGalleryNotFound, ErrUnavailable (it is being deleted), ErrClosed, those of
+// [Open] and ctx's.
 func (s *Galleries) Use(ctx context.Context, id string) (g *Gallery, release func(), err error) {
-	if id, err = parseID("gallery", id); err != nil {
+	if id, err = ParseID(id); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrGalleryNotFound, err)
 	}
 	e, l, err := s.take(id)
@@ -214,6 +156,9 @@ func (s *Galleries) take(id string) (*entry, *loading, error) {
 	e := s.known[id]
 	if e == nil {
 		return nil, nil, fmt.Errorf("%w: %q", ErrGalleryNotFound, id)
+	}
+	if e.leaving != nil {
+		return nil, nil, errLeaving
 	}
 	e.users++
 	s.touch(e)
@@ -254,6 +199,9 @@ func (s *Galleries) giveBack(e *entry) {
 	defer s.mu.Unlock()
 	e.users--
 	s.touch(e)
+	if e.leaving != nil && e.users == 0 {
+		close(e.leaving)
+	}
 	if s.budget <= 0 || e.load == nil || !e.load.ready() || s.closed {
 		return
 	}
@@ -324,16 +272,11 @@ func (s *Galleries) Close() error {
 	s.mu.Lock()
 	closed := s.closed
 	s.closed = true
-	var loads []*loading
-	for _, e := range s.known {
-		if e.load != nil {
-			loads = append(loads, e.load)
-		}
-	}
 	s.mu.Unlock()
 	if closed {
 		return ErrClosed
 	}
+	loads := s.loads()
 	var errs []error
 	for _, l := range loads {
 		<-l.done
@@ -342,4 +285,19 @@ func (s *Galleries) Close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// loads returns what is, or is being, loaded, once nobody changes the list any more.
+// REQUIRES: closed is set.
+func (s *Galleries) loads() (loads []*loading) {
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.known {
+		if e.load != nil {
+			loads = append(loads, e.load)
+		}
+	}
+	return loads
 }

@@ -116,6 +116,8 @@ var rules = []rule{
 	{gallery.ErrInvalidFPIR, connect.CodeInvalidArgument, "INVALID_FPIR", "fpir"},
 	{gallery.ErrInvalidSettings, connect.CodeInvalidArgument, "INVALID_SETTINGS", ""},
 	{gallery.ErrGalleryNotFound, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
+	{gallery.ErrGalleryExists, connect.CodeAlreadyExists, "GALLERY_EXISTS", ""},
+	{gallery.ErrDefaultGallery, connect.CodeFailedPrecondition, "DEFAULT_GALLERY", ""},
 	{gallery.ErrInvalidID, connect.CodeInvalidArgument, "INVALID_ID", ""},
 	{models.ErrUnknownModel, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{models.ErrNoneInstalled, connect.CodeFailedPrecondition, "MODEL_NOT_INSTALLED", "model"},

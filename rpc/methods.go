@@ -42,6 +42,7 @@ type method struct {
 	limit  limit
 	stream bool                           // the client may send for as long as it likes
 	get    bool                           // it is offered over GET
+	server bool                           // it is about the server, and not about one gallery
 	input  protoreflect.MessageDescriptor // of the contract's calls
 }
 
@@ -65,6 +66,7 @@ var methods = sync.OnceValue(func() map[string]method {
 					limit:  limitOf(path),
 					stream: m.IsStreamingClient(),
 					get:    options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
+					server: aboutServer[path],
 					input:  m.Input(),
 				}
 			}
@@ -72,6 +74,13 @@ var methods = sync.OnceValue(func() map[string]method {
 	}
 	return all
 })
+
+// aboutServer are the calls that are not about one gallery.
+var aboutServer = map[string]bool{
+	rollcallv1connect.GalleryServiceListGalleriesProcedure: true,
+	rollcallv1connect.GalleryServiceCreateGalleryProcedure: true,
+	rollcallv1connect.GalleryServiceDeleteGalleryProcedure: true,
+}
 
 func limitOf(path string) limit {
 	switch path {

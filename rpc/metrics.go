@@ -1,7 +1,9 @@
 package rpc
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 )
 
 // Metrics are the counts and gauges behind /metrics. They describe the server and no
-// person: no label holds the id of a student or a crop. They are safe for concurrent use.
+// person: no label holds the id of a student, a crop or a gallery. They are safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -93,20 +95,20 @@ var (
 	loadsDesc    = prometheus.NewDesc("rollcall_model_loads_total", "Models loaded since the start.", nil, nil)
 	unloadsDesc  = prometheus.NewDesc("rollcall_model_unloads_total", "Models unloaded since the start.", nil, nil)
 
-	// Of the galleries that are in memory.
-	galleryLabel = []string{"gallery"}
-	indexLabels  = []string{"gallery", "model"}
-	vectorsDesc  = prometheus.NewDesc("rollcall_index_vectors", "Enrolled embeddings in the index of a model.", indexLabels, nil)
-	recallDesc   = prometheus.NewDesc("rollcall_index_recall", "Share of sampled searches in which the approximate search of a model's index gave the same result as an exact one; absent if every search is exact.", indexLabels, nil)
-	indexDesc    = prometheus.NewDesc("rollcall_index_bytes", "Memory of the index of a model.", indexLabels, nil)
-	studentsDesc = prometheus.NewDesc("rollcall_students", "Students in a gallery.", galleryLabel, nil)
-	cropsDesc    = prometheus.NewDesc("rollcall_crops", "Crops in a gallery.", galleryLabel, nil)
-	sequenceDesc = prometheus.NewDesc("rollcall_storage_sequence", "Number of a gallery's last change.", galleryLabel, nil)
+	// Of all galleries that are in memory, together: whoever may read the metrics learns
+	// nothing of a single gallery.
+	knownDesc    = prometheus.NewDesc("rollcall_galleries", "Galleries of the server.", nil, nil)
+	inMemoryDesc = prometheus.NewDesc("rollcall_galleries_loaded", "Galleries that are in memory. The figures of students, crops and indexes are the sums of these.", nil, nil)
+	studentsDesc = prometheus.NewDesc("rollcall_students", "Students.", nil, nil)
+	cropsDesc    = prometheus.NewDesc("rollcall_crops", "Crops.", nil, nil)
+	vectorsDesc  = prometheus.NewDesc("rollcall_index_vectors", "Enrolled embeddings in the indexes of a model.", modelLabel, nil)
+	indexDesc    = prometheus.NewDesc("rollcall_index_bytes", "Memory of the indexes of a model.", modelLabel, nil)
+	recallDesc   = prometheus.NewDesc("rollcall_index_recall", "Share of sampled searches in which the approximate search of a model's index gave the same result as an exact one, of the gallery where it is least; absent if every search is exact.", modelLabel, nil)
 )
 
 func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, loadsDesc, unloadsDesc,
-		vectorsDesc, indexDesc, recallDesc, studentsDesc, cropsDesc, sequenceDesc} {
+		knownDesc, inMemoryDesc, studentsDesc, cropsDesc, vectorsDesc, indexDesc, recallDesc} {
 		ch <- d
 	}
 }
@@ -129,24 +131,35 @@ func (c backendCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(queueDesc, float64(e.Queue))
 	counter(loadsDesc, e.Loads)
 	counter(unloadsDesc, e.Unloads)
-	for id, g := range c.Galleries.Stats() {
-		collectGallery(ch, id, g)
-	}
+	gauge(knownDesc, float64(len(c.Galleries.List())))
+	collectGalleries(gauge, slices.Collect(maps.Values(c.Galleries.Stats())))
 }
 
-// collectGallery sends the figures of one gallery.
-func collectGallery(ch chan<- prometheus.Metric, id string, g gallery.Stats) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{id}, labels...)...)
-	}
-	for _, m := range g.Models {
-		gauge(vectorsDesc, float64(m.Vectors), m.Name)
-		gauge(indexDesc, float64(m.Bytes), m.Name)
-		if m.RecallKnown {
-			gauge(recallDesc, m.Recall, m.Name)
+// collectGalleries sends what the galleries that are in memory come to.
+func collectGalleries(gauge func(d *prometheus.Desc, v float64, labels ...string), galleries []gallery.Stats) {
+	var students, crops int
+	models := make(map[string]gallery.ModelStats)
+	for _, g := range galleries {
+		students += g.Students
+		crops += g.Crops
+		for _, m := range g.Models {
+			sum := models[m.Name]
+			if m.RecallKnown && (!sum.RecallKnown || m.Recall < sum.Recall) {
+				sum.Recall, sum.RecallKnown = m.Recall, true
+			}
+			sum.Vectors += m.Vectors
+			sum.Bytes += m.Bytes
+			models[m.Name] = sum
 		}
 	}
-	gauge(studentsDesc, float64(g.Students))
-	gauge(cropsDesc, float64(g.Crops))
-	gauge(sequenceDesc, float64(g.Sequence))
+	gauge(inMemoryDesc, float64(len(galleries)))
+	gauge(studentsDesc, float64(students))
+	gauge(cropsDesc, float64(crops))
+	for name, m := range models {
+		gauge(vectorsDesc, float64(m.Vectors), name)
+		gauge(indexDesc, float64(m.Bytes), name)
+		if m.RecallKnown {
+			gauge(recallDesc, m.Recall, name)
+		}
+	}
 }

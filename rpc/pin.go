@@ -2,13 +2,17 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
+	"rollcall/access"
 	"rollcall/gallery"
 )
 
-// galleryHeader names the gallery that a call is about.
+// galleryHeader names the gallery that a call is about, escaped as in an address if it has
+// other characters than a header may have.
 const galleryHeader = "Rollcall-Gallery"
 
 type galleryKey struct{}
@@ -16,23 +20,38 @@ type galleryKey struct{}
 // pin keeps the gallery that the header names in memory until release is called.
 // Handlers get it from the returned context.
 func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, release func(), err error) {
-	id := header.Get(galleryHeader)
-	if id == "" {
-		id = gallery.DefaultGallery
-	}
-	if !callerOf(ctx).MayUse(id) {
-		return nil, nil, notFound(id)
+	id, ok := named(header.Get(galleryHeader), callerOf(ctx))
+	if !ok {
+		return nil, nil, errNotFound
 	}
 	g, release, err := a.Galleries.Use(ctx, id)
+	if errors.Is(err, gallery.ErrGalleryNotFound) {
+		return nil, nil, errNotFound
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return context.WithValue(ctx, galleryKey{}, g), release, nil
 }
 
-// notFound is what a caller gets for a gallery that it may not use: the same as for one
-// that does not exist.
-func notFound(id string) error { return fmt.Errorf("%w: %q", gallery.ErrGalleryNotFound, id) }
+// errNotFound is what a caller gets for a gallery that does not exist, and for one that it
+// may not use: nobody learns which other galleries there are.
+var errNotFound = fmt.Errorf("%w: you may use no gallery of this name: ListGalleries tells yours, and the header %s names one", gallery.ErrGalleryNotFound, galleryHeader)
+
+// named returns the gallery that a header names, if the caller may use it. Without a name
+// it is the caller's only gallery, or the default one.
+func named(header string, caller access.Caller) (id string, ok bool) {
+	id, err := url.PathUnescape(header)
+	switch {
+	case err == nil && id != "":
+		id, err = gallery.ParseID(id)
+	case len(caller.Galleries) == 1:
+		id = caller.Galleries[0]
+	default:
+		id = gallery.DefaultGallery
+	}
+	return id, err == nil && caller.MayUse(id)
+}
 
 // galleryOf returns the gallery of a call.
 // REQUIRES: the interceptor has pinned one.

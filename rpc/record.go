@@ -71,8 +71,11 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-// pinned lets the handler answer while its gallery is pinned.
+// pinned lets the handler answer while its gallery is pinned, if it is about one.
 func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (connect.AnyResponse, error) {
+	if methods()[req.Spec().Procedure].server {
+		return next(ctx, req)
+	}
 	ctx, release, err := i.pin(ctx, req.Header())
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func runCheck(ctx context.Context, c console, o clientOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	report, err := o.gallery().CheckConsistency(ctx, &pb.CheckConsistencyRequest{})
+	report, err := o.galleries().CheckConsistency(ctx, &pb.CheckConsistencyRequest{})
 	if err != nil {
 		return callError(o.server, err)
 	}
@@ -37,6 +37,9 @@ func runCheck(ctx context.Context, c console, o clientOptions) error {
 		err = printMessage(c.out, report)
 	} else {
 		err = printCheck(c, report)
+	}
+	if left := report.GetLeftOver(); err == nil && len(left) > 0 {
+		return &exitError{exitFailure, fmt.Errorf("on disk lie galleries that are not in the list, because acknowledged changes were lost: %q; take each into the list with \"rollcall galleries create NAME\", or erase it with \"rollcall galleries delete NAME\"", left)}
 	}
 	if err == nil && !report.GetConsistent() {
 		return &exitError{exitFailure, fmt.Errorf("storage and index differ: restart the server, which builds the index again; if they differ again, report it")}

@@ -20,12 +20,14 @@ import (
 // clientOptions are the flags of every command that calls a server.
 type clientOptions struct {
 	server  string
+	gallery string
 	timeout time.Duration
 	output  terminal.Output
 }
 
 func (o *clientOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "HOST:PORT or address of the server")
+	set.StringVar(&o.gallery, "gallery", "", "gallery that the call is about; empty: the only one that the caller may use, or \"default\"")
 	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
 	o.output.AddFlag(set)
 }
@@ -49,11 +51,11 @@ func (o *clientOptions) validate() error {
 }
 
 func (o *clientOptions) attendance() rollcallv1connect.AttendanceServiceClient {
-	return rollcallv1connect.NewAttendanceServiceClient(&http.Client{Timeout: o.timeout}, o.server)
+	return rollcallv1connect.NewAttendanceServiceClient(o.unary(), o.server)
 }
 
-func (o *clientOptions) gallery() rollcallv1connect.GalleryServiceClient {
-	return rollcallv1connect.NewGalleryServiceClient(&http.Client{Timeout: o.timeout}, o.server)
+func (o *clientOptions) galleries() rollcallv1connect.GalleryServiceClient {
+	return rollcallv1connect.NewGalleryServiceClient(o.unary(), o.server)
 }
 
 // streaming returns a client over HTTP/2, also without TLS. It has no time limit: a stream lasts
@@ -62,7 +64,7 @@ func (o *clientOptions) streaming() rollcallv1connect.GalleryServiceClient {
 	var protocols http.Protocols
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	client := &http.Client{Transport: &http.Transport{Protocols: &protocols, Proxy: http.ProxyFromEnvironment}}
+	client := &http.Client{Transport: o.transport(&protocols)}
 	return rollcallv1connect.NewGalleryServiceClient(client, o.server, connect.WithGRPC())
 }
 

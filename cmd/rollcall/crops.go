@@ -28,7 +28,7 @@ func cropsShow() command {
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "crops show", "crop", func(id string) (proto.Message, error) {
-				resp, err := o.gallery().GetCrop(ctx, &pb.GetCropRequest{CropId: id})
+				resp, err := o.galleries().GetCrop(ctx, &pb.GetCropRequest{CropId: id})
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
@@ -53,7 +53,7 @@ matched. A later enrolment of the same crop does not undo the correction.`,
 				return usageError("crops assign needs a crop and a student")
 			}
 			return withOne(&o, args[:1], "crops assign", "crop", func(id string) (proto.Message, error) {
-				resp, err := o.gallery().AssignCrop(ctx, &pb.AssignCropRequest{CropId: id, StudentId: args[1]})
+				resp, err := o.galleries().AssignCrop(ctx, &pb.AssignCropRequest{CropId: id, StudentId: args[1]})
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
@@ -72,7 +72,7 @@ func cropsDelete() command {
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "crops delete", "crop", func(id string) (proto.Message, error) {
-				resp, err := o.gallery().DeleteCrop(ctx, &pb.DeleteCropRequest{CropId: id})
+				resp, err := o.galleries().DeleteCrop(ctx, &pb.DeleteCropRequest{CropId: id})
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}

@@ -26,6 +26,7 @@ func root() command {
 			identifyCommand(),
 			detectCommand(),
 			studentsCommand(),
+			galleriesCommand(),
 			cropsCommand(),
 			modelsCommand(),
 			settingsCommand(),

@@ -38,7 +38,7 @@ func settingsShow() command {
 			if err := o.validate(); err != nil {
 				return err
 			}
-			resp, err := o.gallery().GetSettings(ctx, &pb.GetSettingsRequest{})
+			resp, err := o.galleries().GetSettings(ctx, &pb.GetSettingsRequest{})
 			if err != nil {
 				return callError(o.server, err)
 			}
@@ -140,7 +140,7 @@ func (o *clientOptions) updateSettings(ctx context.Context, c console, change *p
 	if err := o.validate(); err != nil {
 		return err
 	}
-	resp, err := o.gallery().UpdateSettings(ctx, change)
+	resp, err := o.galleries().UpdateSettings(ctx, change)
 	if err != nil {
 		return callError(o.server, err)
 	}

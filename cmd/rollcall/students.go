@@ -47,7 +47,7 @@ func runStudentsList(ctx context.Context, c console, o clientOptions, group stri
 	if err := o.validate(); err != nil {
 		return err
 	}
-	client := o.gallery()
+	client := o.galleries()
 	all := new(pb.ListStudentsResponse)
 	for token := ""; ; {
 		page, err := client.ListStudents(ctx, &pb.ListStudentsRequest{PageSize: 1000, PageToken: token, Group: group})
@@ -79,7 +79,7 @@ func studentsShow() command {
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "students show", "student", func(id string) (proto.Message, error) {
-				resp, err := o.gallery().GetStudent(ctx, &pb.GetStudentRequest{StudentId: id})
+				resp, err := o.galleries().GetStudent(ctx, &pb.GetStudentRequest{StudentId: id})
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
@@ -110,7 +110,7 @@ func studentsGroups() command {
 				return usageError("students groups needs --set GROUP for each new group of the student, or --none")
 			}
 			return withOne(&o, args, "students groups", "student", func(id string) (proto.Message, error) {
-				resp, err := o.gallery().UpdateStudent(ctx, &pb.UpdateStudentRequest{StudentId: id, Groups: groups})
+				resp, err := o.galleries().UpdateStudent(ctx, &pb.UpdateStudentRequest{StudentId: id, Groups: groups})
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
@@ -129,7 +129,7 @@ func studentsDelete() command {
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			return withOne(&o, args, "students delete", "student", func(id string) (proto.Message, error) {
-				resp, err := o.gallery().DeleteStudent(ctx, &pb.DeleteStudentRequest{StudentId: id})
+				resp, err := o.galleries().DeleteStudent(ctx, &pb.DeleteStudentRequest{StudentId: id})
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}

@@ -978,7 +978,11 @@ type CheckConsistencyResponse struct {
 	// How many differences there are; there may be more.
 	Total int32 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
 	// How much of the gallery can be recognised under its model.
-	Coverage      *Coverage `protobuf:"bytes,6,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	Coverage *Coverage `protobuf:"bytes,6,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	// Galleries that lie on disk and are not in the list of galleries, which happens only
+	// if acknowledged changes were lost. CreateGallery takes such a gallery into the list,
+	// and DeleteGallery erases it. Only callers who may use all galleries are told.
+	LeftOver      []string `protobuf:"bytes,7,rep,name=left_over,json=leftOver,proto3" json:"left_over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1051,6 +1055,13 @@ func (x *CheckConsistencyResponse) GetTotal() int32 {
 func (x *CheckConsistencyResponse) GetCoverage() *Coverage {
 	if x != nil {
 		return x.Coverage
+	}
+	return nil
+}
+
+func (x *CheckConsistencyResponse) GetLeftOver() []string {
+	if x != nil {
+		return x.LeftOver
 	}
 	return nil
 }
@@ -1500,6 +1511,310 @@ func (x *UpdateSettingsResponse) GetCoverage() *Coverage {
 	return nil
 }
 
+// Gallery is one school's enrolled crops.
+type Gallery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	GalleryId     string `protobuf:"bytes,1,opt,name=gallery_id,json=galleryId,proto3" json:"gallery_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gallery) Reset() {
+	*x = Gallery{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gallery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gallery) ProtoMessage() {}
+
+func (x *Gallery) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
+func (*Gallery) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Gallery) GetGalleryId() string {
+	if x != nil {
+		return x.GalleryId
+	}
+	return ""
+}
+
+// ListGalleriesRequest asks for the galleries.
+type ListGalleriesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGalleriesRequest) Reset() {
+	*x = ListGalleriesRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGalleriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGalleriesRequest) ProtoMessage() {}
+
+func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGalleriesRequest.ProtoReflect.Descriptor instead.
+func (*ListGalleriesRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
+}
+
+// ListGalleriesResponse is the galleries that the caller may use.
+type ListGalleriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The galleries, by id.
+	Galleries     []*Gallery `protobuf:"bytes,1,rep,name=galleries,proto3" json:"galleries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGalleriesResponse) Reset() {
+	*x = ListGalleriesResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGalleriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGalleriesResponse) ProtoMessage() {}
+
+func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGalleriesResponse.ProtoReflect.Descriptor instead.
+func (*ListGalleriesResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListGalleriesResponse) GetGalleries() []*Gallery {
+	if x != nil {
+		return x.Galleries
+	}
+	return nil
+}
+
+// CreateGalleryRequest names a new gallery.
+type CreateGalleryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the new gallery.
+	GalleryId     string `protobuf:"bytes,1,opt,name=gallery_id,json=galleryId,proto3" json:"gallery_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateGalleryRequest) Reset() {
+	*x = CreateGalleryRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateGalleryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateGalleryRequest) ProtoMessage() {}
+
+func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateGalleryRequest.ProtoReflect.Descriptor instead.
+func (*CreateGalleryRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *CreateGalleryRequest) GetGalleryId() string {
+	if x != nil {
+		return x.GalleryId
+	}
+	return ""
+}
+
+// CreateGalleryResponse is the new gallery.
+type CreateGalleryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gallery.
+	Gallery       *Gallery `protobuf:"bytes,1,opt,name=gallery,proto3" json:"gallery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateGalleryResponse) Reset() {
+	*x = CreateGalleryResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateGalleryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateGalleryResponse) ProtoMessage() {}
+
+func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateGalleryResponse.ProtoReflect.Descriptor instead.
+func (*CreateGalleryResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *CreateGalleryResponse) GetGallery() *Gallery {
+	if x != nil {
+		return x.Gallery
+	}
+	return nil
+}
+
+// DeleteGalleryRequest names a gallery.
+type DeleteGalleryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gallery.
+	GalleryId     string `protobuf:"bytes,1,opt,name=gallery_id,json=galleryId,proto3" json:"gallery_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteGalleryRequest) Reset() {
+	*x = DeleteGalleryRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteGalleryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteGalleryRequest) ProtoMessage() {}
+
+func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteGalleryRequest.ProtoReflect.Descriptor instead.
+func (*DeleteGalleryRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *DeleteGalleryRequest) GetGalleryId() string {
+	if x != nil {
+		return x.GalleryId
+	}
+	return ""
+}
+
+// DeleteGalleryResponse is empty: the gallery is gone.
+type DeleteGalleryResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteGalleryResponse) Reset() {
+	*x = DeleteGalleryResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteGalleryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteGalleryResponse) ProtoMessage() {}
+
+func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteGalleryResponse.ProtoReflect.Descriptor instead.
+func (*DeleteGalleryResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
+}
+
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_gallery_proto_rawDesc = "" +
@@ -1556,7 +1871,7 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x11DeleteCropRequest\x121\n" +
 	"\acrop_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\"\x14\n" +
 	"\x12DeleteCropResponse\"\x19\n" +
-	"\x17CheckConsistencyRequest\"\xf0\x01\n" +
+	"\x17CheckConsistencyRequest\"\x8d\x02\n" +
 	"\x18CheckConsistencyResponse\x12\x1e\n" +
 	"\n" +
 	"consistent\x18\x01 \x01(\bR\n" +
@@ -1565,7 +1880,8 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\aindexed\x18\x03 \x01(\x05R\aindexed\x129\n" +
 	"\vdifferences\x18\x04 \x03(\v2\x17.rollcall.v1.DifferenceR\vdifferences\x12\x14\n" +
 	"\x05total\x18\x05 \x01(\x05R\x05total\x121\n" +
-	"\bcoverage\x18\x06 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"n\n" +
+	"\bcoverage\x18\x06 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\x12\x1b\n" +
+	"\tleft_over\x18\a \x03(\tR\bleftOver\"n\n" +
 	"\n" +
 	"Difference\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
@@ -1599,7 +1915,22 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\a_margin\"~\n" +
 	"\x16UpdateSettingsResponse\x121\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
-	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage2\xd2\a\n" +
+	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"(\n" +
+	"\aGallery\x12\x1d\n" +
+	"\n" +
+	"gallery_id\x18\x01 \x01(\tR\tgalleryId\"\x16\n" +
+	"\x14ListGalleriesRequest\"K\n" +
+	"\x15ListGalleriesResponse\x122\n" +
+	"\tgalleries\x18\x01 \x03(\v2\x14.rollcall.v1.GalleryR\tgalleries\"O\n" +
+	"\x14CreateGalleryRequest\x127\n" +
+	"\n" +
+	"gallery_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tgalleryId\"G\n" +
+	"\x15CreateGalleryResponse\x12.\n" +
+	"\agallery\x18\x01 \x01(\v2\x14.rollcall.v1.GalleryR\agallery\"O\n" +
+	"\x14DeleteGalleryRequest\x127\n" +
+	"\n" +
+	"gallery_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tgalleryId\"\x17\n" +
+	"\x15DeleteGalleryResponse2\xdf\t\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
@@ -1614,7 +1945,10 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"DeleteCrop\x12\x1e.rollcall.v1.DeleteCropRequest\x1a\x1f.rollcall.v1.DeleteCropResponse\x12U\n" +
 	"\vGetSettings\x12\x1f.rollcall.v1.GetSettingsRequest\x1a .rollcall.v1.GetSettingsResponse\"\x03\x90\x02\x01\x12^\n" +
 	"\x0eUpdateSettings\x12\".rollcall.v1.UpdateSettingsRequest\x1a#.rollcall.v1.UpdateSettingsResponse\"\x03\x90\x02\x02\x12_\n" +
-	"\x10CheckConsistency\x12$.rollcall.v1.CheckConsistencyRequest\x1a%.rollcall.v1.CheckConsistencyResponseB'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
+	"\x10CheckConsistency\x12$.rollcall.v1.CheckConsistencyRequest\x1a%.rollcall.v1.CheckConsistencyResponse\x12[\n" +
+	"\rListGalleries\x12!.rollcall.v1.ListGalleriesRequest\x1a\".rollcall.v1.ListGalleriesResponse\"\x03\x90\x02\x01\x12V\n" +
+	"\rCreateGallery\x12!.rollcall.v1.CreateGalleryRequest\x1a\".rollcall.v1.CreateGalleryResponse\x12V\n" +
+	"\rDeleteGallery\x12!.rollcall.v1.DeleteGalleryRequest\x1a\".rollcall.v1.DeleteGalleryResponseB'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
 
 var (
 	file_rollcall_v1_gallery_proto_rawDescOnce sync.Once
@@ -1628,7 +1962,7 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_gallery_proto_rawDescData
 }
 
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(*EnrollStreamRequest)(nil),      // 0: rollcall.v1.EnrollStreamRequest
 	(*EnrollStreamResponse)(nil),     // 1: rollcall.v1.EnrollStreamResponse
@@ -1656,53 +1990,68 @@ var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(*GetSettingsResponse)(nil),      // 23: rollcall.v1.GetSettingsResponse
 	(*UpdateSettingsRequest)(nil),    // 24: rollcall.v1.UpdateSettingsRequest
 	(*UpdateSettingsResponse)(nil),   // 25: rollcall.v1.UpdateSettingsResponse
-	(*EmbedRequest)(nil),             // 26: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),            // 27: rollcall.v1.EmbedResponse
-	(*Student)(nil),                  // 28: rollcall.v1.Student
-	(*Crop)(nil),                     // 29: rollcall.v1.Crop
+	(*Gallery)(nil),                  // 26: rollcall.v1.Gallery
+	(*ListGalleriesRequest)(nil),     // 27: rollcall.v1.ListGalleriesRequest
+	(*ListGalleriesResponse)(nil),    // 28: rollcall.v1.ListGalleriesResponse
+	(*CreateGalleryRequest)(nil),     // 29: rollcall.v1.CreateGalleryRequest
+	(*CreateGalleryResponse)(nil),    // 30: rollcall.v1.CreateGalleryResponse
+	(*DeleteGalleryRequest)(nil),     // 31: rollcall.v1.DeleteGalleryRequest
+	(*DeleteGalleryResponse)(nil),    // 32: rollcall.v1.DeleteGalleryResponse
+	(*EmbedRequest)(nil),             // 33: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),            // 34: rollcall.v1.EmbedResponse
+	(*Student)(nil),                  // 35: rollcall.v1.Student
+	(*Crop)(nil),                     // 36: rollcall.v1.Crop
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	26, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	27, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	33, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	34, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
 	2,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	28, // 3: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	28, // 4: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
-	28, // 5: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	29, // 6: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	29, // 7: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	35, // 3: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	35, // 4: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	35, // 5: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	36, // 6: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	36, // 7: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
 	19, // 8: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
 	21, // 9: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
 	20, // 10: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
 	21, // 11: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
 	20, // 12: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
 	21, // 13: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	0,  // 14: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	3,  // 15: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	5,  // 16: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	7,  // 17: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	9,  // 18: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	11, // 19: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	13, // 20: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	15, // 21: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	22, // 22: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	24, // 23: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	17, // 24: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	1,  // 25: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	4,  // 26: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	6,  // 27: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	8,  // 28: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	10, // 29: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	12, // 30: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	14, // 31: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	16, // 32: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	23, // 33: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	25, // 34: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	18, // 35: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	25, // [25:36] is the sub-list for method output_type
-	14, // [14:25] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	26, // 14: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	26, // 15: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	0,  // 16: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	3,  // 17: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	5,  // 18: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	7,  // 19: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	9,  // 20: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	11, // 21: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	13, // 22: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	15, // 23: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	22, // 24: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	24, // 25: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	17, // 26: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	27, // 27: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	29, // 28: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	31, // 29: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	1,  // 30: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	4,  // 31: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	6,  // 32: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	8,  // 33: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	10, // 34: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	12, // 35: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	14, // 36: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	16, // 37: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	23, // 38: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	25, // 39: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	18, // 40: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	28, // 41: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	30, // 42: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	32, // 43: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	30, // [30:44] is the sub-list for method output_type
+	16, // [16:30] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -1723,7 +2072,7 @@ func file_rollcall_v1_gallery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

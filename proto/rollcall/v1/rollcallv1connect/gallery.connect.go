@@ -65,6 +65,15 @@ const (
 	// GalleryServiceCheckConsistencyProcedure is the fully-qualified name of the GalleryService's
 	// CheckConsistency RPC.
 	GalleryServiceCheckConsistencyProcedure = "/rollcall.v1.GalleryService/CheckConsistency"
+	// GalleryServiceListGalleriesProcedure is the fully-qualified name of the GalleryService's
+	// ListGalleries RPC.
+	GalleryServiceListGalleriesProcedure = "/rollcall.v1.GalleryService/ListGalleries"
+	// GalleryServiceCreateGalleryProcedure is the fully-qualified name of the GalleryService's
+	// CreateGallery RPC.
+	GalleryServiceCreateGalleryProcedure = "/rollcall.v1.GalleryService/CreateGallery"
+	// GalleryServiceDeleteGalleryProcedure is the fully-qualified name of the GalleryService's
+	// DeleteGallery RPC.
+	GalleryServiceDeleteGalleryProcedure = "/rollcall.v1.GalleryService/DeleteGallery"
 )
 
 // GalleryServiceClient is a client for the rollcall.v1.GalleryService service.
@@ -101,6 +110,14 @@ type GalleryServiceClient interface {
 	// over GET: it reads the whole gallery from disk, and no link or prefetching
 	// browser should start that.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
+	// ListGalleries returns the galleries that the caller may use.
+	ListGalleries(context.Context, *v1.ListGalleriesRequest) (*v1.ListGalleriesResponse, error)
+	// CreateGallery makes an empty gallery. It is for callers who may use all galleries.
+	CreateGallery(context.Context, *v1.CreateGalleryRequest) (*v1.CreateGalleryResponse, error)
+	// DeleteGallery erases a gallery with all students, crops and embeddings in it, and
+	// its log. Calls that use it have 5 seconds to end. It is for callers who may use all
+	// galleries. The default gallery cannot be deleted.
+	DeleteGallery(context.Context, *v1.DeleteGalleryRequest) (*v1.DeleteGalleryResponse, error)
 }
 
 // NewGalleryServiceClient constructs a client for the rollcall.v1.GalleryService service. By
@@ -187,6 +204,25 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(galleryServiceMethods.ByName("CheckConsistency")),
 			connect.WithClientOptions(opts...),
 		),
+		listGalleries: connect.NewClient[v1.ListGalleriesRequest, v1.ListGalleriesResponse](
+			httpClient,
+			baseURL+GalleryServiceListGalleriesProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("ListGalleries")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		createGallery: connect.NewClient[v1.CreateGalleryRequest, v1.CreateGalleryResponse](
+			httpClient,
+			baseURL+GalleryServiceCreateGalleryProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("CreateGallery")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteGallery: connect.NewClient[v1.DeleteGalleryRequest, v1.DeleteGalleryResponse](
+			httpClient,
+			baseURL+GalleryServiceDeleteGalleryProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("DeleteGallery")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -203,6 +239,9 @@ type galleryServiceClient struct {
 	getSettings      *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
 	updateSettings   *connect.Client[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse]
 	checkConsistency *connect.Client[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse]
+	listGalleries    *connect.Client[v1.ListGalleriesRequest, v1.ListGalleriesResponse]
+	createGallery    *connect.Client[v1.CreateGalleryRequest, v1.CreateGalleryResponse]
+	deleteGallery    *connect.Client[v1.DeleteGalleryRequest, v1.DeleteGalleryResponse]
 }
 
 // EnrollStream calls rollcall.v1.GalleryService.EnrollStream.
@@ -300,6 +339,33 @@ func (c *galleryServiceClient) CheckConsistency(ctx context.Context, req *v1.Che
 	return nil, err
 }
 
+// ListGalleries calls rollcall.v1.GalleryService.ListGalleries.
+func (c *galleryServiceClient) ListGalleries(ctx context.Context, req *v1.ListGalleriesRequest) (*v1.ListGalleriesResponse, error) {
+	response, err := c.listGalleries.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CreateGallery calls rollcall.v1.GalleryService.CreateGallery.
+func (c *galleryServiceClient) CreateGallery(ctx context.Context, req *v1.CreateGalleryRequest) (*v1.CreateGalleryResponse, error) {
+	response, err := c.createGallery.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteGallery calls rollcall.v1.GalleryService.DeleteGallery.
+func (c *galleryServiceClient) DeleteGallery(ctx context.Context, req *v1.DeleteGalleryRequest) (*v1.DeleteGalleryResponse, error) {
+	response, err := c.deleteGallery.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GalleryServiceHandler is an implementation of the rollcall.v1.GalleryService service.
 type GalleryServiceHandler interface {
 	// EnrollStream is Embed for many crops: one request for each crop, one response
@@ -334,6 +400,14 @@ type GalleryServiceHandler interface {
 	// over GET: it reads the whole gallery from disk, and no link or prefetching
 	// browser should start that.
 	CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error)
+	// ListGalleries returns the galleries that the caller may use.
+	ListGalleries(context.Context, *v1.ListGalleriesRequest) (*v1.ListGalleriesResponse, error)
+	// CreateGallery makes an empty gallery. It is for callers who may use all galleries.
+	CreateGallery(context.Context, *v1.CreateGalleryRequest) (*v1.CreateGalleryResponse, error)
+	// DeleteGallery erases a gallery with all students, crops and embeddings in it, and
+	// its log. Calls that use it have 5 seconds to end. It is for callers who may use all
+	// galleries. The default gallery cannot be deleted.
+	DeleteGallery(context.Context, *v1.DeleteGalleryRequest) (*v1.DeleteGalleryResponse, error)
 }
 
 // NewGalleryServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -416,6 +490,25 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		connect.WithSchema(galleryServiceMethods.ByName("CheckConsistency")),
 		connect.WithHandlerOptions(opts...),
 	)
+	galleryServiceListGalleriesHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceListGalleriesProcedure,
+		svc.ListGalleries,
+		connect.WithSchema(galleryServiceMethods.ByName("ListGalleries")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceCreateGalleryHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceCreateGalleryProcedure,
+		svc.CreateGallery,
+		connect.WithSchema(galleryServiceMethods.ByName("CreateGallery")),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceDeleteGalleryHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceDeleteGalleryProcedure,
+		svc.DeleteGallery,
+		connect.WithSchema(galleryServiceMethods.ByName("DeleteGallery")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/rollcall.v1.GalleryService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case GalleryServiceEnrollStreamProcedure:
@@ -440,6 +533,12 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceUpdateSettingsHandler.ServeHTTP(w, r)
 		case GalleryServiceCheckConsistencyProcedure:
 			galleryServiceCheckConsistencyHandler.ServeHTTP(w, r)
+		case GalleryServiceListGalleriesProcedure:
+			galleryServiceListGalleriesHandler.ServeHTTP(w, r)
+		case GalleryServiceCreateGalleryProcedure:
+			galleryServiceCreateGalleryHandler.ServeHTTP(w, r)
+		case GalleryServiceDeleteGalleryProcedure:
+			galleryServiceDeleteGalleryHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -491,4 +590,16 @@ func (UnimplementedGalleryServiceHandler) UpdateSettings(context.Context, *v1.Up
 
 func (UnimplementedGalleryServiceHandler) CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.CheckConsistency is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) ListGalleries(context.Context, *v1.ListGalleriesRequest) (*v1.ListGalleriesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.ListGalleries is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) CreateGallery(context.Context, *v1.CreateGalleryRequest) (*v1.CreateGalleryResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.CreateGallery is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) DeleteGallery(context.Context, *v1.DeleteGalleryRequest) (*v1.DeleteGalleryResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.DeleteGallery is not implemented"))
 }

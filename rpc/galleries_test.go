@@ -1,0 +1,248 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	"rollcall/access"
+	"rollcall/gallery"
+	pb "rollcall/proto/rollcall/v1"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
+	"rollcall/storage"
+)
+
+// severalGalleries starts a server with the galleries default, ours and theirs, which has
+// a student. It has no models. Calls come from who the header Test-Galleries says.
+func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries) {
+	t.Helper()
+	store := storage.OpenMemory(storage.Faults{})
+	galleries, err := gallery.OpenGalleries(t.Context(), store, gallery.Options{
+		Models: func(name string) (gallery.Model, error) {
+			return gallery.Model{Name: name, Digest: "aa", Recipe: "r", Dimension: 2, Threshold: 0.5}, nil
+		},
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"ours", "theirs"} {
+		if err := galleries.Create(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	theirs, release, err := galleries.Use(t.Context(), "theirs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	_, err = theirs.Enroll(t.Context(), gallery.Enrolment{CropID: "secret-crop", StudentID: "secret-student", Groups: []string{"secret-group"},
+		Embedding: gallery.Embedding{Model: "m", Digest: "aa", Recipe: "r", Vector: []float32{1, 0}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(Options{Logger: slog.New(slog.DiscardHandler)})
+	s.Ready(Backend{Galleries: galleries})
+	handler := s.Handler()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller := access.Anybody
+		if only := r.Header.Get("Test-Galleries"); only != "" {
+			caller.Galleries = strings.Split(only, ",")
+		}
+		handler.ServeHTTP(w, r.WithContext(withCaller(r.Context(), caller)))
+	}))
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(func() {
+		server.Close()
+		if err := galleries.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.URL, galleries
+}
+
+// bodies are valid requests of every call that is about a gallery.
+var bodies = map[string]string{
+	"AttendanceService/Embed":         `{"image":"eA==","cropId":"secret-crop"}`,
+	"AttendanceService/Identify":      `{"image":"eA=="}`,
+	"AttendanceService/RollCall":      `{"probes":[{"image":"eA=="}]}`,
+	"AttendanceService/Detect":        `{"image":"eA=="}`,
+	"GalleryService/EnrollStream":     `{"crop":{"image":"eA==","cropId":"secret-crop"}}`,
+	"GalleryService/GetStudent":       `{"studentId":"secret-student"}`,
+	"GalleryService/ListStudents":     `{"group":"secret-group"}`,
+	"GalleryService/UpdateStudent":    `{"studentId":"secret-student"}`,
+	"GalleryService/DeleteStudent":    `{"studentId":"secret-student"}`,
+	"GalleryService/GetCrop":          `{"cropId":"secret-crop"}`,
+	"GalleryService/AssignCrop":       `{"cropId":"secret-crop","studentId":"x"}`,
+	"GalleryService/DeleteCrop":       `{"cropId":"secret-crop"}`,
+	"GalleryService/GetSettings":      `{}`,
+	"GalleryService/UpdateSettings":   `{"fpir":0.1}`,
+	"GalleryService/CheckConsistency": `{}`,
+	"ModelService/ListModels":         `{}`,
+	"ModelService/GetModel":           `{"model":"m"}`,
+}
+
+// TestForeignGalleryIsUnknown makes every call about a gallery that does not exist, about
+// one that is another caller's, and about names that no gallery has. All answers are the
+// same, to the byte: nobody learns which other galleries there are.
+func TestForeignGalleryIsUnknown(t *testing.T) {
+	url, galleries := severalGalleries(t)
+	for path, m := range methods() {
+		if m.input == nil || m.server {
+			continue
+		}
+		name := strings.TrimPrefix(path, "/rollcall.v1.")
+		body, ok := bodies[name]
+		if !ok {
+			t.Errorf("this test has no request of %s", name)
+			continue
+		}
+		for _, protocol := range []string{"application/json", "application/grpc+json", "application/grpc-web+json", "application/connect+json"} {
+			if (protocol == "application/json") == m.stream || protocol == "application/connect+json" && !m.stream {
+				continue
+			}
+			answer := func(id string) string { return rawCall(t, url+path, protocol, body, "ours", id) }
+			want := answer("no-such-gallery")
+			if !strings.Contains(want, "you may use no gallery of this name") {
+				t.Errorf("%s by %s: %q", name, protocol, want)
+			}
+			for _, id := range []string{"theirs", "default", "%74heirs", "bad\x01id", "%zz", "%00server", strings.Repeat("x", 1000)} {
+				if strings.Contains(id, "\x01") {
+					id = "%01"
+				}
+				if got := answer(id); got != want {
+					t.Errorf("%s by %s: gallery %.20q answers\n%q, and an unknown one\n%q", name, protocol, id, got, want)
+				}
+			}
+		}
+	}
+	theirs, release, err := galleries.Use(t.Context(), "theirs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if stats := theirs.Stats(); stats.Sequence != 2 || stats.Crops != 1 {
+		t.Errorf("the foreign gallery was changed: %+v", stats)
+	}
+}
+
+var ofOneAnswer = regexp.MustCompile(`(?m)^(Date|X-Request-Id): .*$`)
+
+// rawCall returns all of an answer that does not differ from call to call.
+func rawCall(t *testing.T, url, protocol, body, only, id string) string {
+	t.Helper()
+	message := []byte(body)
+	if protocol != "application/json" { // an envelope
+		message = append([]byte{0, 0, 0, byte(len(body) >> 8), byte(len(body))}, body...)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", protocol)
+	r.Header.Set("Test-Galleries", only)
+	r.Header.Set("Rollcall-Gallery", id)
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: &p}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all bytes.Buffer
+	fmt.Fprintln(&all, resp.Status, string(answer))
+	_ = resp.Header.Write(&all)
+	_ = resp.Trailer.Write(&all)
+	return ofOneAnswer.ReplaceAllString(all.String(), "")
+}
+
+// TestGalleriesOfACaller: a caller sees its galleries only. Who has one need not name it.
+// Galleries are made and deleted by who may use all.
+func TestGalleriesOfACaller(t *testing.T) {
+	url, _ := severalGalleries(t)
+	client := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, url)
+	as := func(only, id string) context.Context {
+		ctx, info := connect.NewClientContext(t.Context())
+		info.RequestHeader().Set("Test-Galleries", only)
+		info.RequestHeader().Set("Rollcall-Gallery", id)
+		return ctx
+	}
+	for only, want := range map[string][]string{"": {"default", "ours", "theirs"}, "ours": {"ours"}, "theirs,default": {"default", "theirs"}, "gone": nil} {
+		// A header that names no gallery of the caller does not matter here.
+		list, err := client.ListGalleries(as(only, "nothing"), &pb.ListGalleriesRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range list.GetGalleries() {
+			got = append(got, g.GetGalleryId())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("who may use %q sees %q", only, got)
+		}
+	}
+	for _, c := range []struct {
+		only, id string
+		students int32 // -1: not found
+	}{
+		{"", "", 0}, {"", "theirs", 1}, {"theirs", "", 1}, {"theirs", "theirs", 1}, {"ours", "", 0}, {"ours,theirs", "", -1}, {"ours,theirs", "%74heirs", 1}, {"gone", "", -1},
+	} {
+		list, err := client.ListStudents(as(c.only, c.id), &pb.ListStudentsRequest{})
+		switch {
+		case c.students < 0 && connect.CodeOf(err) != connect.CodeNotFound, c.students >= 0 && (err != nil || list.GetTotal() != c.students):
+			t.Errorf("%+v: %v, %v", c, list, err)
+		}
+	}
+	for _, id := range []string{"theirs", "new", "ours", "default"} {
+		_, err := client.CreateGallery(as("ours", ""), &pb.CreateGalleryRequest{GalleryId: id})
+		if connect.CodeOf(err) != connect.CodePermissionDenied {
+			t.Errorf("create %s: %v", id, err)
+		}
+		_, err = client.DeleteGallery(as("ours", ""), &pb.DeleteGalleryRequest{GalleryId: id})
+		if connect.CodeOf(err) != connect.CodePermissionDenied {
+			t.Errorf("delete %s: %v", id, err)
+		}
+	}
+	made, err := client.CreateGallery(as("", "nothing"), &pb.CreateGalleryRequest{GalleryId: "E\u0301cole"})
+	if err != nil || made.GetGallery().GetGalleryId() != "École" {
+		t.Errorf("%v, %v", made, err)
+	}
+	if _, err := client.ListStudents(as("École", "E%CC%81cole"), &pb.ListStudentsRequest{}); err != nil {
+		t.Error(err)
+	}
+	// A deletion does not wait for itself where the header names the gallery.
+	if _, err := client.DeleteGallery(as("", "theirs"), &pb.DeleteGalleryRequest{GalleryId: "theirs"}); err != nil {
+		t.Error(err)
+	}
+	for id, want := range map[string]connect.Code{"theirs": connect.CodeNotFound, "default": connect.CodeFailedPrecondition, "\u200b": connect.CodeNotFound} {
+		if _, err := client.DeleteGallery(as("", ""), &pb.DeleteGalleryRequest{GalleryId: id}); connect.CodeOf(err) != want {
+			t.Errorf("delete %q: %v", id, err)
+		}
+	}
+	for id, want := range map[string]connect.Code{"ours": connect.CodeAlreadyExists, "\u200b": connect.CodeInvalidArgument} {
+		if _, err := client.CreateGallery(as("", ""), &pb.CreateGalleryRequest{GalleryId: id}); connect.CodeOf(err) != want {
+			t.Errorf("create %q: %v", id, err)
+		}
+	}
+}
