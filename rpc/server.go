@@ -1,5 +1,5 @@
 // Package rpc answers over HTTP: the services of rollcall.v1 over Connect,
-// gRPC and gRPC-Web on one port (HTTP/1.1 and h2c), health checks, reflection,
+// gRPC and gRPC-Web on one port (HTTP/1.1 and HTTP/2, with TLS or without), health checks, reflection,
 // /livez, /readyz and /metrics. Only this package knows HTTP, and only here errors
 // become codes (see errors.go).
 //
@@ -14,6 +14,7 @@ package rpc
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -47,6 +48,9 @@ type Options struct {
 	// AllowEmbeddings lets Embed return the embedding to a client that asks for it.
 	// Default false: a face can be rebuilt from it.
 	AllowEmbeddings bool
+	// TLS is the configuration with which Serve speaks TLS, over HTTP/1.1 and HTTP/2.
+	// Default nil: it speaks clear text (HTTP/1.1 and h2c).
+	TLS *tls.Config
 	// Exposed lets clients name the server by any IP address. Default false: only by a
 	// loopback address of this machine.
 	Exposed bool
@@ -206,8 +210,10 @@ var serviceNames = []string{
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetHTTP2(s.opts.TLS != nil)
+	protocols.SetUnencryptedHTTP2(s.opts.TLS == nil)
 	server := &http.Server{
+		TLSConfig:         s.opts.TLS,
 		Handler:           s.Handler(),
 		Protocols:         &protocols,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -219,7 +225,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	drained := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { drained <- s.shutDown(ctx, server) })
-	err := server.Serve(ln)
+	var err error
+	if s.opts.TLS != nil {
+		err = server.ServeTLS(ln, "", "")
+	} else {
+		err = server.Serve(ln)
+	}
 	if stop() {
 		return err
 	}

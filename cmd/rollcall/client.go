@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,13 +22,17 @@ import (
 type clientOptions struct {
 	server  string
 	gallery string
+	ca      string
 	timeout time.Duration
 	output  terminal.Output
+
+	roots *x509.CertPool // of --ca; nil: this machine's
 }
 
 func (o *clientOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "HOST:PORT or address of the server")
 	set.StringVar(&o.gallery, "gallery", "", "gallery that the call is about; empty: the only one that the caller may use, or \"default\"")
+	set.StringVar(&o.ca, "ca", "", "PEM file of the authority that vouches for the server; empty: those that this machine trusts")
 	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
 	o.output.AddFlag(set)
 }
@@ -39,7 +44,11 @@ func (o *clientOptions) validate() error {
 	}
 	address := o.server
 	if !strings.Contains(address, "://") {
-		address = "http://" + address
+		scheme := "http://"
+		if o.ca != "" {
+			scheme = "https://"
+		}
+		address = scheme + address
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
@@ -47,7 +56,7 @@ func (o *clientOptions) validate() error {
 		return usageError("--server is %q; it can be HOST:PORT, or an address that starts with http:// or https://", o.server)
 	}
 	o.server = strings.TrimRight(address, "/")
-	return nil
+	return o.readAuthority()
 }
 
 func (o *clientOptions) attendance() rollcallv1connect.AttendanceServiceClient {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +64,9 @@ func callError(server string, err error) error {
 				return usageError("a name on the command line is not UTF-8")
 			}
 		case connect.CodeUnavailable:
+			if why := new(tls.CertificateVerificationError); errors.As(err, &why) {
+				return &exitError{exitFailure, fmt.Errorf("the server at %s is not trusted, and was asked nothing: give --ca with the file of its authority, and call it by a name that its certificate is for (%w)", server, why)}
+			}
 			return &exitError{exitUnavailable, fmt.Errorf("no server answers at %s: start one with \"rollcall serve\", or give its address with --server (%s)", server, answer.Message())}
 		case connect.CodeDeadlineExceeded:
 			return &exitError{exitUnavailable, fmt.Errorf("the server at %s has not answered in time: try again, or give it more time with --timeout", server)}

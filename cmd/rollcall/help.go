@@ -31,6 +31,7 @@ func root() command {
 			modelsCommand(),
 			settingsCommand(),
 			runtimeCommand(),
+			tlsCommand(),
 			checkCommand(),
 			benchCommand(),
 			completionCommand(),

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -71,8 +73,14 @@ func TestScripts(t *testing.T) {
 // waitReady is the script command "ready": it waits until the server takes calls,
 // even where it has no model for them.
 func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
+	client := http.DefaultClient
+	if ca := ts.Getenv("ROLLCALL_CA"); ca != "" {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM([]byte(ts.ReadFile(ca)))
+		client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	}
 	for range 600 {
-		resp, err := http.Get("http://" + ts.Getenv("ADDRESS") + "/readyz")
+		resp, err := client.Get(ts.Getenv("ROLLCALL_SERVER") + "/readyz")
 		if err == nil {
 			why, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
@@ -82,7 +90,7 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	ts.Fatalf("no server is ready at %s", ts.Getenv("ADDRESS"))
+	ts.Fatalf("no server is ready at %s", ts.Getenv("ROLLCALL_SERVER"))
 }
 
 // mirrorShrink is how many times smaller than the makers' the files of the

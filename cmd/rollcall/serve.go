@@ -41,15 +41,19 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 	if err := config.validate(); err != nil {
 		return err
 	}
+	logger, metrics := config.logger(c.err), rpc.NewMetrics()
+	opts := config.rpcOptions(logger, metrics)
+	if err := config.network.apply(&opts, logger); err != nil {
+		return err
+	}
 	if err := config.installMissing(ctx, c); err != nil {
 		return err
 	}
-	ln, err := net.ListenTCP("tcp", config.address)
+	ln, err := config.network.open()
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; name another address with --listen", config.listen, err)
+		return err
 	}
-	logger, metrics := config.logger(c.err), rpc.NewMetrics()
-	server := rpc.New(config.rpcOptions(logger, metrics))
+	server := rpc.New(opts)
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -62,6 +66,10 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		return errors.Join(err, <-served)
 	}
 	defer func() { err = errors.Join(err, parts.close()) }()
+	if err := config.network.allow(parts.hasTokens()); err != nil {
+		stop()
+		return errors.Join(err, <-served)
+	}
 	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Models: parts.library})
 	if err := config.announce(ctx, c.out, ln, parts); err != nil {
 		stop()
@@ -108,6 +116,9 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	return p, p.openGalleries(ctx, c, config, logger)
 }
 
+// hasTokens says whether callers have to log in.
+func (p *serveParts) hasTokens() bool { return false }
+
 // openGalleries opens the galleries, and loads the default one.
 func (p *serveParts) openGalleries(ctx context.Context, c console, config *serveConfig, logger *slog.Logger) (err error) {
 	reading := terminal.NewMeter(c.err, "reading the gallery", "crops")
@@ -151,7 +162,7 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 	if err != nil {
 		return err
 	}
-	url := "http://" + ln.Addr().String()
+	url := config.network.url(ln)
 	fmt.Fprintf(out, "Rollcall %s answers at %s\n", version, url)
 	for id, stats := range p.galleries.Stats() {
 		fmt.Fprintf(out, "  gallery  %s: %s, %s in %s\n", id, count(stats.Students, "student"), count(stats.Crops, "crop"), config.data)
@@ -165,7 +176,7 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 	for _, o := range list {
 		config.announceDifferences(out, p, o)
 	}
-	fmt.Fprintf(out, "Try it:\n  printf '{\"image\":\"%%s\"}' \"$(base64 < probe.jpg | tr -d '\\n')\" |\n    curl -s --json @- %s/rollcall.v1.AttendanceService/Identify\n", url)
+	fmt.Fprintf(out, "Try it:\n  printf '{\"image\":\"%%s\"}' \"$(base64 < probe.jpg | tr -d '\\n')\" |\n    curl -s %s--json @- %s/rollcall.v1.AttendanceService/Identify\n", config.network.curl(), url)
 	return nil
 }
 

@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,12 +22,11 @@ import (
 // serveConfig is the configuration of serve. The flags fill it, and the environment sets
 // flags that are not given. validate checks it as a whole.
 type serveConfig struct {
-	listen, data string
-	expose       bool
-	hosts        []string
-	library      libraryOptions
-	install      installOptions
-	ort          ortlib.Options
+	network networkOptions
+	data    string
+	library libraryOptions
+	install installOptions
+	ort     ortlib.Options
 
 	model, locator, detector     string
 	sessions, threads, queue     int
@@ -45,15 +42,12 @@ type serveConfig struct {
 	requestMemoryMiB             int64
 	logFormat, logLevel          string
 
-	address *net.TCPAddr   // what listen says; set by validate
-	set     *pflag.FlagSet // says which flags were given
+	set *pflag.FlagSet // says which flags were given
 }
 
 func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	config.set = set
-	set.StringVar(&config.listen, "listen", "127.0.0.1:8787", "address to answer on; port 0 takes a free one")
-	set.BoolVar(&config.expose, "expose", false, "allow --listen on addresses that other machines can reach, and calls by any address, though nobody has to log in")
-	set.StringSliceVar(&config.hosts, "host", nil, "name by which clients may call the server, besides localhost; may be repeated")
+	config.network.addFlags(set)
 	set.StringVar(&config.data, "data", "rollcall-data", "folder of the gallery; made if it is missing")
 	config.library.addFlags(set)
 	set.StringVar(&config.model, "model", "", "embedder of a new gallery; empty: that of its first crop, and until then the best one installed")
@@ -112,7 +106,6 @@ func (config *serveConfig) validate() error {
 		{"index-engine", config.engine, slices.Contains(index.Engines, config.engine), oneOf(index.Engines)},
 		{"fpir", config.fpir, within(config.fpir, gallery.MinFPIR, gallery.MaxFPIR), fmt.Sprintf("%v to %v", gallery.MinFPIR, gallery.MaxFPIR)},
 		{"margin", config.margin, within(config.margin, 0, 2), "0 to 2"},
-		{"host", strings.Join(config.hosts, ","), !slices.ContainsFunc(config.hosts, notHost), "names without scheme, port and path, such as rollcall.school.example"},
 		{"request-memory", config.requestMemoryMiB, within(config.requestMemoryMiB, rpc.MinRequestBytes>>20, maxMemoryMiB), fmt.Sprintf("%d to %d MiB", rpc.MinRequestBytes>>20, maxMemoryMiB)},
 		{"request-timeout", config.requestTimeout, config.requestTimeout > 0, "a time of more than 0, such as 30s"},
 		{"drain-timeout", config.drainTimeout, config.drainTimeout > 0, "a time of more than 0, such as 20s"},
@@ -123,30 +116,13 @@ func (config *serveConfig) validate() error {
 			return usageError("--%s is %q; it can be %s", rule.flag, fmt.Sprint(rule.value), rule.may)
 		}
 	}
-	return config.resolve()
-}
-
-// resolve finds the address that --listen means. Without --expose it refuses an address
-// that other machines can reach.
-func (config *serveConfig) resolve() (err error) {
-	if config.address, err = net.ResolveTCPAddr("tcp", config.listen); err == nil && config.listen == "" {
-		err = errors.New("it is empty")
-	}
-	if err != nil {
-		return usageError("--listen is %q; it can be HOST:PORT, such as 127.0.0.1:8787 (%v)", config.listen, err)
-	}
-	if !config.address.IP.IsLoopback() && !config.expose {
-		return usageError("--listen %s can be reached from other machines, and nobody has to log in: put a proxy that authenticates in front, and give --expose", config.listen)
-	}
-	return nil
+	return config.network.validate()
 }
 
 // within is false for NaN.
 func within[T int | int64 | float32 | float64](value, least, most T) bool {
 	return value >= least && value <= most
 }
-
-func notHost(name string) bool { return name == "" || strings.ContainsAny(name, "/:* ") }
 
 // oneOf writes choices as "a, b or c".
 func oneOf(choices []string) string {
@@ -168,8 +144,6 @@ func (config *serveConfig) logger(w io.Writer) *slog.Logger {
 func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics) rpc.Options {
 	return rpc.Options{
 		AllowEmbeddings: config.allowEmbeddings,
-		Exposed:         config.expose,
-		Hosts:           config.hosts,
 		RequestBytes:    config.requestMemoryMiB << 20,
 		// Two crops for each session keep it busy.
 		StreamWorkers:  2 * cmp.Or(config.sessions, runtime.GOMAXPROCS(0)),
