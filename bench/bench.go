@@ -3,7 +3,7 @@
 //
 // [All] lists them. Each is a file with its options, named for it: accuracy.go,
 // against.go, conditions.go, locator.go, detect.go, embed.go, cpu.go, load.go, memory.go, sessions.go,
-// gallery.go, index.go. They share the crops (faces.go, drawing.go, crops.go), the models
+// gallery.go, galleries.go, index.go. They share the crops (faces.go, drawing.go, crops.go), the models
 // (models.go) and the printing (report.go). newBench makes a command of each.
 //
 // The machines that this runs on are shared and noisy. So whatever is compared is
@@ -71,5 +71,5 @@ func newBench(name, short, long string, m measurement) Bench {
 
 // All returns the benches. Each call returns new ones, with options of their own.
 func All() []Bench {
-	return []Bench{accuracyBench(), againstBench(), conditionsBench(), locatorBench(), detectBench(), embedBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), indexBench()}
+	return []Bench{accuracyBench(), againstBench(), conditionsBench(), locatorBench(), detectBench(), embedBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), indexBench()}
 }

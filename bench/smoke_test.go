@@ -289,6 +289,20 @@ func TestGallery(t *testing.T) {
 	}
 }
 
+// TestGalleries measures few small galleries: a gallery of students takes more than an empty
+// one, and all of them are there after each start.
+func TestGalleries(t *testing.T) {
+	var res galleriesResult
+	benchJSON(t, &res, "galleries", "--galleries=5", "--students=40", "--dimension=64", "--rounds=2")
+	if len(res.Rows) != 2 {
+		t.Fatalf("%+v", res)
+	}
+	full, empty := res.Rows[0], res.Rows[1]
+	if full.Students != 40 || empty.Students != 0 || full.Use.Calls != 10 || full.Delete.Calls != 5 || full.Start <= 0 || full.Bytes <= empty.Bytes {
+		t.Errorf("%+v and %+v", full, empty)
+	}
+}
+
 // TestGalleryWrong expects other answers than the gallery gives.
 func TestGalleryWrong(t *testing.T) {
 	b := newGalleryRun(&galleryOptions{crops: 4, cropsEach: 1, dimension: 64, engine: gallery.DefaultEngine}, t.TempDir())
@@ -364,6 +378,7 @@ func TestBadFlags(t *testing.T) {
 		{"load", []string{"--output=xml"}, "--output"},
 		{"sessions", []string{"--cycles=0"}, "--cycles"},
 		{"gallery", []string{"--writers=0"}, "--writers"},
+		{"galleries", []string{"--students=0"}, "--students"},
 		{"gallery", []string{"--crops-each=0"}, "--crops-each"},
 		{"gallery", []string{"--dimension=8"}, "--dimension"},
 		{"gallery", []string{"--crops=10", "--index-engine=none"}, "none"},
