@@ -24,9 +24,9 @@ import (
 
 // severalGalleries starts a server with the galleries default, ours and theirs, which has
 // a student. It has no models. Calls come from who the header Test-Galleries says.
-func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries) {
+func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, store *storage.Store) {
 	t.Helper()
-	store := storage.OpenMemory(storage.Faults{})
+	store = storage.OpenMemory(storage.Faults{})
 	galleries, err := gallery.OpenGalleries(t.Context(), store, gallery.Options{
 		Models: func(name string) (gallery.Model, error) {
 			return gallery.Model{Name: name, Digest: "aa", Recipe: "r", Dimension: 2, Threshold: 0.5}, nil
@@ -73,7 +73,7 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries) {
 			t.Error(err)
 		}
 	})
-	return server.URL, galleries
+	return server.URL, galleries, store
 }
 
 // bodies are valid requests of every call that is about a gallery.
@@ -101,7 +101,7 @@ var bodies = map[string]string{
 // one that is another caller's, and about names that no gallery has. All answers are the
 // same, to the byte: nobody learns which other galleries there are.
 func TestForeignGalleryIsUnknown(t *testing.T) {
-	url, galleries := severalGalleries(t)
+	url, galleries, _ := severalGalleries(t)
 	for path, m := range methods() {
 		if m.input == nil || m.server {
 			continue
@@ -180,14 +180,9 @@ func rawCall(t *testing.T, url, protocol, body, only, id string) string {
 // TestGalleriesOfACaller: a caller sees its galleries only. Who has one need not name it.
 // Galleries are made and deleted by who may use all.
 func TestGalleriesOfACaller(t *testing.T) {
-	url, _ := severalGalleries(t)
+	url, _, _ := severalGalleries(t)
 	client := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, url)
-	as := func(only, id string) context.Context {
-		ctx, info := connect.NewClientContext(t.Context())
-		info.RequestHeader().Set("Test-Galleries", only)
-		info.RequestHeader().Set("Rollcall-Gallery", id)
-		return ctx
-	}
+	as := func(only, id string) context.Context { return calling(t, only, id) }
 	for only, want := range map[string][]string{"": {"default", "ours", "theirs"}, "ours": {"ours"}, "theirs,default": {"default", "theirs"}, "gone": nil} {
 		// A header that names no gallery of the caller does not matter here.
 		list, err := client.ListGalleries(as(only, "nothing"), &pb.ListGalleriesRequest{})
@@ -244,5 +239,40 @@ func TestGalleriesOfACaller(t *testing.T) {
 		if _, err := client.CreateGallery(as("", ""), &pb.CreateGalleryRequest{GalleryId: id}); connect.CodeOf(err) != want {
 			t.Errorf("create %q: %v", id, err)
 		}
+	}
+}
+
+// calling is the context of a call of who may use some galleries only (empty: all), about
+// a gallery.
+func calling(t *testing.T, only, id string) context.Context {
+	ctx, info := connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Test-Galleries", only)
+	info.RequestHeader().Set("Rollcall-Gallery", id)
+	return ctx
+}
+
+// TestCheckTellsWhatIsLeftOver: of galleries that are on disk only, who may use all is told.
+func TestCheckTellsWhatIsLeftOver(t *testing.T) {
+	url, _, store := severalGalleries(t)
+	client := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, url)
+	lost, err := store.Partition("lost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := storage.Student{ID: "s"}
+	if err := lost.Commit(t.Context(), 0, []storage.Change{{Cause: "enrol", Writes: []storage.Write{{Ref: record.Ref(), Put: record}}}}); err != nil {
+		t.Fatal(err)
+	}
+	for only, want := range map[string][]string{"": {"lost"}, "ours": nil} {
+		report, err := client.CheckConsistency(calling(t, only, "ours"), &pb.CheckConsistencyRequest{})
+		if err != nil || !report.GetConsistent() || !slices.Equal(report.GetLeftOver(), want) {
+			t.Errorf("who may use %q is told %v, %v", only, report, err)
+		}
+	}
+	if _, err := client.DeleteGallery(calling(t, "", ""), &pb.DeleteGalleryRequest{GalleryId: "lost"}); err != nil {
+		t.Error(err)
+	}
+	if report, err := client.CheckConsistency(calling(t, "", ""), &pb.CheckConsistencyRequest{}); err != nil || len(report.GetLeftOver()) > 0 {
+		t.Errorf("once it is deleted: %v, %v", report, err)
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -144,6 +147,51 @@ func TestHostBehindProxy(t *testing.T) {
 		}
 		if got := s.isMeant(r); got != c.want {
 			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// TestThroughAProxy calls through a real proxy, which passes on the client's own headers
+// and adds its own.
+func TestThroughAProxy(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		var s *Server
+		if s = proxied(t); trusted {
+			s = proxied(t, "127.0.0.0/8", "::1/128")
+		}
+		var address netip.Addr
+		var secure, meant bool
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			address, secure, meant = s.clientAddress(r), s.isSecure(r), s.isMeant(r)
+		}))
+		defer server.Close()
+		target, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+			r.SetXForwarded()
+		}})
+		defer proxy.Close()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, proxy.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "rollcall.school.example"
+		r.Header.Set("X-Forwarded-For", "203.0.113.9") // as if another proxy had written it
+		resp, err := proxy.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		want := "127.0.0.1"
+		if trusted {
+			want = "203.0.113.9"
+		}
+		if address.String() != want || secure != trusted || !meant {
+			t.Errorf("trusted %v: from %s, secure %v, meant %v", trusted, address, secure, meant)
 		}
 	}
 }
