@@ -21,11 +21,12 @@ func hostName(host string) string {
 // answersTo says whether a call with this Host header is meant for this server. The owner
 // of a web page can make the page's name resolve to any address, so that a visitor's
 // browser calls the server at this address. But the browser then sends the page's name,
-// which is refused. Addresses are safe: nobody can make a browser send a false one.
-func (s *Server) answersTo(host string) bool {
+// which is refused. Addresses are safe: nobody can make a browser send a false one. Any
+// address is ours if byAddress, else only those of loopback.
+func (s *Server) answersTo(host string, byAddress bool) bool {
 	name := hostName(host)
 	if address, err := netip.ParseAddr(name); err == nil {
-		return s.opts.Exposed || address.Unmap().IsLoopback()
+		return byAddress || address.Unmap().IsLoopback()
 	}
 	return name == "localhost" || slices.ContainsFunc(s.opts.Hosts, func(own string) bool { return name != "" && hostName(own) == name })
 }

@@ -33,7 +33,7 @@ func (s *Server) Handler() http.Handler {
 		switch {
 		case page == nil:
 			s.call(out, r, m, isCall)
-		case !s.answersTo(r.Host):
+		case !s.isMeant(r):
 			s.refuse(out, r, &refusal{Error: foreignHost()})
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			s.refuse(out, r, pageMethod())
@@ -86,7 +86,7 @@ func (s *Server) call(out *reply, r *http.Request, m method, known bool) {
 
 	var why *refusal
 	switch {
-	case !s.answersTo(r.Host):
+	case !s.isMeant(r):
 		why = &refusal{Error: foreignHost()}
 	case !known:
 		why = unknownPath()

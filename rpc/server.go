@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,10 @@ type Options struct {
 	// Other names are refused: the owner of a web page can make its name resolve to any
 	// address, so that a visitor's browser calls the server there.
 	Hosts []string
+	// TrustedProxies are the addresses of proxies in front of the server, which tell the
+	// address, the scheme and the name of a call in X-Forwarded-For, X-Forwarded-Proto
+	// and X-Forwarded-Host. From all others these headers are ignored. Default none.
+	TrustedProxies []netip.Prefix
 	// RequestBytes is how many bytes of requests the server holds at once. A request
 	// that finds no room is refused with resource_exhausted and a delay. At least
 	// [MinRequestBytes]. Default 256 MiB.
