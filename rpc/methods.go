@@ -43,6 +43,7 @@ type method struct {
 	stream bool                           // the client may send for as long as it likes
 	get    bool                           // it is offered over GET
 	input  protoreflect.MessageDescriptor // of the contract's calls
+	server bool                           // it is about the server, not about one gallery
 }
 
 // methods are all calls, by their paths.
@@ -54,7 +55,7 @@ var methods = sync.OnceValue(func() map[string]method {
 		reflection + "/ServerReflectionInfo": {limit: noImage, stream: true},
 		alpha + "/ServerReflectionInfo":      {limit: noImage, stream: true},
 	}
-	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_model_proto} {
+	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
@@ -66,6 +67,7 @@ var methods = sync.OnceValue(func() map[string]method {
 					stream: m.IsStreamingClient(),
 					get:    options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
 					input:  m.Input(),
+					server: service.FullName() == rollcallv1connect.TokenServiceName,
 				}
 			}
 		}

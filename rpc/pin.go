@@ -14,8 +14,11 @@ const galleryHeader = "Rollcall-Gallery"
 type galleryKey struct{}
 
 // pin keeps the gallery that the header names in memory until release is called.
-// Handlers get it from the returned context.
-func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, release func(), err error) {
+// Handlers get it from the returned context. A call that is about the server has none.
+func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ context.Context, release func(), err error) {
+	if methods()[procedure].server {
+		return ctx, func() {}, nil
+	}
 	id := header.Get(galleryHeader)
 	if id == "" {
 		id = gallery.DefaultGallery
@@ -35,7 +38,7 @@ func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, r
 func notFound(id string) error { return fmt.Errorf("%w: %q", gallery.ErrGalleryNotFound, id) }
 
 // galleryOf returns the gallery of a call.
-// REQUIRES: the interceptor has pinned one.
+// REQUIRES: the interceptor has pinned one, as for every call that is about a gallery.
 func galleryOf(ctx context.Context) *gallery.Gallery {
 	return ctx.Value(galleryKey{}).(*gallery.Gallery)
 }

@@ -21,12 +21,14 @@ import (
 type clientOptions struct {
 	server  string
 	timeout time.Duration
+	login   login
 	output  terminal.Output
 }
 
 func (o *clientOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "HOST:PORT or address of the server")
 	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
+	o.login.addFlags(set)
 	o.output.AddFlag(set)
 }
 
@@ -45,15 +47,19 @@ func (o *clientOptions) validate() error {
 		return usageError("--server is %q; it can be HOST:PORT, or an address that starts with http:// or https://", o.server)
 	}
 	o.server = strings.TrimRight(address, "/")
-	return nil
+	return o.login.read()
 }
 
 func (o *clientOptions) attendance() rollcallv1connect.AttendanceServiceClient {
-	return rollcallv1connect.NewAttendanceServiceClient(&http.Client{Timeout: o.timeout}, o.server)
+	return rollcallv1connect.NewAttendanceServiceClient(&http.Client{Timeout: o.timeout}, o.server, connect.WithInterceptors(o.login))
 }
 
 func (o *clientOptions) gallery() rollcallv1connect.GalleryServiceClient {
-	return rollcallv1connect.NewGalleryServiceClient(&http.Client{Timeout: o.timeout}, o.server)
+	return rollcallv1connect.NewGalleryServiceClient(&http.Client{Timeout: o.timeout}, o.server, connect.WithInterceptors(o.login))
+}
+
+func (o *clientOptions) tokens() rollcallv1connect.TokenServiceClient {
+	return rollcallv1connect.NewTokenServiceClient(&http.Client{Timeout: o.timeout}, o.server, connect.WithInterceptors(o.login))
 }
 
 // streaming returns a client over HTTP/2, also without TLS. It has no time limit: a stream lasts
@@ -63,7 +69,7 @@ func (o *clientOptions) streaming() rollcallv1connect.GalleryServiceClient {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	client := &http.Client{Transport: &http.Transport{Protocols: &protocols, Proxy: http.ProxyFromEnvironment}}
-	return rollcallv1connect.NewGalleryServiceClient(client, o.server, connect.WithGRPC())
+	return rollcallv1connect.NewGalleryServiceClient(client, o.server, connect.WithGRPC(), connect.WithInterceptors(o.login))
 }
 
 // printMessage prints a response as indented JSON, with the field names of the

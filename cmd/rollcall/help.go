@@ -27,6 +27,7 @@ func root() command {
 			detectCommand(),
 			studentsCommand(),
 			cropsCommand(),
+			tokensCommand(),
 			modelsCommand(),
 			settingsCommand(),
 			runtimeCommand(),
