@@ -11,7 +11,7 @@ const (
 	// sessionTime is how long a session lasts that a token has bought: a working day.
 	sessionTime = 12 * time.Hour
 	// mostSessions is how many such sessions of one token there may be. Each is a record.
-	mostSessions = 100
+	mostSessions = 20
 )
 
 // Session buys a session with a token: a token of its own that lasts for half a day and

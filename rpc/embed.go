@@ -60,7 +60,12 @@ func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model
 	if err != nil {
 		return nil, err
 	}
-	return a.Embedder.Embed(ctx, embedder.Request{Image: image, Landmarks: landmarksOf(points), Model: name, Enrol: enrol})
+	if err := a.countCrop(ctx); err != nil {
+		return nil, err
+	}
+	return a.Embedder.Embed(ctx, embedder.Request{
+		Image: image, Landmarks: landmarksOf(points), Model: name, Enrol: enrol, Caller: callerOf(ctx).Token,
+	})
 }
 
 // embedAndStore is Embed, for the unary call and for the stream.

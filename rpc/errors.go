@@ -158,6 +158,7 @@ func translate(ctx context.Context, err error) *connect.Error {
 	var duplicate *gallery.DuplicateError
 	var digest *gallery.DigestError
 	var request *access.RequestError
+	var many *tooManyCrops
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return newError(connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its deadline: retry; if this happens often, the server is overloaded", nil)
@@ -165,6 +166,8 @@ func translate(ctx context.Context, err error) *connect.Error {
 		return newError(connect.CodeCanceled, "CANCELED", "the caller gave up", nil)
 	case errors.As(err, &full):
 		return busy("QUEUE_FULL", "too many crops are waiting", full.RetryAfter)
+	case errors.As(err, &many):
+		return busy("TOO_MANY_CROPS", "this token, or this address, sends too many crops a minute", many.retryAfter)
 	case errors.As(err, &request):
 		return fieldError("INVALID_REQUEST", request.Field, request.What)
 	case errors.As(err, &duplicate):
