@@ -22,6 +22,7 @@ type Tokens struct {
 	log *slog.Logger
 
 	editing sync.Mutex // held while an edit decides and commits
+	stale   bool       // guarded by editing: an edit failed, so that the disk has to be read again
 
 	mu    sync.RWMutex // guards known; taken after editing
 	known map[string]*entry
@@ -34,9 +35,9 @@ type Tokens struct {
 
 // entry is a token in memory.
 type entry struct {
-	token  Token // Used is as it is on disk
-	digest []byte
-	used   atomic.Int64 // when it was last used, in nanoseconds of Unix time; 0: not since the start
+	record storage.Token // as it is on disk
+	token  Token         // the same
+	used   atomic.Int64  // when it was last used, in nanoseconds of Unix time; 0: not since the start
 
 	// alive ends when the token does; its cause is ErrExpired, ErrRevoked or ErrInvalid.
 	alive context.Context
@@ -59,11 +60,9 @@ func OpenTokens(ctx context.Context, store *storage.Store, logger *slog.Logger) 
 		return nil, err
 	}
 	t := &Tokens{own: own, log: logger, known: make(map[string]*entry), stop: make(chan struct{}), stopped: make(chan struct{})}
-	records, _, err := t.read(ctx)
-	if err != nil {
+	if err := t.read(ctx); err != nil {
 		return nil, err
 	}
-	t.apply(records)
 	go t.noteUses()
 	return t, nil
 }
@@ -109,7 +108,7 @@ func (t *Tokens) find(text string) (*entry, error) {
 	t.mu.RLock()
 	e := t.known[id]
 	t.mu.RUnlock()
-	if e == nil || !same(e.digest, digest) {
+	if e == nil || !same(e.record.Digest, digest) {
 		return nil, ErrInvalid
 	}
 	now := time.Now()
@@ -123,10 +122,10 @@ func (t *Tokens) find(text string) (*entry, error) {
 // ended returns why a token has ended, or nil. The clock counts as well as the timer of
 // alive, which a machine that sleeps may stop.
 func (e *entry) ended(now time.Time) error {
-	if err := context.Cause(e.alive); err != nil {
+	if err := e.token.ended(now); err != nil {
 		return err
 	}
-	return e.token.ended(now)
+	return context.Cause(e.alive)
 }
 
 // Get returns the token with this id, or ErrNotFound.
@@ -161,23 +160,30 @@ func (e *entry) seen() Token {
 	return token
 }
 
-// read returns what is on disk, by id, and a number for Commit. If somebody commits
-// meanwhile, Commit returns ErrConflict.
-func (t *Tokens) read(ctx context.Context) (map[string]storage.Token, uint64, error) {
-	seq, err := t.own.Sequence(ctx)
-	if err != nil {
-		return nil, 0, fmt.Errorf("read the tokens: %w", err)
-	}
+// read makes the memory hold what is on disk.
+func (t *Tokens) read(ctx context.Context) error {
 	records := make(map[string]storage.Token)
 	for r, err := range t.own.Load(ctx) {
 		if err != nil {
-			return nil, 0, fmt.Errorf("read the tokens: %w", err)
+			return fmt.Errorf("read the tokens: %w", err)
 		}
 		if r, ok := r.(storage.Token); ok {
 			records[r.ID] = r
 		}
 	}
-	return records, seq, nil
+	t.apply(records)
+	return nil
+}
+
+// records returns a copy of what is in memory.
+func (t *Tokens) records() map[string]storage.Token {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	records := make(map[string]storage.Token, len(t.known))
+	for id, e := range t.known {
+		records[id] = e.record
+	}
+	return records
 }
 
 // apply makes the memory hold what the records say. What has ended ends at once.
@@ -191,7 +197,7 @@ func (t *Tokens) apply(records map[string]storage.Token) {
 		}
 	}
 	for id, r := range records {
-		e := &entry{token: tokenOf(r), digest: r.Digest}
+		e := &entry{record: r, token: tokenOf(r)}
 		if before := t.known[id]; before != nil {
 			// Who calls with it goes on: of a token only its end and its use change.
 			e.used.Store(before.used.Load())
@@ -219,46 +225,60 @@ func lifetime(expires time.Time) (context.Context, context.CancelCauseFunc) {
 	}
 }
 
-// edit changes the tokens on disk and then in memory. Decide returns the change, from
-// what is on disk. It may be called again, because others write to the server's
-// partition too.
+// edit changes the tokens on disk and then in memory. Decide returns the change, from the
+// tokens as they are.
 func (t *Tokens) edit(ctx context.Context, cause string, by Caller, decide func(map[string]storage.Token) ([]storage.Write, error)) error {
 	t.editing.Lock()
 	defer t.editing.Unlock()
+	if t.stale {
+		if err := t.read(ctx); err != nil {
+			return err
+		}
+		t.stale = false
+	}
+	records := t.records()
+	writes, err := decide(records)
+	if err != nil || len(writes) == 0 {
+		return err
+	}
+	for i, w := range writes {
+		if before, ok := records[w.Ref.ID]; ok {
+			writes[i].Before = before
+		}
+	}
+	err = t.commit(ctx, storage.Change{Time: time.Now().UTC(), Cause: cause, By: by.Token, Writes: writes})
+	switch {
+	case errors.Is(err, storage.ErrReadOnly), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case err != nil:
+		t.stale = true
+		t.log.Error("storing tokens failed", "cause", cause, "error", err)
+		return ErrUnavailable
+	}
+	for _, w := range writes {
+		if w.Put == nil {
+			delete(records, w.Ref.ID)
+			continue
+		}
+		records[w.Ref.ID] = w.Put.(storage.Token)
+	}
+	t.apply(records)
+	return nil
+}
+
+// commit stores a change. Others write to the server's partition too, but no tokens: what
+// was decided still holds after their commits.
+func (t *Tokens) commit(ctx context.Context, c storage.Change) error {
 	for {
-		records, seq, err := t.read(ctx)
+		seq, err := t.own.Sequence(ctx)
 		if err != nil {
 			return err
 		}
-		writes, err := decide(records)
-		if err != nil || len(writes) == 0 {
-			return err
-		}
-		for i, w := range writes {
-			if before, ok := records[w.Ref.ID]; ok {
-				writes[i].Before = before
-			}
-		}
 		// No caller's context: nobody would know what was stored.
-		err = t.own.Commit(context.WithoutCancel(ctx), seq, []storage.Change{{Time: time.Now().UTC(), Cause: cause, By: by.Token, Writes: writes}})
-		switch {
-		case errors.Is(err, storage.ErrConflict):
-			continue
-		case errors.Is(err, storage.ErrReadOnly):
+		err = t.own.Commit(context.WithoutCancel(ctx), seq, []storage.Change{c})
+		if !errors.Is(err, storage.ErrConflict) {
 			return err
-		case err != nil:
-			t.log.Error("storing tokens failed", "cause", cause, "error", err)
-			return ErrUnavailable
 		}
-		for _, w := range writes {
-			if w.Put == nil {
-				delete(records, w.Ref.ID)
-				continue
-			}
-			records[w.Ref.ID] = w.Put.(storage.Token)
-		}
-		t.apply(records)
-		return nil
 	}
 }
 
