@@ -1,8 +1,16 @@
-// Package access decides who may do what: the roles of callers and the galleries that
-// they may use.
+// Package access decides who may do what: the roles of callers, the galleries that they
+// may use, the tokens by which they are known, and how often they may ask.
+//
+// [OpenTokens] reads the tokens of a server. [Tokens.Check] says who calls with one.
+// Browsers and tablets do not keep a token: they buy a session with one
+// ([Tokens.Session]), or with a pairing code that an administrator shows ([Tokens.Pair]).
 package access
 
-import "slices"
+import (
+	"slices"
+
+	"golang.org/x/text/unicode/norm"
+)
 
 // Role is what a caller is for, and so what it may do. Which calls a role may make is said
 // in package rpc, which knows the calls.
@@ -45,5 +53,14 @@ var Anybody = Caller{Role: Admin}
 
 // MayUse says whether the caller may use the gallery with this id.
 func (c Caller) MayUse(gallery string) bool {
-	return len(c.Galleries) == 0 || slices.Contains(c.Galleries, gallery)
+	return len(c.Galleries) == 0 || slices.Contains(c.Galleries, norm.NFC.String(gallery))
+}
+
+// MayManage says whether the caller, an admin, may make, see and revoke a token with
+// these galleries: one that can do no more than the caller.
+func (c Caller) MayManage(galleries []string) bool {
+	if len(c.Galleries) == 0 {
+		return true
+	}
+	return len(galleries) > 0 && !slices.ContainsFunc(galleries, func(id string) bool { return !c.MayUse(id) })
 }

@@ -31,10 +31,11 @@ var announced = regexp.MustCompile(`answers at (http://\S+)`)
 
 // A child is a server in a process of its own, whose memory is the server's alone.
 type child struct {
-	url  string
-	pid  int
-	cmd  *exec.Cmd
-	tail *tail
+	url   string
+	token string // a caller that may do everything
+	pid   int
+	cmd   *exec.Cmd
+	tail  *tail
 	// ended is closed when the process has ended; err is set before.
 	ended chan struct{}
 	err   error
@@ -52,7 +53,7 @@ var childCommand = func(w *workbench, data string) (*exec.Cmd, error) {
 
 func serveArgs(w *workbench, data string) []string {
 	args := []string{
-		"serve", "--listen=127.0.0.1:0", "--data=" + data, "--allow-embeddings",
+		"serve", "--listen=127.0.0.1:0", "--data=" + data, "--requests-per-second=0", "--crops-per-minute=0",
 		"--models-dir=" + w.dir, "--model=" + w.embedder.Contract.Name,
 		"--onnxruntime=" + w.runtime.Path, fmt.Sprintf("--sessions=%d", w.sessions),
 		fmt.Sprintf("--threads=%d", w.threads),
@@ -65,6 +66,10 @@ func serveArgs(w *workbench, data string) []string {
 
 // startChild starts a server and waits until it answers. The caller stops it.
 func startChild(ctx context.Context, w *workbench, data string) (*child, error) {
+	token, err := benchToken(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("start a server: %w", err)
+	}
 	cmd, err := childCommand(w, data)
 	if err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)
@@ -75,7 +80,7 @@ func startChild(ctx context.Context, w *workbench, data string) (*child, error) 
 	if err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)
 	}
-	c := &child{cmd: cmd, tail: new(tail), ended: make(chan struct{})}
+	c := &child{cmd: cmd, token: token, tail: new(tail), ended: make(chan struct{})}
 	cmd.Stderr = c.tail
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)

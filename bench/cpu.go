@@ -59,7 +59,7 @@ func (o *cpuOptions) measure(ctx context.Context, progress io.Writer) (_ result,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	s, err := startServer(ctx, w, false)
+	s, err := startServer(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (o *cpuOptions) measure(ctx context.Context, progress io.Writer) (_ result,
 	if err != nil {
 		return nil, err
 	}
-	e := &enroller{client: rollcallv1connect.NewAttendanceServiceClient(newHTTPClient(1), s.url), allowDuplicate: o.source.drawn()}
+	e := &enroller{client: rollcallv1connect.NewAttendanceServiceClient(newHTTPClient(1, ""), s.url), allowDuplicate: o.source.drawn()}
 	if e.crops, err = e.accepted(ctx, all); err != nil {
 		return nil, err
 	}

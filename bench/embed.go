@@ -62,7 +62,7 @@ func (o *embedOptions) measure(ctx context.Context, progress io.Writer) (_ resul
 	if w.aligns() && w.locator == "" {
 		return nil, fmt.Errorf("model %s aligns faces: give a locator with --locator, or install one", w.embedder.Contract.Name)
 	}
-	s, err := startServer(ctx, w, false)
+	s, err := startServer(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (o *embedOptions) measure(ctx context.Context, progress io.Writer) (_ resul
 	if err != nil {
 		return nil, err
 	}
-	e := &enroller{client: rollcallv1connect.NewAttendanceServiceClient(newHTTPClient(o.clients), s.url), allowDuplicate: o.source.drawn()}
+	e := &enroller{client: rollcallv1connect.NewAttendanceServiceClient(newHTTPClient(o.clients, ""), s.url), allowDuplicate: o.source.drawn()}
 	if e.crops, err = e.accepted(ctx, all); err != nil {
 		return nil, err
 	}

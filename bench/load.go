@@ -97,7 +97,7 @@ func whileRunning(ctx context.Context, c *child) (context.Context, context.Cance
 
 // load prepares the clients one by one and then lets them go.
 func (o *loadOptions) load(ctx context.Context, progress io.Writer, c *child) (loadResult, error) {
-	client := newHTTPClient(o.clients)
+	client := newHTTPClient(o.clients, c.token)
 	defer client.CloseIdleConnections()
 	fmt.Fprintf(progress, "preparing %d clients …\n", o.clients)
 	clients, err := o.prepare(ctx, client, c.url)

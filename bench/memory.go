@@ -79,7 +79,7 @@ func (o *memoryOptions) states(ctx context.Context, progress io.Writer, c *child
 	if err != nil {
 		return nil, err
 	}
-	client := newHTTPClient(o.clients)
+	client := newHTTPClient(o.clients, c.token)
 	defer client.CloseIdleConnections()
 	api := rollcallv1connect.NewAttendanceServiceClient(client, c.url)
 	identify := func(i int) error {

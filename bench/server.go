@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"time"
 
+	"rollcall/access"
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/rpc"
@@ -31,24 +32,38 @@ type server struct {
 }
 
 // startServer starts a server on a free port of this machine, set up as "serve"
-// does it. The caller closes it.
-func startServer(ctx context.Context, w *workbench, allowEmbeddings bool) (_ *server, err error) {
+// does it, with an empty folder of its own. The caller closes it.
+func startServer(ctx context.Context, w *workbench) (*server, error) {
+	dir, remove, err := tempData()
+	if err != nil {
+		return nil, err
+	}
+	s, err := startServerOn(ctx, w, dir)
+	if err != nil {
+		return nil, errors.Join(err, remove())
+	}
+	s.closers = append([]func() error{remove}, s.closers...)
+	return s, nil
+}
+
+// startServerOn is startServer on a folder of the caller's.
+func startServerOn(ctx context.Context, w *workbench, dir string) (_ *server, err error) {
 	s := new(server)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	dir, remove, err := tempData()
-	if err != nil {
-		return nil, err
-	}
-	s.closers = append(s.closers, remove)
 	store, err := storage.Open(dir, storage.Options{})
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, store.Close)
+	tokens, err := access.OpenTokens(ctx, store, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, tokens.Close)
 	metrics := rpc.NewMetrics()
 	if s.embedder, err = w.newEmbedder(embedder.Options{Observe: metrics.ObserveStage}); err != nil {
 		return nil, err
@@ -66,8 +81,8 @@ func startServer(ctx context.Context, w *workbench, allowEmbeddings bool) (_ *se
 	}
 	// The log lines are written, as they are in a server, and go nowhere.
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	rpcServer := rpc.New(rpc.Options{AllowEmbeddings: allowEmbeddings, Logger: logger, Metrics: metrics})
-	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Models: w.library})
+	rpcServer := rpc.New(rpc.Options{Logger: logger, Metrics: metrics})
+	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Models: w.library, Tokens: tokens})
 	return s, s.listen(ctx, rpcServer)
 }
 
@@ -130,9 +145,43 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-// newHTTPClient returns a client that keeps a connection for each of n callers.
-func newHTTPClient(n int) *http.Client {
-	return &http.Client{Transport: &http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n, MaxConnsPerHost: n}}
+// newHTTPClient returns a client that keeps a connection for each of n callers, and sends
+// a token; "": none.
+func newHTTPClient(n int, token string) *http.Client {
+	transport := &http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n, MaxConnsPerHost: n}
+	if token == "" {
+		return &http.Client{Transport: transport}
+	}
+	return &http.Client{Transport: bearer{transport, token}}
+}
+
+// bearer adds a token to what it sends.
+type bearer struct {
+	*http.Transport
+	token string
+}
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return b.Transport.RoundTrip(r)
+}
+
+// benchToken makes a token that may do everything, and get embeddings, in a folder that no
+// server has open.
+func benchToken(ctx context.Context, dir string) (text string, err error) {
+	store, err := storage.Open(dir, storage.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	tokens, err := access.OpenTokens(ctx, store, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, tokens.Close()) }()
+	text, _, err = tokens.Create(ctx, access.Token{Caller: access.Caller{Name: "bench", Role: access.Admin, Embeddings: true}}, access.Anybody)
+	return text, err
 }
 
 // tempData makes a folder for a gallery that lasts as long as the bench.

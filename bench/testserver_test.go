@@ -67,8 +67,9 @@ func runTestServer(mode string, args []string) (err error) {
 	var o modelOptions
 	set := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	set.String("listen", "", "")
-	set.String("data", "", "")
-	allow := set.Bool("allow-embeddings", false, "")
+	data := set.String("data", "", "")
+	set.Float64("requests-per-second", 0, "")
+	set.Float64("crops-per-minute", 0, "")
 	set.StringVar(&o.modelsDir, "models-dir", "", "")
 	set.StringVar(&o.embedder.name, "model", "", "")
 	set.StringVar(&o.locator.name, "locator", "", "")
@@ -85,7 +86,7 @@ func runTestServer(mode string, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	s, err := startServer(ctx, w, *allow)
+	s, err := startServerOn(ctx, w, *data)
 	if err != nil {
 		return err
 	}

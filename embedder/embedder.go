@@ -62,10 +62,11 @@ func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	defer e.calls.Done()
-	if err := e.queue.enter(); err != nil {
+	ticket, err := e.queue.enter(req.Caller)
+	if err != nil {
 		return nil, err
 	}
-	defer e.queue.leave()
+	defer e.queue.leave(ticket)
 	watch := &stopwatch{last: time.Now()}
 	defer watch.report(e.options.Observe)
 
@@ -79,7 +80,7 @@ func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	defer e.close(eyes)
-	done, err := e.queue.begin(ctx, e.closing)
+	done, err := e.queue.begin(ctx, e.closing, ticket)
 	watch.lap(StageQueue)
 	if err != nil {
 		return nil, err

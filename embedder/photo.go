@@ -24,6 +24,8 @@ type PhotoRequest struct {
 	// down to five sixths of that are found too. The work is bounded: faces smaller than 24 in 24
 	// megapixels, or than 16 in any photo, are not looked for.
 	LeastFace float64
+	// Caller is that of [Request].
+	Caller string
 }
 
 // Face is one face of a photo. Places are in pixels of the photo as it is shown, that is after its EXIF
@@ -49,8 +51,9 @@ type Photo struct {
 	Detector      string // the model that found the faces
 	Timings       Timings
 
-	e  *Embedder
-	mu struct {
+	e      *Embedder
+	caller string // who has the photo
+	mu     struct {
 		sync.RWMutex
 		pic *picture.Picture // nil once released
 	}
@@ -81,23 +84,24 @@ func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) 
 	if frame {
 		q = e.queue
 	}
-	if err := q.enter(); err != nil {
+	ticket, err := q.enter(req.Caller)
+	if err != nil {
 		return nil, err
 	}
-	defer q.leave()
+	defer q.leave(ticket)
 	m, err := e.modelsFor(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer m.release(e.registry)
-	done, err := q.begin(ctx, e.closing)
+	done, err := q.begin(ctx, e.closing, ticket)
 	watch.lap(StageQueue)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	p := &Photo{e: e, Detector: m.detector.name}
-	if err := p.find(ctx, req, crew{e: e, hired: frame}, m, watch); err != nil {
+	p := &Photo{e: e, caller: req.Caller, Detector: m.detector.name}
+	if err := p.find(ctx, req, crew{e: e, hired: frame, caller: req.Caller}, m, watch); err != nil {
 		p.Release()
 		return nil, err
 	}
@@ -258,22 +262,23 @@ func (p *Photo) Embed(ctx context.Context, model string, faces ...int) ([]*Resul
 	if p.mu.pic == nil {
 		return nil, ErrReleased
 	}
-	if err := e.photos.enter(); err != nil {
+	ticket, err := e.photos.enter(p.caller)
+	if err != nil {
 		return nil, err
 	}
-	defer e.photos.leave()
+	defer e.photos.leave(ticket)
 	m, err := e.registry.acquire(ctx, models.Embedder, model)
 	if err != nil {
 		return nil, err
 	}
 	defer e.registry.release(m)
-	done, err := e.photos.begin(ctx, e.closing)
+	done, err := e.photos.begin(ctx, e.closing, ticket)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	results := make([]*Result, len(faces))
-	err = crew{e: e}.each(ctx, len(faces), func(i int) (err error) {
+	err = crew{e: e, caller: p.caller}.each(ctx, len(faces), func(i int) (err error) {
 		results[i], err = p.embed(ctx, m, faces[i])
 		return err
 	})

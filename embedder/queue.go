@@ -2,6 +2,8 @@ package embedder
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,65 +16,210 @@ const (
 )
 
 // queue bounds the cost of all callers together. A ticket is the right to wait or work here. A place is the
-// right to use a core and memory for pixels. A caller that gets no ticket is refused at once, and a caller
-// decodes only while it holds a place: a thousand callers do not decode a thousand crops.
+// right to use a core and memory for pixels. A call that gets no ticket is refused at once, and a call
+// decodes only while it holds a place: a thousand calls do not decode a thousand crops.
 //
 // There are as many places as sessions, so whoever holds a place finds a free session of each model. While
-// one caller decodes, the others run models: the cores are the limit, and one caller uses one thread at a
-// time. A queue is safe for concurrent use.
+// one call decodes, the others run models: the cores are the limit, and one call uses one thread at a time.
+//
+// It is fair to callers, whom [Request.Caller] tells apart, however many calls each of them makes. Places go
+// round the callers that wait, and each caller's calls are served in their order. If all tickets are taken, a
+// new call gets that of the caller who has most, unless it is the caller's own: the newest of its waiting
+// calls is then refused. A queue is safe for concurrent use.
 type queue struct {
-	tickets chan struct{}
-	places  chan struct{}
-	mean    atomic.Int64 // nanoseconds that a caller held its place, averaged over the last ones
-	turns   atomic.Int64 // places held without a ticket, see turn
-}
+	places, tickets int          // that there are
+	mean            atomic.Int64 // nanoseconds that a call held its place, averaged over the last ones
 
-func newQueue(workers, waiting int) *queue {
-	return &queue{tickets: make(chan struct{}, workers+waiting), places: make(chan struct{}, workers)}
-}
-
-// enter takes a ticket or returns a [QueueFullError].
-func (q *queue) enter() error {
-	select {
-	case q.tickets <- struct{}{}:
-		return nil
-	default:
-		return &QueueFullError{RetryAfter: q.retryAfter()}
+	mu struct {
+		sync.Mutex
+		working  int            // places taken
+		turns    int            // of these, held without a ticket, see turn
+		entered  int            // tickets taken
+		byCaller map[string]int // the same, by who has them
+		lines    []*line        // of the callers that wait; the first is served next
 	}
 }
 
-func (q *queue) leave() { <-q.tickets }
+// line are the calls of one caller that wait for places, in their order.
+type line struct {
+	caller string
+	calls  []*ticket
+}
+
+// ticket is a call, with the right to be here or, for a turn of a photo, without.
+type ticket struct {
+	caller string
+	has    bool // the right; guarded by the queue's mu
+
+	// answer tells a call that waits that it has a place (nil) or no ticket any more.
+	answer chan error
+}
+
+func newQueue(workers, waiting int) *queue {
+	q := &queue{places: workers, tickets: workers + waiting}
+	q.mu.byCaller = make(map[string]int)
+	return q
+}
+
+// enter takes a ticket or returns a [QueueFullError].
+func (q *queue) enter(caller string) (*ticket, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.entered == q.tickets && !q.makeRoom(caller) {
+		return nil, q.full()
+	}
+	q.mu.entered++
+	q.mu.byCaller[caller]++
+	return &ticket{caller: caller, has: true}, nil
+}
+
+// leave gives the ticket back.
+func (q *queue) leave(t *ticket) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.giveUp(t)
+}
+
+// giveUp takes the ticket from a call, if it still has it. REQUIRES: q.mu is held.
+func (q *queue) giveUp(t *ticket) {
+	if !t.has {
+		return
+	}
+	t.has = false
+	q.mu.entered--
+	if q.mu.byCaller[t.caller]--; q.mu.byCaller[t.caller] == 0 {
+		delete(q.mu.byCaller, t.caller)
+	}
+}
+
+// makeRoom refuses a call that waits, so that this caller gets its ticket: the newest one of the caller who
+// has most tickets, and still has as many as this one afterwards. It reports whether there is such a call.
+// REQUIRES: q.mu is held.
+func (q *queue) makeRoom(caller string) bool {
+	var from *line
+	at, most := 0, q.mu.byCaller[caller]+1
+	for _, l := range q.mu.lines {
+		last := len(l.calls) - 1
+		for last >= 0 && !l.calls[last].has {
+			last--
+		}
+		if n := q.mu.byCaller[l.caller]; last >= 0 && n > most {
+			from, at, most = l, last, n
+		}
+	}
+	if from == nil {
+		return false
+	}
+	refused := from.calls[at]
+	q.remove(refused)
+	q.giveUp(refused)
+	refused.answer <- q.full()
+	return true
+}
+
+// full says when to come back. REQUIRES: q.mu is held.
+func (q *queue) full() error { return &QueueFullError{RetryAfter: q.retryAfter()} }
+
+// remove takes a call out of its line, and reports whether it was in one. REQUIRES: q.mu is held.
+func (q *queue) remove(t *ticket) bool {
+	for i, l := range q.mu.lines {
+		if l.caller != t.caller {
+			continue
+		}
+		at := slices.Index(l.calls, t)
+		if at < 0 {
+			return false
+		}
+		l.calls = slices.Delete(l.calls, at, at+1)
+		if len(l.calls) == 0 {
+			q.mu.lines = slices.Delete(q.mu.lines, i, i+1)
+		}
+		return true
+	}
+	return false
+}
 
 // alone reports whether at most one place is taken.
-func (q *queue) alone() bool { return len(q.places) <= 1 }
+func (q *queue) alone() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.working <= 1
+}
 
-// begin waits for a place, first come, first served, until ctx ends or closing is closed. The caller
-// calls the returned function when its work is done.
-func (q *queue) begin(ctx context.Context, closing <-chan struct{}) (done func(), err error) {
-	if err := q.takePlace(ctx, closing); err != nil {
+// begin waits for a place until ctx ends or closing is closed, or until another caller gets the ticket: then
+// it returns a [QueueFullError]. The caller calls the returned function when its work is done.
+func (q *queue) begin(ctx context.Context, closing <-chan struct{}, t *ticket) (done func(), err error) {
+	if err := q.takePlace(ctx, closing, t); err != nil {
 		return nil, err
 	}
 	start := time.Now()
 	return func() {
 		q.served(time.Since(start))
-		<-q.places
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.givePlace()
 	}, nil
 }
 
 // takePlace waits for a place.
-func (q *queue) takePlace(ctx context.Context, closing <-chan struct{}) error {
+func (q *queue) takePlace(ctx context.Context, closing <-chan struct{}, t *ticket) error {
 	// Checked first, because select picks any of several ready cases.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case q.places <- struct{}{}:
+	q.mu.Lock()
+	if q.mu.working < q.places { // then nobody waits
+		q.mu.working++
+		q.mu.Unlock()
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-closing:
-		return ErrClosed
 	}
+	t.answer = make(chan error, 1)
+	q.line(t.caller).add(t)
+	q.mu.Unlock()
+	var err error
+	select {
+	case err := <-t.answer:
+		return err
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-closing:
+		err = ErrClosed
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.remove(t) && <-t.answer == nil {
+		q.givePlace() // it was given meanwhile
+	}
+	return err
+}
+
+// line returns the line of a caller. REQUIRES: q.mu is held, and a call is added to the line.
+func (q *queue) line(caller string) *line {
+	for _, l := range q.mu.lines {
+		if l.caller == caller {
+			return l
+		}
+	}
+	l := &line{caller: caller}
+	q.mu.lines = append(q.mu.lines, l)
+	return l
+}
+
+func (l *line) add(t *ticket) { l.calls = append(l.calls, t) }
+
+// givePlace gives a place to the caller whose turn it is, or back. REQUIRES: q.mu is held.
+func (q *queue) givePlace() {
+	if len(q.mu.lines) == 0 {
+		q.mu.working--
+		return
+	}
+	l := q.mu.lines[0]
+	next := l.calls[0]
+	q.mu.lines, l.calls = q.mu.lines[1:], l.calls[1:]
+	if len(l.calls) > 0 {
+		q.mu.lines = append(q.mu.lines, l)
+	}
+	next.answer <- nil
 }
 
 // memory is about how many callers the mean service time is taken over.
@@ -87,8 +234,8 @@ func (q *queue) served(d time.Duration) {
 	q.mean.Store(mean + (int64(d)-mean)/memory)
 }
 
-// retryAfter is about the time that serving all ticket holders takes.
+// retryAfter is about the time that serving all ticket holders takes. REQUIRES: q.mu is held.
 func (q *queue) retryAfter() time.Duration {
-	d := time.Duration(q.mean.Load()) * time.Duration(len(q.tickets)) / time.Duration(cap(q.places))
+	d := time.Duration(q.mean.Load()) * time.Duration(q.mu.entered) / time.Duration(q.places)
 	return min(max(d, minRetry), maxRetry).Round(time.Millisecond)
 }

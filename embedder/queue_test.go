@@ -12,14 +12,26 @@ import (
 
 // occupy takes all places of the workers, so that every call has to wait, until release is called.
 func occupy(e *Embedder) (release func()) {
-	for range cap(e.queue.places) {
-		e.queue.places <- struct{}{}
+	var done []func()
+	for range e.queue.places {
+		give, err := e.queue.turn(context.Background(), nil, "somebody else")
+		if err != nil {
+			panic(err)
+		}
+		done = append(done, give)
 	}
 	return sync.OnceFunc(func() {
-		for range cap(e.queue.places) {
-			<-e.queue.places
+		for _, give := range done {
+			give()
 		}
 	})
+}
+
+// tickets returns how many tickets of a queue are taken.
+func tickets(q *queue) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.entered
 }
 
 // eventually waits for something that other goroutines bring about. It fails only where they never do.
@@ -49,7 +61,7 @@ func TestQueueFull(t *testing.T) {
 			answers <- err
 		}()
 	}
-	eventually(t, "all tickets are taken", func() bool { return len(e.queue.tickets) == room })
+	eventually(t, "all tickets are taken", func() bool { return tickets(e.queue) == room })
 
 	_, err := e.Embed(t.Context(), req)
 	var full *QueueFullError
@@ -75,7 +87,7 @@ func TestRetryAfterFollowsTheLoad(t *testing.T) {
 	}
 	q.served(400 * time.Millisecond)
 	for range 6 {
-		if err := q.enter(); err != nil {
+		if _, err := q.enter(""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,6 +18,8 @@ type Request struct {
 	// Enrol asks for the embedding that is stored for a crop and compared with probes, see
 	// [models.Contract.MirrorEnrolled].
 	Enrol bool
+	// Caller says whose call it is. Callers take turns, however many calls each makes. "" is one caller.
+	Caller string
 }
 
 // Result is what [Embedder.Embed] found out about a crop. The caller owns all of it.

@@ -31,15 +31,19 @@ type ModelStats struct {
 	Bytes    int64     // an estimate of its memory, see package documentation
 }
 
+// count returns how many calls and turns hold a place, and how many calls hold only a ticket.
+func (q *queue) count() (working, waiting int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.working, max(0, q.mu.entered-(q.mu.working-q.mu.turns))
+}
+
 // Stats returns a snapshot. Its figures are read one after the other, so they need not add up exactly
 // while calls come and go.
 func (e *Embedder) Stats() Stats {
-	working := len(e.queue.places)
-	s := Stats{
-		Working: working,
-		Waiting: max(0, len(e.queue.tickets)-working+int(e.queue.turns.Load())) + max(0, len(e.photos.tickets)-len(e.photos.places)),
-		Queue:   e.options.Queue,
-	}
+	working, crops := e.queue.count()
+	_, photos := e.photos.count()
+	s := Stats{Working: working, Waiting: crops + photos, Queue: e.options.Queue}
 	r := e.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()

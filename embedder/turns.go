@@ -13,7 +13,7 @@ import (
 
 // A photo costs as much as a hundred crops, and check-ins must not wait for it. So photos have a queue of
 // their own. It bounds how many are worked on and how many wait. The work on a photo is cut into turns of a
-// few milliseconds. Each turn takes a place of the crops' queue, behind those who already wait. So a crop
+// few milliseconds. Each turn takes a place of the crops' queue, as a crop of the photo's caller. So a crop
 // waits for the turns under way and those before it in the queue, never for a whole photo. On an idle
 // server one photo has all places.
 //
@@ -31,16 +31,20 @@ const turnTime = 8 * time.Millisecond
 // one can use the others. More would only hold memory.
 func photosAtOnce(sessions int) int { return max(1, min(2, sessions/2)) }
 
-// turn waits for a place as begin does, but without a ticket. It does not count as a caller, because the
-// delays that refused callers are told concern crops.
-func (q *queue) turn(ctx context.Context, closing <-chan struct{}) (done func(), err error) {
-	if err := q.takePlace(ctx, closing); err != nil {
+// turn waits for a place as begin does, but without a ticket. It does not count as a call, because the
+// delays that refused calls are told concern crops.
+func (q *queue) turn(ctx context.Context, closing <-chan struct{}, caller string) (done func(), err error) {
+	if err := q.takePlace(ctx, closing, &ticket{caller: caller}); err != nil {
 		return nil, err
 	}
-	q.turns.Add(1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.turns++
 	return func() {
-		q.turns.Add(-1)
-		<-q.places
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.mu.turns--
+		q.givePlace()
 	}, nil
 }
 
@@ -48,7 +52,8 @@ func (q *queue) turn(ctx context.Context, closing <-chan struct{}) (done func(),
 type crew struct {
 	e *Embedder
 	// hired: the call holds one place all the time, as for a frame. Otherwise each part takes turns.
-	hired bool
+	hired  bool
+	caller string
 }
 
 // one does one thing that cannot be cut.
@@ -56,7 +61,7 @@ func (c crew) one(ctx context.Context, f func() error) error {
 	if c.hired {
 		return f()
 	}
-	done, err := c.e.queue.turn(ctx, c.e.closing)
+	done, err := c.e.queue.turn(ctx, c.e.closing, c.caller)
 	if err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func (c crew) each(ctx context.Context, n int, f func(i int) error) error {
 
 // turn takes one turn of a worker of each.
 func (c crew) turn(ctx context.Context, next *atomic.Int64, n int, f func(i int) error) error {
-	done, err := c.e.queue.turn(ctx, c.e.closing)
+	done, err := c.e.queue.turn(ctx, c.e.closing, c.caller)
 	if err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func TestEachOutlivesPanics(t *testing.T) {
 				t.Errorf("hired %v, a panic %s: %v", hired, name, err)
 			}
 		}
-		if n := len(e.queue.places); n != 0 {
+		if n, _ := e.queue.count(); n != 0 {
 			t.Errorf("hired %v: %d places are kept", hired, n)
 		}
 	}
@@ -147,7 +147,7 @@ func TestFacesOutlivePanics(t *testing.T) {
 				t.Errorf("%v: after a panic of %s: %d faces", size, name, len(p.Faces))
 			}
 		}
-		if s := e.Stats(); s.Working != 0 || len(e.queue.tickets) != 0 || len(e.photos.tickets) != 0 {
+		if s := e.Stats(); s.Working != 0 || tickets(e.queue) != 0 || tickets(e.photos) != 0 {
 			t.Errorf("%v: %d work after all", size, s.Working)
 		}
 	}
@@ -158,7 +158,10 @@ func TestPhotoQueueFull(t *testing.T) {
 	e := newEmbedder(t, Options{Sessions: 1, Queue: 2}, onnxtest.FaceNet(1))
 	image := onnxtest.Photo(1000, 700, onnxtest.PhotoFace{X: 300, Y: 300, Side: 200})
 	facesOf(t, e, PhotoRequest{Image: image})
-	e.photos.places <- struct{}{} // somebody's photo
+	photo, err := e.photos.turn(t.Context(), nil, "somebody else")
+	if err != nil {
+		t.Fatal(err)
+	}
 	answers := make(chan error, 3)
 	for range 3 {
 		go func() {
@@ -169,12 +172,12 @@ func TestPhotoQueueFull(t *testing.T) {
 			answers <- err
 		}()
 	}
-	eventually(t, "all tickets for photos are taken", func() bool { return len(e.photos.tickets) == 3 })
+	eventually(t, "all tickets for photos are taken", func() bool { return tickets(e.photos) == 3 })
 	if _, err := e.Faces(t.Context(), PhotoRequest{Image: image}); !errors.Is(err, ErrQueueFull) {
 		t.Errorf("one photo too many: %v", err)
 	}
 	embed(t, e, Request{Image: onnxtest.Face(1, 0)}) // a crop is not refused
-	<-e.photos.places
+	photo()
 	for range 3 {
 		if err := <-answers; err != nil {
 			t.Error(err)

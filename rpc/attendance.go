@@ -15,8 +15,12 @@ func (s attendanceService) Embed(ctx context.Context, req *pb.EmbedRequest) (*pb
 }
 
 func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest) (*pb.IdentifyResponse, error) {
+	within, err := scope(ctx, req.GetScope())
+	if err != nil {
+		return nil, err
+	}
 	probe := gallery.Probe{
-		Scope:      scopeOf(req.GetScope()),
+		Scope:      within,
 		FPIR:       req.GetFpir(),
 		Candidates: int(req.GetMaxCandidates()),
 	}
@@ -47,6 +51,9 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 
 // identifyStored judges a crop that is in the gallery already.
 func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyRequest, probe gallery.Probe) (*pb.IdentifyResponse, error) {
+	if err := mayNameCrops(ctx); err != nil {
+		return nil, err
+	}
 	name, err := s.modelName(ctx, req.GetModel())
 	if err != nil {
 		return nil, err
@@ -69,7 +76,7 @@ func (s attendanceService) fillIdentification(ctx context.Context, resp *pb.Iden
 	resp.StudentId = found.StudentID
 	resp.Similarity = found.Similarity
 	resp.Threshold = found.Threshold
-	resp.Candidates = candidatesPB(found.Candidates)
+	resp.Candidates = candidates(ctx, found.Candidates)
 	resp.Reasons = reasonsPB(found.Reasons)
 	resp.StudentsInScope = int32(found.Students)
 	resp.Exact = &found.Exact

@@ -3,13 +3,15 @@ package rpc_test
 import (
 	"context"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 
+	"rollcall/access"
 	"rollcall/embedder/onnxtest"
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/rpc"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 func enroll(t *testing.T, w *world, seed int64, jitter int, crop, student string, groups ...string) *pb.EmbedResponse {
@@ -115,8 +117,12 @@ func TestUnusableProbe(t *testing.T) {
 func TestEmbeddingOnlyWhereAllowed(t *testing.T) {
 	ctx := context.Background()
 	req := &pb.EmbedRequest{Image: onnxtest.Face(1, 0), ReturnEmbedding: true}
-	w := newWorld(t, setup{options: rpc.Options{AllowEmbeddings: true}})
-	resp, err := w.attendance().Embed(ctx, req)
+	w := newWorld(t, setup{})
+	if _, err := w.attendance().Embed(ctx, req); reasonOf(err) != "EMBEDDING_NOT_ALLOWED" {
+		t.Errorf("where nobody has to log in: %v", err)
+	}
+	client := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, bearer(w.admin()))
+	resp, err := client.Embed(ctx, req)
 	must(t, err)
 	var sum float64
 	for _, v := range resp.GetEmbedding() {
@@ -125,7 +131,11 @@ func TestEmbeddingOnlyWhereAllowed(t *testing.T) {
 	if len(resp.GetEmbedding()) != 512 || math.Abs(sum-1) > 1e-5 {
 		t.Errorf("%d components, squares sum to %v; want 512 and 1", len(resp.GetEmbedding()), sum)
 	}
-	plain, err := w.attendance().Embed(ctx, &pb.EmbedRequest{Image: onnxtest.Face(1, 0)})
+	without := bearer(w.token(access.Caller{Role: access.Admin}))
+	if _, err := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, without).Embed(ctx, req); reasonOf(err) != "EMBEDDING_NOT_ALLOWED" {
+		t.Errorf("with a token that was not made for it: %v", err)
+	}
+	plain, err := client.Embed(ctx, &pb.EmbedRequest{Image: onnxtest.Face(1, 0)})
 	must(t, err)
 	if len(plain.GetEmbedding()) != 0 {
 		t.Error("an embedding was returned that nobody asked for")

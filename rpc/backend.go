@@ -6,6 +6,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"rollcall/access"
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/models"
@@ -16,6 +17,7 @@ type Backend struct {
 	Embedder  Embedder
 	Galleries *gallery.Galleries
 	Models    *models.Library
+	Tokens    *access.Tokens
 }
 
 // Embedder turns crops into embeddings and finds the faces of photos;

@@ -107,7 +107,7 @@ func TestBadInput(t *testing.T) {
 		{"model not installed", embedPath, `{` + img(good) + `,"cropId":"c","model":"sface"}`, "failed_precondition", "MODEL_NOT_INSTALLED", "rollcall models pull sface"},
 		{"a locator as model", embedPath, `{` + img(good) + `,"cropId":"c","model":"test-points"}`, "failed_precondition", "UNKNOWN_MODEL", "locator"},
 		{"model name with a slash", embedPath, `{` + img(good) + `,"cropId":"c","model":"../x"}`, "invalid_argument", "INVALID_REQUEST", "name"},
-		{"embedding not allowed", embedPath, `{` + img(good) + `,"cropId":"c","returnEmbedding":true}`, "permission_denied", "EMBEDDING_NOT_ALLOWED", "--allow-embeddings"},
+		{"embedding not allowed", embedPath, `{` + img(good) + `,"cropId":"c","returnEmbedding":true}`, "permission_denied", "EMBEDDING_NOT_ALLOWED", "--embeddings"},
 		{"enrolled under another student", embedPath, `{` + img(onnxtest.Face(1, 0)) + `,"cropId":"c","studentId":"eve"}`, "already_exists", "DUPLICATE_FACE", "ada"},
 		{"neither image nor crop", identifyPath, `{}`, "invalid_argument", "INVALID_REQUEST", "either image or crop_id"},
 		{"both image and crop", identifyPath, `{` + img(good) + `,"cropId":"ada/1"}`, "invalid_argument", "INVALID_REQUEST", "either image or crop_id"},

@@ -28,13 +28,13 @@ type body struct {
 	packed  bool  // it is compressed: once it is here, all that it may become is taken
 	// envelope is nil but for a unary call of gRPC.
 	envelope *envelope
-	gone     func() error // not nil once the client gave up
+	ctx      context.Context // of the request: it ends when the client gives up or its token ends
 
 	mu   sync.Mutex // guards the fields that follow
 	done bool       // nothing is left to read
 	cut  bool       // the server drains: the deadline does not change any more
-	stop func() bool
-	out  sync.WaitGroup // the running cutOff
+	stop [2]func() bool
+	out  sync.WaitGroup // the running cutOff and close
 }
 
 // unreadGrace is how long the unwanted rest of a body may take to arrive before the
@@ -48,7 +48,7 @@ const bytesRetryAfter = time.Second
 // openBody takes over the body of a call. It fails where a stream, whose size nobody
 // knows, finds no room in the budget.
 func (s *Server) openBody(r *http.Request, m method, control *http.ResponseController) (*body, *connect.Error) {
-	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, packed: compression(r) != "", gone: r.Context().Err}
+	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, packed: compression(r) != "", ctx: r.Context()}
 	if !m.stream && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		b.envelope = &envelope{limit: m.limit, packed: b.packed}
 	}
@@ -64,10 +64,14 @@ func (s *Server) openBody(r *http.Request, m method, control *http.ResponseContr
 		}
 		b.until(deadline)
 	}
-	b.out.Add(1)
-	b.stop = context.AfterFunc(s.draining, func() {
+	b.out.Add(len(b.stop))
+	b.stop[0] = context.AfterFunc(s.draining, func() {
 		defer b.out.Done()
 		b.cutOff()
+	})
+	b.stop[1] = context.AfterFunc(b.ctx, func() {
+		defer b.out.Done()
+		b.close()
 	})
 	r.Body = b
 	return b, nil
@@ -92,11 +96,13 @@ func (b *body) Read(p []byte) (int, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		b.finished()
+	case errors.Is(err, os.ErrDeadlineExceeded) && tokenEnd(b.ctx) != nil:
+		return 0, translate(b.ctx, tokenEnd(b.ctx))
 	case errors.Is(err, os.ErrDeadlineExceeded) && b.server.isDraining():
 		return 0, b.server.unavailable()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, newError(connect.CodeDeadlineExceeded, "SLOW_REQUEST", "the request did not arrive in time: send it over a faster connection, or smaller", nil)
-	case err != nil && b.gone() == nil && !errors.Is(err, io.ErrUnexpectedEOF):
+	case err != nil && b.ctx.Err() == nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return 0, newError(connect.CodeInvalidArgument, "BROKEN_BODY", "the body of the request is not sent as its headers say: send it anew, with its Content-Length", nil)
 	}
 	if b.method.stream {
@@ -127,8 +133,17 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) until(deadline time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.cut {
+	if !b.cut && tokenEnd(b.ctx) == nil {
 		b.setDeadline(deadline)
+	}
+}
+
+// close stops the waiting for a client whose token has ended.
+func (b *body) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.done && tokenEnd(b.ctx) != nil {
+		b.setDeadline(time.Now())
 	}
 }
 
@@ -160,8 +175,10 @@ func (b *body) cutOff() {
 // end gives back what was taken from the budget. It does not wait for what the client
 // still sends.
 func (b *body) end() {
-	if b.stop() {
-		b.out.Done()
+	for _, stop := range b.stop {
+		if stop() {
+			b.out.Done()
+		}
 	}
 	b.out.Wait() // the controller must not be used after the handler
 	b.mu.Lock()

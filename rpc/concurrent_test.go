@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -14,7 +15,6 @@ import (
 	"rollcall/embedder/onnxtest"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
-	"rollcall/rpc"
 )
 
 // The old server's fault: two calls at once, and it died. Here many clients
@@ -22,11 +22,13 @@ import (
 // that the same call gets when it is alone, bit for bit.
 func TestManyClientsGetTheAnswersOfOne(t *testing.T) {
 	const people, clients, rounds = 6, 16, 4
-	w := newWorld(t, setup{options: rpc.Options{AllowEmbeddings: true}, embed: embedder.Options{Queue: clients}})
+	w := newWorld(t, setup{embed: embedder.Options{Queue: clients}})
 	ctx := context.Background()
 	for i := range people {
 		enroll(t, w, int64(i), 0, fmt.Sprintf("c%d", i), fmt.Sprintf("s%d", i))
 	}
+	token := bearer(w.admin())
+	connected := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, token)
 	ask := func(client rollcallv1connect.AttendanceServiceClient, person int) (*pb.EmbedResponse, *pb.IdentifyResponse, error) {
 		image := onnxtest.Face(int64(person), 1)
 		embedded, err := client.Embed(ctx, &pb.EmbedRequest{Image: image, ReturnEmbedding: true})
@@ -39,16 +41,16 @@ func TestManyClientsGetTheAnswersOfOne(t *testing.T) {
 	embedded, identified := make([]*pb.EmbedResponse, people), make([]*pb.IdentifyResponse, people)
 	for i := range people {
 		var err error
-		embedded[i], identified[i], err = ask(w.attendance(), i)
+		embedded[i], identified[i], err = ask(connected, i)
 		must(t, err)
 		wantVerdict(t, identified[i], pb.Verdict_VERDICT_MATCH, fmt.Sprintf("s%d", i))
 	}
 	var wg sync.WaitGroup
 	for n := range clients {
 		wg.Go(func() {
-			client := w.attendance()
+			client := connected
 			if n%2 == 1 {
-				client = rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithGRPC())
+				client = rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithGRPC(), token)
 			}
 			for round := range rounds {
 				person := (n + round) % people

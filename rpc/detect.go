@@ -8,7 +8,12 @@ import (
 )
 
 func (s attendanceService) Detect(ctx context.Context, req *pb.DetectRequest) (*pb.DetectResponse, error) {
-	photo, err := s.Embedder.Faces(ctx, embedder.PhotoRequest{Image: req.GetImage(), LeastFace: float64(req.GetLeastSize())})
+	if err := s.countCrop(ctx); err != nil {
+		return nil, err
+	}
+	photo, err := s.Embedder.Faces(ctx, embedder.PhotoRequest{
+		Image: req.GetImage(), LeastFace: float64(req.GetLeastSize()), Caller: callerOf(ctx).Token,
+	})
 	if err != nil {
 		return nil, err
 	}

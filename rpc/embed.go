@@ -60,14 +60,19 @@ func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model
 	if err != nil {
 		return nil, err
 	}
-	return a.Embedder.Embed(ctx, embedder.Request{Image: image, Landmarks: landmarksOf(points), Model: name, Enrol: enrol})
+	if err := a.countCrop(ctx); err != nil {
+		return nil, err
+	}
+	return a.Embedder.Embed(ctx, embedder.Request{
+		Image: image, Landmarks: landmarksOf(points), Model: name, Enrol: enrol, Caller: callerOf(ctx).Token,
+	})
 }
 
 // embedAndStore is Embed, for the unary call and for the stream.
 func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.EmbedResponse, error) {
-	if req.GetReturnEmbedding() && !a.server.opts.AllowEmbeddings {
+	if req.GetReturnEmbedding() && !callerOf(ctx).Embeddings {
 		return nil, newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
-			"this server does not give out embeddings: leave return_embedding out, or start the server with --allow-embeddings", nil)
+			"embeddings go out only to a token that was made for it: leave return_embedding out, or make one with \"rollcall tokens create --embeddings\"", nil)
 	}
 	res, err := a.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel(), req.GetCropId() != "")
 	if err != nil {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 
 	"connectrpc.com/connect"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
-	"rollcall/embedder"
 	pb "rollcall/proto/rollcall/v1"
 )
 
@@ -100,25 +98,6 @@ func (s galleryService) enrollCrop(ctx context.Context, req *pb.EnrollStreamRequ
 		return nil, err
 	}
 	return patiently(ctx, func() (*pb.EmbedResponse, error) { return s.embedAndStore(ctx, crop) })
-}
-
-// patiently calls f again as long as the queue is full. A stream or a roll call that
-// has begun waits for its turn, so that it does not fail in the middle.
-func patiently[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	for {
-		result, err := f()
-		var full *embedder.QueueFullError
-		if !errors.As(err, &full) {
-			return result, err
-		}
-		timer := time.NewTimer(full.RetryAfter)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return result, ctx.Err()
-		}
-	}
 }
 
 // enrollSender lets several workers answer on one stream. If sending fails, the client

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"rollcall/access"
 	"rollcall/embedder"
 	"rollcall/embedder/align"
 	"rollcall/embedder/picture"
@@ -115,6 +116,12 @@ var rules = []rule{
 	{embedder.ErrWrongKind, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{gallery.ErrInvalidFPIR, connect.CodeInvalidArgument, "INVALID_FPIR", "fpir"},
 	{gallery.ErrInvalidSettings, connect.CodeInvalidArgument, "INVALID_SETTINGS", ""},
+	{access.ErrInvalid, connect.CodeUnauthenticated, "INVALID_TOKEN", ""},
+	{access.ErrExpired, connect.CodeUnauthenticated, "EXPIRED_TOKEN", ""},
+	{access.ErrRevoked, connect.CodeUnauthenticated, "REVOKED_TOKEN", ""},
+	{access.ErrInvalidCode, connect.CodeUnauthenticated, "INVALID_CODE", ""},
+	{access.ErrNotFound, connect.CodeNotFound, "TOKEN_NOT_FOUND", "token_id"},
+	{access.ErrUnavailable, connect.CodeUnavailable, "TOKENS_UNAVAILABLE", ""},
 	{gallery.ErrGalleryNotFound, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
 	{gallery.ErrGalleryExists, connect.CodeAlreadyExists, "GALLERY_EXISTS", ""},
 	{gallery.ErrDefaultGallery, connect.CodeFailedPrecondition, "DEFAULT_GALLERY", ""},
@@ -136,7 +143,10 @@ var rules = []rule{
 
 // translate is the one place where an error becomes a code. An unknown error is
 // internal: the client gets the request id, and the log gets the cause.
-func translate(ctx context.Context, err error) error {
+func translate(ctx context.Context, err error) *connect.Error {
+	if end := tokenEnd(ctx); end != nil && errors.Is(err, context.Canceled) {
+		err = end
+	}
 	var done *connect.Error
 	for e := err; errors.As(e, &done); e = done.Unwrap() {
 		if _, ours := done.Unwrap().(*failure); ours {
@@ -149,6 +159,8 @@ func translate(ctx context.Context, err error) error {
 	var full *embedder.QueueFullError
 	var duplicate *gallery.DuplicateError
 	var digest *gallery.DigestError
+	var request *access.RequestError
+	var many *tooManyCrops
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return newError(connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its deadline: retry; if this happens often, the server is overloaded", nil)
@@ -156,6 +168,10 @@ func translate(ctx context.Context, err error) error {
 		return newError(connect.CodeCanceled, "CANCELED", "the caller gave up", nil)
 	case errors.As(err, &full):
 		return busy("QUEUE_FULL", "too many crops are waiting", full.RetryAfter)
+	case errors.As(err, &many):
+		return busy("TOO_MANY_CROPS", "this token, or this address, sends too many crops a minute", many.retryAfter)
+	case errors.As(err, &request):
+		return fieldError("INVALID_REQUEST", request.Field, request.What)
 	case errors.As(err, &duplicate):
 		return newError(connect.CodeAlreadyExists, "DUPLICATE_FACE", duplicate.Error()+": correct the student, or set allow_duplicate for twins",
 			map[string]string{"student_id": duplicate.StudentID})
@@ -181,7 +197,7 @@ func translate(ctx context.Context, err error) error {
 }
 
 // ofConnect gives its reason to an error that Connect itself made, in a stream.
-func ofConnect(e *connect.Error) error {
+func ofConnect(e *connect.Error) *connect.Error {
 	switch e.Code() {
 	case connect.CodeResourceExhausted:
 		return oneCrop.exceeded()

@@ -50,8 +50,12 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 	if err != nil {
 		t.Fatal(err)
 	}
+	tokens, err := access.OpenTokens(t.Context(), store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := New(Options{Logger: slog.New(slog.DiscardHandler)})
-	s.Ready(Backend{Galleries: galleries})
+	s.Ready(Backend{Galleries: galleries, Tokens: tokens})
 	handler := s.Handler()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := access.Anybody
@@ -67,6 +71,9 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 	t.Cleanup(func() {
 		server.Close()
 		if err := galleries.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := tokens.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := store.Close(); err != nil {

@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
+	"rollcall/access"
 	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
 	"rollcall/embedder/ortlib"
@@ -39,6 +42,7 @@ type world struct {
 	url     string
 	server  *rpc.Server
 	library *models.Library
+	tokens  *access.Tokens
 	data    string
 	log     *lockedBuffer
 	stop    func() // drains; safe to call twice
@@ -88,7 +92,9 @@ func newWorld(t *testing.T, s setup) *world {
 	opts.Models = rpc.Facts(w.library, e)
 	galleries, err := gallery.OpenGalleries(ctx, store, opts, 0)
 	must(t, err)
-	backend := rpc.Backend{Embedder: e, Galleries: galleries, Models: w.library}
+	w.tokens, err = access.OpenTokens(ctx, store, s.options.Logger)
+	must(t, err)
+	backend := rpc.Backend{Embedder: e, Galleries: galleries, Models: w.library, Tokens: w.tokens}
 	if s.wrap != nil {
 		backend = s.wrap(backend)
 	}
@@ -100,6 +106,7 @@ func newWorld(t *testing.T, s setup) *world {
 		done <- <-served
 		must(t, galleries.Close())
 		must(t, e.Close())
+		must(t, w.tokens.Close())
 		must(t, store.Close())
 	})
 	t.Cleanup(w.stop)
@@ -112,6 +119,44 @@ func (w *world) attendance() rollcallv1connect.AttendanceServiceClient {
 
 func (w *world) gallery() rollcallv1connect.GalleryServiceClient {
 	return rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, w.url)
+}
+
+// admin makes a token that may do everything, the first of a world: from then on every
+// call needs one.
+func (w *world) admin() string { return w.token(access.Caller{Role: access.Admin, Embeddings: true}) }
+
+// token makes a token.
+func (w *world) token(c access.Caller) string {
+	w.t.Helper()
+	text, _, err := w.tokens.Create(w.t.Context(), access.Token{Caller: c}, access.Anybody)
+	must(w.t, err)
+	return text
+}
+
+// bearer makes a client send a token with each call.
+func bearer(token string) connect.ClientOption {
+	return connect.WithInterceptors(bearerInterceptor(token))
+}
+
+type bearerInterceptor string
+
+func (b bearerInterceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		req.Header().Set("Authorization", "Bearer "+string(b))
+		return next(ctx, req)
+	}
+}
+
+func (b bearerInterceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
+		conn := next(ctx, spec)
+		conn.RequestHeader().Set("Authorization", "Bearer "+string(b))
+		return conn
+	}
+}
+
+func (bearerInterceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return next
 }
 
 // h2c is an HTTP client that speaks HTTP/2 in clear text only.

@@ -18,10 +18,10 @@ const requestIDHeader = "X-Request-Id"
 // own http.Server.
 func (s *Server) Handler() http.Handler {
 	pages := map[string]http.HandlerFunc{
-		"/":        index,
-		"/livez":   s.livez,
-		"/readyz":  s.readyz,
-		"/metrics": s.opts.Metrics.handler().ServeHTTP,
+		"/":         index,
+		"/livez":    s.livez,
+		"/readyz":   s.readyz,
+		metricsPath: s.opts.Metrics.handler().ServeHTTP,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, isCall := methods()[r.URL.Path]
@@ -31,6 +31,8 @@ func (s *Server) Handler() http.Handler {
 		out.Header().Set("Cache-Control", "no-store")
 		page := pages[r.URL.Path]
 		switch {
+		case r.URL.Path == sessionPath && s.isMeant(r):
+			s.session(out, r)
 		case page == nil:
 			s.call(out, r, m, isCall)
 		case !s.isMeant(r):
@@ -38,10 +40,18 @@ func (s *Server) Handler() http.Handler {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			s.refuse(out, r, pageMethod())
 		default:
+			r, release, why := s.admit(out, r, rights[r.URL.Path])
+			defer release()
+			if why != nil {
+				s.refuse(out, r, why)
+				return
+			}
 			page(out, r)
 		}
 	})
 }
+
+const metricsPath = "/metrics"
 
 // index is the page at the root.
 func index(w http.ResponseWriter, _ *http.Request) {
@@ -59,7 +69,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, m method) *reply 
 	out.out.Add(1)
 	out.stop = context.AfterFunc(s.draining, func() {
 		defer out.out.Done()
-		out.cutOff()
+		out.cutOff(s.opts.DrainTimeout / 2)
 	})
 	return out
 }
@@ -80,17 +90,22 @@ func (s *Server) unavailable() *connect.Error {
 // log line.
 func (s *Server) call(out *reply, r *http.Request, m method, known bool) {
 	start := time.Now()
-	record := &callRecord{id: requestID(r)}
+	record := &callRecord{id: requestID(r), address: s.clientAddress(r)}
 	out.Header().Set(requestIDHeader, record.id)
 	r = r.WithContext(withRecord(r.Context(), record))
 
 	var why *refusal
+	release := func() {}
 	switch {
 	case !s.isMeant(r):
 		why = &refusal{Error: foreignHost()}
 	case !known:
 		why = unknownPath()
 	default:
+		r, release, why = s.admit(out, r, rights[r.URL.Path])
+	}
+	defer release()
+	if why == nil {
 		why = s.refused(r, m)
 	}
 	if why == nil {

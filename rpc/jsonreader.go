@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -154,14 +155,19 @@ func (r *jsonReader) list(field protoreflect.FieldDescriptor) error {
 }
 
 // value reads the value of a field, or an item of its list. In the end only numbers are
-// left, because no request has a map or an enum.
+// left, because no request has a map.
 func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
 	switch first := r.next(); field.Kind() {
 	case protoreflect.MessageKind:
+		if field.Message().FullName() == timestamp {
+			return r.time()
+		}
 		if first != '{' {
 			return r.wrong("an object in braces")
 		}
 		return r.message(field.Message())
+	case protoreflect.EnumKind:
+		return r.enum(field.Enum())
 	case protoreflect.StringKind:
 		if first != '"' {
 			return r.wrong("a text in quotes")
@@ -184,6 +190,39 @@ func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
 		return nil
 	}
 	return r.number(field.Kind())
+}
+
+const timestamp = "google.protobuf.Timestamp"
+
+// time reads a time, which is a text.
+func (r *jsonReader) time() error {
+	const must = "a time such as \"2027-07-31T12:00:00Z\""
+	if r.next() != '"' {
+		return r.wrong(must)
+	}
+	text, err := r.quoted()
+	if err == nil && !bytes.Contains(text, []byte(`\`)) {
+		if _, bad := time.Parse(time.RFC3339Nano, string(text)); bad != nil {
+			return &fieldProblem{what: "must be " + must}
+		}
+	}
+	return err
+}
+
+// enum reads the name of a value, or its number.
+func (r *jsonReader) enum(enum protoreflect.EnumDescriptor) error {
+	if r.next() != '"' {
+		return r.number(protoreflect.Int32Kind)
+	}
+	text, err := r.quoted()
+	if err != nil || bytes.Contains(text, []byte(`\`)) || enum.Values().ByName(protoreflect.Name(text)) != nil {
+		return err
+	}
+	names := make([]string, enum.Values().Len())
+	for i := range names {
+		names[i] = string(enum.Values().Get(i).Name())
+	}
+	return &fieldProblem{what: "must be one of " + strings.Join(names, ", ")}
 }
 
 // whole are the kinds of whole numbers, each with its least and greatest value.

@@ -90,8 +90,16 @@ func randomValue(random *rand.Rand, field protoreflect.FieldDescriptor, empty fu
 	switch field.Kind() {
 	case protoreflect.MessageKind:
 		v := empty()
+		if field.Message().FullName() == timestamp {
+			when := v.Message()
+			when.Set(when.Descriptor().Fields().ByName("seconds"), protoreflect.ValueOfInt64(random.Int64N(1<<34)))
+			when.Set(when.Descriptor().Fields().ByName("nanos"), protoreflect.ValueOfInt32(random.Int32N(1e9)))
+			return v
+		}
 		fill(random, v.Message())
 		return v
+	case protoreflect.EnumKind:
+		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(random.IntN(field.Enum().Values().Len() + 1)))
 	case protoreflect.StringKind:
 		return protoreflect.ValueOfString(texts[random.IntN(len(texts))])
 	case protoreflect.BytesKind:

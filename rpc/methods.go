@@ -55,7 +55,7 @@ var methods = sync.OnceValue(func() map[string]method {
 		reflection + "/ServerReflectionInfo": {limit: noImage, stream: true},
 		alpha + "/ServerReflectionInfo":      {limit: noImage, stream: true},
 	}
-	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_model_proto} {
+	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
@@ -66,8 +66,8 @@ var methods = sync.OnceValue(func() map[string]method {
 					limit:  limitOf(path),
 					stream: m.IsStreamingClient(),
 					get:    options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
-					server: aboutServer[path],
 					input:  m.Input(),
+					server: service.FullName() == rollcallv1connect.TokenServiceName || aboutServer[path],
 				}
 			}
 		}
@@ -75,7 +75,7 @@ var methods = sync.OnceValue(func() map[string]method {
 	return all
 })
 
-// aboutServer are the calls that are not about one gallery.
+// aboutServer are the calls that are not about one gallery, beside those of TokenService.
 var aboutServer = map[string]bool{
 	rollcallv1connect.GalleryServiceListGalleriesProcedure: true,
 	rollcallv1connect.GalleryServiceCreateGalleryProcedure: true,

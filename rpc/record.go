@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 
 	"connectrpc.com/connect"
@@ -13,10 +14,11 @@ import (
 // callRecord is what the log line and the counters say of one call. It belongs
 // to the goroutine that answers the call.
 type callRecord struct {
-	id       string // request id
-	code     string // Connect's code name, or "ok"
-	reason   string // ErrorInfo.reason
-	internal error  // the cause of an internal error, for the log alone
+	id       string     // request id
+	address  netip.Addr // the client's
+	code     string     // Connect's code name, or "ok"
+	reason   string     // ErrorInfo.reason
+	internal error      // the cause of an internal error, for the log alone
 }
 
 type recordKey struct{}
@@ -47,7 +49,7 @@ func (r *callRecord) end(err error) {
 }
 
 // interceptor validates unary requests and limits their time. For unary and streaming
-// handlers it pins the gallery and translates the errors.
+// handlers it pins the gallery, if the call is about one, and translates the errors.
 type interceptor struct{ *api }
 
 func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
@@ -73,10 +75,7 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 
 // pinned lets the handler answer while its gallery is pinned, if it is about one.
 func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (connect.AnyResponse, error) {
-	if methods()[req.Spec().Procedure].server {
-		return next(ctx, req)
-	}
-	ctx, release, err := i.pin(ctx, req.Header())
+	ctx, release, err := i.pin(ctx, req.Spec().Procedure, req.Header())
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +86,7 @@ func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next co
 func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		record := recordOf(ctx)
-		pinned, release, err := i.pin(ctx, conn.RequestHeader())
+		pinned, release, err := i.pin(ctx, conn.Spec().Procedure, conn.RequestHeader())
 		if err == nil {
 			defer release()
 			err = next(pinned, conn)

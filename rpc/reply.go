@@ -72,6 +72,10 @@ func (w *reply) code() string {
 		return "ok"
 	case http.StatusBadRequest:
 		return connect.CodeInvalidArgument.String()
+	case http.StatusUnauthorized:
+		return connect.CodeUnauthenticated.String()
+	case http.StatusForbidden:
+		return connect.CodePermissionDenied.String()
 	case http.StatusNotFound:
 		return connect.CodeNotFound.String()
 	case statusClientGone:
@@ -112,13 +116,13 @@ func (w *reply) bound() (written func()) {
 	}
 }
 
-// cutOff lets a server that drains not wait for a client that does not read. What is
-// not answered yet has its time from then on.
-func (w *reply) cutOff() {
+// cutOff lets a server that drains, or that no longer answers the client, not wait for a
+// client that does not read. What is not answered yet has its time from then on.
+func (w *reply) cutOff(grace time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.began {
-		w.setDeadline(time.Now().Add(w.server.opts.DrainTimeout / 2))
+		w.setDeadline(time.Now().Add(grace))
 	}
 }
 

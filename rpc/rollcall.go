@@ -17,6 +17,10 @@ import (
 // RollCall fails as a whole if a crop is no image, and names this probe. An unusable crop
 // gets a seat that says so.
 func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest) (*pb.RollCallResponse, error) {
+	within, err := scope(ctx, req.GetScope())
+	if err != nil {
+		return nil, err
+	}
 	results, err := s.embedProbes(ctx, req)
 	if err != nil {
 		return nil, err
@@ -35,7 +39,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 		probes = append(probes, embeddingOf(res))
 		usable = append(usable, i)
 	}
-	roll, err := galleryOf(ctx).RollCall(ctx, resp.GetModel(), probes, scopeOf(req.GetScope()), req.GetFpir())
+	roll, err := galleryOf(ctx).RollCall(ctx, resp.GetModel(), probes, within, req.GetFpir())
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +51,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	}
 	resp.Warnings = append(warningsPB(roll.Warnings), warnings...)
 	for j, seat := range roll.Seats {
-		fillSeat(resp.GetSeats()[usable[j]], seat)
+		fillSeat(ctx, resp.GetSeats()[usable[j]], seat)
 	}
 	for i, seat := range resp.GetSeats() {
 		if seat.GetAssigned() == "" {
@@ -92,11 +96,11 @@ func probeError(err error, i int) error {
 	return fieldError(f.reason, fmt.Sprintf("probes[%d]", i), fmt.Sprintf("probe %d: %s", i, f.message))
 }
 
-func fillSeat(seat *pb.Seat, found gallery.Seat) {
+func fillSeat(ctx context.Context, seat *pb.Seat, found gallery.Seat) {
 	seat.Verdict = verdicts[found.Verdict]
 	seat.StudentId = found.StudentID
 	seat.Assigned = found.Assigned
 	seat.Similarity = found.Similarity
-	seat.Candidates = candidatesPB(found.Candidates)
+	seat.Candidates = candidates(ctx, found.Candidates)
 	seat.Reasons = reasonsPB(found.Reasons)
 }

@@ -8,7 +8,7 @@
 // with the code unavailable.
 //
 // No log, metric or answer of this package holds a crop or an embedding. One exception:
-// Embed returns the embedding if the call asks for it and the server allows it.
+// Embed returns the embedding if the call asks for it and the caller may have it.
 package rpc
 
 import (
@@ -30,6 +30,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"rollcall/access"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
@@ -45,9 +46,6 @@ const (
 
 // Options configures a [Server].
 type Options struct {
-	// AllowEmbeddings lets Embed return the embedding to a client that asks for it.
-	// Default false: a face can be rebuilt from it.
-	AllowEmbeddings bool
 	// TLS is the configuration with which Serve speaks TLS, over HTTP/1.1 and HTTP/2.
 	// Default nil: it speaks clear text (HTTP/1.1 and h2c).
 	TLS *tls.Config
@@ -84,6 +82,8 @@ type Options struct {
 	// DrainTimeout is how long Serve waits for calls in flight once its context is
 	// done. Requests that are still arriving have half of it. Default 20 s.
 	DrainTimeout time.Duration
+	// Limits bound how often callers with a token may ask. Default: no limits.
+	Limits access.LimitOptions
 	// Logger takes one line a request. Default slog.Default().
 	Logger *slog.Logger
 	// Metrics takes the counts. Default a new one.
@@ -113,6 +113,7 @@ type Server struct {
 	opts     Options
 	health   *health
 	rejecter *connect.ErrorWriter
+	limits   *access.Limits
 	budget   *semaphore.Weighted // of Options.RequestBytes
 	// open is nil until Ready.
 	open atomic.Pointer[opened]
@@ -134,6 +135,7 @@ func New(opts Options) *Server {
 		opts:     opts,
 		health:   newHealth(),
 		rejecter: connect.NewErrorWriter(),
+		limits:   access.NewLimits(opts.Limits),
 		budget:   semaphore.NewWeighted(opts.RequestBytes),
 	}
 	s.draining, s.drain = context.WithCancel(context.Background())
@@ -171,6 +173,9 @@ func (s *Server) Ready(b Backend) {
 		case rollcallv1connect.ModelServiceName:
 			_, handler := rollcallv1connect.NewModelServiceHandler(modelService{api}, options...)
 			mux.Handle(path, handler)
+		case rollcallv1connect.TokenServiceName:
+			_, handler := rollcallv1connect.NewTokenServiceHandler(tokenService{api}, options...)
+			mux.Handle(path, handler)
 		}
 	}
 	// There is no interceptor here that could return kept errors, so keep none.
@@ -202,6 +207,7 @@ var serviceNames = []string{
 	rollcallv1connect.AttendanceServiceName,
 	rollcallv1connect.GalleryServiceName,
 	rollcallv1connect.ModelServiceName,
+	rollcallv1connect.TokenServiceName,
 }
 
 // Serve answers on ln until ctx is done. Then it refuses new calls with unavailable,

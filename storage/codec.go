@@ -65,6 +65,29 @@ func (g Gallery) encode() ([]byte, error) {
 	return marshal(KindGallery, &storagev1.Gallery{Created: timestamppb.New(g.Created)}, g.Created)
 }
 
+func (t Token) encode() ([]byte, error) {
+	if len(t.Parent) > MaxIDBytes {
+		return nil, fmt.Errorf("%w: a token's parent: %d bytes long; at most %d", ErrInvalidID, len(t.Parent), MaxIDBytes)
+	}
+	m := &storagev1.Token{
+		Role: t.Role, Name: t.Name, Groups: t.Groups, Embeddings: t.Embeddings, Digest: t.Digest, Parent: []byte(t.Parent),
+		Created: timestamppb.New(t.Created),
+		Expires: optional(t.Expires), Revoked: optional(t.Revoked), Used: optional(t.Used),
+	}
+	for _, id := range t.Galleries {
+		m.Galleries = append(m.Galleries, []byte(id))
+	}
+	return marshal(KindToken, m, t.Created, t.Expires, t.Revoked, t.Used)
+}
+
+// optional returns nil for the zero time.
+func optional(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
 // marshal encodes m. It first checks that the times in it are valid: a reader
 // takes any other time for damage.
 func marshal(k Kind, m proto.Message, times ...time.Time) ([]byte, error) {
@@ -135,6 +158,8 @@ func (d *decoder) value(ref Ref, value []byte) (Record, error) {
 		r, ok = d.embedding(ref, value)
 	case KindGallery:
 		r, ok = decodeGallery(ref, value)
+	case KindToken:
+		r, ok = decodeToken(ref, value)
 	}
 	if !ok {
 		return nil, corrupt(ref.Kind)
@@ -242,6 +267,18 @@ func decodeGallery(ref Ref, value []byte) (_ Gallery, ok bool) {
 	g := Gallery{ID: ref.ID}
 	ok = proto.Unmarshal(value, &m) == nil && readTime(m.Created, &g.Created)
 	return g, ok
+}
+
+func decodeToken(ref Ref, value []byte) (_ Token, ok bool) {
+	var m storagev1.Token
+	t := Token{ID: ref.ID}
+	ok = proto.Unmarshal(value, &m) == nil && len(m.Parent) <= MaxIDBytes &&
+		readTime(m.Created, &t.Created) && readTime(m.Expires, &t.Expires) && readTime(m.Revoked, &t.Revoked) && readTime(m.Used, &t.Used)
+	t.Role, t.Name, t.Groups, t.Embeddings, t.Digest, t.Parent = m.Role, m.Name, m.Groups, m.Embeddings, m.Digest, string(m.Parent)
+	for _, id := range m.Galleries {
+		t.Galleries = append(t.Galleries, string(id))
+	}
+	return t, ok
 }
 
 // readTime sets t to ts, the zero time where there is none. It reports whether

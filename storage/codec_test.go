@@ -28,7 +28,7 @@ func FuzzRecords(f *testing.F) {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
-		for kind := KindSettings; kind <= KindGallery; kind++ {
+		for kind := KindSettings; kind <= KindToken; kind++ {
 			ref := Ref{Kind: kind}
 			if n, _ := idsOf(kind); n > 0 {
 				ref.ID = "id"
@@ -160,7 +160,7 @@ func TestCorruptRecords(t *testing.T) {
 	onEvery(t, func(t *testing.T, s *Store, _ func(*Store) *Store) {
 		for _, ref := range []Ref{
 			{KindSettings, "", ""}, {KindModel, "x", ""}, {KindStudent, "x", ""},
-			{KindCrop, "x", ""}, {KindEmbedding, "x", "m"}, {KindGallery, "x", ""},
+			{KindCrop, "x", ""}, {KindEmbedding, "x", "m"}, {KindGallery, "x", ""}, {KindToken, "x", ""},
 		} {
 			p := partition(t, s, "school-"+ref.Kind.String())
 			put(t, p, Student{ID: "a"})

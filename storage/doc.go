@@ -45,6 +45,7 @@
 //	partition, crop, id                   -> Crop
 //	partition, embedding, crop id, model  -> Embedding
 //	partition, gallery, id                -> Gallery, in the server's partition
+//	partition, token, id                  -> Token, in the server's partition
 //	partition, line, sequence number      -> Line of the log
 //
 // An id ends with an escape sequence. Its length does not stand in front: that

@@ -89,7 +89,7 @@ func (k keys) all() span {
 
 // records is the span of every record.
 func (k keys) records() span {
-	return span{k.of(KindSettings), k.of(KindGallery + 1)}
+	return span{k.of(KindSettings), k.of(KindToken + 1)}
 }
 
 // headOnly is the span of the key of the head.
@@ -108,7 +108,7 @@ func idsOf(kind Kind) (n int, valid bool) {
 	switch kind {
 	case KindSettings:
 		return 0, true
-	case KindModel, KindStudent, KindCrop, KindGallery:
+	case KindModel, KindStudent, KindCrop, KindGallery, KindToken:
 		return 1, true
 	case KindEmbedding:
 		return 2, true

@@ -158,7 +158,7 @@ func TestPairRefuses(t *testing.T) {
 	refuse("bad escape", append(k.of(KindCrop), 'a', 0, 7, 0, 1))
 	refuse("empty id", append(k.of(KindCrop), 0, 1))
 	refuse("long id", append(append(k.of(KindCrop), strings.Repeat("x", MaxIDBytes+1)...), 0, 1))
-	refuse("unknown kind", append(k.of(KindGallery+1), 'a', 0, 1))
+	refuse("unknown kind", append(k.of(KindToken+1), 'a', 0, 1))
 	refuse("head", k.head())
 }
 

@@ -38,7 +38,7 @@ func randomTime(rng *rand.Rand) time.Time {
 }
 
 func randomRef(rng *rand.Rand) Ref {
-	r := Ref{Kind: pick(rng, []Kind{KindSettings, KindModel, KindStudent, KindCrop, KindCrop, KindEmbedding, KindEmbedding, KindGallery})}
+	r := Ref{Kind: pick(rng, []Kind{KindSettings, KindModel, KindStudent, KindCrop, KindCrop, KindEmbedding, KindEmbedding, KindGallery, KindToken})}
 	if r.Kind != KindSettings {
 		r.ID = pick(rng, trickyIDs)
 	}
@@ -71,8 +71,21 @@ func randomRecord(rng *rand.Rand, ref Ref) Record {
 			ref.ID, ref.Model, digest, pick(rng, []string{"", "recipe 1", "recipe 2"}), randomVector(rng, 1+rng.IntN(64)),
 			Quality{rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.IntN(5000), rng.IntN(5000)}, created,
 		}
+	case KindGallery:
+		return Gallery{ref.ID, created}
 	}
-	return Gallery{ref.ID, created}
+	t := Token{ID: ref.ID, Role: "checkin", Name: pick(rng, []string{"", "door"}), Embeddings: rng.IntN(2) == 0, Created: created,
+		Parent: pick(rng, append(trickyIDs, "")), Digest: []byte(digest)}
+	for _, when := range []*time.Time{&t.Expires, &t.Revoked, &t.Used} {
+		if rng.IntN(2) == 0 {
+			*when = randomTime(rng)
+		}
+	}
+	for range rng.IntN(3) {
+		t.Galleries = append(t.Galleries, pick(rng, trickyIDs))
+		t.Groups = append(t.Groups, pick(rng, []string{"1a", "1b"}))
+	}
+	return t
 }
 
 // next makes random changes that go on from m, and carries them out on it.

@@ -12,8 +12,8 @@ import (
 	storagev1 "rollcall/proto/rollcall/storage/v1"
 )
 
-// ServerPartition is the partition of the server itself: the list of its
-// galleries. No gallery's id collides with it, as those have no control
+// ServerPartition is the partition of the server itself: its galleries and
+// tokens. No gallery's id collides with it, as those have no control
 // characters.
 const ServerPartition = "\x00server"
 
@@ -68,8 +68,8 @@ func (p *Partition) decodeHead(value []byte) (*storagev1.Head, error) {
 }
 
 // Load yields every record in one consistent view, taken when the loop begins.
-// The order is settings, models, students, crops, embeddings and galleries,
-// and within a kind by the bytes of the ids. The error is ErrLost if some of
+// The order is settings, models, students, crops, embeddings, galleries and
+// tokens, and within a kind by the bytes of the ids. The error is ErrLost if some of
 // the last changes are missing, unless that is accepted. The vector of an
 // embedding is valid only until the next step: copy what you keep. The rest of
 // a record belongs to the caller.

@@ -17,16 +17,17 @@ const (
 	KindCrop      Kind = 4
 	KindEmbedding Kind = 5
 	KindGallery   Kind = 6
+	KindToken     Kind = 7
 )
 
 var kindWords = [...]string{
 	KindSettings: "settings", KindModel: "model", KindStudent: "student",
-	KindCrop: "crop", KindEmbedding: "embedding", KindGallery: "gallery",
+	KindCrop: "crop", KindEmbedding: "embedding", KindGallery: "gallery", KindToken: "token",
 }
 
 // String returns the word for k.
 func (k Kind) String() string {
-	if k < KindSettings || k > KindGallery {
+	if k < KindSettings || k > KindToken {
 		return fmt.Sprintf("unknown(%d)", byte(k))
 	}
 	return kindWords[k]
@@ -37,7 +38,7 @@ type Ref struct {
 	Kind Kind
 
 	// ID is 1 to MaxIDBytes bytes: the name of a model, or the id of a student,
-	// a crop (of an embedding too) or a gallery. The settings have none.
+	// a crop (of an embedding too), a gallery or a token. The settings have none.
 	ID string
 
 	// Model is the name of an embedding's model, 1 to MaxIDBytes bytes. Other
@@ -45,8 +46,8 @@ type Ref struct {
 	Model string
 }
 
-// Record is one of [Settings], [Model], [Student], [Crop], [Embedding] and
-// [Gallery]: the values, not pointers to them. Times are kept to the
+// Record is one of [Settings], [Model], [Student], [Crop], [Embedding],
+// [Gallery] and [Token]: the values, not pointers to them. Times are kept to the
 // nanosecond, within the years 1 to 9999, and come back in UTC. Text other than
 // ids must be valid UTF-8.
 type Record interface {
@@ -118,6 +119,23 @@ type Gallery struct {
 	Created time.Time
 }
 
+// Token says what the holder of a secret may do, in [ServerPartition]. The secret
+// itself is not stored.
+type Token struct {
+	ID         string
+	Role       string
+	Name       string   // what people call it
+	Galleries  []string // ids of those that it may use; empty: all
+	Groups     []string // that it may ask about; empty: all
+	Embeddings bool     // it may get embeddings
+	Digest     []byte   // SHA-256 of the secret
+	Parent     string   // id of the token that it was made from, at most MaxIDBytes bytes; empty: none
+	Created    time.Time
+	Expires    time.Time // zero: never
+	Revoked    time.Time // zero: it was not
+	Used       time.Time // when it was last used, if that was noted already; zero: never
+}
+
 // Ref returns the name of the settings, which is always the same.
 func (Settings) Ref() Ref { return Ref{Kind: KindSettings} }
 
@@ -135,3 +153,6 @@ func (e Embedding) Ref() Ref { return Ref{Kind: KindEmbedding, ID: e.CropID, Mod
 
 // Ref returns the gallery's name.
 func (g Gallery) Ref() Ref { return Ref{Kind: KindGallery, ID: g.ID} }
+
+// Ref returns the token's name.
+func (t Token) Ref() Ref { return Ref{Kind: KindToken, ID: t.ID} }

@@ -237,6 +237,7 @@ func TestRefused(t *testing.T) {
 		"crop with model":    {Ref: Ref{Kind: KindCrop, ID: "a", Model: "m"}},
 		"embedding without":  {Ref: Ref{Kind: KindEmbedding, ID: "a"}},
 		"long student":       {Ref: Crop{ID: "a"}.Ref(), Put: Crop{ID: "a", StudentID: long}},
+		"long parent":        {Ref: Token{ID: "a"}.Ref(), Put: Token{ID: "a", Parent: long}},
 		"another record":     {Ref: Crop{ID: "a"}.Ref(), Put: Crop{ID: "b"}},
 		"another before":     {Ref: Crop{ID: "a"}.Ref(), Before: Student{ID: "a"}},
 		"vector for the log": {Ref: Embedding{CropID: "a", Model: "m"}.Ref(), Before: Embedding{CropID: "a", Model: "m"}},
@@ -248,6 +249,8 @@ func TestRefused(t *testing.T) {
 		"late model":       Model{Name: "m", Created: late},
 		"late settings":    Settings{Updated: late},
 		"late gallery":     Gallery{ID: "a", Created: late},
+		"late token":       Token{ID: "a", Expires: late},
+		"name not UTF-8":   Token{ID: "a", Name: "\xff"},
 		"group not UTF-8":  Student{ID: "a", Groups: []string{"\xff"}},
 		"digest not UTF-8": Embedding{CropID: "a", Model: "m", Digest: "\xff"},
 	}

@@ -23,7 +23,7 @@ import numpy as np
 
 import crops
 from figures import HERE, conditions, figure, heading, note, output
-from servers import call, rollcall, write
+from servers import call, data, rollcall, write
 
 CROPS = 16  # one each of as many people
 SHIFT = 17  # how many crops further each round begins
@@ -80,13 +80,16 @@ class Rollcall:
         self.name, self.programs = "rollcall", options.programs
         models, digest = options.programs / model, hashlib.sha256(weights.read_bytes()).hexdigest()
         output(options.programs / "rollcall", "models", "add", "--models-dir", models, "--sha256", digest, model, weights)
+        name = f"rollcall with {model}"
+        self.token = output(options.programs / "rollcall", "tokens", "create", "bench", "--role", "admin", "--embeddings",
+                            "--data", data(name, options.programs))
         self.calls = [self.embed(jpeg) for jpeg in jpegs]
         self.asking = [self.embed(jpeg, return_embedding=True) for jpeg in jpegs]
-        self.server = rollcall(f"rollcall with {model}", options.programs, "--models-dir", models, "--model", model, "--allow-embeddings")
+        self.server = rollcall(name, options.programs, "--models-dir", models, "--model", model)
 
     def embed(self, jpeg, **fields):
         body = json.dumps({"image": base64.b64encode(jpeg).decode()} | fields).encode()
-        return call("/rollcall.v1.AttendanceService/Embed", "application/json", body)
+        return call("/rollcall.v1.AttendanceService/Embed", "application/json", body, self.token)
 
     def start(self):
         self.server.start(self.calls[0])

@@ -17,9 +17,9 @@ START_SECONDS = 120  # that a server may take to answer
 STOP_SECONDS = 30  # that it may take to end
 
 
-def call(path, kind, body):
-    """A call to a server: what follows its address, the body's type, the body."""
-    return {"path": path, "type": kind, "body": base64.b64encode(body).decode()}
+def call(path, kind, body, token=""):
+    """A call to a server: what follows its address, the body's type, the body, and who calls."""
+    return {"path": path, "type": kind, "body": base64.b64encode(body).decode(), "token": token}
 
 
 def write(file, calls):
@@ -56,8 +56,8 @@ class Server:
         return time.monotonic() - start
 
     def answers(self, first):
-        request = urllib.request.Request(
-            self.url + first["path"], base64.b64decode(first["body"]), {"Content-Type": first["type"]})
+        headers = {"Content-Type": first["type"]} | ({"Authorization": f"Bearer {first['token']}"} if first["token"] else {})
+        request = urllib.request.Request(self.url + first["path"], base64.b64decode(first["body"]), headers)
         try:
             with urllib.request.urlopen(request) as response:
                 return response.status == 200
@@ -131,7 +131,14 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def data(name, programs):
+    """The data folder of a Rollcall."""
+    return programs / f"{name}.data"
+
+
 def rollcall(name, programs, *flags):
-    """Rollcall with its own flags, a models folder of its own and a data folder of its own."""
-    command = [programs / "rollcall", "serve", "--listen", "127.0.0.1:PORT", "--data", programs / f"{name}.data", *flags]
+    """Rollcall with its own flags, a models folder of its own and a data folder of its own. It refuses no caller
+    that asks often."""
+    command = [programs / "rollcall", "serve", "--listen", "127.0.0.1:PORT", "--data", data(name, programs),
+               "--requests-per-second", "0", "--crops-per-minute", "0", *flags]
     return Server(name, programs, command, {})

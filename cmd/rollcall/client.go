@@ -24,6 +24,7 @@ type clientOptions struct {
 	gallery string
 	ca      string
 	timeout time.Duration
+	login   login
 	output  terminal.Output
 
 	roots *x509.CertPool // of --ca; nil: this machine's
@@ -34,6 +35,7 @@ func (o *clientOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.gallery, "gallery", "", "gallery that the call is about; empty: the only one that the caller may use, or \"default\"")
 	set.StringVar(&o.ca, "ca", "", "PEM file of the authority that vouches for the server; empty: those that this machine trusts")
 	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
+	o.login.addFlags(set)
 	o.output.AddFlag(set)
 }
 
@@ -56,15 +58,22 @@ func (o *clientOptions) validate() error {
 		return usageError("--server is %q; it can be HOST:PORT, or an address that starts with http:// or https://", o.server)
 	}
 	o.server = strings.TrimRight(address, "/")
-	return o.readAuthority()
+	if err := o.readAuthority(); err != nil {
+		return err
+	}
+	return o.login.read()
 }
 
 func (o *clientOptions) attendance() rollcallv1connect.AttendanceServiceClient {
-	return rollcallv1connect.NewAttendanceServiceClient(o.unary(), o.server)
+	return rollcallv1connect.NewAttendanceServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
 }
 
 func (o *clientOptions) galleries() rollcallv1connect.GalleryServiceClient {
-	return rollcallv1connect.NewGalleryServiceClient(o.unary(), o.server)
+	return rollcallv1connect.NewGalleryServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
+}
+
+func (o *clientOptions) tokens() rollcallv1connect.TokenServiceClient {
+	return rollcallv1connect.NewTokenServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
 }
 
 // streaming returns a client over HTTP/2, also without TLS. It has no time limit: a stream lasts
@@ -74,7 +83,7 @@ func (o *clientOptions) streaming() rollcallv1connect.GalleryServiceClient {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	client := &http.Client{Transport: o.transport(&protocols)}
-	return rollcallv1connect.NewGalleryServiceClient(client, o.server, connect.WithGRPC())
+	return rollcallv1connect.NewGalleryServiceClient(client, o.server, connect.WithGRPC(), connect.WithInterceptors(o.login))
 }
 
 // printMessage prints a response as indented JSON, with the field names of the

@@ -28,6 +28,7 @@ func root() command {
 			studentsCommand(),
 			galleriesCommand(),
 			cropsCommand(),
+			tokensCommand(),
 			modelsCommand(),
 			settingsCommand(),
 			runtimeCommand(),

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"rollcall/access"
 	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
@@ -66,11 +67,11 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		return errors.Join(err, <-served)
 	}
 	defer func() { err = errors.Join(err, parts.close()) }()
-	if err := config.network.allow(parts.hasTokens()); err != nil {
+	if err := config.network.allow(parts.tokens.Any()); err != nil {
 		stop()
 		return errors.Join(err, <-served)
 	}
-	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Models: parts.library})
+	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Models: parts.library, Tokens: parts.tokens})
 	if err := config.announce(ctx, c.out, ln, parts); err != nil {
 		stop()
 		return errors.Join(err, <-served)
@@ -86,6 +87,7 @@ const worthProgress = 100_000
 type serveParts struct {
 	runtime   ortlib.Library
 	store     *storage.Store
+	tokens    *access.Tokens
 	galleries *gallery.Galleries
 	library   *models.Library
 	embedder  *embedder.Embedder
@@ -104,6 +106,9 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	if p.store, err = storage.Open(config.data, storage.Options{Logger: logger, AcceptLoss: config.acceptLoss}); err != nil {
 		return p, err
 	}
+	if p.tokens, err = access.OpenTokens(ctx, p.store, logger); err != nil {
+		return p, err
+	}
 	if p.library, err = config.library.open(); err != nil {
 		return p, err
 	}
@@ -115,9 +120,6 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	}
 	return p, p.openGalleries(ctx, c, config, logger)
 }
-
-// hasTokens says whether callers have to log in.
-func (p *serveParts) hasTokens() bool { return false }
 
 // openGalleries opens the galleries, and loads the default one.
 func (p *serveParts) openGalleries(ctx context.Context, c console, config *serveConfig, logger *slog.Logger) (err error) {
@@ -150,6 +152,9 @@ func (p *serveParts) close() error {
 	if p.embedder != nil {
 		errs = append(errs, p.embedder.Close())
 	}
+	if p.tokens != nil {
+		errs = append(errs, p.tokens.Close())
+	}
 	if p.store != nil {
 		errs = append(errs, p.store.Close())
 	}
@@ -168,6 +173,7 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 		fmt.Fprintf(out, "  gallery  %s: %s, %s in %s\n", id, count(stats.Students, "student"), count(stats.Crops, "crop"), config.data)
 	}
 	fmt.Fprintf(out, "  runtime  ONNX Runtime %s (%s)\n", p.runtime.Version, p.runtime.Origin)
+	fmt.Fprintf(out, "  callers  %s\n", whoMayCall(p.tokens))
 	for _, o := range list {
 		if o.ID == gallery.DefaultGallery {
 			announceModel(ctx, out, p, o.Settings.Model)
@@ -178,6 +184,20 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 	}
 	fmt.Fprintf(out, "Try it:\n  printf '{\"image\":\"%%s\"}' \"$(base64 < probe.jpg | tr -d '\\n')\" |\n    curl -s %s--json @- %s/rollcall.v1.AttendanceService/Identify\n", config.network.curl(), url)
 	return nil
+}
+
+// whoMayCall says who may call the server.
+func whoMayCall(tokens *access.Tokens) string {
+	if !tokens.Any() {
+		return "everybody on this machine: nobody has to log in, until there is a token (rollcall tokens create)"
+	}
+	good := 0
+	for _, t := range tokens.List() {
+		if !t.Ended(time.Now()) {
+			good++
+		}
+	}
+	return "who has one of " + count(good, "token")
 }
 
 // announceModel loads the model of the gallery, or the preferred one if the gallery has

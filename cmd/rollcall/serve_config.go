@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rollcall/access"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
 	"rollcall/gallery"
@@ -37,7 +38,7 @@ type serveConfig struct {
 	margin                       float32
 	galleryMemoryMiB             int64
 	acceptLoss                   bool
-	allowEmbeddings              bool
+	limits                       access.LimitOptions
 	requestTimeout, drainTimeout time.Duration
 	requestMemoryMiB             int64
 	logFormat, logLevel          string
@@ -64,7 +65,9 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	set.Float32Var(&config.margin, "margin", gallery.DefaultMargin, "for a new gallery: similarity by which the best student must be ahead of the next")
 	set.Int64Var(&config.galleryMemoryMiB, "gallery-memory", 0, "MiB that galleries may take in memory, before unused ones are unloaded; 0: no limit")
 	set.BoolVar(&config.acceptLoss, "accept-loss", false, "start even if acknowledged changes are missing on disk, and go on with what is there")
-	set.BoolVar(&config.allowEmbeddings, "allow-embeddings", false, "give embeddings to clients that ask for them; a face can be rebuilt from one")
+	set.Float64Var(&config.limits.Requests, "requests-per-second", 500, "of each token and of each address, before more are refused; 0: no limit")
+	set.Float64Var(&config.limits.Crops, "crops-per-minute", 30_000, "of each token and of each address, before more are refused; 0: no limit")
+	set.Float64Var(&config.limits.WrongTokens, "wrong-tokens-per-minute", 60, "of each address, before it has to wait; 0: no limit")
 	set.DurationVar(&config.requestTimeout, "request-timeout", 30*time.Second, "end a call that takes longer")
 	set.Int64Var(&config.requestMemoryMiB, "request-memory", 256, "MiB that requests may take in memory, before more are refused")
 	set.DurationVar(&config.drainTimeout, "drain-timeout", 20*time.Second, "wait this long for calls in flight when stopping")
@@ -85,6 +88,8 @@ const (
 	maxQueue = 10_000
 	// maxMemoryMiB is a tebibyte.
 	maxMemoryMiB = 1 << 20
+	// maxLimit is more than any machine answers.
+	maxLimit = 1_000_000
 )
 
 // validate returns a usage error that names the first flag with an impossible value and
@@ -107,6 +112,9 @@ func (config *serveConfig) validate() error {
 		{"fpir", config.fpir, within(config.fpir, gallery.MinFPIR, gallery.MaxFPIR), fmt.Sprintf("%v to %v", gallery.MinFPIR, gallery.MaxFPIR)},
 		{"margin", config.margin, within(config.margin, 0, 2), "0 to 2"},
 		{"request-memory", config.requestMemoryMiB, within(config.requestMemoryMiB, rpc.MinRequestBytes>>20, maxMemoryMiB), fmt.Sprintf("%d to %d MiB", rpc.MinRequestBytes>>20, maxMemoryMiB)},
+		{"requests-per-second", config.limits.Requests, within(config.limits.Requests, 0, maxLimit), fmt.Sprintf("0 (no limit) to %d", maxLimit)},
+		{"crops-per-minute", config.limits.Crops, within(config.limits.Crops, 0, maxLimit), fmt.Sprintf("0 (no limit) to %d", maxLimit)},
+		{"wrong-tokens-per-minute", config.limits.WrongTokens, within(config.limits.WrongTokens, 0, maxLimit), fmt.Sprintf("0 (no limit) to %d", maxLimit)},
 		{"request-timeout", config.requestTimeout, config.requestTimeout > 0, "a time of more than 0, such as 30s"},
 		{"drain-timeout", config.drainTimeout, config.drainTimeout > 0, "a time of more than 0, such as 20s"},
 		{"log-format", config.logFormat, slices.Contains(logFormats, config.logFormat), oneOf(logFormats)},
@@ -143,8 +151,8 @@ func (config *serveConfig) logger(w io.Writer) *slog.Logger {
 
 func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics) rpc.Options {
 	return rpc.Options{
-		AllowEmbeddings: config.allowEmbeddings,
-		RequestBytes:    config.requestMemoryMiB << 20,
+		Limits:       config.limits,
+		RequestBytes: config.requestMemoryMiB << 20,
 		// Two crops for each session keep it busy.
 		StreamWorkers:  2 * cmp.Or(config.sessions, runtime.GOMAXPROCS(0)),
 		RequestTimeout: config.requestTimeout,

@@ -25,6 +25,8 @@ type call struct {
 	Path string `json:"path"` // after the server's address
 	Type string `json:"type"` // of the body
 	Body []byte `json:"body"`
+	// Token says who calls; "": nobody in particular.
+	Token string `json:"token"`
 }
 
 // An answer is what a call came to.
@@ -131,7 +133,15 @@ func load(url string, calls []call, callers int, d time.Duration, first int) (re
 // make makes the call and reads the whole answer.
 func (c call) make(client *http.Client, url string) (answer, error) {
 	start := time.Now()
-	resp, err := client.Post(url+c.Path, c.Type, bytes.NewReader(c.Body))
+	req, err := http.NewRequest(http.MethodPost, url+c.Path, bytes.NewReader(c.Body))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", c.Type)
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}

@@ -533,6 +533,144 @@ func (x *Gallery) GetCreated() *timestamppb.Timestamp {
 	return nil
 }
 
+// Token is the value under a token's id, in the partition of the server. The
+// secret of the token is not stored.
+type Token struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the holder of the secret is for: "checkin", and so on.
+	Role string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	// What people call it.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The ids of the galleries that it may use; empty: all. Bytes, as ids are
+	// opaque.
+	Galleries [][]byte `protobuf:"bytes,3,rep,name=galleries,proto3" json:"galleries,omitempty"`
+	// The groups that it may ask about; empty: all.
+	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	// True when it may get embeddings.
+	Embeddings bool `protobuf:"varint,5,opt,name=embeddings,proto3" json:"embeddings,omitempty"`
+	// The SHA-256 of the secret.
+	Digest []byte `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The id of the token that it was made from; empty: none.
+	Parent []byte `protobuf:"bytes,7,opt,name=parent,proto3" json:"parent,omitempty"`
+	// When it was made.
+	Created *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created,proto3" json:"created,omitempty"`
+	// When it ends; absent: never.
+	Expires *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expires,proto3" json:"expires,omitempty"`
+	// When it was revoked; absent: it was not.
+	Revoked *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	// When it was last used, to within some hours; absent: never.
+	Used          *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Token) Reset() {
+	*x = Token{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Token) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Token) ProtoMessage() {}
+
+func (x *Token) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Token.ProtoReflect.Descriptor instead.
+func (*Token) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Token) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Token) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Token) GetGalleries() [][]byte {
+	if x != nil {
+		return x.Galleries
+	}
+	return nil
+}
+
+func (x *Token) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Token) GetEmbeddings() bool {
+	if x != nil {
+		return x.Embeddings
+	}
+	return false
+}
+
+func (x *Token) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *Token) GetParent() []byte {
+	if x != nil {
+		return x.Parent
+	}
+	return nil
+}
+
+func (x *Token) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *Token) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *Token) GetRevoked() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Revoked
+	}
+	return nil
+}
+
+func (x *Token) GetUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
 var File_rollcall_storage_v1_record_proto protoreflect.FileDescriptor
 
 const file_rollcall_storage_v1_record_proto_rawDesc = "" +
@@ -574,7 +712,22 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\x05width\x18\x05 \x01(\x03R\x05width\x12\x16\n" +
 	"\x06height\x18\x06 \x01(\x03R\x06height\"?\n" +
 	"\aGallery\x124\n" +
-	"\acreated\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\acreatedB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
+	"\acreated\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\x87\x03\n" +
+	"\x05Token\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
+	"\tgalleries\x18\x03 \x03(\fR\tgalleries\x12\x16\n" +
+	"\x06groups\x18\x04 \x03(\tR\x06groups\x12\x1e\n" +
+	"\n" +
+	"embeddings\x18\x05 \x01(\bR\n" +
+	"embeddings\x12\x16\n" +
+	"\x06digest\x18\x06 \x01(\fR\x06digest\x12\x16\n" +
+	"\x06parent\x18\a \x01(\fR\x06parent\x124\n" +
+	"\acreated\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aexpires\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x124\n" +
+	"\arevoked\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\arevoked\x12.\n" +
+	"\x04used\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x04usedB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_rollcall_storage_v1_record_proto_rawDescOnce sync.Once
@@ -588,7 +741,7 @@ func file_rollcall_storage_v1_record_proto_rawDescGZIP() []byte {
 	return file_rollcall_storage_v1_record_proto_rawDescData
 }
 
-var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_rollcall_storage_v1_record_proto_goTypes = []any{
 	(*Settings)(nil),              // 0: rollcall.storage.v1.Settings
 	(*Model)(nil),                 // 1: rollcall.storage.v1.Model
@@ -597,23 +750,28 @@ var file_rollcall_storage_v1_record_proto_goTypes = []any{
 	(*Embedding)(nil),             // 4: rollcall.storage.v1.Embedding
 	(*Quality)(nil),               // 5: rollcall.storage.v1.Quality
 	(*Gallery)(nil),               // 6: rollcall.storage.v1.Gallery
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*Token)(nil),                 // 7: rollcall.storage.v1.Token
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_rollcall_storage_v1_record_proto_depIdxs = []int32{
-	7, // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
-	7, // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
-	7, // 2: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
-	7, // 3: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	7, // 4: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	7, // 5: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	5, // 6: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
-	7, // 7: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	7, // 8: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	8,  // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
+	8,  // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
+	8,  // 2: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
+	8,  // 3: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	8,  // 4: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	8,  // 5: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	5,  // 6: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
+	8,  // 7: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	8,  // 8: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
+	8,  // 9: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
+	8,  // 10: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	8,  // 11: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
+	8,  // 12: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_storage_v1_record_proto_init() }
@@ -627,7 +785,7 @@ func file_rollcall_storage_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_storage_v1_record_proto_rawDesc), len(file_rollcall_storage_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
