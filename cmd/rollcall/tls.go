@@ -73,7 +73,8 @@ func tlsRenew() command {
 		args:  "[NAME-OR-ADDRESS]...",
 		short: "make the certificate of the server anew, under the same authority",
 		long: `Makes a new certificate for the names that the old one has, or for those that are given.
-A server that runs takes it up by itself, and tablets need nothing.`,
+A server that runs takes it up by itself, and tablets need nothing. If names were added,
+restart the server, which then answers to them.`,
 		flags: o.addFlags,
 		run: func(_ context.Context, c console, args []string) error {
 			made, err := certificate.Renew(o.folder, args)
