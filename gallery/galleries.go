@@ -20,7 +20,7 @@ const DefaultGallery = "default"
 // safe for concurrent use.
 type Galleries struct {
 	store  *storage.Store
-	own    *storage.Partition // the server's: the list of galleries is in it
+	own    *storage.Partition // the server's: the list of galleries
 	opts   Options
 	budget int64
 
@@ -47,8 +47,7 @@ type loading struct {
 	err     error
 }
 
-// OpenGalleries opens the galleries of a store. Nobody else may write to their partitions
-// but to the server's.
+// OpenGalleries opens the galleries of a store. Nobody else may write to the store.
 // It makes the default gallery if there is none, and loads no gallery. Budget is in
 // bytes: when the galleries take more memory, those that nobody uses leave it; 0:
 // no limit.
@@ -104,30 +103,25 @@ func (s *Galleries) Create(ctx context.Context, id string) error {
 	if s.closed {
 		return ErrClosed
 	}
-	// Read it again: nobody knows what an earlier Create has stored if it failed. The
-	// server's partition holds more than the list, so others write to it too.
-	for conflict := true; conflict; {
-		seq, err := s.readList(ctx)
-		if err != nil {
-			return err
-		}
-		if s.known[id] != nil {
-			return fmt.Errorf("%w: %q", ErrGalleryExists, id)
-		}
-		now := time.Now().UTC()
-		record := storage.Gallery{ID: id, Created: now}
-		err = s.own.Commit(ctx, seq, []storage.Change{{
-			Time: now, Cause: "make gallery", Writes: []storage.Write{{Ref: record.Ref(), Put: record}},
-		}})
-		conflict = errors.Is(err, storage.ErrConflict)
-		switch {
-		case err == nil || conflict:
-		case errors.Is(err, storage.ErrReadOnly):
-			return fmt.Errorf("make gallery %q: %w", id, err)
-		default:
-			s.opts.Logger.Error("making a gallery failed", "gallery", id, "error", err)
-			return fmt.Errorf("make gallery %q: %w: it may or may not have been made: try again", id, ErrUnavailable)
-		}
+	// Read it again: nobody knows what an earlier Create has stored if it failed.
+	seq, err := s.readList(ctx)
+	if err != nil {
+		return err
+	}
+	if s.known[id] != nil {
+		return fmt.Errorf("%w: %q", ErrGalleryExists, id)
+	}
+	now := time.Now().UTC()
+	record := storage.Gallery{ID: id, Created: now}
+	err = s.own.Commit(ctx, seq, []storage.Change{{
+		Time: now, Cause: "make gallery", Writes: []storage.Write{{Ref: record.Ref(), Put: record}},
+	}})
+	switch {
+	case errors.Is(err, storage.ErrReadOnly):
+		return fmt.Errorf("make gallery %q: %w", id, err)
+	case err != nil:
+		s.opts.Logger.Error("making a gallery failed", "gallery", id, "error", err)
+		return fmt.Errorf("make gallery %q: %w: it may or may not have been made: try again", id, ErrUnavailable)
 	}
 	s.known[id] = &entry{id: id}
 	return nil

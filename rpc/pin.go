@@ -14,11 +14,8 @@ const galleryHeader = "Rollcall-Gallery"
 type galleryKey struct{}
 
 // pin keeps the gallery that the header names in memory until release is called.
-// Handlers get it from the returned context. A call that is about the server has none.
-func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ context.Context, release func(), err error) {
-	if methods()[procedure].server {
-		return ctx, func() {}, nil
-	}
+// Handlers get it from the returned context.
+func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, release func(), err error) {
 	id := header.Get(galleryHeader)
 	if id == "" {
 		id = gallery.DefaultGallery
@@ -38,7 +35,7 @@ func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ 
 func notFound(id string) error { return fmt.Errorf("%w: %q", gallery.ErrGalleryNotFound, id) }
 
 // galleryOf returns the gallery of a call.
-// REQUIRES: the interceptor has pinned one, as for every call that is about a gallery.
+// REQUIRES: the interceptor has pinned one.
 func galleryOf(ctx context.Context) *gallery.Gallery {
 	return ctx.Value(galleryKey{}).(*gallery.Gallery)
 }
