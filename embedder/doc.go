@@ -18,9 +18,9 @@
 // The tensors of a session are allocated once and guarded by one lock. The lock is held from filling the
 // input to copying the output out. So no request allocates a tensor, no two goroutines touch the same
 // tensor, and no tensor is freed during a run. Each model has [Options.Sessions] sessions, which share its
-// weights. The same number of calls work at once, and only these decode. [Options.Queue] more calls wait,
-// first come, first served, until their context ends. The next call is told to come back later. A run
-// itself is not interrupted.
+// weights. The same number of calls work at once, and only these decode. [Options.Queue] more calls wait
+// until their context ends. Callers take turns, and the calls of one are served in their order (queue.go).
+// The next call is told to come back later. A run itself is not interrupted.
 //
 // While one call works alone, each of its runs uses up to [Options.Threads] cores, and otherwise one
 // (network.go). The results are the same, bit by bit.

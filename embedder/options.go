@@ -22,8 +22,8 @@ type Options struct {
 	// Threads is how many cores a run may use while no other call works. With others, each run uses one.
 	// Default: the cores that Go may use, at most 4.
 	Threads int
-	// Queue is how many callers may wait while the others work. The next caller is refused with a
-	// [QueueFullError]. Default: 4 times Sessions.
+	// Queue is how many calls may wait while the others work. The next one is refused with a
+	// [QueueFullError], or takes the place of one whose caller has more. Default: 4 times Sessions.
 	Queue int
 	// TTL is how long a model may be idle before it is unloaded. Default: 0, never.
 	TTL time.Duration

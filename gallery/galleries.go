@@ -17,7 +17,7 @@ const DefaultGallery = "default"
 // safe for concurrent use.
 type Galleries struct {
 	store  *storage.Store
-	own    *storage.Partition // the server's: the list of galleries is in it
+	own    *storage.Partition // the server's: the list of galleries
 	opts   Options
 	budget int64
 
@@ -50,8 +50,7 @@ type loading struct {
 	err     error
 }
 
-// OpenGalleries opens the galleries of a store. Nobody else may write to their partitions
-// but to the server's.
+// OpenGalleries opens the galleries of a store. Nobody else may write to the store.
 // It makes the default gallery if there is none, and loads no gallery. Budget is in
 // bytes: when the galleries take more memory, those that nobody uses leave it; 0:
 // no limit.

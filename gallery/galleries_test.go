@@ -268,48 +268,6 @@ func TestCreateFails(t *testing.T) {
 
 // Under a budget galleries leave memory when nobody uses them, that of the least
 // recent use first, and come back with what they had.
-// TestCreateBesideOthers lets somebody else write to the server's partition between the
-// reading and the commit of a Create: it reads again.
-func TestCreateBesideOthers(t *testing.T) {
-	var other func() error // committed before the next commit
-	store := storage.OpenMemory(storage.Faults{BeforeCommit: func() error {
-		if f := other; f != nil {
-			other = nil
-			return f()
-		}
-		return nil
-	}})
-	s := openGalleries(t, store, Options{}, 0)
-	own, err := store.Partition(storage.ServerPartition)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 3 {
-		other = func() error {
-			seq, err := own.Sequence(ctx)
-			if err != nil {
-				return err
-			}
-			token := storage.Token{ID: fmt.Sprint(i)}
-			return own.Commit(ctx, seq, []storage.Change{{Cause: "make token", Writes: []storage.Write{{Ref: token.Ref(), Put: token}}}})
-		}
-		mustCreate(t, s, fmt.Sprintf("school-%d", i))
-	}
-	if got, want := s.List(), []string{DefaultGallery, "school-0", "school-1", "school-2"}; !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-	records := 0
-	for _, err := range own.Load(ctx) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		records++
-	}
-	if records != 4+3 {
-		t.Errorf("%d records in the server's partition, want 4 galleries and 3 tokens", records)
-	}
-}
-
 func TestEviction(t *testing.T) { bubble(t, testEviction) }
 
 func testEviction(t *testing.T) {

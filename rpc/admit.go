@@ -18,8 +18,8 @@ import (
 const endGrace = 2 * time.Second
 
 // admit finds out who makes a request. It refuses the request if the caller may not make
-// it, before its body is read. The context of the returned request holds the caller. It
-// ends when the caller's token does, and release must be called.
+// it, before its body is read. The context of the returned request holds the caller, also
+// if it is refused. It ends when the caller's token does, and release must be called.
 func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Request, release func(), why *refusal) {
 	nothing := func() {}
 	if allowed.everybody {
@@ -32,18 +32,19 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 	if err != nil {
 		return r, nothing, unauthorised(err)
 	}
+	ctx, cancel := context.WithCancelCause(withCaller(r.Context(), caller))
+	r, release = r.WithContext(ctx), func() { cancel(nil) }
 	switch {
 	case !allowed.allows(caller.Role):
-		return r, nothing, &refusal{Error: roleNotAllowed(caller.Role)}
+		return r, release, &refusal{Error: roleNotAllowed(caller.Role)}
 	case r.URL.Path == metricsPath && len(caller.Galleries) > 0:
-		return r, nothing, &refusal{Error: roleNotAllowed(caller.Role)}
+		return r, release, &refusal{Error: roleNotAllowed(caller.Role)} // they tell of all galleries
 	case alive == nil:
-		return r, nothing, nil
+		return r, release, nil
 	}
 	if wait := s.limits.Request(caller.Token, s.clientAddress(r)); wait > 0 {
-		return r, nothing, &refusal{Error: busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)}
+		return r, release, &refusal{Error: busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)}
 	}
-	ctx, cancel := context.WithCancelCause(withCaller(r.Context(), caller))
 	var ending sync.WaitGroup
 	ending.Add(1)
 	stop := context.AfterFunc(alive, func() {
@@ -51,7 +52,7 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 		cancel(context.Cause(alive))
 		out.cutOff(endGrace)
 	})
-	return r.WithContext(ctx), func() {
+	return r, func() {
 		if stop() {
 			ending.Done()
 		}

@@ -18,11 +18,8 @@ const galleryHeader = "Rollcall-Gallery"
 type galleryKey struct{}
 
 // pin keeps the gallery that the header names in memory until release is called.
-// Handlers get it from the returned context. A call that is about the server has none.
-func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ context.Context, release func(), err error) {
-	if methods()[procedure].server {
-		return ctx, func() {}, nil
-	}
+// Handlers get it from the returned context.
+func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, release func(), err error) {
 	id, ok := named(header.Get(galleryHeader), callerOf(ctx))
 	if !ok {
 		return nil, nil, errNotFound
@@ -57,7 +54,7 @@ func named(header string, caller access.Caller) (id string, ok bool) {
 }
 
 // galleryOf returns the gallery of a call.
-// REQUIRES: the interceptor has pinned one, as for every call that is about a gallery.
+// REQUIRES: the interceptor has pinned one.
 func galleryOf(ctx context.Context) *gallery.Gallery {
 	return ctx.Value(galleryKey{}).(*gallery.Gallery)
 }

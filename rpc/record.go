@@ -49,7 +49,7 @@ func (r *callRecord) end(err error) {
 }
 
 // interceptor validates unary requests and limits their time. For unary and streaming
-// handlers it pins the gallery, if the call is about one, and translates the errors.
+// handlers it pins the gallery and translates the errors.
 type interceptor struct{ *api }
 
 func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
@@ -75,7 +75,10 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 
 // pinned lets the handler answer while its gallery is pinned, if it is about one.
 func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (connect.AnyResponse, error) {
-	ctx, release, err := i.pin(ctx, req.Spec().Procedure, req.Header())
+	if methods()[req.Spec().Procedure].server {
+		return next(ctx, req)
+	}
+	ctx, release, err := i.pin(ctx, req.Header())
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +89,7 @@ func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next co
 func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		record := recordOf(ctx)
-		pinned, release, err := i.pin(ctx, conn.Spec().Procedure, conn.RequestHeader())
+		pinned, release, err := i.pin(ctx, conn.RequestHeader())
 		if err == nil {
 			defer release()
 			err = next(pinned, conn)

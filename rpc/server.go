@@ -1,7 +1,8 @@
 // Package rpc answers over HTTP: the services of rollcall.v1 over Connect,
-// gRPC and gRPC-Web on one port (HTTP/1.1 and HTTP/2, with TLS or without), health checks, reflection,
-// /livez, /readyz and /metrics. Only this package knows HTTP, and only here errors
-// become codes (see errors.go).
+// gRPC and gRPC-Web on one port (HTTP/1.1 and HTTP/2, with TLS or without), health checks,
+// reflection, /livez, /readyz, /metrics, and /session for browsers. Only this package knows
+// HTTP, and only here errors become codes (see errors.go). Who may make which call is said
+// in rights.go.
 //
 // Make a [Server] with [New], listen, and call [Server.Serve]. Open the [Backend] and
 // give it to the server with [Server.Ready]. Until then the server answers every call

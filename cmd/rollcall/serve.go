@@ -189,7 +189,7 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 // whoMayCall says who may call the server.
 func whoMayCall(tokens *access.Tokens) string {
 	if !tokens.Any() {
-		return "everybody on this machine: nobody has to log in, until there is a token (rollcall tokens create)"
+		return "everybody: nobody has to log in, until there is a token (rollcall tokens create)"
 	}
 	good := 0
 	for _, t := range tokens.List() {

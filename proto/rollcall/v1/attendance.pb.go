@@ -42,8 +42,8 @@ type EmbedRequest struct {
 	Landmarks []*Point `protobuf:"bytes,6,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	// Enrol the crop even if it looks like a crop of another student (twins).
 	AllowDuplicate bool `protobuf:"varint,7,opt,name=allow_duplicate,json=allowDuplicate,proto3" json:"allow_duplicate,omitempty"`
-	// Return the embedding too. Only where the server allows it: it is biometric
-	// data, from which a face can be rebuilt.
+	// Return the embedding too. Only a token that was made for it may ask: an
+	// embedding is biometric data, from which a face can be rebuilt.
 	ReturnEmbedding bool `protobuf:"varint,8,opt,name=return_embedding,json=returnEmbedding,proto3" json:"return_embedding,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -328,9 +328,10 @@ type IdentifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The image of one face.
 	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
-	// Or the id of a stored crop. It is not compared with itself.
+	// Or the id of a stored crop. It is not compared with itself. Not for a checkin.
 	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
-	// The students that the probe may show; empty: everybody.
+	// The students that the probe may show; empty: everybody, or the groups of the
+	// caller's token.
 	Scope *Scope `protobuf:"bytes,3,opt,name=scope,proto3" json:"scope,omitempty"`
 	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
@@ -340,7 +341,8 @@ type IdentifyRequest struct {
 	// that may get a MATCH. 0: the gallery's rate, which is one in 1,000 unless its
 	// settings say otherwise. It has an effect only if the model is calibrated.
 	Fpir float64 `protobuf:"fixed64,6,opt,name=fpir,proto3" json:"fpir,omitempty"`
-	// How many candidates to return; 0: five.
+	// How many candidates to return; 0: five. A checkin gets at most three, without
+	// the ids of crops.
 	MaxCandidates int32 `protobuf:"varint,7,opt,name=max_candidates,json=maxCandidates,proto3" json:"max_candidates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -576,7 +578,7 @@ type RollCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The crops, at most one of each person.
 	Probes []*RollCallProbe `protobuf:"bytes,1,rep,name=probes,proto3" json:"probes,omitempty"`
-	// Who should be there; empty: everybody.
+	// Who should be there; empty: everybody, or the groups of the caller's token.
 	Scope *Scope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
 	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
