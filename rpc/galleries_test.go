@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -57,12 +58,28 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 	s := New(Options{Logger: slog.New(slog.DiscardHandler)})
 	s.Ready(Backend{Galleries: galleries, Tokens: tokens})
 	handler := s.Handler()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller := access.Anybody
-		if only := r.Header.Get("Test-Galleries"); only != "" {
-			caller.Galleries = strings.Split(only, ",")
+	var mu sync.Mutex
+	made := make(map[string]string) // the tokens of admins, by their galleries
+	token := func(only string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if made[only] == "" {
+			caller := access.Caller{Role: access.Admin}
+			if only != "" {
+				caller.Galleries = strings.Split(only, ",")
+			}
+			text, _, err := tokens.Create(t.Context(), access.Token{Caller: caller}, access.Anybody)
+			if err != nil {
+				t.Error(err)
+			}
+			made[only] = text
 		}
-		handler.ServeHTTP(w, r.WithContext(withCaller(r.Context(), caller)))
+		return made[only]
+	}
+	token("") // the first is of who may do everything
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Authorization", "Bearer "+token(r.Header.Get("Test-Galleries")))
+		handler.ServeHTTP(w, r)
 	}))
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetHTTP1(true)
