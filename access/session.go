@@ -44,7 +44,7 @@ func (t *Tokens) Session(ctx context.Context, token string) (text string, made T
 			case r.Parent == "" || r.Expires.IsZero():
 			case !now.Before(r.Expires):
 				writes = append(writes, drop(r)) // nobody wants to see old sessions listed
-			case r.Parent == want.Parent:
+			case r.Parent == want.Parent && r.Revoked.IsZero():
 				sessions++
 			}
 		}

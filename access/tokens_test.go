@@ -516,3 +516,30 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// TestRevokedSessionsMakeRoom: who has too many sessions revokes one, and gets another.
+func TestRevokedSessionsMakeRoom(t *testing.T) {
+	tokens := open(t, storage.OpenMemory(storage.Faults{}))
+	defer closeTokens(t, tokens)
+	text, _ := create(t, tokens, admin)
+	var last access.Token
+	for {
+		_, made, err := tokens.Session(t.Context(), text)
+		if errors.Is(err, access.ErrTooMany) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = made
+	}
+	if err := tokens.Revoke(t.Context(), last.Token, access.Anybody); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := tokens.Session(t.Context(), text); err != nil {
+		t.Errorf("after a session was revoked: %v", err)
+	}
+	if _, _, err := tokens.Session(t.Context(), text); !errors.Is(err, access.ErrTooMany) {
+		t.Errorf("a second one in its place: %v", err)
+	}
+}
