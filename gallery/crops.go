@@ -14,6 +14,7 @@ import (
 type CropInfo struct {
 	storage.Crop                 // StudentID "": stored, but not enrolled
 	Embeddings   []EmbeddingInfo // one for each model that embedded it, by model name
+	Seq          uint64          // number of the change that it is the answer to; 0 otherwise
 }
 
 // EmbeddingInfo is where one embedding came from.
@@ -76,10 +77,31 @@ func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, err
 // AssignCrop corrects whose face a crop shows. A student that does not exist is
 // created. With "" the crop is nobody's: stored, but never matched. The correction
 // stays: a later [Gallery.Enroll] of the crop does not change it, and says so. Only
-// another AssignCrop changes it, or deleting the crop. It is a person's decision,
-// so no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound,
+// another AssignCrop changes it, a merge, an undo, or deleting the crop. It is a person's
+// decision, so no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound,
 // ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (CropInfo, error) {
+	return g.assign(ctx, cropID, studentID, func(string) error { return nil })
+}
+
+// ReassignCrop is AssignCrop of a crop that the caller takes to be the student from's; ""
+// is nobody's. If it is somebody else's when its turn comes, the error is a
+// *StudentChangedError.
+func (g *Gallery) ReassignCrop(ctx context.Context, cropID, from, studentID string) (CropInfo, error) {
+	from, err := parseIfAny("student", from)
+	if err != nil {
+		return CropInfo{}, err
+	}
+	return g.assign(ctx, cropID, studentID, func(present string) error {
+		if present != from {
+			return &StudentChangedError{StudentID: present}
+		}
+		return nil
+	})
+}
+
+// assign assigns a crop if allow accepts its present student.
+func (g *Gallery) assign(ctx context.Context, cropID, studentID string, allow func(present string) error) (CropInfo, error) {
 	cropID, err := parseID("crop", cropID)
 	if err != nil {
 		return CropInfo{}, err
@@ -88,33 +110,48 @@ func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (Cro
 		return CropInfo{}, err
 	}
 	var crop storage.Crop
-	_, err = g.writer.do(ctx, "assign", func(e *edit) error {
+	seq, err := g.writer.do(ctx, causeAssign, func(e *edit) error {
 		var ok bool
 		if crop, ok = lookup[storage.Crop](e, cropRef(cropID)); !ok {
 			return fmt.Errorf("%w: %q", ErrCropNotFound, cropID)
 		}
-		wasNobodys := crop.StudentID == ""
-		crop.StudentID, crop.Corrected, crop.Updated = studentID, true, e.now
-		e.put(crop)
-		if studentID == "" {
-			return nil
-		}
-		if _, err := e.joinGroups(studentID, nil); err != nil {
+		if err := allow(crop.StudentID); err != nil {
 			return err
 		}
-		if wasNobodys {
-			return e.bringIn(e.embeddingsOf(cropID))
-		}
-		return nil
+		crop, err = e.assign(crop, studentID, true)
+		return err
 	})
 	if err != nil {
 		return CropInfo{}, fmt.Errorf("assign crop %q: %w", cropID, err)
 	}
-	crops, err := g.cropInfos(ctx, cropID)
-	if err != nil || len(crops) == 0 { // the correction is made, whatever happened since
-		return CropInfo{Crop: crop}, nil
+	info := CropInfo{Crop: crop}
+	// The correction is made, whatever happened since.
+	if crops, err := g.cropInfos(ctx, cropID); err == nil && len(crops) > 0 {
+		info = crops[0]
 	}
-	return crops[0], nil
+	info.Seq = seq
+	return info, nil
+}
+
+// assign writes a crop with its new student, whom it creates if there is none; "": nobody.
+func (e *edit) assign(crop storage.Crop, studentID string, corrected bool) (storage.Crop, error) {
+	wasNobodys := crop.StudentID == ""
+	crop.StudentID, crop.Corrected, crop.Updated = studentID, corrected, e.now
+	e.put(crop)
+	if studentID == "" {
+		return crop, nil
+	}
+	st, err := e.joinGroups(studentID, nil)
+	if err != nil {
+		return crop, err
+	}
+	// Its record is written though only the crop has changed: so the log names the student.
+	st.Updated = e.now
+	e.put(st)
+	if wasNobodys {
+		return crop, e.bringIn(e.embeddingsOf(crop.ID))
+	}
+	return crop, nil
 }
 
 // DeleteCrop erases a crop with its embeddings and its correction. Its student
@@ -125,7 +162,7 @@ func (g *Gallery) DeleteCrop(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = g.writer.do(ctx, "delete crop", func(e *edit) error {
+	_, err = g.writer.do(ctx, causeDeleteCrop, func(e *edit) error {
 		if _, ok := lookup[storage.Crop](e, cropRef(id)); !ok {
 			return fmt.Errorf("%w: %q", ErrCropNotFound, id)
 		}

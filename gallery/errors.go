@@ -18,6 +18,18 @@ var (
 	// caller, retrying does not help.
 	ErrCropNotFound = errors.New("crop not found")
 
+	// ErrSameStudent says that a student is to be merged into itself: the request is at
+	// fault.
+	ErrSameStudent = errors.New("a student cannot be merged into itself")
+
+	// ErrChangeNotFound says that the log has no change of this number, or not any more:
+	// tell the caller, retrying does not help.
+	ErrChangeNotFound = errors.New("change not found")
+
+	// ErrNotUndoable says that a change cannot be undone, whatever came after it: it is
+	// no assignment, merge, change of groups or undo, or it was erased from the log.
+	ErrNotUndoable = errors.New("change cannot be undone")
+
 	// ErrNoEmbedding says that the crop is stored, but not under this model:
 	// embed it again with the model, or ask with the image.
 	ErrNoEmbedding = errors.New("crop has no embedding under this model")
@@ -82,6 +94,36 @@ type DuplicateError struct {
 
 func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("the face is enrolled under student %q (similarity %.3f)", e.StudentID, e.Similarity)
+}
+
+// A StudentChangedError refuses a correction: the crop is not the student's any more whom
+// the caller took it to be of. Look at the crop again.
+type StudentChangedError struct {
+	StudentID string // whose the crop is now; "": nobody's; for an administrator's eyes
+}
+
+func (e *StudentChangedError) Error() string {
+	if e.StudentID == "" {
+		return "the crop is not the expected student's: it is nobody's"
+	}
+	return fmt.Sprintf("the crop is not the expected student's: it is that of student %q", e.StudentID)
+}
+
+// A NewerChangeError refuses an undo: a later change stands against it. Undo that one
+// first, unless it is a deletion, which is final.
+type NewerChangeError struct {
+	Seq   uint64 // number of the later change
+	Cause string // what it was: "assign"
+	What  string // what it changed: "crop \"c\""
+	Final bool   // it cannot be undone itself
+}
+
+func (e *NewerChangeError) Error() string {
+	advice := "undo that one first"
+	if e.Final {
+		advice = "that cannot be undone"
+	}
+	return fmt.Sprintf("change %d (%s) stands against it, by what it did to %s: %s", e.Seq, e.Cause, e.What, advice)
 }
 
 // A DigestError refuses a vector that was made with another file of the model than

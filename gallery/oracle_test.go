@@ -13,6 +13,13 @@ type oracle struct {
 	models   map[string]string          // name -> recipe
 	students map[string]map[string]bool // id -> groups
 	crops    map[string]*oracleCrop
+	history  []moment // the changes so far, from number 1
+}
+
+// moment is a change: its cause, and what the gallery held before it.
+type moment struct {
+	cause  string
+	before *oracle
 }
 
 type oracleCrop struct {
@@ -28,7 +35,7 @@ func newOracle(s Settings) *oracle {
 
 // clone returns a copy that shares the vectors only.
 func (o *oracle) clone() *oracle {
-	c := &oracle{o.settings, maps.Clone(o.models), maps.Clone(o.students), maps.Clone(o.crops)}
+	c := &oracle{o.settings, maps.Clone(o.models), maps.Clone(o.students), maps.Clone(o.crops), slices.Clip(o.history)}
 	for id, groups := range c.students {
 		c.students[id] = maps.Clone(groups)
 	}
@@ -106,6 +113,95 @@ func (o *oracle) assign(crop, student string) bool {
 		o.join(student, nil)
 	}
 	return true
+}
+
+// merge gives what one student has to another, and returns how many crops that were; false:
+// one of the two is not there.
+func (o *oracle) merge(from, into string) (crops int, known bool) {
+	if from == into || o.students[from] == nil || o.students[into] == nil {
+		return 0, false
+	}
+	o.join(into, o.groupsOf(from))
+	for _, id := range o.cropsOf(from) {
+		o.assign(id, into)
+		crops++
+	}
+	delete(o.students, from)
+	return crops, true
+}
+
+// after is what the gallery held after a change.
+func (o *oracle) after(seq uint64) *oracle {
+	if int(seq) == len(o.history) {
+		return o
+	}
+	return o.history[seq].before
+}
+
+// undo takes a change back, by comparing what the gallery held before it, after it, and
+// holds now.
+func (o *oracle) undo(seq uint64) error {
+	if seq == 0 || int(seq) > len(o.history) {
+		return ErrChangeNotFound
+	}
+	was, left := o.history[seq-1].before, o.after(seq)
+	if !undoable(o.history[seq-1].cause) {
+		return ErrNotUndoable
+	}
+	deleted := map[string]bool{} // since, by "crop ID" or "student ID"
+	for later := seq + 1; int(later) <= len(o.history); later++ {
+		if m := o.history[later-1]; m.cause == causeDeleteCrop || m.cause == causeDeleteStudent {
+			for id := range m.before.crops {
+				deleted["crop "+id] = deleted["crop "+id] || o.after(later).crops[id] == nil
+			}
+			for id := range m.before.students {
+				deleted["student "+id] = deleted["student "+id] || o.after(later).students[id] == nil
+			}
+		}
+	}
+	equal := func(a, b map[string]bool) bool { return (a == nil) == (b == nil) && maps.Equal(a, b) }
+	var students, made []string
+	for id := range was.students {
+		if !equal(was.students[id], left.students[id]) {
+			if students = append(students, id); deleted["student "+id] || !equal(o.students[id], left.students[id]) {
+				return errNewer
+			}
+		}
+	}
+	for id := range left.students {
+		if was.students[id] == nil {
+			made = append(made, id)
+		}
+	}
+	var crops []string
+	for id, c := range was.crops {
+		then, now := left.crops[id], o.crops[id]
+		if c.student == then.student && c.corrected == then.corrected {
+			continue
+		}
+		crops = append(crops, id)
+		if deleted["crop "+id] || now == nil || now.student != then.student || now.corrected != then.corrected {
+			return errNewer
+		}
+		if home := c.student; home != "" && !slices.Contains(students, home) && (deleted["student "+home] || o.students[home] == nil) {
+			return errNewer
+		}
+	}
+	if len(students)+len(made)+len(crops) == 0 {
+		return ErrNotUndoable
+	}
+	for _, id := range students {
+		o.students[id] = maps.Clone(was.students[id])
+	}
+	for _, id := range crops {
+		o.crops[id].student, o.crops[id].corrected = was.crops[id].student, was.crops[id].corrected
+	}
+	for _, id := range made {
+		if equal(o.students[id], left.students[id]) && len(o.cropsOf(id)) == 0 {
+			delete(o.students, id)
+		}
+	}
+	return nil
 }
 
 // deleteStudent returns the crops that go with the student; false: there is none.

@@ -20,10 +20,14 @@ func (s *simulation) act() error {
 	switch {
 	case s.opening != nil:
 		return nil // nobody has the gallery yet
-	case n < 40:
+	case n < 36:
 		return s.enrol()
-	case n < 50:
+	case n < 43:
 		return s.assign()
+	case n < 46:
+		return s.merge()
+	case n < 50:
+		return s.undo()
 	case n < 57:
 		return s.deleteCrop()
 	case n < 64:
@@ -137,6 +141,9 @@ func (s *simulation) enrol() error {
 }
 
 func (s *simulation) assign() error {
+	if s.rng.IntN(3) == 0 {
+		return s.reassign()
+	}
 	crop, student := s.cropID(), s.studentID()
 	if s.rng.IntN(3) == 0 {
 		student = ""
@@ -149,6 +156,68 @@ func (s *simulation) assign() error {
 			return false, ErrCropNotFound
 		}
 		return true, nil
+	}, nil)
+}
+
+// reassign is assign by somebody who takes the crop to be a student's.
+func (s *simulation) reassign() error {
+	crop, from, student := s.cropID(), s.studentID(), s.studentID()
+	return s.edit(fmt.Sprintf("assign %s of %s to %q", crop, from, student), func(ctx context.Context) error {
+		_, err := s.g.ReassignCrop(ctx, crop, from, student)
+		return err
+	}, func(o *oracle) (bool, error) {
+		switch c := o.crops[crop]; {
+		case c == nil:
+			return false, ErrCropNotFound
+		case c.student != from:
+			return false, errChanged
+		}
+		o.assign(crop, student)
+		return true, nil
+	}, nil)
+}
+
+func (s *simulation) merge() error {
+	from, into := s.studentID(), s.studentID()
+	var moved, want int
+	return s.edit(fmt.Sprintf("merge %s into %s", from, into), func(ctx context.Context) (err error) {
+		if from == into { // it is refused before it is an edit
+			into = "nobody"
+		}
+		_, moved, err = s.g.MergeStudents(ctx, from, into)
+		return err
+	}, func(o *oracle) (known bool, err error) {
+		if want, known = o.merge(from, into); !known {
+			return false, ErrStudentNotFound
+		}
+		return true, nil
+	}, func(uint64) error {
+		if moved != want {
+			return fmt.Errorf("%d crops moved, want %d", moved, want)
+		}
+		return nil
+	})
+}
+
+// undo asks for the undo of a change. It reads the log before it is an edit,
+// so only while nothing else is under way is it known what it finds.
+func (s *simulation) undo() error {
+	if s.batch != nil || len(s.queue) > 0 || s.closing != nil || s.seq == 0 {
+		return nil
+	}
+	seq := uint64(1 + s.rng.IntN(int(s.seq)))
+	for range 10 { // mostly one that can be
+		if undoable(s.o.history[seq-1].cause) {
+			break
+		}
+		seq = uint64(1 + s.rng.IntN(int(s.seq)))
+	}
+	return s.edit(fmt.Sprint("undo ", seq), func(ctx context.Context) error {
+		_, _, err := s.g.Undo(ctx, seq)
+		return err
+	}, func(o *oracle) (bool, error) {
+		err := o.undo(seq)
+		return err == nil, err
 	}, nil)
 }
 

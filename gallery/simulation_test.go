@@ -206,7 +206,11 @@ func (s *simulation) mustAnswer(c *call, want error) error {
 	s.logf("%d:     %d is answered: %s", s.step, c.id, said)
 	c.cancel()
 	var dup *DuplicateError
+	var changed *StudentChangedError
+	var newer *NewerChangeError
 	switch {
+	case want == errChanged && errors.As(c.err, &changed):
+	case want == errNewer && errors.As(c.err, &newer):
 	case want == errDuplicate && errors.As(c.err, &dup):
 	case want == errPanic && c.err != nil && strings.Contains(c.err.Error(), "panicked"):
 	case !errors.Is(c.err, want):
@@ -218,6 +222,8 @@ func (s *simulation) mustAnswer(c *call, want error) error {
 var (
 	errDuplicate = errors.New("a duplicate")
 	errPanic     = errors.New("a panic")
+	errChanged   = errors.New("another student's")
+	errNewer     = errors.New("something newer")
 )
 
 // advance follows the writer, which takes all edits that wait at once, as soon as
@@ -236,8 +242,10 @@ func (s *simulation) advance() error {
 		s.next = s.o.clone()
 		seq := s.seq
 		for _, c := range turn {
-			changes := false
+			changes, was := false, s.next.clone()
 			if changes, c.want = c.decide(s.next); changes {
+				was.history = nil
+				s.next.history = append(s.next.history, moment{c.cause(), was})
 				seq++
 				c.seq = seq
 			}
@@ -333,7 +341,20 @@ func (s *simulation) advanceAlone() error {
 
 // late reports whether the call reads what it made after it was made.
 func (c *call) late() bool {
-	return strings.HasPrefix(c.name, "assign") || strings.HasPrefix(c.name, "groups")
+	return strings.HasPrefix(c.name, "assign") || strings.HasPrefix(c.name, "groups") || strings.HasPrefix(c.name, "merge")
+}
+
+// cause is what the log says of an edit.
+func (c *call) cause() string {
+	for prefix, cause := range map[string]string{
+		"assign": causeAssign, "merge": causeMerge, "groups": causeRegroup, "undo": c.name,
+		"delete crop": causeDeleteCrop, "delete student": causeDeleteStudent,
+	} {
+		if strings.HasPrefix(c.name, prefix) {
+			return cause
+		}
+	}
+	return c.name
 }
 
 // run runs the history.

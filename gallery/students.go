@@ -20,6 +20,7 @@ type StudentInfo struct {
 	storage.Student
 	Crops     []CropInfo // by id; left out of lists
 	CropCount int
+	Seq       uint64 // number of the change that it is the answer to; 0 otherwise
 }
 
 // Student returns a student with its crops. The errors are ErrInvalidID,
@@ -120,7 +121,7 @@ func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string)
 		return StudentInfo{}, err
 	}
 	var st storage.Student
-	_, err = g.writer.do(ctx, "change groups", func(e *edit) error {
+	seq, err := g.writer.do(ctx, causeRegroup, func(e *edit) error {
 		var ok bool
 		if st, ok = lookup[storage.Student](e, studentRef(id)); !ok {
 			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
@@ -132,11 +133,17 @@ func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string)
 	if err != nil {
 		return StudentInfo{}, fmt.Errorf("update student %q: %w", id, err)
 	}
-	info, err := g.Student(ctx, id)
-	if err != nil { // the change is made, whatever happened since
-		return StudentInfo{Student: st}, nil
+	return g.changedStudent(ctx, st, seq), nil
+}
+
+// changedStudent is the answer to a change that is made, whatever happened since.
+func (g *Gallery) changedStudent(ctx context.Context, st storage.Student, seq uint64) StudentInfo {
+	info, err := g.Student(ctx, st.ID)
+	if err != nil {
+		info = StudentInfo{Student: st}
 	}
-	return info, nil
+	info.Seq = seq
+	return info
 }
 
 // DeleteStudent erases a student with all its crops and their embeddings. It
@@ -146,7 +153,7 @@ func (g *Gallery) DeleteStudent(ctx context.Context, id string) (crops int, err 
 	if id, err = parseID("student", id); err != nil {
 		return 0, err
 	}
-	_, err = g.writer.do(ctx, "delete student", func(e *edit) error {
+	_, err = g.writer.do(ctx, causeDeleteStudent, func(e *edit) error {
 		if _, ok := lookup[storage.Student](e, studentRef(id)); !ok {
 			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
 		}

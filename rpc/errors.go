@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,6 +134,9 @@ var rules = []rule{
 	{models.ErrDigestMismatch, connect.CodeFailedPrecondition, "MODEL_CHANGED", "model"},
 	{gallery.ErrStudentNotFound, connect.CodeNotFound, "STUDENT_NOT_FOUND", "student_id"},
 	{gallery.ErrCropNotFound, connect.CodeNotFound, "CROP_NOT_FOUND", "crop_id"},
+	{gallery.ErrSameStudent, connect.CodeInvalidArgument, "SAME_STUDENT", "into_student_id"},
+	{gallery.ErrChangeNotFound, connect.CodeNotFound, "CHANGE_NOT_FOUND", "change"},
+	{gallery.ErrNotUndoable, connect.CodeFailedPrecondition, "NOT_UNDOABLE", "change"},
 	{gallery.ErrEmptyScope, connect.CodeNotFound, "EMPTY_SCOPE", "scope"},
 	{gallery.ErrNoEmbedding, connect.CodeFailedPrecondition, "NO_EMBEDDING", "crop_id"},
 	{gallery.ErrReadOnly, connect.CodeUnavailable, "READ_ONLY", ""},
@@ -159,6 +163,8 @@ func translate(ctx context.Context, err error) *connect.Error {
 	var full *embedder.QueueFullError
 	var duplicate *gallery.DuplicateError
 	var digest *gallery.DigestError
+	var moved *gallery.StudentChangedError
+	var newer *gallery.NewerChangeError
 	var request *access.RequestError
 	var many *tooManyCrops
 	switch {
@@ -175,6 +181,12 @@ func translate(ctx context.Context, err error) *connect.Error {
 	case errors.As(err, &duplicate):
 		return newError(connect.CodeAlreadyExists, "DUPLICATE_FACE", duplicate.Error()+": correct the student, or set allow_duplicate for twins",
 			map[string]string{"student_id": duplicate.StudentID})
+	case errors.As(err, &moved):
+		return newError(connect.CodeFailedPrecondition, "STUDENT_CHANGED", moved.Error()+": look at the crop again",
+			map[string]string{"student_id": moved.StudentID})
+	case errors.As(err, &newer):
+		return newError(connect.CodeFailedPrecondition, "NEWER_CHANGE", newer.Error(),
+			map[string]string{"change": strconv.FormatUint(newer.Seq, 10), "cause": newer.Cause})
 	case errors.As(err, &digest):
 		return newError(connect.CodeFailedPrecondition, "OTHER_MODEL_FILE", digest.Error(),
 			map[string]string{"model": digest.Model, "gallery_digest": digest.Have, "server_digest": digest.Want})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 
+	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 )
 
@@ -24,7 +25,7 @@ func (s galleryService) GetStudent(ctx context.Context, req *pb.GetStudentReques
 func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRequest) (*pb.ListStudentsResponse, error) {
 	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
 	if err != nil {
-		return nil, fieldError("BAD_PAGE_TOKEN", "page_token", "page_token is not a next_page_token of this server: start again without one")
+		return nil, badPageToken()
 	}
 	page, next, total, err := galleryOf(ctx).Students(ctx, string(after), int(req.GetPageSize()), req.GetGroup())
 	if err != nil {
@@ -40,12 +41,17 @@ func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRe
 	return resp, nil
 }
 
+// badPageToken refuses a page_token that is none of ours.
+func badPageToken() error {
+	return fieldError("BAD_PAGE_TOKEN", "page_token", "page_token is not a next_page_token of this server: start again without one")
+}
+
 func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudentRequest) (*pb.UpdateStudentResponse, error) {
 	student, err := galleryOf(ctx).UpdateStudent(ctx, req.GetStudentId(), req.GetGroups())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.UpdateStudentResponse{Student: studentPB(student)}, nil
+	return &pb.UpdateStudentResponse{Student: studentPB(student), Change: student.Seq}, nil
 }
 
 func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudentRequest) (*pb.DeleteStudentResponse, error) {
@@ -65,11 +71,17 @@ func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*p
 }
 
 func (s galleryService) AssignCrop(ctx context.Context, req *pb.AssignCropRequest) (*pb.AssignCropResponse, error) {
-	crop, err := galleryOf(ctx).AssignCrop(ctx, req.GetCropId(), req.GetStudentId())
+	var crop gallery.CropInfo
+	var err error
+	if req.ExpectedStudentId != nil {
+		crop, err = galleryOf(ctx).ReassignCrop(ctx, req.GetCropId(), req.GetExpectedStudentId(), req.GetStudentId())
+	} else {
+		crop, err = galleryOf(ctx).AssignCrop(ctx, req.GetCropId(), req.GetStudentId())
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &pb.AssignCropResponse{Crop: cropPB(crop)}, nil
+	return &pb.AssignCropResponse{Crop: cropPB(crop), Change: crop.Seq}, nil
 }
 
 func (s galleryService) DeleteCrop(ctx context.Context, req *pb.DeleteCropRequest) (*pb.DeleteCropResponse, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/proto"
 
 	"rollcall/cmd/terminal"
@@ -40,6 +41,8 @@ func cropsShow() command {
 
 func cropsAssign() command {
 	var o clientOptions
+	var expect string
+	var expects func() bool
 	return command{
 		name:  "assign",
 		args:  "CROP STUDENT",
@@ -47,13 +50,21 @@ func cropsAssign() command {
 		long: `Gives a crop to another student. If there is no student with this id, it is made.
 An empty student ("") takes the crop away from its student; the crop is then never
 matched. A later enrolment of the same crop does not undo the correction.`,
-		flags: o.addFlags,
+		flags: func(set *pflag.FlagSet) {
+			set.StringVar(&expect, "expect", "", "refuse if the crop is not this student's now; empty: nobody's")
+			expects = func() bool { return set.Changed("expect") }
+			o.addFlags(set)
+		},
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) != 2 {
 				return usageError("crops assign needs a crop and a student")
 			}
 			return withOne(&o, args[:1], "crops assign", "crop", func(id string) (proto.Message, error) {
-				resp, err := o.galleries().AssignCrop(ctx, &pb.AssignCropRequest{CropId: id, StudentId: args[1]})
+				req := &pb.AssignCropRequest{CropId: id, StudentId: args[1]}
+				if expects() {
+					req.ExpectedStudentId = &expect
+				}
+				resp, err := o.galleries().AssignCrop(ctx, req)
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}

@@ -28,6 +28,8 @@ func root() command {
 			studentsCommand(),
 			galleriesCommand(),
 			cropsCommand(),
+			changesCommand(),
+			undoCommand(),
 			tokensCommand(),
 			modelsCommand(),
 			settingsCommand(),

@@ -15,10 +15,10 @@ import (
 func studentsCommand() command {
 	return command{
 		name:  "students",
-		short: "list, show, change and delete students",
+		short: "list, show, change, merge and delete students",
 		long:  "Crops belong to students.",
 		children: []command{
-			studentsList(), studentsShow(), studentsGroups(), studentsDelete(),
+			studentsList(), studentsShow(), studentsGroups(), studentsLookalikes(), studentsMerge(), studentsDelete(),
 		},
 	}
 }

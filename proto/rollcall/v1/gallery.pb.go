@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -21,6 +22,65 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// Advice says what to do about two students who look alike. A person decides, by looking
+// at both.
+type Advice int32
+
+const (
+	// Never sent.
+	Advice_ADVICE_UNSPECIFIED Advice = 0
+	// They are as alike as one person: if they are, MergeStudents.
+	Advice_ADVICE_MERGE Advice = 1
+	// One of the two crops matches the other student, and not the other crops of its own: if
+	// it shows the other student, AssignCrop.
+	Advice_ADVICE_ASSIGN Advice = 2
+	// They may be siblings, or alike by chance: leave both, and enrol more crops of both.
+	Advice_ADVICE_ENROL_MORE Advice = 3
+)
+
+// Enum value maps for Advice.
+var (
+	Advice_name = map[int32]string{
+		0: "ADVICE_UNSPECIFIED",
+		1: "ADVICE_MERGE",
+		2: "ADVICE_ASSIGN",
+		3: "ADVICE_ENROL_MORE",
+	}
+	Advice_value = map[string]int32{
+		"ADVICE_UNSPECIFIED": 0,
+		"ADVICE_MERGE":       1,
+		"ADVICE_ASSIGN":      2,
+		"ADVICE_ENROL_MORE":  3,
+	}
+)
+
+func (x Advice) Enum() *Advice {
+	p := new(Advice)
+	*p = x
+	return p
+}
+
+func (x Advice) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Advice) Descriptor() protoreflect.EnumDescriptor {
+	return file_rollcall_v1_gallery_proto_enumTypes[0].Descriptor()
+}
+
+func (Advice) Type() protoreflect.EnumType {
+	return &file_rollcall_v1_gallery_proto_enumTypes[0]
+}
+
+func (x Advice) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Advice.Descriptor instead.
+func (Advice) EnumDescriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{0}
+}
 
 // EnrollStreamRequest is one crop of many.
 type EnrollStreamRequest struct {
@@ -516,7 +576,9 @@ func (x *UpdateStudentRequest) GetGroups() []string {
 type UpdateStudentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The student with its crops.
-	Student       *Student `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
+	Student *Student `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
+	// The number of the change, for UndoChange.
+	Change        uint64 `protobuf:"varint,2,opt,name=change,proto3" json:"change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -558,6 +620,419 @@ func (x *UpdateStudentResponse) GetStudent() *Student {
 	return nil
 }
 
+func (x *UpdateStudentResponse) GetChange() uint64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+// MergeStudentsRequest names two students who are one person.
+type MergeStudentsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student whose crops and groups go to the other one, and who is then gone.
+	FromStudentId string `protobuf:"bytes,1,opt,name=from_student_id,json=fromStudentId,proto3" json:"from_student_id,omitempty"`
+	// The student who stays.
+	IntoStudentId string `protobuf:"bytes,2,opt,name=into_student_id,json=intoStudentId,proto3" json:"into_student_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergeStudentsRequest) Reset() {
+	*x = MergeStudentsRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergeStudentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergeStudentsRequest) ProtoMessage() {}
+
+func (x *MergeStudentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergeStudentsRequest.ProtoReflect.Descriptor instead.
+func (*MergeStudentsRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MergeStudentsRequest) GetFromStudentId() string {
+	if x != nil {
+		return x.FromStudentId
+	}
+	return ""
+}
+
+func (x *MergeStudentsRequest) GetIntoStudentId() string {
+	if x != nil {
+		return x.IntoStudentId
+	}
+	return ""
+}
+
+// MergeStudentsResponse is the student who stays.
+type MergeStudentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student with its crops.
+	Student *Student `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
+	// How many crops came from the other one.
+	CropsMoved int32 `protobuf:"varint,2,opt,name=crops_moved,json=cropsMoved,proto3" json:"crops_moved,omitempty"`
+	// The number of the change, for UndoChange.
+	Change        uint64 `protobuf:"varint,3,opt,name=change,proto3" json:"change,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergeStudentsResponse) Reset() {
+	*x = MergeStudentsResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergeStudentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergeStudentsResponse) ProtoMessage() {}
+
+func (x *MergeStudentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergeStudentsResponse.ProtoReflect.Descriptor instead.
+func (*MergeStudentsResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MergeStudentsResponse) GetStudent() *Student {
+	if x != nil {
+		return x.Student
+	}
+	return nil
+}
+
+func (x *MergeStudentsResponse) GetCropsMoved() int32 {
+	if x != nil {
+		return x.CropsMoved
+	}
+	return 0
+}
+
+func (x *MergeStudentsResponse) GetChange() uint64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+// ListLookalikesRequest asks for a page.
+type ListLookalikesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many pairs; 0: 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; empty: the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLookalikesRequest) Reset() {
+	*x = ListLookalikesRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLookalikesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLookalikesRequest) ProtoMessage() {}
+
+func (x *ListLookalikesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLookalikesRequest.ProtoReflect.Descriptor instead.
+func (*ListLookalikesRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListLookalikesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListLookalikesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListLookalikesResponse is a page.
+type ListLookalikesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The pairs that were found in this portion of the students, nearest first. There may
+	// be none on a page that has a next one.
+	Lookalikes []*Lookalike `protobuf:"bytes,1,rep,name=lookalikes,proto3" json:"lookalikes,omitempty"`
+	// Asks for the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many students were compared with all others, on this page and those before it.
+	StudentsDone int32 `protobuf:"varint,3,opt,name=students_done,json=studentsDone,proto3" json:"students_done,omitempty"`
+	// How many students there are to compare.
+	StudentsTotal int32 `protobuf:"varint,4,opt,name=students_total,json=studentsTotal,proto3" json:"students_total,omitempty"`
+	// The similarity that a match needs among all crops: a pair is listed from it on.
+	Threshold     float32 `protobuf:"fixed32,5,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLookalikesResponse) Reset() {
+	*x = ListLookalikesResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLookalikesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLookalikesResponse) ProtoMessage() {}
+
+func (x *ListLookalikesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLookalikesResponse.ProtoReflect.Descriptor instead.
+func (*ListLookalikesResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListLookalikesResponse) GetLookalikes() []*Lookalike {
+	if x != nil {
+		return x.Lookalikes
+	}
+	return nil
+}
+
+func (x *ListLookalikesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListLookalikesResponse) GetStudentsDone() int32 {
+	if x != nil {
+		return x.StudentsDone
+	}
+	return 0
+}
+
+func (x *ListLookalikesResponse) GetStudentsTotal() int32 {
+	if x != nil {
+		return x.StudentsTotal
+	}
+	return 0
+}
+
+func (x *ListLookalikesResponse) GetThreshold() float32 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+// A LookalikeCrop is one side of a pair.
+type LookalikeCrop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// Its crop that is nearest to the other student.
+	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
+	// How similar the crop is to the nearest other one of its own student; 0 if there is
+	// no other.
+	OwnSimilarity float32 `protobuf:"fixed32,3,opt,name=own_similarity,json=ownSimilarity,proto3" json:"own_similarity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookalikeCrop) Reset() {
+	*x = LookalikeCrop{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookalikeCrop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookalikeCrop) ProtoMessage() {}
+
+func (x *LookalikeCrop) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookalikeCrop.ProtoReflect.Descriptor instead.
+func (*LookalikeCrop) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *LookalikeCrop) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *LookalikeCrop) GetCropId() string {
+	if x != nil {
+		return x.CropId
+	}
+	return ""
+}
+
+func (x *LookalikeCrop) GetOwnSimilarity() float32 {
+	if x != nil {
+		return x.OwnSimilarity
+	}
+	return 0
+}
+
+// A Lookalike is a pair of students who look alike.
+type Lookalike struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The crop that would be better assigned to the other student, where that is the advice;
+	// otherwise that of the student with the lower id.
+	First *LookalikeCrop `protobuf:"bytes,1,opt,name=first,proto3" json:"first,omitempty"`
+	// That of the other student.
+	Second *LookalikeCrop `protobuf:"bytes,2,opt,name=second,proto3" json:"second,omitempty"`
+	// Similarity of the two crops.
+	Similarity float32 `protobuf:"fixed32,3,opt,name=similarity,proto3" json:"similarity,omitempty"`
+	// The share of the comparisons of two different people that come to this similarity, by
+	// the model's calibration; 0 without one.
+	Fmr float64 `protobuf:"fixed64,4,opt,name=fmr,proto3" json:"fmr,omitempty"`
+	// What to do.
+	Advice        Advice `protobuf:"varint,5,opt,name=advice,proto3,enum=rollcall.v1.Advice" json:"advice,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lookalike) Reset() {
+	*x = Lookalike{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lookalike) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lookalike) ProtoMessage() {}
+
+func (x *Lookalike) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lookalike.ProtoReflect.Descriptor instead.
+func (*Lookalike) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Lookalike) GetFirst() *LookalikeCrop {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *Lookalike) GetSecond() *LookalikeCrop {
+	if x != nil {
+		return x.Second
+	}
+	return nil
+}
+
+func (x *Lookalike) GetSimilarity() float32 {
+	if x != nil {
+		return x.Similarity
+	}
+	return 0
+}
+
+func (x *Lookalike) GetFmr() float64 {
+	if x != nil {
+		return x.Fmr
+	}
+	return 0
+}
+
+func (x *Lookalike) GetAdvice() Advice {
+	if x != nil {
+		return x.Advice
+	}
+	return Advice_ADVICE_UNSPECIFIED
+}
+
 // DeleteStudentRequest names a student.
 type DeleteStudentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -569,7 +1044,7 @@ type DeleteStudentRequest struct {
 
 func (x *DeleteStudentRequest) Reset() {
 	*x = DeleteStudentRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +1056,7 @@ func (x *DeleteStudentRequest) String() string {
 func (*DeleteStudentRequest) ProtoMessage() {}
 
 func (x *DeleteStudentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +1069,7 @@ func (x *DeleteStudentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStudentRequest.ProtoReflect.Descriptor instead.
 func (*DeleteStudentRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{9}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteStudentRequest) GetStudentId() string {
@@ -615,7 +1090,7 @@ type DeleteStudentResponse struct {
 
 func (x *DeleteStudentResponse) Reset() {
 	*x = DeleteStudentResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +1102,7 @@ func (x *DeleteStudentResponse) String() string {
 func (*DeleteStudentResponse) ProtoMessage() {}
 
 func (x *DeleteStudentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +1115,7 @@ func (x *DeleteStudentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStudentResponse.ProtoReflect.Descriptor instead.
 func (*DeleteStudentResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{10}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteStudentResponse) GetCropsDeleted() int32 {
@@ -661,7 +1136,7 @@ type GetCropRequest struct {
 
 func (x *GetCropRequest) Reset() {
 	*x = GetCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +1148,7 @@ func (x *GetCropRequest) String() string {
 func (*GetCropRequest) ProtoMessage() {}
 
 func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +1161,7 @@ func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropRequest.ProtoReflect.Descriptor instead.
 func (*GetCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{11}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetCropRequest) GetCropId() string {
@@ -707,7 +1182,7 @@ type GetCropResponse struct {
 
 func (x *GetCropResponse) Reset() {
 	*x = GetCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +1194,7 @@ func (x *GetCropResponse) String() string {
 func (*GetCropResponse) ProtoMessage() {}
 
 func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +1207,7 @@ func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropResponse.ProtoReflect.Descriptor instead.
 func (*GetCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{12}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetCropResponse) GetCrop() *Crop {
@@ -749,14 +1224,17 @@ type AssignCropRequest struct {
 	CropId string `protobuf:"bytes,1,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
 	// Whose face it is; empty: nobody's, so that it is never matched. If there is no
 	// student with this id, a new one is made.
-	StudentId     string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	StudentId string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// Whose crop the caller takes it to be now; empty: nobody's. If it is another student's
+	// by then, the call is refused as STUDENT_CHANGED. Left out: whoever's it is.
+	ExpectedStudentId *string `protobuf:"bytes,3,opt,name=expected_student_id,json=expectedStudentId,proto3,oneof" json:"expected_student_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *AssignCropRequest) Reset() {
 	*x = AssignCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +1246,7 @@ func (x *AssignCropRequest) String() string {
 func (*AssignCropRequest) ProtoMessage() {}
 
 func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +1259,7 @@ func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropRequest.ProtoReflect.Descriptor instead.
 func (*AssignCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{13}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AssignCropRequest) GetCropId() string {
@@ -798,18 +1276,27 @@ func (x *AssignCropRequest) GetStudentId() string {
 	return ""
 }
 
+func (x *AssignCropRequest) GetExpectedStudentId() string {
+	if x != nil && x.ExpectedStudentId != nil {
+		return *x.ExpectedStudentId
+	}
+	return ""
+}
+
 // AssignCropResponse is the crop as it is now.
 type AssignCropResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The crop.
-	Crop          *Crop `protobuf:"bytes,1,opt,name=crop,proto3" json:"crop,omitempty"`
+	Crop *Crop `protobuf:"bytes,1,opt,name=crop,proto3" json:"crop,omitempty"`
+	// The number of the change, for UndoChange.
+	Change        uint64 `protobuf:"varint,2,opt,name=change,proto3" json:"change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AssignCropResponse) Reset() {
 	*x = AssignCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +1308,7 @@ func (x *AssignCropResponse) String() string {
 func (*AssignCropResponse) ProtoMessage() {}
 
 func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +1321,7 @@ func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropResponse.ProtoReflect.Descriptor instead.
 func (*AssignCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{14}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AssignCropResponse) GetCrop() *Crop {
@@ -842,6 +1329,13 @@ func (x *AssignCropResponse) GetCrop() *Crop {
 		return x.Crop
 	}
 	return nil
+}
+
+func (x *AssignCropResponse) GetChange() uint64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
 }
 
 // DeleteCropRequest names a crop.
@@ -855,7 +1349,7 @@ type DeleteCropRequest struct {
 
 func (x *DeleteCropRequest) Reset() {
 	*x = DeleteCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +1361,7 @@ func (x *DeleteCropRequest) String() string {
 func (*DeleteCropRequest) ProtoMessage() {}
 
 func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +1374,7 @@ func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{15}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeleteCropRequest) GetCropId() string {
@@ -899,7 +1393,7 @@ type DeleteCropResponse struct {
 
 func (x *DeleteCropResponse) Reset() {
 	*x = DeleteCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1405,7 @@ func (x *DeleteCropResponse) String() string {
 func (*DeleteCropResponse) ProtoMessage() {}
 
 func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1418,419 @@ func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{16}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+}
+
+// ListChangesRequest asks for a page.
+type ListChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many; 0: 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; empty: the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only changes about this student; empty: all.
+	StudentId string `protobuf:"bytes,3,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// Only changes of this crop; empty: all.
+	CropId string `protobuf:"bytes,4,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
+	// Only changes of a kind that can be undone.
+	Undoable      bool `protobuf:"varint,5,opt,name=undoable,proto3" json:"undoable,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesRequest) Reset() {
+	*x = ListChangesRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesRequest) ProtoMessage() {}
+
+func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListChangesRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListChangesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListChangesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListChangesRequest) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *ListChangesRequest) GetCropId() string {
+	if x != nil {
+		return x.CropId
+	}
+	return ""
+}
+
+func (x *ListChangesRequest) GetUndoable() bool {
+	if x != nil {
+		return x.Undoable
+	}
+	return false
+}
+
+// ListChangesResponse is a page.
+type ListChangesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The changes, newest first. There may be fewer than page_size, or none, on a page that
+	// has a next one.
+	Changes []*Change `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Asks for the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesResponse) Reset() {
+	*x = ListChangesResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesResponse) ProtoMessage() {}
+
+func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListChangesResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ListChangesResponse) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ListChangesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// A Change is something that was done to the gallery in one step.
+type Change struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number, from 1.
+	Change uint64 `protobuf:"varint,1,opt,name=change,proto3" json:"change,omitempty"`
+	// When it was made.
+	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// What was done: "enrol", "assign", "merge students", "change groups", "undo 17", ...
+	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Whether it is of a kind that can be undone. Something newer may still stand against it.
+	Undoable bool `protobuf:"varint,4,opt,name=undoable,proto3" json:"undoable,omitempty"`
+	// The students and crops that it wrote, at most 100 of them.
+	Records []*ChangedRecord `protobuf:"bytes,5,rep,name=records,proto3" json:"records,omitempty"`
+	// How many students and crops it wrote.
+	RecordCount   int32 `protobuf:"varint,6,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Change) GetChange() uint64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+func (x *Change) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Change) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Change) GetUndoable() bool {
+	if x != nil {
+		return x.Undoable
+	}
+	return false
+}
+
+func (x *Change) GetRecords() []*ChangedRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *Change) GetRecordCount() int32 {
+	if x != nil {
+		return x.RecordCount
+	}
+	return 0
+}
+
+// A ChangedRecord is a student or crop that a change wrote, as it was before.
+type ChangedRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student; empty if it is a crop.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// The crop; empty if it is a student.
+	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
+	// There was none of this id before.
+	Created bool `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
+	// Of a crop: whose it was before; empty: nobody's.
+	PreviousStudentId string `protobuf:"bytes,4,opt,name=previous_student_id,json=previousStudentId,proto3" json:"previous_student_id,omitempty"`
+	// Of a student: the groups that it was in before.
+	PreviousGroups []string `protobuf:"bytes,5,rep,name=previous_groups,json=previousGroups,proto3" json:"previous_groups,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ChangedRecord) Reset() {
+	*x = ChangedRecord{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangedRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangedRecord) ProtoMessage() {}
+
+func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangedRecord.ProtoReflect.Descriptor instead.
+func (*ChangedRecord) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ChangedRecord) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *ChangedRecord) GetCropId() string {
+	if x != nil {
+		return x.CropId
+	}
+	return ""
+}
+
+func (x *ChangedRecord) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
+func (x *ChangedRecord) GetPreviousStudentId() string {
+	if x != nil {
+		return x.PreviousStudentId
+	}
+	return ""
+}
+
+func (x *ChangedRecord) GetPreviousGroups() []string {
+	if x != nil {
+		return x.PreviousGroups
+	}
+	return nil
+}
+
+// UndoChangeRequest names a change.
+type UndoChangeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number.
+	Change        uint64 `protobuf:"varint,1,opt,name=change,proto3" json:"change,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoChangeRequest) Reset() {
+	*x = UndoChangeRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoChangeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoChangeRequest) ProtoMessage() {}
+
+func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoChangeRequest.ProtoReflect.Descriptor instead.
+func (*UndoChangeRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *UndoChangeRequest) GetChange() uint64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+// UndoChangeResponse is what was undone.
+type UndoChangeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the undo, which is a change itself.
+	Change uint64 `protobuf:"varint,1,opt,name=change,proto3" json:"change,omitempty"`
+	// The change that was undone.
+	Undone        *Change `protobuf:"bytes,2,opt,name=undone,proto3" json:"undone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoChangeResponse) Reset() {
+	*x = UndoChangeResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoChangeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoChangeResponse) ProtoMessage() {}
+
+func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoChangeResponse.ProtoReflect.Descriptor instead.
+func (*UndoChangeResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *UndoChangeResponse) GetChange() uint64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+func (x *UndoChangeResponse) GetUndone() *Change {
+	if x != nil {
+		return x.Undone
+	}
+	return nil
 }
 
 // CheckConsistencyRequest asks for the comparison.
@@ -936,7 +1842,7 @@ type CheckConsistencyRequest struct {
 
 func (x *CheckConsistencyRequest) Reset() {
 	*x = CheckConsistencyRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1854,7 @@ func (x *CheckConsistencyRequest) String() string {
 func (*CheckConsistencyRequest) ProtoMessage() {}
 
 func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1867,7 @@ func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyRequest.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{17}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
 }
 
 // CheckConsistencyResponse is what was compared.
@@ -989,7 +1895,7 @@ type CheckConsistencyResponse struct {
 
 func (x *CheckConsistencyResponse) Reset() {
 	*x = CheckConsistencyResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1907,7 @@ func (x *CheckConsistencyResponse) String() string {
 func (*CheckConsistencyResponse) ProtoMessage() {}
 
 func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1920,7 @@ func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyResponse.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{18}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CheckConsistencyResponse) GetConsistent() bool {
@@ -1083,7 +1989,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +2001,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +2014,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{19}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Difference) GetKind() string {
@@ -1158,7 +2064,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +2076,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +2089,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Settings) GetModel() string {
@@ -1230,7 +2136,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +2148,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +2161,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Coverage) GetCrops() int32 {
@@ -1309,7 +2215,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +2227,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +2240,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
 }
 
 // GetSettingsResponse is the settings.
@@ -1350,7 +2256,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +2268,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +2281,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -1407,7 +2313,7 @@ type UpdateSettingsRequest struct {
 
 func (x *UpdateSettingsRequest) Reset() {
 	*x = UpdateSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +2325,7 @@ func (x *UpdateSettingsRequest) String() string {
 func (*UpdateSettingsRequest) ProtoMessage() {}
 
 func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +2338,7 @@ func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UpdateSettingsRequest) GetModel() string {
@@ -1469,7 +2375,7 @@ type UpdateSettingsResponse struct {
 
 func (x *UpdateSettingsResponse) Reset() {
 	*x = UpdateSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +2387,7 @@ func (x *UpdateSettingsResponse) String() string {
 func (*UpdateSettingsResponse) ProtoMessage() {}
 
 func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +2400,7 @@ func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
@@ -1522,7 +2428,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +2440,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +2453,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Gallery) GetGalleryId() string {
@@ -1566,7 +2472,7 @@ type ListGalleriesRequest struct {
 
 func (x *ListGalleriesRequest) Reset() {
 	*x = ListGalleriesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +2484,7 @@ func (x *ListGalleriesRequest) String() string {
 func (*ListGalleriesRequest) ProtoMessage() {}
 
 func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +2497,7 @@ func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesRequest.ProtoReflect.Descriptor instead.
 func (*ListGalleriesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
 }
 
 // ListGalleriesResponse is the galleries that the caller may use.
@@ -1605,7 +2511,7 @@ type ListGalleriesResponse struct {
 
 func (x *ListGalleriesResponse) Reset() {
 	*x = ListGalleriesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +2523,7 @@ func (x *ListGalleriesResponse) String() string {
 func (*ListGalleriesResponse) ProtoMessage() {}
 
 func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +2536,7 @@ func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesResponse.ProtoReflect.Descriptor instead.
 func (*ListGalleriesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListGalleriesResponse) GetGalleries() []*Gallery {
@@ -1651,7 +2557,7 @@ type CreateGalleryRequest struct {
 
 func (x *CreateGalleryRequest) Reset() {
 	*x = CreateGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +2569,7 @@ func (x *CreateGalleryRequest) String() string {
 func (*CreateGalleryRequest) ProtoMessage() {}
 
 func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +2582,7 @@ func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryRequest.ProtoReflect.Descriptor instead.
 func (*CreateGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CreateGalleryRequest) GetGalleryId() string {
@@ -1697,7 +2603,7 @@ type CreateGalleryResponse struct {
 
 func (x *CreateGalleryResponse) Reset() {
 	*x = CreateGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +2615,7 @@ func (x *CreateGalleryResponse) String() string {
 func (*CreateGalleryResponse) ProtoMessage() {}
 
 func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +2628,7 @@ func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryResponse.ProtoReflect.Descriptor instead.
 func (*CreateGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CreateGalleryResponse) GetGallery() *Gallery {
@@ -1743,7 +2649,7 @@ type DeleteGalleryRequest struct {
 
 func (x *DeleteGalleryRequest) Reset() {
 	*x = DeleteGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +2661,7 @@ func (x *DeleteGalleryRequest) String() string {
 func (*DeleteGalleryRequest) ProtoMessage() {}
 
 func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +2674,7 @@ func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DeleteGalleryRequest) GetGalleryId() string {
@@ -1787,7 +2693,7 @@ type DeleteGalleryResponse struct {
 
 func (x *DeleteGalleryResponse) Reset() {
 	*x = DeleteGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +2705,7 @@ func (x *DeleteGalleryResponse) String() string {
 func (*DeleteGalleryResponse) ProtoMessage() {}
 
 func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,14 +2718,14 @@ func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
 }
 
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
-	"\x19rollcall/v1/gallery.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1crollcall/v1/attendance.proto\x1a\x18rollcall/v1/common.proto\"L\n" +
+	"\x19rollcall/v1/gallery.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1crollcall/v1/attendance.proto\x1a\x18rollcall/v1/common.proto\"L\n" +
 	"\x13EnrollStreamRequest\x125\n" +
 	"\x04crop\x18\x01 \x01(\v2\x19.rollcall.v1.EmbedRequestB\x06\xbaH\x03\xc8\x01\x01R\x04crop\"\xbc\x01\n" +
 	"\x14EnrollStreamResponse\x12\x14\n" +
@@ -1850,9 +2756,44 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x14UpdateStudentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x128\n" +
-	"\x06groups\x18\x02 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\"G\n" +
+	"\x06groups\x18\x02 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\"_\n" +
 	"\x15UpdateStudentResponse\x12.\n" +
-	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\"O\n" +
+	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\x12\x16\n" +
+	"\x06change\x18\x02 \x01(\x04R\x06change\"\x9a\x01\n" +
+	"\x14MergeStudentsRequest\x12@\n" +
+	"\x0ffrom_student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\rfromStudentId\x12@\n" +
+	"\x0finto_student_id\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\rintoStudentId\"\x80\x01\n" +
+	"\x15MergeStudentsResponse\x12.\n" +
+	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\x12\x1f\n" +
+	"\vcrops_moved\x18\x02 \x01(\x05R\n" +
+	"cropsMoved\x12\x16\n" +
+	"\x06change\x18\x03 \x01(\x04R\x06change\"i\n" +
+	"\x15ListLookalikesRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\tpageToken\"\xe2\x01\n" +
+	"\x16ListLookalikesResponse\x126\n" +
+	"\n" +
+	"lookalikes\x18\x01 \x03(\v2\x16.rollcall.v1.LookalikeR\n" +
+	"lookalikes\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
+	"\rstudents_done\x18\x03 \x01(\x05R\fstudentsDone\x12%\n" +
+	"\x0estudents_total\x18\x04 \x01(\x05R\rstudentsTotal\x12\x1c\n" +
+	"\tthreshold\x18\x05 \x01(\x02R\tthreshold\"n\n" +
+	"\rLookalikeCrop\x12\x1d\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x17\n" +
+	"\acrop_id\x18\x02 \x01(\tR\x06cropId\x12%\n" +
+	"\x0eown_similarity\x18\x03 \x01(\x02R\rownSimilarity\"\xd0\x01\n" +
+	"\tLookalike\x120\n" +
+	"\x05first\x18\x01 \x01(\v2\x1a.rollcall.v1.LookalikeCropR\x05first\x122\n" +
+	"\x06second\x18\x02 \x01(\v2\x1a.rollcall.v1.LookalikeCropR\x06second\x12\x1e\n" +
+	"\n" +
+	"similarity\x18\x03 \x01(\x02R\n" +
+	"similarity\x12\x10\n" +
+	"\x03fmr\x18\x04 \x01(\x01R\x03fmr\x12+\n" +
+	"\x06advice\x18\x05 \x01(\x0e2\x13.rollcall.v1.AdviceR\x06advice\"O\n" +
 	"\x14DeleteStudentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\"<\n" +
@@ -1861,16 +2802,50 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x0eGetCropRequest\x121\n" +
 	"\acrop_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\"8\n" +
 	"\x0fGetCropResponse\x12%\n" +
-	"\x04crop\x18\x01 \x01(\v2\x11.rollcall.v1.CropR\x04crop\"}\n" +
+	"\x04crop\x18\x01 \x01(\v2\x11.rollcall.v1.CropR\x04crop\"\xe2\x01\n" +
 	"\x11AssignCropRequest\x121\n" +
 	"\acrop_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\x125\n" +
 	"\n" +
-	"student_id\x18\x02 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\";\n" +
+	"student_id\x18\x02 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x12K\n" +
+	"\x13expected_student_id\x18\x03 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$H\x00R\x11expectedStudentId\x88\x01\x01B\x16\n" +
+	"\x14_expected_student_id\"S\n" +
 	"\x12AssignCropResponse\x12%\n" +
-	"\x04crop\x18\x01 \x01(\v2\x11.rollcall.v1.CropR\x04crop\"F\n" +
+	"\x04crop\x18\x01 \x01(\v2\x11.rollcall.v1.CropR\x04crop\x12\x16\n" +
+	"\x06change\x18\x02 \x01(\x04R\x06change\"F\n" +
 	"\x11DeleteCropRequest\x121\n" +
 	"\acrop_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\"\x14\n" +
-	"\x12DeleteCropResponse\"\x19\n" +
+	"\x12DeleteCropResponse\"\xea\x01\n" +
+	"\x12ListChangesRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\tpageToken\x125\n" +
+	"\n" +
+	"student_id\x18\x03 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x12/\n" +
+	"\acrop_id\x18\x04 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\x12\x1a\n" +
+	"\bundoable\x18\x05 \x01(\bR\bundoable\"l\n" +
+	"\x13ListChangesResponse\x12-\n" +
+	"\achanges\x18\x01 \x03(\v2\x13.rollcall.v1.ChangeR\achanges\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xdb\x01\n" +
+	"\x06Change\x12\x16\n" +
+	"\x06change\x18\x01 \x01(\x04R\x06change\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1a\n" +
+	"\bundoable\x18\x04 \x01(\bR\bundoable\x124\n" +
+	"\arecords\x18\x05 \x03(\v2\x1a.rollcall.v1.ChangedRecordR\arecords\x12!\n" +
+	"\frecord_count\x18\x06 \x01(\x05R\vrecordCount\"\xba\x01\n" +
+	"\rChangedRecord\x12\x1d\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x17\n" +
+	"\acrop_id\x18\x02 \x01(\tR\x06cropId\x12\x18\n" +
+	"\acreated\x18\x03 \x01(\bR\acreated\x12.\n" +
+	"\x13previous_student_id\x18\x04 \x01(\tR\x11previousStudentId\x12'\n" +
+	"\x0fprevious_groups\x18\x05 \x03(\tR\x0epreviousGroups\"4\n" +
+	"\x11UndoChangeRequest\x12\x1f\n" +
+	"\x06change\x18\x01 \x01(\x04B\a\xbaH\x042\x02(\x01R\x06change\"Y\n" +
+	"\x12UndoChangeResponse\x12\x16\n" +
+	"\x06change\x18\x01 \x01(\x04R\x06change\x12+\n" +
+	"\x06undone\x18\x02 \x01(\v2\x13.rollcall.v1.ChangeR\x06undone\"\x19\n" +
 	"\x17CheckConsistencyRequest\"\x8d\x02\n" +
 	"\x18CheckConsistencyResponse\x12\x1e\n" +
 	"\n" +
@@ -1930,19 +2905,29 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x14DeleteGalleryRequest\x127\n" +
 	"\n" +
 	"gallery_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tgalleryId\"\x17\n" +
-	"\x15DeleteGalleryResponse2\xdf\t\n" +
+	"\x15DeleteGalleryResponse*\\\n" +
+	"\x06Advice\x12\x16\n" +
+	"\x12ADVICE_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fADVICE_MERGE\x10\x01\x12\x11\n" +
+	"\rADVICE_ASSIGN\x10\x02\x12\x15\n" +
+	"\x11ADVICE_ENROL_MORE\x10\x032\xbd\f\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
 	"GetStudent\x12\x1e.rollcall.v1.GetStudentRequest\x1a\x1f.rollcall.v1.GetStudentResponse\"\x03\x90\x02\x01\x12X\n" +
 	"\fListStudents\x12 .rollcall.v1.ListStudentsRequest\x1a!.rollcall.v1.ListStudentsResponse\"\x03\x90\x02\x01\x12[\n" +
 	"\rUpdateStudent\x12!.rollcall.v1.UpdateStudentRequest\x1a\".rollcall.v1.UpdateStudentResponse\"\x03\x90\x02\x02\x12V\n" +
+	"\rMergeStudents\x12!.rollcall.v1.MergeStudentsRequest\x1a\".rollcall.v1.MergeStudentsResponse\x12^\n" +
+	"\x0eListLookalikes\x12\".rollcall.v1.ListLookalikesRequest\x1a#.rollcall.v1.ListLookalikesResponse\"\x03\x90\x02\x01\x12V\n" +
 	"\rDeleteStudent\x12!.rollcall.v1.DeleteStudentRequest\x1a\".rollcall.v1.DeleteStudentResponse\x12I\n" +
 	"\aGetCrop\x12\x1b.rollcall.v1.GetCropRequest\x1a\x1c.rollcall.v1.GetCropResponse\"\x03\x90\x02\x01\x12R\n" +
 	"\n" +
 	"AssignCrop\x12\x1e.rollcall.v1.AssignCropRequest\x1a\x1f.rollcall.v1.AssignCropResponse\"\x03\x90\x02\x02\x12M\n" +
 	"\n" +
 	"DeleteCrop\x12\x1e.rollcall.v1.DeleteCropRequest\x1a\x1f.rollcall.v1.DeleteCropResponse\x12U\n" +
+	"\vListChanges\x12\x1f.rollcall.v1.ListChangesRequest\x1a .rollcall.v1.ListChangesResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\n" +
+	"UndoChange\x12\x1e.rollcall.v1.UndoChangeRequest\x1a\x1f.rollcall.v1.UndoChangeResponse\x12U\n" +
 	"\vGetSettings\x12\x1f.rollcall.v1.GetSettingsRequest\x1a .rollcall.v1.GetSettingsResponse\"\x03\x90\x02\x01\x12^\n" +
 	"\x0eUpdateSettings\x12\".rollcall.v1.UpdateSettingsRequest\x1a#.rollcall.v1.UpdateSettingsResponse\"\x03\x90\x02\x02\x12_\n" +
 	"\x10CheckConsistency\x12$.rollcall.v1.CheckConsistencyRequest\x1a%.rollcall.v1.CheckConsistencyResponse\x12[\n" +
@@ -1962,96 +2947,128 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_gallery_proto_rawDescData
 }
 
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
-	(*EnrollStreamRequest)(nil),      // 0: rollcall.v1.EnrollStreamRequest
-	(*EnrollStreamResponse)(nil),     // 1: rollcall.v1.EnrollStreamResponse
-	(*Problem)(nil),                  // 2: rollcall.v1.Problem
-	(*GetStudentRequest)(nil),        // 3: rollcall.v1.GetStudentRequest
-	(*GetStudentResponse)(nil),       // 4: rollcall.v1.GetStudentResponse
-	(*ListStudentsRequest)(nil),      // 5: rollcall.v1.ListStudentsRequest
-	(*ListStudentsResponse)(nil),     // 6: rollcall.v1.ListStudentsResponse
-	(*UpdateStudentRequest)(nil),     // 7: rollcall.v1.UpdateStudentRequest
-	(*UpdateStudentResponse)(nil),    // 8: rollcall.v1.UpdateStudentResponse
-	(*DeleteStudentRequest)(nil),     // 9: rollcall.v1.DeleteStudentRequest
-	(*DeleteStudentResponse)(nil),    // 10: rollcall.v1.DeleteStudentResponse
-	(*GetCropRequest)(nil),           // 11: rollcall.v1.GetCropRequest
-	(*GetCropResponse)(nil),          // 12: rollcall.v1.GetCropResponse
-	(*AssignCropRequest)(nil),        // 13: rollcall.v1.AssignCropRequest
-	(*AssignCropResponse)(nil),       // 14: rollcall.v1.AssignCropResponse
-	(*DeleteCropRequest)(nil),        // 15: rollcall.v1.DeleteCropRequest
-	(*DeleteCropResponse)(nil),       // 16: rollcall.v1.DeleteCropResponse
-	(*CheckConsistencyRequest)(nil),  // 17: rollcall.v1.CheckConsistencyRequest
-	(*CheckConsistencyResponse)(nil), // 18: rollcall.v1.CheckConsistencyResponse
-	(*Difference)(nil),               // 19: rollcall.v1.Difference
-	(*Settings)(nil),                 // 20: rollcall.v1.Settings
-	(*Coverage)(nil),                 // 21: rollcall.v1.Coverage
-	(*GetSettingsRequest)(nil),       // 22: rollcall.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),      // 23: rollcall.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),    // 24: rollcall.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),   // 25: rollcall.v1.UpdateSettingsResponse
-	(*Gallery)(nil),                  // 26: rollcall.v1.Gallery
-	(*ListGalleriesRequest)(nil),     // 27: rollcall.v1.ListGalleriesRequest
-	(*ListGalleriesResponse)(nil),    // 28: rollcall.v1.ListGalleriesResponse
-	(*CreateGalleryRequest)(nil),     // 29: rollcall.v1.CreateGalleryRequest
-	(*CreateGalleryResponse)(nil),    // 30: rollcall.v1.CreateGalleryResponse
-	(*DeleteGalleryRequest)(nil),     // 31: rollcall.v1.DeleteGalleryRequest
-	(*DeleteGalleryResponse)(nil),    // 32: rollcall.v1.DeleteGalleryResponse
-	(*EmbedRequest)(nil),             // 33: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),            // 34: rollcall.v1.EmbedResponse
-	(*Student)(nil),                  // 35: rollcall.v1.Student
-	(*Crop)(nil),                     // 36: rollcall.v1.Crop
+	(Advice)(0),                      // 0: rollcall.v1.Advice
+	(*EnrollStreamRequest)(nil),      // 1: rollcall.v1.EnrollStreamRequest
+	(*EnrollStreamResponse)(nil),     // 2: rollcall.v1.EnrollStreamResponse
+	(*Problem)(nil),                  // 3: rollcall.v1.Problem
+	(*GetStudentRequest)(nil),        // 4: rollcall.v1.GetStudentRequest
+	(*GetStudentResponse)(nil),       // 5: rollcall.v1.GetStudentResponse
+	(*ListStudentsRequest)(nil),      // 6: rollcall.v1.ListStudentsRequest
+	(*ListStudentsResponse)(nil),     // 7: rollcall.v1.ListStudentsResponse
+	(*UpdateStudentRequest)(nil),     // 8: rollcall.v1.UpdateStudentRequest
+	(*UpdateStudentResponse)(nil),    // 9: rollcall.v1.UpdateStudentResponse
+	(*MergeStudentsRequest)(nil),     // 10: rollcall.v1.MergeStudentsRequest
+	(*MergeStudentsResponse)(nil),    // 11: rollcall.v1.MergeStudentsResponse
+	(*ListLookalikesRequest)(nil),    // 12: rollcall.v1.ListLookalikesRequest
+	(*ListLookalikesResponse)(nil),   // 13: rollcall.v1.ListLookalikesResponse
+	(*LookalikeCrop)(nil),            // 14: rollcall.v1.LookalikeCrop
+	(*Lookalike)(nil),                // 15: rollcall.v1.Lookalike
+	(*DeleteStudentRequest)(nil),     // 16: rollcall.v1.DeleteStudentRequest
+	(*DeleteStudentResponse)(nil),    // 17: rollcall.v1.DeleteStudentResponse
+	(*GetCropRequest)(nil),           // 18: rollcall.v1.GetCropRequest
+	(*GetCropResponse)(nil),          // 19: rollcall.v1.GetCropResponse
+	(*AssignCropRequest)(nil),        // 20: rollcall.v1.AssignCropRequest
+	(*AssignCropResponse)(nil),       // 21: rollcall.v1.AssignCropResponse
+	(*DeleteCropRequest)(nil),        // 22: rollcall.v1.DeleteCropRequest
+	(*DeleteCropResponse)(nil),       // 23: rollcall.v1.DeleteCropResponse
+	(*ListChangesRequest)(nil),       // 24: rollcall.v1.ListChangesRequest
+	(*ListChangesResponse)(nil),      // 25: rollcall.v1.ListChangesResponse
+	(*Change)(nil),                   // 26: rollcall.v1.Change
+	(*ChangedRecord)(nil),            // 27: rollcall.v1.ChangedRecord
+	(*UndoChangeRequest)(nil),        // 28: rollcall.v1.UndoChangeRequest
+	(*UndoChangeResponse)(nil),       // 29: rollcall.v1.UndoChangeResponse
+	(*CheckConsistencyRequest)(nil),  // 30: rollcall.v1.CheckConsistencyRequest
+	(*CheckConsistencyResponse)(nil), // 31: rollcall.v1.CheckConsistencyResponse
+	(*Difference)(nil),               // 32: rollcall.v1.Difference
+	(*Settings)(nil),                 // 33: rollcall.v1.Settings
+	(*Coverage)(nil),                 // 34: rollcall.v1.Coverage
+	(*GetSettingsRequest)(nil),       // 35: rollcall.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),      // 36: rollcall.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),    // 37: rollcall.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),   // 38: rollcall.v1.UpdateSettingsResponse
+	(*Gallery)(nil),                  // 39: rollcall.v1.Gallery
+	(*ListGalleriesRequest)(nil),     // 40: rollcall.v1.ListGalleriesRequest
+	(*ListGalleriesResponse)(nil),    // 41: rollcall.v1.ListGalleriesResponse
+	(*CreateGalleryRequest)(nil),     // 42: rollcall.v1.CreateGalleryRequest
+	(*CreateGalleryResponse)(nil),    // 43: rollcall.v1.CreateGalleryResponse
+	(*DeleteGalleryRequest)(nil),     // 44: rollcall.v1.DeleteGalleryRequest
+	(*DeleteGalleryResponse)(nil),    // 45: rollcall.v1.DeleteGalleryResponse
+	(*EmbedRequest)(nil),             // 46: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),            // 47: rollcall.v1.EmbedResponse
+	(*Student)(nil),                  // 48: rollcall.v1.Student
+	(*Crop)(nil),                     // 49: rollcall.v1.Crop
+	(*timestamppb.Timestamp)(nil),    // 50: google.protobuf.Timestamp
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	33, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	34, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
-	2,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	35, // 3: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	35, // 4: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
-	35, // 5: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	36, // 6: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	36, // 7: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
-	19, // 8: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	21, // 9: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
-	20, // 10: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	21, // 11: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	20, // 12: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	21, // 13: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	26, // 14: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
-	26, // 15: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
-	0,  // 16: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	3,  // 17: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	5,  // 18: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	7,  // 19: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	9,  // 20: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	11, // 21: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	13, // 22: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	15, // 23: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	22, // 24: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	24, // 25: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	17, // 26: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	27, // 27: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
-	29, // 28: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
-	31, // 29: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
-	1,  // 30: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	4,  // 31: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	6,  // 32: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	8,  // 33: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	10, // 34: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	12, // 35: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	14, // 36: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	16, // 37: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	23, // 38: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	25, // 39: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	18, // 40: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	28, // 41: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
-	30, // 42: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
-	32, // 43: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
-	30, // [30:44] is the sub-list for method output_type
-	16, // [16:30] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	46, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	47, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	3,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
+	48, // 3: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	48, // 4: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	48, // 5: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	48, // 6: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
+	15, // 7: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
+	14, // 8: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
+	14, // 9: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
+	0,  // 10: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
+	49, // 11: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	49, // 12: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	26, // 13: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
+	50, // 14: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
+	27, // 15: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
+	26, // 16: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
+	32, // 17: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
+	34, // 18: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	33, // 19: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	34, // 20: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	33, // 21: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	34, // 22: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	39, // 23: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	39, // 24: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	1,  // 25: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	4,  // 26: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	6,  // 27: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	8,  // 28: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	10, // 29: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
+	12, // 30: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
+	16, // 31: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	18, // 32: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	20, // 33: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	22, // 34: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	24, // 35: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
+	28, // 36: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
+	35, // 37: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	37, // 38: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	30, // 39: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	40, // 40: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	42, // 41: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	44, // 42: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	2,  // 43: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	5,  // 44: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	7,  // 45: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	9,  // 46: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	11, // 47: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
+	13, // 48: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
+	17, // 49: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	19, // 50: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	21, // 51: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	23, // 52: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	25, // 53: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
+	29, // 54: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
+	36, // 55: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	38, // 56: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	31, // 57: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	41, // 58: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	43, // 59: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	45, // 60: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	43, // [43:61] is the sub-list for method output_type
+	25, // [25:43] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -2065,19 +3082,21 @@ func file_rollcall_v1_gallery_proto_init() {
 		(*EnrollStreamResponse_Embedded)(nil),
 		(*EnrollStreamResponse_Problem)(nil),
 	}
-	file_rollcall_v1_gallery_proto_msgTypes[24].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[19].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   33,
+			NumEnums:      1,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_rollcall_v1_gallery_proto_goTypes,
 		DependencyIndexes: file_rollcall_v1_gallery_proto_depIdxs,
+		EnumInfos:         file_rollcall_v1_gallery_proto_enumTypes,
 		MessageInfos:      file_rollcall_v1_gallery_proto_msgTypes,
 	}.Build()
 	File_rollcall_v1_gallery_proto = out.File

@@ -45,6 +45,12 @@ const (
 	// GalleryServiceUpdateStudentProcedure is the fully-qualified name of the GalleryService's
 	// UpdateStudent RPC.
 	GalleryServiceUpdateStudentProcedure = "/rollcall.v1.GalleryService/UpdateStudent"
+	// GalleryServiceMergeStudentsProcedure is the fully-qualified name of the GalleryService's
+	// MergeStudents RPC.
+	GalleryServiceMergeStudentsProcedure = "/rollcall.v1.GalleryService/MergeStudents"
+	// GalleryServiceListLookalikesProcedure is the fully-qualified name of the GalleryService's
+	// ListLookalikes RPC.
+	GalleryServiceListLookalikesProcedure = "/rollcall.v1.GalleryService/ListLookalikes"
 	// GalleryServiceDeleteStudentProcedure is the fully-qualified name of the GalleryService's
 	// DeleteStudent RPC.
 	GalleryServiceDeleteStudentProcedure = "/rollcall.v1.GalleryService/DeleteStudent"
@@ -56,6 +62,12 @@ const (
 	// GalleryServiceDeleteCropProcedure is the fully-qualified name of the GalleryService's DeleteCrop
 	// RPC.
 	GalleryServiceDeleteCropProcedure = "/rollcall.v1.GalleryService/DeleteCrop"
+	// GalleryServiceListChangesProcedure is the fully-qualified name of the GalleryService's
+	// ListChanges RPC.
+	GalleryServiceListChangesProcedure = "/rollcall.v1.GalleryService/ListChanges"
+	// GalleryServiceUndoChangeProcedure is the fully-qualified name of the GalleryService's UndoChange
+	// RPC.
+	GalleryServiceUndoChangeProcedure = "/rollcall.v1.GalleryService/UndoChange"
 	// GalleryServiceGetSettingsProcedure is the fully-qualified name of the GalleryService's
 	// GetSettings RPC.
 	GalleryServiceGetSettingsProcedure = "/rollcall.v1.GalleryService/GetSettings"
@@ -89,6 +101,16 @@ type GalleryServiceClient interface {
 	ListStudents(context.Context, *v1.ListStudentsRequest) (*v1.ListStudentsResponse, error)
 	// UpdateStudent replaces the groups of a student.
 	UpdateStudent(context.Context, *v1.UpdateStudentRequest) (*v1.UpdateStudentResponse, error)
+	// MergeStudents gives all crops and groups of one student to another, in one change,
+	// and takes the first student off the list: one person was enrolled under two ids.
+	// The crops count as corrected. UndoChange takes it back.
+	MergeStudents(context.Context, *v1.MergeStudentsRequest) (*v1.MergeStudentsResponse, error)
+	// ListLookalikes returns pairs of students of whom one could be taken for the other:
+	// somebody enrolled twice, a crop of the wrong child, twins, siblings. Each student is
+	// compared with all others, exactly, some students at a time. Ask for page after page
+	// until there is no next one. Each page has its nearest pairs first, and no pair is on
+	// two pages.
+	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
 	// DeleteStudent erases a student with all its crops and embeddings.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
@@ -98,6 +120,12 @@ type GalleryServiceClient interface {
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
 	// DeleteCrop erases a crop and its embeddings.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
+	// ListChanges returns the changes of the gallery, newest first.
+	ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error)
+	// UndoChange takes back an assignment, a merge, a change of groups, or an undo. It is
+	// refused if something newer stands against it; the error names that change. What was
+	// deleted does not come back.
+	UndoChange(context.Context, *v1.UndoChangeRequest) (*v1.UndoChangeResponse, error)
 	// GetSettings returns the settings, and how much of the gallery can be recognised
 	// under its model.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
@@ -158,6 +186,19 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		mergeStudents: connect.NewClient[v1.MergeStudentsRequest, v1.MergeStudentsResponse](
+			httpClient,
+			baseURL+GalleryServiceMergeStudentsProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("MergeStudents")),
+			connect.WithClientOptions(opts...),
+		),
+		listLookalikes: connect.NewClient[v1.ListLookalikesRequest, v1.ListLookalikesResponse](
+			httpClient,
+			baseURL+GalleryServiceListLookalikesProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("ListLookalikes")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		deleteStudent: connect.NewClient[v1.DeleteStudentRequest, v1.DeleteStudentResponse](
 			httpClient,
 			baseURL+GalleryServiceDeleteStudentProcedure,
@@ -182,6 +223,19 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+GalleryServiceDeleteCropProcedure,
 			connect.WithSchema(galleryServiceMethods.ByName("DeleteCrop")),
+			connect.WithClientOptions(opts...),
+		),
+		listChanges: connect.NewClient[v1.ListChangesRequest, v1.ListChangesResponse](
+			httpClient,
+			baseURL+GalleryServiceListChangesProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("ListChanges")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		undoChange: connect.NewClient[v1.UndoChangeRequest, v1.UndoChangeResponse](
+			httpClient,
+			baseURL+GalleryServiceUndoChangeProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("UndoChange")),
 			connect.WithClientOptions(opts...),
 		),
 		getSettings: connect.NewClient[v1.GetSettingsRequest, v1.GetSettingsResponse](
@@ -232,10 +286,14 @@ type galleryServiceClient struct {
 	getStudent       *connect.Client[v1.GetStudentRequest, v1.GetStudentResponse]
 	listStudents     *connect.Client[v1.ListStudentsRequest, v1.ListStudentsResponse]
 	updateStudent    *connect.Client[v1.UpdateStudentRequest, v1.UpdateStudentResponse]
+	mergeStudents    *connect.Client[v1.MergeStudentsRequest, v1.MergeStudentsResponse]
+	listLookalikes   *connect.Client[v1.ListLookalikesRequest, v1.ListLookalikesResponse]
 	deleteStudent    *connect.Client[v1.DeleteStudentRequest, v1.DeleteStudentResponse]
 	getCrop          *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
 	assignCrop       *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
 	deleteCrop       *connect.Client[v1.DeleteCropRequest, v1.DeleteCropResponse]
+	listChanges      *connect.Client[v1.ListChangesRequest, v1.ListChangesResponse]
+	undoChange       *connect.Client[v1.UndoChangeRequest, v1.UndoChangeResponse]
 	getSettings      *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
 	updateSettings   *connect.Client[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse]
 	checkConsistency *connect.Client[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse]
@@ -276,6 +334,24 @@ func (c *galleryServiceClient) UpdateStudent(ctx context.Context, req *v1.Update
 	return nil, err
 }
 
+// MergeStudents calls rollcall.v1.GalleryService.MergeStudents.
+func (c *galleryServiceClient) MergeStudents(ctx context.Context, req *v1.MergeStudentsRequest) (*v1.MergeStudentsResponse, error) {
+	response, err := c.mergeStudents.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListLookalikes calls rollcall.v1.GalleryService.ListLookalikes.
+func (c *galleryServiceClient) ListLookalikes(ctx context.Context, req *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error) {
+	response, err := c.listLookalikes.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // DeleteStudent calls rollcall.v1.GalleryService.DeleteStudent.
 func (c *galleryServiceClient) DeleteStudent(ctx context.Context, req *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error) {
 	response, err := c.deleteStudent.CallUnary(ctx, connect.NewRequest(req))
@@ -306,6 +382,24 @@ func (c *galleryServiceClient) AssignCrop(ctx context.Context, req *v1.AssignCro
 // DeleteCrop calls rollcall.v1.GalleryService.DeleteCrop.
 func (c *galleryServiceClient) DeleteCrop(ctx context.Context, req *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error) {
 	response, err := c.deleteCrop.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListChanges calls rollcall.v1.GalleryService.ListChanges.
+func (c *galleryServiceClient) ListChanges(ctx context.Context, req *v1.ListChangesRequest) (*v1.ListChangesResponse, error) {
+	response, err := c.listChanges.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UndoChange calls rollcall.v1.GalleryService.UndoChange.
+func (c *galleryServiceClient) UndoChange(ctx context.Context, req *v1.UndoChangeRequest) (*v1.UndoChangeResponse, error) {
+	response, err := c.undoChange.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -379,6 +473,16 @@ type GalleryServiceHandler interface {
 	ListStudents(context.Context, *v1.ListStudentsRequest) (*v1.ListStudentsResponse, error)
 	// UpdateStudent replaces the groups of a student.
 	UpdateStudent(context.Context, *v1.UpdateStudentRequest) (*v1.UpdateStudentResponse, error)
+	// MergeStudents gives all crops and groups of one student to another, in one change,
+	// and takes the first student off the list: one person was enrolled under two ids.
+	// The crops count as corrected. UndoChange takes it back.
+	MergeStudents(context.Context, *v1.MergeStudentsRequest) (*v1.MergeStudentsResponse, error)
+	// ListLookalikes returns pairs of students of whom one could be taken for the other:
+	// somebody enrolled twice, a crop of the wrong child, twins, siblings. Each student is
+	// compared with all others, exactly, some students at a time. Ask for page after page
+	// until there is no next one. Each page has its nearest pairs first, and no pair is on
+	// two pages.
+	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
 	// DeleteStudent erases a student with all its crops and embeddings.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
@@ -388,6 +492,12 @@ type GalleryServiceHandler interface {
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
 	// DeleteCrop erases a crop and its embeddings.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
+	// ListChanges returns the changes of the gallery, newest first.
+	ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error)
+	// UndoChange takes back an assignment, a merge, a change of groups, or an undo. It is
+	// refused if something newer stands against it; the error names that change. What was
+	// deleted does not come back.
+	UndoChange(context.Context, *v1.UndoChangeRequest) (*v1.UndoChangeResponse, error)
 	// GetSettings returns the settings, and how much of the gallery can be recognised
 	// under its model.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
@@ -444,6 +554,19 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	galleryServiceMergeStudentsHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceMergeStudentsProcedure,
+		svc.MergeStudents,
+		connect.WithSchema(galleryServiceMethods.ByName("MergeStudents")),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceListLookalikesHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceListLookalikesProcedure,
+		svc.ListLookalikes,
+		connect.WithSchema(galleryServiceMethods.ByName("ListLookalikes")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	galleryServiceDeleteStudentHandler := connect.NewUnaryHandlerSimple(
 		GalleryServiceDeleteStudentProcedure,
 		svc.DeleteStudent,
@@ -468,6 +591,19 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		GalleryServiceDeleteCropProcedure,
 		svc.DeleteCrop,
 		connect.WithSchema(galleryServiceMethods.ByName("DeleteCrop")),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceListChangesHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceListChangesProcedure,
+		svc.ListChanges,
+		connect.WithSchema(galleryServiceMethods.ByName("ListChanges")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceUndoChangeHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceUndoChangeProcedure,
+		svc.UndoChange,
+		connect.WithSchema(galleryServiceMethods.ByName("UndoChange")),
 		connect.WithHandlerOptions(opts...),
 	)
 	galleryServiceGetSettingsHandler := connect.NewUnaryHandlerSimple(
@@ -519,6 +655,10 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceListStudentsHandler.ServeHTTP(w, r)
 		case GalleryServiceUpdateStudentProcedure:
 			galleryServiceUpdateStudentHandler.ServeHTTP(w, r)
+		case GalleryServiceMergeStudentsProcedure:
+			galleryServiceMergeStudentsHandler.ServeHTTP(w, r)
+		case GalleryServiceListLookalikesProcedure:
+			galleryServiceListLookalikesHandler.ServeHTTP(w, r)
 		case GalleryServiceDeleteStudentProcedure:
 			galleryServiceDeleteStudentHandler.ServeHTTP(w, r)
 		case GalleryServiceGetCropProcedure:
@@ -527,6 +667,10 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceAssignCropHandler.ServeHTTP(w, r)
 		case GalleryServiceDeleteCropProcedure:
 			galleryServiceDeleteCropHandler.ServeHTTP(w, r)
+		case GalleryServiceListChangesProcedure:
+			galleryServiceListChangesHandler.ServeHTTP(w, r)
+		case GalleryServiceUndoChangeProcedure:
+			galleryServiceUndoChangeHandler.ServeHTTP(w, r)
 		case GalleryServiceGetSettingsProcedure:
 			galleryServiceGetSettingsHandler.ServeHTTP(w, r)
 		case GalleryServiceUpdateSettingsProcedure:
@@ -564,6 +708,14 @@ func (UnimplementedGalleryServiceHandler) UpdateStudent(context.Context, *v1.Upd
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.UpdateStudent is not implemented"))
 }
 
+func (UnimplementedGalleryServiceHandler) MergeStudents(context.Context, *v1.MergeStudentsRequest) (*v1.MergeStudentsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.MergeStudents is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.ListLookalikes is not implemented"))
+}
+
 func (UnimplementedGalleryServiceHandler) DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.DeleteStudent is not implemented"))
 }
@@ -578,6 +730,14 @@ func (UnimplementedGalleryServiceHandler) AssignCrop(context.Context, *v1.Assign
 
 func (UnimplementedGalleryServiceHandler) DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.DeleteCrop is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.ListChanges is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) UndoChange(context.Context, *v1.UndoChangeRequest) (*v1.UndoChangeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.UndoChange is not implemented"))
 }
 
 func (UnimplementedGalleryServiceHandler) GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error) {
