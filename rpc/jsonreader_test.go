@@ -112,6 +112,8 @@ func randomValue(random *rand.Rand, field protoreflect.FieldDescriptor, empty fu
 		return protoreflect.ValueOfBool(random.IntN(2) == 0)
 	case protoreflect.Int32Kind:
 		return protoreflect.ValueOfInt32(int32(random.Uint32()))
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(random.Uint64())
 	case protoreflect.FloatKind:
 		return protoreflect.ValueOfFloat32(random.Float32() * 1e6)
 	case protoreflect.DoubleKind:
