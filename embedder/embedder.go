@@ -164,8 +164,9 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 			return nil, err
 		}
 		if !f.found {
-			result.Quality = assess(pic, nil, f)
-			result.Quality.Reasons = []Reason{NoFace} // the other reasons would describe something that is not a face
+			result.Quality = assess(pic, nil, f, probeLimits)
+			// The score and the other reasons would describe something that is not a face.
+			result.Quality.Score, result.Quality.Reasons, result.Quality.Shortfalls = 0, []Reason{NoFace}, nil
 			watch.lap(StageFinish)
 			return result, nil
 		}
@@ -183,7 +184,11 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 	if result.Embedding, err = infer(ctx, m, pic, result.Landmarks, f.view, req.Enrol, watch); err != nil {
 		return nil, err
 	}
-	result.Quality = assess(pic, result.Landmarks, f)
+	least := probeLimits
+	if req.Enrol {
+		least = enrolmentLimits
+	}
+	result.Quality = assess(pic, result.Landmarks, f, least)
 	watch.lap(StageFinish)
 	return result, nil
 }

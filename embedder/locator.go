@@ -68,6 +68,8 @@ type finding struct {
 	found  bool
 	view   view     // the view in which the face stands upright in its proportions
 	doubts []Reason // what speaks against it
+	// certainty is [Quality.Certainty].
+	certainty float64
 }
 
 // find returns what looks most like the crop's subject. check may be nil.
@@ -135,7 +137,7 @@ func examine(c models.Contract, s *session, pic *picture.Picture) (finding, erro
 	if err != nil {
 		return finding{}, err
 	}
-	f := finding{face: seen.face, view: seen.view, found: x.isFace(seen)}
+	f := finding{face: seen.face, view: seen.view, found: x.isFace(seen), certainty: x.certainty(seen)}
 	if f.found && !upright {
 		f.doubts = append(f.doubts, NotUpright)
 	}

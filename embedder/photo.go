@@ -226,6 +226,7 @@ func (p *Photo) Release() {
 func (s *search) describe(ctx context.Context, locator *model, found locate.Face) (Face, error) {
 	face := Face{Box: found.Box, Landmarks: found.Landmarks, Score: found.Score}
 	var score float32
+	var certainty float64
 	if locator != nil {
 		seen, err := s.landmarks(ctx, locator, found.Landmarks)
 		if err != nil {
@@ -234,12 +235,15 @@ func (s *search) describe(ctx context.Context, locator *model, found locate.Face
 		face.Score *= float32(math.Sqrt((1 + float64(seen.Score)) / 2))
 		// Where the locator sees no face, its landmarks mean nothing.
 		if score = seen.Score; score >= minScore {
+			if locator.contract.Sure > 0 {
+				certainty = logit(score)
+			}
 			face.Landmarks = seen.Landmarks
 		}
 	}
 	face.Size = sizeOf(face.Landmarks)
-	seen := finding{face: locate.Face{Score: score}, found: true, view: asShown}
-	face.Quality = assess(s.pic, &face.Landmarks, seen)
+	seen := finding{face: locate.Face{Score: score}, found: true, view: asShown, certainty: certainty}
+	face.Quality = assess(s.pic, &face.Landmarks, seen, probeLimits)
 	return face, nil
 }
 

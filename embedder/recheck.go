@@ -46,6 +46,7 @@ func recheck(c models.Contract, s *session, pic *picture.Picture, f finding) (fi
 	if x.isFace(seen) {
 		f.face.Landmarks, f.view = seen.face.Landmarks, seen.view
 	}
+	f.certainty = x.certainty(seen)
 	if !upright {
 		f.doubts = append(f.doubts, NotUpright)
 	}
@@ -78,6 +79,7 @@ func confirmGiven(ctx context.Context, check *model, pic *picture.Picture, given
 		} else if seen, _, err = x.around(given); err != nil {
 			return err
 		}
+		f.certainty = x.certainty(seen)
 		switch {
 		case x.isFace(seen) && near(seen.face.Landmarks, given):
 			f.view.stretch = seen.view.stretch

@@ -85,6 +85,14 @@ func (x examiner) settled(s sight) bool {
 	return x.contract.Sure == 0 || x.sure(s) && !s.unusual()
 }
 
+// certainty is [Quality.Certainty] of a sight.
+func (x examiner) certainty(s sight) float64 {
+	if x.contract.Sure == 0 { // nothing is known of its scores
+		return 0
+	}
+	return s.sum / 2
+}
+
 // isFace reports whether a sight shows a face, by both looks.
 func (x examiner) isFace(s sight) bool {
 	least := min(s.first, s.sum-s.first)

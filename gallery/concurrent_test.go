@@ -45,12 +45,13 @@ func TestConcurrentUse(t *testing.T) {
 // expected are the errors that random calls may meet.
 func expected(err error) bool {
 	var dup *DuplicateError
+	var unlike *UnlikeError
 	for _, want := range []error{ErrCropNotFound, ErrStudentNotFound, ErrNoEmbedding, ErrEmptyScope} {
 		if errors.Is(err, want) {
 			return true
 		}
 	}
-	return err == nil || errors.As(err, &dup)
+	return err == nil || errors.As(err, &dup) || errors.As(err, &unlike)
 }
 
 func writeAtRandom(t *testing.T, g *Gallery, seed uint64, n int) {
@@ -61,7 +62,7 @@ func writeAtRandom(t *testing.T, g *Gallery, seed uint64, n int) {
 		var err error
 		switch k := rng.IntN(20); {
 		case k < 12:
-			_, err = g.Enroll(ctx, Enrolment{CropID: crop, StudentID: student, Groups: []string{"g" + student}, Embedding: made(m, face(rng, rng.IntN(8), m.Dimension, 0.3)), AllowDuplicate: rng.IntN(2) == 0})
+			_, err = g.Enroll(ctx, Enrolment{CropID: crop, StudentID: student, Groups: []string{"g" + student}, Embedding: made(m, face(rng, rng.IntN(8), m.Dimension, 0.3)), AllowDuplicate: rng.IntN(2) == 0, AllowUnlike: rng.IntN(2) == 0})
 		case k < 15:
 			_, err = g.AssignCrop(ctx, crop, []string{"", student}[rng.IntN(2)])
 		case k < 17:
@@ -179,18 +180,26 @@ func TestPendingDuplicate(t *testing.T) {
 // search has seen before.
 func refused(g *Gallery, e Enrolment, m Model, seen lookalikes) error {
 	d := enrolDecision{Enrolment: e, model: m, gallery: g, seen: &seen}
-	_, err := g.writer.do(ctx, "test", func(edit *edit) error { return d.refuseDuplicate(edit, e.StudentID) })
+	_, err := g.writer.do(ctx, "test", func(edit *edit) error { return d.refuse(edit, e.StudentID) })
 	return err
+}
+
+// searched is what a search sees before the enrolment is decided.
+func searched(t *testing.T, g *Gallery, e Enrolment, m Model) lookalikes {
+	t.Helper()
+	d := enrolDecision{Enrolment: e, model: m, gallery: g}
+	if err := d.search(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return *d.seen
 }
 
 // The same through the part of the list that is forgotten: a search that began
 // before it is made again.
 func TestForgottenDuplicate(t *testing.T) {
 	g := openGallery(t, Options{})
-	seen, err := g.writer.memory.Load().lookalikes(plain, base(plain, 0), "b") // sees nothing
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := Enrolment{CropID: "b1", StudentID: "b", Embedding: made(plain, base(plain, 0))}
+	seen := searched(t, g, e, plain) // sees nothing
 	mustEnroll(t, g, Enrolment{CropID: "a1", StudentID: "a", Embedding: made(plain, base(plain, 0))})
 	rng := newRand(t, 4)
 	for i := range 3 * recentKept {
@@ -202,8 +211,7 @@ func TestForgottenDuplicate(t *testing.T) {
 	if g.writer.recent.forgotten == 0 {
 		t.Fatal("nothing was forgotten: the test is void")
 	}
-	e := Enrolment{CropID: "b1", StudentID: "b", Embedding: made(plain, base(plain, 0))}
-	err = refused(g, e, plain, seen)
+	err := refused(g, e, plain, seen)
 	var dup *DuplicateError
 	if !errors.As(err, &dup) || dup.StudentID != "a" {
 		t.Errorf("after the search was forgotten: %v", err)
@@ -244,14 +252,14 @@ func TestOutdatedLookalike(t *testing.T) {
 		g := openGallery(t, Options{})
 		mustEnroll(t, g, Enrolment{CropID: "a1", StudentID: "a", Embedding: made(plain, base(plain, 0))})
 		e := Enrolment{CropID: "b1", StudentID: "b", Embedding: made(plain, base(plain, 0))}
-		seen, err := g.writer.memory.Load().lookalikes(plain, e.Embedding.Vector, "b")
-		if err != nil || len(seen.crops) != 1 {
-			t.Fatalf("%+v, %v", seen, err)
+		seen := searched(t, g, e, plain)
+		if len(seen.crops) != 1 {
+			t.Fatalf("%+v", seen)
 		}
 		if err := change(g); err != nil {
 			t.Fatal(err)
 		}
-		err = refused(g, e, plain, seen)
+		err := refused(g, e, plain, seen)
 		if (err != nil) != (name == "nothing") {
 			t.Errorf("%s since the search: %v", name, err)
 		}

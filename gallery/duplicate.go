@@ -10,7 +10,8 @@ import (
 
 // A face is enrolled under one student only. An enrolment is refused if the face is
 // surely enrolled under another student. If it is only as similar as a match would
-// be, the answer says so.
+// be, the answer says so. It is refused too if it is unlike the student's other
+// crops: see unlike.go.
 //
 // The check has two parts, so that the slow one does not keep other edits waiting.
 // First the caller searches the index. Then the writer looks at what was applied
@@ -22,22 +23,24 @@ type lookalikes struct {
 	seq       uint64      // of the last change that the search saw
 	threshold float32     // of a duplicate
 	floor     float32     // of a face that a search would match: at most threshold
+	reach     float32     // crops are those that are this similar: at most floor
 	crops     []Candidate // without StudentID: the writer looks it up later
 }
 
 // lookalikes searches the index, exactly, for crops that show the same face as
-// the vector. StudentID is whose enrolment it is.
+// the vector, or resemble it more than the student's own. StudentID is whose
+// enrolment it is; ofStudent compares the vector with that student's other crops.
 //
 // A search of the index takes long, so the memory is not locked meanwhile:
 // enrolments that search do not hold up the one that is applied. Changes made
 // meanwhile do no harm: they come after seq, and the writer compares their vectors
 // itself.
-func (m *memory) lookalikes(model Model, vector []float32, studentID string) (lookalikes, error) {
-	found, sp, err := m.beginLookalikes(model, studentID)
+func (m *memory) lookalikes(model Model, vector []float32, studentID string, ofStudent func(*memory) own) (lookalikes, error) {
+	found, sp, err := m.beginLookalikes(model, studentID, ofStudent)
 	if err != nil || sp == nil {
 		return found, err
 	}
-	hits, err := reaching(sp.engine, vector, found.floor)
+	hits, err := reaching(sp.engine, vector, found.reach)
 	if err != nil {
 		return lookalikes{}, fmt.Errorf("search for duplicates: %w", err)
 	}
@@ -52,7 +55,7 @@ func (m *memory) lookalikes(model Model, vector []float32, studentID string) (lo
 }
 
 // beginLookalikes returns what to search for, and where; nil: there is nothing yet.
-func (m *memory) beginLookalikes(model Model, studentID string) (found lookalikes, sp *space, err error) {
+func (m *memory) beginLookalikes(model Model, studentID string, ofStudent func(*memory) own) (found lookalikes, sp *space, err error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	found.seq, sp = m.seq, m.spaces[model.Name]
@@ -68,7 +71,17 @@ func (m *memory) beginLookalikes(model Model, studentID string) (found lookalike
 	}
 	found.threshold = model.duplicateThreshold(others, m.settings.FPIR)
 	found.floor = min(found.threshold, model.MatchThreshold(others, m.settings.FPIR))
+	found.reach = found.reachFor(model, ofStudent(m))
 	return found, sp, nil
+}
+
+// reachFor returns how similar another student's crop must be to decide anything
+// about an enrolment of a student with these crops.
+func (l *lookalikes) reachFor(model Model, o own) float32 {
+	if o.crops == 0 {
+		return l.floor
+	}
+	return min(l.floor, max(o.best, model.unlikeFloor(o.crops)))
 }
 
 // reaching returns all vectors of the engine that reach the floor.
@@ -89,15 +102,40 @@ func reaching(engine index.Engine, vector []float32, floor float32) ([]index.Hit
 	}
 }
 
-// refuseDuplicate returns a DuplicateError if the face is enrolled under another
-// student than studentID. If that is not sure, it notes whom the face resembles.
-func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
+// refuse returns a DuplicateError if the face is enrolled under another student than
+// studentID, and an UnlikeError if it is unlike the student's other crops. If it may
+// be another student's, refuse notes whom it resembles.
+func (d *enrolDecision) refuse(e *edit, studentID string) error {
+	o := d.own(e, studentID)
+	if d.AllowDuplicate {
+		return d.refuseUnlike(o, Candidate{})
+	}
+	other, err := d.nearestOther(e, studentID, o)
+	if err != nil {
+		return err
+	}
+	if other.StudentID != "" && other.Similarity >= d.seen.threshold {
+		return &DuplicateError{StudentID: other.StudentID, Similarity: other.Similarity}
+	}
+	if err := d.refuseUnlike(o, other); err != nil {
+		return err
+	}
+	if other.StudentID != "" && other.Similarity >= d.seen.floor {
+		d.out.Resembles = other
+	}
+	return nil
+}
+
+// nearestOther returns the crop of another student that the face resembles most, as
+// far as that decides anything; it has no student if there is none.
+func (d *enrolDecision) nearestOther(e *edit, studentID string, o own) (Candidate, error) {
 	recent := &d.gallery.writer.recent
-	if d.seen == nil || d.seen.seq < recent.forgotten {
-		// Nothing was searched before, or too long ago to tell what came since.
-		found, err := e.batch.memory.lookalikes(d.model, d.Embedding.Vector, studentID)
+	if d.seen == nil || d.seen.seq < recent.forgotten || d.seen.reach > d.seen.reachFor(d.model, o) {
+		// Nothing was searched before, or too long ago to tell what came since, or the
+		// student has lost the crop that was nearest then.
+		found, err := e.batch.memory.lookalikes(d.model, d.Embedding.Vector, studentID, func(*memory) own { return o })
 		if err != nil {
-			return err
+			return Candidate{}, err
 		}
 		d.seen = &found
 	}
@@ -114,7 +152,7 @@ func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
 		}
 	}
 	for cropID, vector := range since {
-		if s := dot(vector, d.Embedding.Vector); s >= d.seen.floor {
+		if s := dot(vector, d.Embedding.Vector); s >= d.seen.reach {
 			crops = append(crops, Candidate{CropID: cropID, Similarity: s})
 		}
 	}
@@ -132,13 +170,7 @@ func (d *enrolDecision) refuseDuplicate(e *edit, studentID string) error {
 			worst = Candidate{record.StudentID, c.CropID, c.Similarity}
 		}
 	}
-	if worst.StudentID != "" && worst.Similarity >= d.seen.threshold {
-		return &DuplicateError{StudentID: worst.StudentID, Similarity: worst.Similarity}
-	}
-	if worst.StudentID != "" {
-		d.out.Resembles = worst
-	}
-	return nil
+	return worst, nil
 }
 
 // dot returns the similarity of two vectors of one model.

@@ -25,6 +25,7 @@ type Enrolment struct {
 	Embedding      Embedding
 	Quality        Quality
 	AllowDuplicate bool // enrol even where another student's crop looks like the same person
+	AllowUnlike    bool // enrol even where the student's other crops look like another person
 }
 
 // Enrolled is the result of an [Enrolment].
@@ -47,12 +48,12 @@ type Enrolled struct {
 // The first embedding of a gallery chooses its model, where the settings name none.
 //
 // The errors are ErrInvalidID, ErrInvalidModel, ErrInvalidVector, a
-// *DuplicateError, a *DigestError, those of [Options.Models], ErrReadOnly,
+// *DuplicateError, an *UnlikeError, a *DigestError, those of [Options.Models], ErrReadOnly,
 // ErrUnavailable and ErrClosed. Nothing was stored, except perhaps after
 // ErrUnavailable.
 //
-// A crop that was corrected is not checked for duplicates (a person has looked at
-// it), nor is one that has the same vector and student already, so that an import
+// A crop that was corrected is not checked for duplicates and unlike crops (a person
+// has looked at it), nor is one that has the same vector and student already, so that an import
 // can be repeated.
 func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err := e.check(); err != nil {
@@ -106,7 +107,9 @@ func (d *enrolDecision) search(ctx context.Context) error {
 		return err
 	}
 	release()
-	found, err := m.lookalikes(d.model, d.Embedding.Vector, d.StudentID)
+	found, err := m.lookalikes(d.model, d.Embedding.Vector, d.StudentID, func(m *memory) own {
+		return m.ownOf(d.StudentID, d.model.Name, d.CropID, d.Embedding.Vector)
+	})
 	d.seen = &found
 	return err
 }
@@ -123,6 +126,14 @@ func (d *enrolDecision) decide(e *edit) error {
 		crop = storage.Crop{ID: d.CropID, Created: e.now}
 	}
 	crop.Updated = e.now
+	old, err := d.replaced(e)
+	if err != nil {
+		return err
+	}
+	if !known || old != nil && old.Recipe == d.Embedding.Recipe && !slices.Equal(old.Vector, d.Embedding.Vector) {
+		// Another recipe makes another vector of the same picture.
+		crop.Pictured = e.now
+	}
 	if d.StudentID != "" && !crop.Corrected {
 		crop.StudentID = d.StudentID
 	}
@@ -134,18 +145,15 @@ func (d *enrolDecision) decide(e *edit) error {
 	d.out = Enrolled{
 		Crop:      crop,
 		Corrected: d.StudentID != "" && d.StudentID != crop.StudentID,
-		Replaced:  slices.Contains(stored, record.Ref()),
+		Replaced:  old != nil,
 	}
 	if locked.Recipe != d.Embedding.Recipe {
 		d.out.Warnings = append(d.out.Warnings, WarningOtherRecipe)
 	}
-	if crop.StudentID != "" && !d.AllowDuplicate && !crop.Corrected {
-		repeated, err := d.repeats(e, before, crop)
-		if err != nil {
-			return err
-		}
+	if crop.StudentID != "" && !crop.Corrected && !(d.AllowDuplicate && d.AllowUnlike) {
+		repeated := old != nil && before.StudentID == crop.StudentID && slices.Equal(old.Vector, d.Embedding.Vector)
 		if !repeated {
-			if err := d.refuseDuplicate(e, crop.StudentID); err != nil {
+			if err := d.refuse(e, crop.StudentID); err != nil {
 				return err
 			}
 		}
@@ -168,17 +176,17 @@ func (d *enrolDecision) decide(e *edit) error {
 	return nil
 }
 
-// repeats reports whether the same vector is enrolled under the same student
-// already.
-func (d *enrolDecision) repeats(e *edit, before, crop storage.Crop) (bool, error) {
-	if !d.out.Replaced || before.StudentID != crop.StudentID {
-		return false, nil
+// replaced returns the embedding that the crop has under the model, or nil.
+func (d *enrolDecision) replaced(e *edit) (*storage.Embedding, error) {
+	ref := embeddingRef(d.CropID, d.model.Name)
+	if !slices.Contains(e.embeddingsOf(d.CropID), ref) {
+		return nil, nil
 	}
-	old, err := e.read(embeddingRef(d.CropID, d.model.Name))
-	if err != nil {
-		return false, err
+	old, err := e.read(ref)
+	if err != nil || len(old) == 0 {
+		return nil, err
 	}
-	return len(old) == 1 && slices.Equal(old[0].Vector, d.Embedding.Vector), nil
+	return &old[0], nil
 }
 
 // lockModel checks that an embedding comes from the same file of the model as the

@@ -126,6 +126,22 @@ func (e *NewerChangeError) Error() string {
 	return fmt.Sprintf("change %d (%s) stands against it, by what it did to %s: %s", e.Seq, e.Cause, e.What, advice)
 }
 
+// An UnlikeError refuses an enrolment: the face is unlike the student's other crops.
+// The crop is another child's, or an earlier one is. If it is the student's all the
+// same (a child grows), allow it.
+type UnlikeError struct {
+	Similarity float32 // to the student's most similar crop, [-1, 1]
+	Limit      float32 // what it must be at least
+	StudentID  string  // another student, whose crop resembles it by Limit; "": Limit is the gallery's floor
+}
+
+func (e *UnlikeError) Error() string {
+	if e.StudentID != "" {
+		return fmt.Sprintf("the face is less like the student's other crops (similarity %.3f) than like student %q (%.3f)", e.Similarity, e.StudentID, e.Limit)
+	}
+	return fmt.Sprintf("the face is unlike the student's other crops (similarity %.3f; at least %.3f is needed)", e.Similarity, e.Limit)
+}
+
 // A DigestError refuses a vector that was made with another file of the model than
 // the gallery's vectors. The two cannot be compared, even if the dimension is the
 // same. Serve the file that the gallery was built with, or give the new one a name

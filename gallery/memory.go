@@ -323,7 +323,7 @@ func (m *memory) putEmbedding(record storage.Embedding, arrived *arrival) error 
 		return fmt.Errorf("embedding of crop %q under model %q: %s", record.CropID, record.Model, wrong)
 	}
 	c.forget(sp)
-	p := place{space: sp, recipe: unique.Make(record.Recipe)}
+	p := place{space: sp, recipe: unique.Make(record.Recipe), score: record.Quality.Score}
 	if arrived.space != nil && c.student != nil {
 		p.id, p.indexed, arrived.owned = arrived.id, true, true
 		sp.owners[p.id] = c

@@ -52,10 +52,13 @@ type enrolment struct {
 	replaced  bool
 	otherwise bool // made by another recipe than the model's
 
-	checked   bool // for duplicates
+	checked   bool // for duplicates, and for unlike crops
 	nearest   float64
 	whose     string // the nearest crop is
 	threshold float64
+	own       float64 // similarity of the student's nearest other crop
+	floor     float64 // that it must reach; -2: there is no other crop
+	refused   error   // nil: it is not; otherwise errDuplicate or errUnlike
 }
 
 // expect returns what the enrolment should come to.
@@ -73,9 +76,42 @@ func (o *oracle) expect(e Enrolment, m Model) enrolment {
 	var others int
 	want.nearest, want.whose, others = o.nearestOther(e, want.student)
 	want.threshold = float64(m.duplicateThreshold(others, o.settings.FPIR))
-	want.checked = want.student != "" && !e.AllowDuplicate && !old.corrected &&
+	want.own, want.floor = o.nearestOwn(e, want.student, m)
+	want.checked = want.student != "" && !old.corrected &&
 		(old.student != want.student || !slices.Equal(old.vectors[m.Name], e.Embedding.Vector))
+	switch {
+	case !want.checked:
+	case !e.AllowDuplicate && want.nearest > want.threshold:
+		want.refused = errDuplicate
+	case !e.AllowUnlike && want.own < want.ownLimit(e):
+		want.refused = errUnlike
+	}
 	return want
+}
+
+// ownLimit is what own must reach; -2: there is no other crop.
+func (want enrolment) ownLimit(e Enrolment) float64 {
+	if want.floor == -2 || e.AllowDuplicate {
+		return want.floor
+	}
+	return max(want.floor, want.nearest)
+}
+
+// nearestOwn returns the greatest similarity of another crop of the student, and the
+// floor that it must reach.
+func (o *oracle) nearestOwn(e Enrolment, student string, m Model) (best, floor float64) {
+	best = -2
+	crops := 0
+	for id, c := range o.crops {
+		if v := c.vectors[m.Name]; v != nil && c.student == student && id != e.CropID {
+			best = max(best, similarity(v, e.Embedding.Vector))
+			crops++
+		}
+	}
+	if crops == 0 {
+		return best, -2
+	}
+	return best, float64(m.unlikeFloor(crops))
 }
 
 // enrol makes an enrolment that was not refused.

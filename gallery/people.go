@@ -31,6 +31,7 @@ type place struct {
 	space   *space
 	id      index.ID
 	indexed bool
+	score   float32 // of its quality
 	recipe  unique.Handle[string]
 }
 

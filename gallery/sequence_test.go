@@ -164,7 +164,8 @@ func (w *walk) made(m Model, vector []float32) Embedding {
 func (w *walk) enroll() {
 	m := w.model()
 	e := Enrolment{CropID: w.cropID(), Embedding: w.made(m, w.vector(m)), Groups: w.groups(), AllowDuplicate: w.rng.IntN(3) == 0,
-		Quality: Quality{Width: 1 + w.rng.IntN(100)}}
+		AllowUnlike: w.rng.IntN(3) > 0,
+		Quality:     Quality{Width: 1 + w.rng.IntN(100)}}
 	if w.rng.IntN(5) > 0 {
 		e.StudentID = w.studentID()
 	}
@@ -177,7 +178,7 @@ func (w *walk) enroll() {
 	out, err := w.g.Enroll(ctx, e)
 	var dup *DuplicateError
 	if errors.As(err, &dup) {
-		if !want.checked || want.nearest < want.threshold-near {
+		if !want.checked || e.AllowDuplicate || want.nearest < want.threshold-near {
 			w.fatalf("refused %v, want %+v", err, want)
 		}
 		if math.Abs(float64(dup.Similarity)-want.nearest) > near {
@@ -185,11 +186,24 @@ func (w *walk) enroll() {
 		}
 		return
 	}
+	var unlike *UnlikeError
+	if errors.As(err, &unlike) {
+		if limit := want.ownLimit(e); !want.checked || e.AllowUnlike || want.own > limit+near || want.refused == errDuplicate && want.nearest > want.threshold+near {
+			w.fatalf("refused %v, want %+v", err, want)
+		}
+		if math.Abs(float64(unlike.Similarity)-want.own) > near {
+			w.fatalf("refused with similarity %v, want %v", unlike.Similarity, want.own)
+		}
+		return
+	}
 	if err != nil {
 		w.fatalf("enrol: %v", err)
 	}
-	if want.checked && want.nearest > want.threshold+near {
+	if want.checked && !e.AllowDuplicate && want.nearest > want.threshold+near {
 		w.fatalf("enrolled beside a duplicate: %+v", want)
+	}
+	if want.checked && !e.AllowUnlike && want.own < want.ownLimit(e)-near {
+		w.fatalf("enrolled though it is unlike the others: %+v", want)
 	}
 	if out.Crop.StudentID != want.student || out.Student.ID != want.student || out.Corrected != want.corrected ||
 		out.Replaced != want.replaced || (len(out.Warnings) > 0) != want.otherwise || out.Seq != sequence(w.t, w.g) {

@@ -115,7 +115,7 @@ func (s *simulation) embedding(m Model) Embedding {
 
 func (s *simulation) enrol() error {
 	m := s.model()
-	e := Enrolment{CropID: s.cropID(), Groups: s.groups(), Embedding: s.embedding(m), AllowDuplicate: s.rng.IntN(3) == 0}
+	e := Enrolment{CropID: s.cropID(), Groups: s.groups(), Embedding: s.embedding(m), AllowDuplicate: s.rng.IntN(3) == 0, AllowUnlike: s.rng.IntN(2) == 0}
 	if s.rng.IntN(5) > 0 {
 		e.StudentID = s.studentID()
 	}
@@ -126,8 +126,8 @@ func (s *simulation) enrol() error {
 		return err
 	}, func(o *oracle) (bool, error) {
 		want = o.expect(e, m)
-		if want.checked && want.nearest > want.threshold {
-			return false, errDuplicate
+		if want.refused != nil {
+			return false, want.refused
 		}
 		o.enrol(e, want)
 		return true, nil

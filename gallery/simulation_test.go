@@ -208,9 +208,11 @@ func (s *simulation) mustAnswer(c *call, want error) error {
 	var dup *DuplicateError
 	var changed *StudentChangedError
 	var newer *NewerChangeError
+	var unlike *UnlikeError
 	switch {
 	case want == errChanged && errors.As(c.err, &changed):
 	case want == errNewer && errors.As(c.err, &newer):
+	case want == errUnlike && errors.As(c.err, &unlike):
 	case want == errDuplicate && errors.As(c.err, &dup):
 	case want == errPanic && c.err != nil && strings.Contains(c.err.Error(), "panicked"):
 	case !errors.Is(c.err, want):
@@ -221,6 +223,7 @@ func (s *simulation) mustAnswer(c *call, want error) error {
 
 var (
 	errDuplicate = errors.New("a duplicate")
+	errUnlike    = errors.New("an unlike crop")
 	errPanic     = errors.New("a panic")
 	errChanged   = errors.New("another student's")
 	errNewer     = errors.New("something newer")

@@ -75,31 +75,14 @@ func (g *Gallery) Students(ctx context.Context, after string, limit int, group s
 	if group, err = parseIfAny("group", group); err != nil {
 		return nil, "", 0, err
 	}
-	if limit <= 0 {
-		limit = DefaultPage
-	}
-	limit = min(limit, MaxPage)
-
+	limit = pageLength(limit)
 	m, release, err := g.read(ctx)
 	if err != nil {
 		return nil, "", 0, err
 	}
 	defer release()
-	list := m.byID
-	if group != "" {
-		list = nil
-		if g := m.groups[group]; g != nil {
-			list = g.members
-		}
-	}
-	total = len(list)
-	if after != "" {
-		i, found := searchStudent(list, after)
-		if found {
-			i++
-		}
-		list = list[i:]
-	}
+	total = len(m.studentsAfter("", group))
+	list := m.studentsAfter(after, group)
 	for _, st := range list[:min(limit, len(list))] {
 		page = append(page, StudentInfo{Student: st.copy(), CropCount: len(st.crops)})
 	}
@@ -107,6 +90,35 @@ func (g *Gallery) Students(ctx context.Context, after string, limit int, group s
 		next = page[limit-1].ID
 	}
 	return page, next, total, nil
+}
+
+// pageLength returns how long a page is of which limit was asked.
+func pageLength(limit int) int {
+	if limit <= 0 {
+		return DefaultPage
+	}
+	return min(limit, MaxPage)
+}
+
+// studentsAfter returns the students of a group ("": everybody) whose ids follow after
+// ("": all of them), in the order of their ids.
+// REQUIRES: the lock is held, also while the list is used.
+func (m *memory) studentsAfter(after, group string) []*student {
+	list := m.byID
+	if group != "" {
+		list = nil
+		if g := m.groups[group]; g != nil {
+			list = g.members
+		}
+	}
+	if after == "" {
+		return list
+	}
+	i, found := searchStudent(list, after)
+	if found {
+		i++
+	}
+	return list[i:]
 }
 
 // UpdateStudent replaces the groups of a student. The errors are ErrInvalidID,

@@ -33,7 +33,15 @@ func together(d *disk, g *Gallery, edits ...func() error) []error {
 
 func enrolling(g *Gallery, crop, student string, m Model, vector []float32) func() error {
 	return func() error {
-		_, err := g.Enroll(ctx, Enrolment{CropID: crop, StudentID: student, Groups: []string{"g" + student}, Embedding: made(m, vector)})
+		_, err := g.Enroll(ctx, Enrolment{CropID: crop, StudentID: student, Groups: []string{"g" + student}, Embedding: made(m, vector), AllowUnlike: true})
+		return err
+	}
+}
+
+// adding is enrolling, where the crop has to be like the student's other ones.
+func adding(g *Gallery, crop, student string, m Model, vector []float32) func() error {
+	return func() error {
+		_, err := g.Enroll(ctx, Enrolment{CropID: crop, StudentID: student, Embedding: made(m, vector)})
 		return err
 	}
 }
@@ -51,6 +59,10 @@ func TestEditsOfOneCommit(t *testing.T) {
 	}
 	var dup *DuplicateError
 	isDuplicate := func(err error) bool { return errors.As(err, &dup) }
+	isUnlike := func(err error) bool {
+		var unlike *UnlikeError
+		return errors.As(err, &unlike)
+	}
 	is := func(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
 	fine := is(nil)
 
@@ -75,6 +87,24 @@ func TestEditsOfOneCommit(t *testing.T) {
 		{"one crop twice", func(g *Gallery) []func() error {
 			return []func() error{enrolling(g, "a1", "b", plain, base(plain, 7)), enrolling(g, "a1", "c", plain, base(plain, 8))}
 		}, []func(error) bool{fine, fine}, "c"},
+		{"unlike the crop before it", func(g *Gallery) []func() error {
+			return []func() error{adding(g, "n1", "n", plain, base(plain, 5)), adding(g, "n2", "n", plain, base(plain, 6)), adding(g, "n3", "n", plain, at(plain, 0, 0, 0, 0, 0, 0.6))}
+		}, []func(error) bool{fine, isUnlike, fine}, "a"},
+		{"like a crop that is deleted", func(g *Gallery) []func() error {
+			return []func() error{deleteCrop(g, "a1"), adding(g, "a3", "a", plain, base(plain, 0))}
+		}, []func(error) bool{fine, isUnlike}, "-"},
+		{"like a crop that comes to the student", func(g *Gallery) []func() error {
+			return []func() error{assign(g, "loose", "a"), adding(g, "a3", "a", plain, base(plain, 9))}
+		}, []func(error) bool{fine, fine}, "a"},
+		{"like somebody else who comes before it", func(g *Gallery) []func() error {
+			return []func() error{adding(g, "n1", "n", plain, base(plain, 5)), adding(g, "a3", "a", plain, at(plain, 0.5, 0, 0, 0, 0, 0.6))}
+		}, []func(error) bool{fine, isUnlike}, "a"},
+		{"like somebody else who is deleted before it", func(g *Gallery) []func() error {
+			return []func() error{deleteStudent(g, "b"), adding(g, "a3", "a", plain, at(plain, 0.5, 0, 0.6))}
+		}, []func(error) bool{fine, fine}, "a"},
+		{"less like the student, who has lost the nearest crop", func(g *Gallery) []func() error {
+			return []func() error{deleteCrop(g, "a1"), adding(g, "a3", "a", plain, at(plain, 0.65, 0.4, 0.5))}
+		}, []func(error) bool{fine, isUnlike}, "-"},
 		{"a correction stands for the next", func(g *Gallery) []func() error {
 			return []func() error{assign(g, "a1", "b"), enrolling(g, "a1", "a", plain, base(plain, 0))}
 		}, []func(error) bool{fine, fine}, "b"},

@@ -42,6 +42,7 @@ var mayCall = map[string]string{
 	"/rollcall.v1.GalleryService/EnrollStream":     "e",
 	"/rollcall.v1.GalleryService/GetStudent":       "e",
 	"/rollcall.v1.GalleryService/ListStudents":     "re",
+	"/rollcall.v1.GalleryService/ListDueStudents":  "e",
 	"/rollcall.v1.GalleryService/UpdateStudent":    "e",
 	"/rollcall.v1.GalleryService/DeleteStudent":    "e",
 	"/rollcall.v1.GalleryService/GetCrop":          "e",

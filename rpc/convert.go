@@ -57,33 +57,6 @@ func pointsPB(l *models.Landmarks) []*pb.Point {
 	return out
 }
 
-func qualityPB(q embedder.Quality) *pb.Quality {
-	return &pb.Quality{
-		Reasons:      reasonsPB(q.Reasons),
-		LocatorScore: q.LocatorScore,
-		EyeDistance:  q.EyeDistance,
-		Brightness:   q.Brightness,
-		Sharpness:    q.Sharpness,
-		Width:        int32(q.Width),
-		Height:       int32(q.Height),
-		Turned:       int32(q.Turned),
-		Stretched:    q.Stretched,
-	}
-}
-
-// storedQuality is what the gallery keeps of a quality. It has no reasons, because a
-// crop with reasons is never stored.
-func storedQuality(q embedder.Quality) gallery.Quality {
-	return gallery.Quality{
-		LocatorScore: q.LocatorScore,
-		EyeDistance:  q.EyeDistance,
-		Brightness:   q.Brightness,
-		Sharpness:    q.Sharpness,
-		Width:        q.Width,
-		Height:       q.Height,
-	}
-}
-
 // embeddingOf is what the gallery uses of an embedder's result.
 func embeddingOf(r *embedder.Result) gallery.Embedding {
 	return gallery.Embedding{Model: r.Model, Digest: r.Digest, Recipe: r.Recipe, Vector: r.Embedding}
@@ -138,7 +111,7 @@ func cropPB(c gallery.CropInfo) *pb.Crop {
 			Model:   e.Model,
 			Digest:  e.Digest,
 			Recipe:  e.Recipe,
-			Quality: qualityPB(embedder.Quality{LocatorScore: e.Quality.LocatorScore, EyeDistance: e.Quality.EyeDistance, Brightness: e.Quality.Brightness, Sharpness: e.Quality.Sharpness, Width: e.Quality.Width, Height: e.Quality.Height}),
+			Quality: storedQualityPB(e.Quality),
 			Created: timePB(e.Created),
 		})
 	}

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -101,7 +100,7 @@ func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.Embe
 // store enrols what was embedded and completes resp.
 func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Result, resp *pb.EmbedResponse) error {
 	if len(res.Quality.Reasons) > 0 {
-		return unusable(res.Quality.Reasons)
+		return unusable(res.Quality)
 	}
 	start := time.Now()
 	enrolled, err := galleryOf(ctx).Enroll(ctx, gallery.Enrolment{
@@ -111,6 +110,7 @@ func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Res
 		Embedding:      embeddingOf(res),
 		Quality:        storedQuality(res.Quality),
 		AllowDuplicate: req.GetAllowDuplicate(),
+		AllowUnlike:    req.GetAllowUnlike(),
 	})
 	a.server.opts.Metrics.enrolled(time.Since(start))
 	if err != nil {
@@ -127,25 +127,4 @@ func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Res
 		resp.Resembles = candidatesPB([]gallery.Candidate{enrolled.Resembles})[0]
 	}
 	return nil
-}
-
-// advice says what to do about a crop that cannot be judged.
-var advice = map[embedder.Reason]string{
-	embedder.NoFace:       "no face was found: send a crop with one whole face and some space around it, or its landmarks",
-	embedder.TooSmall:     "the face is too small: use a picture with more pixels",
-	embedder.TooDark:      "the face is too dark: use a picture with more light",
-	embedder.TooBright:    "the face is too bright: use a picture with less light",
-	embedder.TooBlurred:   "the face is too blurred: use a sharper picture",
-	embedder.SeveralFaces: "there are several faces: send a crop of one of them, or send the landmarks of the right one",
-	embedder.NotUpright:   "the face is not turned as the landmarks say, or it is unclear how it is turned: send an upright picture, or leave the landmarks out",
-	embedder.Distorted:    "the landmarks fit no face, or they fit a stretched face: send the picture in its own proportions, with the landmarks in its pixels and in the order left eye, right eye, nose, left and right corner of the mouth, or leave the landmarks out",
-}
-
-// unusable refuses to store a crop that cannot be judged.
-func unusable(reasons []embedder.Reason) error {
-	said := make([]string, len(reasons))
-	for i, r := range reasons {
-		said[i] = advice[r]
-	}
-	return fieldError(string(reasons[0]), "image", strings.Join(said, "; "))
 }

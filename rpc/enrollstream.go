@@ -77,7 +77,7 @@ func (s galleryService) outcome(ctx context.Context, index int32, cropID string,
 	problem := &pb.Problem{Code: connect.CodeOf(err).String(), Message: err.Error()}
 	var f *failure
 	if errors.As(err, &f) {
-		problem.Reason, problem.Message = f.reason, f.message
+		problem.Reason, problem.Message, problem.Metadata = f.reason, f.message, f.metadata
 		if f.internal != nil {
 			s.logger.Error("a crop of an EnrollStream failed", "error", f.internal, "request_id", recordOf(ctx).id)
 		}

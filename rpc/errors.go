@@ -29,9 +29,10 @@ const errorDomain = "rollcall"
 // failure is what the *connect.Errors of this package wrap. The log and the counters
 // take the reason from it.
 type failure struct {
-	reason   string // ErrorInfo.reason: upper case, stable
-	message  string // for the client
-	internal error  // for the log alone
+	reason   string            // ErrorInfo.reason: upper case, stable
+	metadata map[string]string // ErrorInfo.metadata
+	message  string            // for the client
+	internal error             // for the log alone
 }
 
 // Error is the client's message.
@@ -39,7 +40,7 @@ func (f *failure) Error() string { return f.message }
 
 // newError makes an error with its ErrorInfo.
 func newError(code connect.Code, reason, message string, metadata map[string]string, details ...proto.Message) *connect.Error {
-	err := connect.NewError(code, &failure{reason: reason, message: message})
+	err := connect.NewError(code, &failure{reason: reason, metadata: metadata, message: message})
 	info := &errdetails.ErrorInfo{Reason: reason, Domain: errorDomain, Metadata: metadata}
 	for _, d := range append([]proto.Message{info}, details...) {
 		detail, derr := connect.NewErrorDetail(d)
@@ -54,9 +55,7 @@ func newError(code connect.Code, reason, message string, metadata map[string]str
 
 // fieldError is an invalid_argument that names the wrong field.
 func fieldError(reason, field, message string) *connect.Error {
-	return newError(connect.CodeInvalidArgument, reason, message, nil, &errdetails.BadRequest{
-		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: message}},
-	})
+	return badField(reason, field, message, nil)
 }
 
 // validate checks a request with the rules in its .proto.
@@ -162,6 +161,7 @@ func translate(ctx context.Context, err error) *connect.Error {
 	}
 	var full *embedder.QueueFullError
 	var duplicate *gallery.DuplicateError
+	var apart *gallery.UnlikeError
 	var digest *gallery.DigestError
 	var moved *gallery.StudentChangedError
 	var newer *gallery.NewerChangeError
@@ -187,6 +187,8 @@ func translate(ctx context.Context, err error) *connect.Error {
 	case errors.As(err, &newer):
 		return newError(connect.CodeFailedPrecondition, "NEWER_CHANGE", newer.Error(),
 			map[string]string{"change": strconv.FormatUint(newer.Seq, 10), "cause": newer.Cause})
+	case errors.As(err, &apart):
+		return unlike(apart)
 	case errors.As(err, &digest):
 		return newError(connect.CodeFailedPrecondition, "OTHER_MODEL_FILE", digest.Error(),
 			map[string]string{"model": digest.Model, "gallery_digest": digest.Have, "server_digest": digest.Want})

@@ -109,6 +109,7 @@ var bodies = map[string]string{
 	"GalleryService/EnrollStream":     `{"crop":{"image":"eA==","cropId":"secret-crop"}}`,
 	"GalleryService/GetStudent":       `{"studentId":"secret-student"}`,
 	"GalleryService/ListStudents":     `{"group":"secret-group"}`,
+	"GalleryService/ListDueStudents":  `{"group":"secret-group"}`,
 	"GalleryService/UpdateStudent":    `{"studentId":"secret-student"}`,
 	"GalleryService/DeleteStudent":    `{"studentId":"secret-student"}`,
 	"GalleryService/GetCrop":          `{"cropId":"secret-crop"}`,

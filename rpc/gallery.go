@@ -23,11 +23,11 @@ func (s galleryService) GetStudent(ctx context.Context, req *pb.GetStudentReques
 // ListStudents uses the last id of a page as the token of the next page. It is in base64
 // so that no client depends on its form.
 func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRequest) (*pb.ListStudentsResponse, error) {
-	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
+	after, err := pageAfter(req.GetPageToken())
 	if err != nil {
-		return nil, badPageToken()
+		return nil, err
 	}
-	page, next, total, err := galleryOf(ctx).Students(ctx, string(after), int(req.GetPageSize()), req.GetGroup())
+	page, next, total, err := galleryOf(ctx).Students(ctx, after, int(req.GetPageSize()), req.GetGroup())
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +44,15 @@ func (s galleryService) ListStudents(ctx context.Context, req *pb.ListStudentsRe
 // badPageToken refuses a page_token that is none of ours.
 func badPageToken() error {
 	return fieldError("BAD_PAGE_TOKEN", "page_token", "page_token is not a next_page_token of this server: start again without one")
+}
+
+// pageAfter returns the id that a page token holds.
+func pageAfter(token string) (string, error) {
+	after, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return "", badPageToken()
+	}
+	return string(after), nil
 }
 
 func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudentRequest) (*pb.UpdateStudentResponse, error) {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -36,11 +37,12 @@ func TestRandomRequestsAreReadAsProtojsonReadsThem(t *testing.T) {
 				t.Fatalf("seed %d: %s:\n%s\n%v\nread as %v", seed, message.Name(), text, err, got)
 			}
 			// Anything else: what protojson reads is read alike, what it refuses is
-			// refused, and nothing panics. In base64 more is taken.
+			// refused, and nothing panics. In base64 more is taken. protojson also reads
+			// numbers like 12E, which are no JSON.
 			broken := mutate(random, text)
 			theirs, ours := dynamicpb.NewMessage(message), dynamicpb.NewMessage(message)
 			theirErr, ourErr := protojson.Unmarshal(bytes.Clone(broken), theirs), readJSON(bytes.Clone(broken), ours)
-			if theirErr == nil && (ourErr != nil || !proto.Equal(ours, theirs)) {
+			if theirErr == nil && json.Valid(broken) && (ourErr != nil || !proto.Equal(ours, theirs)) {
 				t.Fatalf("seed %d: %s:\n%s\nprotojson reads %v, here it is %v (%v)", seed, message.Name(), broken, theirs, ours, ourErr)
 			}
 		}

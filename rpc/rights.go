@@ -44,6 +44,7 @@ var rights = map[string]right{
 	rollcallv1connect.GalleryServiceEnrollStreamProcedure:     office,
 	rollcallv1connect.GalleryServiceGetStudentProcedure:       office,
 	rollcallv1connect.GalleryServiceListStudentsProcedure:     lists,
+	rollcallv1connect.GalleryServiceListDueStudentsProcedure:  office,
 	rollcallv1connect.GalleryServiceUpdateStudentProcedure:    office,
 	rollcallv1connect.GalleryServiceDeleteStudentProcedure:    office,
 	rollcallv1connect.GalleryServiceMergeStudentsProcedure:    office,

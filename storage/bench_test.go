@@ -73,7 +73,7 @@ func BenchmarkLoad(b *testing.B) {
 						Crop{ID: id, StudentID: fmt.Sprint("student-", j/5), Created: now, Updated: now},
 						Embedding{
 							CropID: id, Model: "sface", Digest: digest, Recipe: "onnx locate align-1", Created: now,
-							Vector: randomVector(rng, size.dim), Quality: Quality{0.9, 40, 0.5, 0.5, 112, 112},
+							Vector: randomVector(rng, size.dim), Quality: Quality{0.9, 0.9, 40, 0.5, 0.2, 0.5, 1, 2, 3, 0.1, 112, 112},
 						})
 					c.Time, c.Cause = now, "enrol"
 					changes = append(changes, c)

@@ -41,8 +41,8 @@ func (c Crop) encode() ([]byte, error) {
 	}
 	return marshal(KindCrop, &storagev1.Crop{
 		StudentId: []byte(c.StudentID), Corrected: c.Corrected,
-		Created: timestamppb.New(c.Created), Updated: timestamppb.New(c.Updated),
-	}, c.Created, c.Updated)
+		Created: timestamppb.New(c.Created), Updated: timestamppb.New(c.Updated), Pictured: timestamppb.New(c.Pictured),
+	}, c.Created, c.Updated, c.Pictured)
 }
 
 func (e Embedding) encode() ([]byte, error) {
@@ -54,8 +54,10 @@ func (e Embedding) encode() ([]byte, error) {
 	return marshal(KindEmbedding, &storagev1.Embedding{
 		Vector: vector, Digest: e.Digest, Recipe: e.Recipe,
 		Quality: &storagev1.Quality{
-			LocatorScore: q.LocatorScore, EyeDistance: q.EyeDistance, Brightness: q.Brightness,
-			Sharpness: q.Sharpness, Width: int64(q.Width), Height: int64(q.Height),
+			Score: q.Score, LocatorScore: q.LocatorScore, EyeDistance: q.EyeDistance,
+			Brightness: q.Brightness, Contrast: q.Contrast, Sharpness: q.Sharpness,
+			Yaw: q.Yaw, Pitch: q.Pitch, Roll: q.Roll, Residual: q.Residual,
+			Width: int64(q.Width), Height: int64(q.Height),
 		},
 		Created: timestamppb.New(e.Created),
 	}, e.Created)
@@ -196,7 +198,7 @@ func decodeStudent(ref Ref, value []byte) (_ Student, ok bool) {
 
 func decodeCrop(ref Ref, value []byte) (c Crop, ok bool) {
 	c.ID = ref.ID
-	var created, updated wireTime
+	var created, updated, pictured wireTime
 	ok = fields(value, func(tag, x uint64, b []byte) bool {
 		switch tag {
 		case 1<<3 | bytesType:
@@ -208,10 +210,12 @@ func decodeCrop(ref Ref, value []byte) (c Crop, ok bool) {
 			return created.read(b)
 		case 4<<3 | bytesType:
 			return updated.read(b)
+		case 5<<3 | bytesType:
+			return pictured.read(b)
 		}
 		return true
 	})
-	return c, ok && created.to(&c.Created) && updated.to(&c.Updated)
+	return c, ok && created.to(&c.Created) && updated.to(&c.Updated) && pictured.to(&c.Pictured)
 }
 
 func (d *decoder) embedding(ref Ref, value []byte) (e Embedding, ok bool) {
@@ -257,6 +261,18 @@ func (q *Quality) read(b []byte) bool {
 			q.Width = int(x)
 		case 6<<3 | varintType:
 			q.Height = int(x)
+		case 7<<3 | fixed32Type:
+			q.Score = math.Float32frombits(uint32(x))
+		case 8<<3 | fixed32Type:
+			q.Contrast = math.Float32frombits(uint32(x))
+		case 9<<3 | fixed32Type:
+			q.Yaw = math.Float32frombits(uint32(x))
+		case 10<<3 | fixed32Type:
+			q.Pitch = math.Float32frombits(uint32(x))
+		case 11<<3 | fixed32Type:
+			q.Roll = math.Float32frombits(uint32(x))
+		case 12<<3 | fixed32Type:
+			q.Residual = math.Float32frombits(uint32(x))
 		}
 		return true
 	})

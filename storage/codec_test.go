@@ -200,7 +200,7 @@ func plant(t *testing.T, p *Partition, key, value []byte) {
 func BenchmarkDecode(b *testing.B) {
 	e := Embedding{
 		Digest: fmt.Sprintf("%064d", 1), Recipe: "onnx locate align-1", Created: noon,
-		Vector: randomVector(rand.New(rand.NewPCG(1, 1)), 512), Quality: Quality{0.9, 40, 0.5, 0.5, 112, 112},
+		Vector: randomVector(rand.New(rand.NewPCG(1, 1)), 512), Quality: Quality{0.9, 0.9, 40, 0.5, 0.2, 0.5, 1, 2, 3, 0.1, 112, 112},
 	}
 	value, err := e.encode()
 	if err != nil {

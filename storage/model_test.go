@@ -65,11 +65,11 @@ func randomRecord(rng *rand.Rand, ref Ref) Record {
 		s.Groups = slices.Compact(s.Groups)
 		return s
 	case KindCrop:
-		return Crop{ref.ID, pick(rng, append(trickyIDs, "")), rng.IntN(2) == 0, created, updated}
+		return Crop{ref.ID, pick(rng, append(trickyIDs, "")), rng.IntN(2) == 0, created, updated, updated.Add(time.Hour)}
 	case KindEmbedding:
 		return Embedding{
 			ref.ID, ref.Model, digest, pick(rng, []string{"", "recipe 1", "recipe 2"}), randomVector(rng, 1+rng.IntN(64)),
-			Quality{rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.IntN(5000), rng.IntN(5000)}, created,
+			Quality{rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.Float32(), rng.IntN(5000), rng.IntN(5000)}, created,
 		}
 	case KindGallery:
 		return Gallery{ref.ID, created}

@@ -90,6 +90,7 @@ type Crop struct {
 	Corrected bool   // assigned by hand: later enrolments keep the student
 	Created   time.Time
 	Updated   time.Time
+	Pictured  time.Time // when the picture that it shows now was first stored
 }
 
 // Embedding is the vector of a crop under one model.
@@ -105,10 +106,16 @@ type Embedding struct {
 
 // Quality is what the embedder measured of a crop.
 type Quality struct {
+	Score        float32 // how far the crop can be trusted, 0 to 1
 	LocatorScore float32 // 0 to 1
 	EyeDistance  float32 // pixels
 	Brightness   float32 // as the embedder scales it
+	Contrast     float32 // as the embedder scales it
 	Sharpness    float32 // as the embedder scales it
+	Yaw          float32 // degrees
+	Pitch        float32 // degrees
+	Roll         float32 // degrees
+	Residual     float32 // of the landmarks, in distances between the eyes
 	Width        int     // pixels
 	Height       int     // pixels
 }

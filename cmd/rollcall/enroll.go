@@ -19,6 +19,7 @@ type enrollOptions struct {
 	groups        []string
 	model         string
 	duplicates    bool
+	unlike        bool
 }
 
 func enrollCommand() command {
@@ -33,7 +34,9 @@ func enrollCommand() command {
   crops/GROUP/STUDENT/any-name.jpg    group/student/file: also adds them to the group
 
 A crop's id is its path in the folder, such as STUDENT/any-name.jpg. If it is enrolled
-again, it replaces the old one. A folder with another layout is refused before anything
+again, it replaces the old one. A crop is refused if it is too poor to recognise somebody by,
+if another student has the same face (--allow-duplicate), or if it is unlike the student's
+other crops, because it lies in a wrong folder perhaps (--allow-unlike). A folder with another layout is refused before anything
 is sent. A bad file does not stop the others: it is listed at the end, and the exit code
 is then 4. Symbolic links are followed. Thumbs.db, desktop.ini and files whose names
 begin with a dot are left out. After an interrupt the command still waits for the answers
@@ -45,6 +48,7 @@ to what it has sent, so that the counts are right; a second interrupt ends it at
 			set.StringArrayVar(&o.groups, "group", nil, "add the students to this group; may be repeated")
 			set.StringVar(&o.model, "model", "", "the model; empty: the server's default")
 			set.BoolVar(&o.duplicates, "allow-duplicate", false, "enrol a crop even if another student looks the same (twins)")
+			set.BoolVar(&o.unlike, "allow-unlike", false, "enrol a crop even if it is unlike the student's other ones")
 			o.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {

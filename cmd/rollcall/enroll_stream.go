@@ -119,6 +119,7 @@ func sendCrops(ctx context.Context, stream *connect.BidiStreamForClientSimple[pb
 			Groups:         groups,
 			Model:          o.model,
 			AllowDuplicate: o.duplicates,
+			AllowUnlike:    o.unlike,
 		}})
 		if errors.Is(err, io.EOF) {
 			return out // the server ended the stream: Receive says why

@@ -83,6 +83,7 @@ func callError(server string, err error) error {
 // messages name the fields.
 var flagNames = map[string]string{
 	"allow_duplicate": "--allow-duplicate",
+	"allow_unlike":    "--allow-unlike",
 	"max_candidates":  "--candidates",
 	"least_size":      "--least-size",
 	"student_id":      "student",

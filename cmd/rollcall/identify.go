@@ -107,6 +107,9 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 	}
 	if resp.GetVerdict() == pb.Verdict_VERDICT_UNUSABLE {
 		fmt.Fprintf(out, "  (%s)\n", reasonsText(resp.GetReasons()))
+		for _, s := range resp.GetQuality().GetShortfalls() {
+			fmt.Fprintf(out, "    %s\n", s.GetMessage())
+		}
 		return nil
 	}
 	fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %s in scope",

@@ -18,7 +18,7 @@ func studentsCommand() command {
 		short: "list, show, change, merge and delete students",
 		long:  "Crops belong to students.",
 		children: []command{
-			studentsList(), studentsShow(), studentsGroups(), studentsLookalikes(), studentsMerge(), studentsDelete(),
+			studentsList(), studentsDue(), studentsShow(), studentsGroups(), studentsLookalikes(), studentsMerge(), studentsDelete(),
 		},
 	}
 }

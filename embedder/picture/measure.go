@@ -15,33 +15,38 @@ const chipSide = 64
 // every n-th pixel is read, so that a photograph costs no more than a large crop.
 const reach = 8
 
-// Measure says how bright and how sharp a region of the picture is, after it was resampled to a luma chip
-// of 64 x 64 pixels (Rec. 601, triangle filter). The region is cut to the picture. If it is empty then,
-// both figures are 0.
+// Measure says how bright, how rich in contrast and how sharp a region of the picture is, after it was
+// resampled to a luma chip of 64 x 64 pixels (Rec. 601, triangle filter). The region is cut to the picture.
+// If it is empty then, all figures are 0.
 //
-// Brightness is the mean luma, 0 (black) to 1 (white). Sharpness is the variance of the Laplacian
+// Brightness is the mean luma, 0 (black) to 1 (white). Contrast is the standard deviation of the luma, 0 to
+// 0.5. Sharpness is the variance of the Laplacian
 // (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548) of luma 0..255 with the kernel
 // (0 1 0, 1 -4 1, 0 1 0): 0 for a flat region, without an upper bound, and the larger the sharper.
 //
 // Over the faces of 11,802 pictures of Labeled Faces in the Wild the median brightness is 0.49 and the
 // median sharpness 213; one face in 200 is darker than 0.27, one brighter than 0.71, and one is less
 // sharp than 41.
-func (p *Picture) Measure(region image.Rectangle) (brightness, sharpness float32) {
+func (p *Picture) Measure(region image.Rectangle) (brightness, contrast, sharpness float32) {
 	region = region.Intersect(p.Bounds())
 	if region.Empty() {
-		return 0, 0
+		return 0, 0, 0
 	}
 	m := measurers.Get().(*measurer)
 	defer measurers.Put(m)
 	m.resample(p, region)
 	chip := &m.chip
 
-	var sum float64
+	var luma, lumaSquares float64
 	for y := range chip {
 		for _, v := range chip[y] {
-			sum += float64(v)
+			luma += float64(v)
+			lumaSquares += float64(v) * float64(v)
 		}
 	}
+	const all = chipSide * chipSide
+	luma /= all
+	deviation := math.Sqrt(max(0, lumaSquares/all-luma*luma))
 	var edges, squares float64
 	for y := 1; y < chipSide-1; y++ {
 		for x := 1; x < chipSide-1; x++ {
@@ -52,7 +57,7 @@ func (p *Picture) Measure(region image.Rectangle) (brightness, sharpness float32
 	}
 	const inner = (chipSide - 2) * (chipSide - 2)
 	mean := edges / inner
-	return float32(sum / (chipSide * chipSide * 255)), float32(max(0, squares/inner-mean*mean))
+	return float32(luma / 255), float32(deviation / 255), float32(max(0, squares/inner-mean*mean))
 }
 
 // measurer is the memory of one measurement, 35 kB: as garbage it would be most of a call's.

@@ -20,9 +20,9 @@ func TestMeasureFlat(t *testing.T) {
 	for _, size := range []image.Point{{1, 1}, {3, 200}, {64, 64}, {65, 63}, {511, 512}, {1023, 1025}, {3000, 2}} {
 		for _, v := range []byte{0, 51, 255} {
 			p := plain(size.X, size.Y, func(int, int) byte { return v })
-			brightness, sharpness := p.Measure(p.Bounds())
-			if math.Abs(float64(brightness)-float64(v)/255) > 1e-4 || sharpness > 1e-4 {
-				t.Errorf("%v of %d: brightness %g, sharpness %g", size, v, brightness, sharpness)
+			brightness, contrast, sharpness := p.Measure(p.Bounds())
+			if math.Abs(float64(brightness)-float64(v)/255) > 1e-4 || contrast > 1e-4 || sharpness > 1e-4 {
+				t.Errorf("%v of %d: brightness %g, contrast %g, sharpness %g", size, v, brightness, contrast, sharpness)
 			}
 		}
 	}
@@ -35,7 +35,7 @@ func TestMeasureLuma(t *testing.T) {
 		for j := range p.Pix {
 			p.Pix[j] = map[bool]byte{true: 255}[j%3 == i]
 		}
-		if brightness, _ := p.Measure(p.Bounds()); math.Abs(float64(brightness)-want) > 1e-4 {
+		if brightness, _, _ := p.Measure(p.Bounds()); math.Abs(float64(brightness)-want) > 1e-4 {
 			t.Errorf("channel %d: %g, want %g", i, brightness, want)
 		}
 	}
@@ -51,7 +51,7 @@ func TestMeasureSharpness(t *testing.T) {
 		})
 	}
 	p := stripes(chipSide)
-	_, got := p.Measure(p.Bounds())
+	_, _, got := p.Measure(p.Bounds())
 	var sum, squares, n float64
 	at := func(x, y int) float64 { return float64(p.Pix[3*(y*chipSide+x)]) }
 	for y := 1; y < chipSide-1; y++ {
@@ -65,18 +65,18 @@ func TestMeasureSharpness(t *testing.T) {
 	}
 	for _, side := range []int{128, 200, 512, 1500} {
 		q := stripes(side)
-		if _, other := q.Measure(q.Bounds()); other < got/2 || other > got*1.5 {
+		if _, _, other := q.Measure(q.Bounds()); other < got/2 || other > got*1.5 {
 			t.Errorf("%d pixels: %g, and %g at %d", side, other, got, chipSide)
 		}
 	}
 	ramp := plain(100, 100, func(x, y int) byte { return byte(x + y) })
-	if _, sharpness := ramp.Measure(ramp.Bounds()); sharpness > 1 {
+	if _, _, sharpness := ramp.Measure(ramp.Bounds()); sharpness > 1 {
 		t.Errorf("a ramp: %g", sharpness)
 	}
 	edge := plain(200, 200, func(x, y int) byte { return byte(255 * (x / 100)) })
 	blurred := plain(200, 200, func(x, y int) byte { return byte(min(max((x-80)*255/40, 0), 255)) })
-	_, sharp := edge.Measure(edge.Bounds())
-	if _, soft := blurred.Measure(blurred.Bounds()); !(soft < sharp/4) {
+	_, _, sharp := edge.Measure(edge.Bounds())
+	if _, _, soft := blurred.Measure(blurred.Bounds()); !(soft < sharp/4) {
 		t.Errorf("blurred %g, sharp %g", soft, sharp)
 	}
 }
@@ -90,11 +90,19 @@ func TestMeasureRegion(t *testing.T) {
 		{image.Rect(0, 0, 40, 50), 0}, {image.Rect(60, 10, 90, 20), 1}, {image.Rect(25, 0, 75, 50), 0.5},
 		{image.Rect(60, -100, 1000, 1000), 1}, {image.Rect(200, 0, 300, 50), 0}, {image.Rectangle{}, 0},
 	} {
-		if got, _ := p.Measure(test.region); math.Abs(float64(got-test.want)) > 1e-3 {
+		if got, _, _ := p.Measure(test.region); math.Abs(float64(got-test.want)) > 1e-3 {
 			t.Errorf("%v: %g, want %g", test.region, got, test.want)
 		}
 	}
-	if _, sharpness := p.Measure(image.Rect(200, 0, 300, 50)); sharpness != 0 {
+	if _, _, sharpness := p.Measure(image.Rect(200, 0, 300, 50)); sharpness != 0 {
 		t.Errorf("nothing has a sharpness of %g", sharpness)
+	}
+}
+
+// TestMeasureContrast: half black and half white is half of the range.
+func TestMeasureContrast(t *testing.T) {
+	p := plain(128, 128, func(x, _ int) byte { return byte(x / 64 * 200) })
+	if _, contrast, _ := p.Measure(p.Bounds()); math.Abs(float64(contrast)-100.0/255) > 1e-2 {
+		t.Errorf("contrast %g", contrast)
 	}
 }

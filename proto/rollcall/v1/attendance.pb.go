@@ -42,6 +42,9 @@ type EmbedRequest struct {
 	Landmarks []*Point `protobuf:"bytes,6,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	// Enrol the crop even if it looks like a crop of another student (twins).
 	AllowDuplicate bool `protobuf:"varint,7,opt,name=allow_duplicate,json=allowDuplicate,proto3" json:"allow_duplicate,omitempty"`
+	// Enrol the crop even if it is unlike the student's other crops: a grown child, or
+	// crops of which a wrong one came first.
+	AllowUnlike bool `protobuf:"varint,9,opt,name=allow_unlike,json=allowUnlike,proto3" json:"allow_unlike,omitempty"`
 	// Return the embedding too. Only a token that was made for it may ask: an
 	// embedding is biometric data, from which a face can be rebuilt.
 	ReturnEmbedding bool `protobuf:"varint,8,opt,name=return_embedding,json=returnEmbedding,proto3" json:"return_embedding,omitempty"`
@@ -124,6 +127,13 @@ func (x *EmbedRequest) GetLandmarks() []*Point {
 func (x *EmbedRequest) GetAllowDuplicate() bool {
 	if x != nil {
 		return x.AllowDuplicate
+	}
+	return false
+}
+
+func (x *EmbedRequest) GetAllowUnlike() bool {
+	if x != nil {
+		return x.AllowUnlike
 	}
 	return false
 }
@@ -1213,7 +1223,7 @@ var File_rollcall_v1_attendance_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\n" +
-	"\x1crollcall/v1/attendance.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18rollcall/v1/common.proto\"\xee\x06\n" +
+	"\x1crollcall/v1/attendance.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18rollcall/v1/common.proto\"\x91\a\n" +
 	"\fEmbedRequest\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
 	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12/\n" +
@@ -1224,7 +1234,8 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x05model\x18\x05 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12\xec\x01\n" +
 	"\tlandmarks\x18\x06 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
 	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12'\n" +
-	"\x0fallow_duplicate\x18\a \x01(\bR\x0eallowDuplicate\x12)\n" +
+	"\x0fallow_duplicate\x18\a \x01(\bR\x0eallowDuplicate\x12!\n" +
+	"\fallow_unlike\x18\t \x01(\bR\vallowUnlike\x12)\n" +
 	"\x10return_embedding\x18\b \x01(\bR\x0freturnEmbedding:\xa6\x02\xbaH\xa2\x02\x1a\x90\x01\n" +
 	"\x18embed.student_needs_crop\x12Gstudent_id needs a crop_id: the crop is what the student is enrolled by\x1a+this.student_id == '' || this.crop_id != ''\x1a\x8c\x01\n" +
 	"\x19embed.groups_need_student\x12=groups need a student_id: it is the student who is in a group\x1a0this.groups.size() == 0 || this.student_id != ''\"\xc7\x04\n" +

@@ -107,6 +107,8 @@ const (
 	Reason_REASON_NOT_UPRIGHT Reason = 11
 	// The landmarks fit no face, or they fit a stretched face.
 	Reason_REASON_DISTORTED Reason = 12
+	// The face cannot be trusted: see Quality.score.
+	Reason_REASON_LOW_QUALITY Reason = 14
 	// The best student is below the threshold.
 	Reason_REASON_BELOW_THRESHOLD Reason = 6
 	// The two best students are closer together than the margin.
@@ -131,6 +133,7 @@ var (
 		10: "REASON_SEVERAL_FACES",
 		11: "REASON_NOT_UPRIGHT",
 		12: "REASON_DISTORTED",
+		14: "REASON_LOW_QUALITY",
 		6:  "REASON_BELOW_THRESHOLD",
 		7:  "REASON_TWO_STUDENTS_CLOSE",
 		8:  "REASON_NOBODY_ENROLLED",
@@ -147,6 +150,7 @@ var (
 		"REASON_SEVERAL_FACES":         10,
 		"REASON_NOT_UPRIGHT":           11,
 		"REASON_DISTORTED":             12,
+		"REASON_LOW_QUALITY":           14,
 		"REASON_BELOW_THRESHOLD":       6,
 		"REASON_TWO_STUDENTS_CLOSE":    7,
 		"REASON_NOBODY_ENROLLED":       8,
@@ -441,7 +445,25 @@ type Quality struct {
 	Turned int32 `protobuf:"varint,8,opt,name=turned,proto3" json:"turned,omitempty"`
 	// How many times too wide the face was in the crop: 1, 9/16, 3/4, 4/3 or 16/9.
 	// Only what was noticed and corrected counts.
-	Stretched     float32 `protobuf:"fixed32,9,opt,name=stretched,proto3" json:"stretched,omitempty"`
+	Stretched float32 `protobuf:"fixed32,9,opt,name=stretched,proto3" json:"stretched,omitempty"`
+	// How far the crop can be trusted, 0 to 1: how similar it will be to a good crop of
+	// the same person, as the figures below and above foretell it. It is for comparing
+	// crops, whatever model embeds them.
+	Score float32 `protobuf:"fixed32,10,opt,name=score,proto3" json:"score,omitempty"`
+	// Standard deviation of the luma of the face, 0 (flat) to 0.5.
+	Contrast float32 `protobuf:"fixed32,11,opt,name=contrast,proto3" json:"contrast,omitempty"`
+	// How the head is turned, in degrees: to the right, as seen in the crop; 0 without
+	// landmarks.
+	Yaw float32 `protobuf:"fixed32,12,opt,name=yaw,proto3" json:"yaw,omitempty"`
+	// The same: upwards.
+	Pitch float32 `protobuf:"fixed32,13,opt,name=pitch,proto3" json:"pitch,omitempty"`
+	// The same: tilted clockwise, as seen in the crop, once it was turned upright.
+	Roll float32 `protobuf:"fixed32,14,opt,name=roll,proto3" json:"roll,omitempty"`
+	// How far the landmarks are from those of a head that is turned like this, in
+	// distances between its eyes; 0 without landmarks.
+	Residual float32 `protobuf:"fixed32,15,opt,name=residual,proto3" json:"residual,omitempty"`
+	// The reasons that rest on a limit: what was measured, and the limit.
+	Shortfalls    []*Shortfall `protobuf:"bytes,16,rep,name=shortfalls,proto3" json:"shortfalls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -539,6 +561,132 @@ func (x *Quality) GetStretched() float32 {
 	return 0
 }
 
+func (x *Quality) GetScore() float32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Quality) GetContrast() float32 {
+	if x != nil {
+		return x.Contrast
+	}
+	return 0
+}
+
+func (x *Quality) GetYaw() float32 {
+	if x != nil {
+		return x.Yaw
+	}
+	return 0
+}
+
+func (x *Quality) GetPitch() float32 {
+	if x != nil {
+		return x.Pitch
+	}
+	return 0
+}
+
+func (x *Quality) GetRoll() float32 {
+	if x != nil {
+		return x.Roll
+	}
+	return 0
+}
+
+func (x *Quality) GetResidual() float32 {
+	if x != nil {
+		return x.Residual
+	}
+	return 0
+}
+
+func (x *Quality) GetShortfalls() []*Shortfall {
+	if x != nil {
+		return x.Shortfalls
+	}
+	return nil
+}
+
+// A Shortfall is a figure that misses its limit. A crop that is stored has to reach
+// more than a probe.
+type Shortfall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reason that it is.
+	Reason Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=rollcall.v1.Reason" json:"reason,omitempty"`
+	// What was measured: the eye_distance for REASON_TOO_SMALL (without landmarks the
+	// shorter side of the crop, in pixels), the brightness for REASON_TOO_DARK and
+	// REASON_TOO_BRIGHT, the sharpness for REASON_TOO_BLURRED, the score for
+	// REASON_LOW_QUALITY.
+	Measured float32 `protobuf:"fixed32,2,opt,name=measured,proto3" json:"measured,omitempty"`
+	// What it must be at least; for REASON_TOO_BRIGHT at most.
+	Limit float32 `protobuf:"fixed32,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	// What is wrong and what to do, with both figures, for a person.
+	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shortfall) Reset() {
+	*x = Shortfall{}
+	mi := &file_rollcall_v1_common_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shortfall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shortfall) ProtoMessage() {}
+
+func (x *Shortfall) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_common_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shortfall.ProtoReflect.Descriptor instead.
+func (*Shortfall) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Shortfall) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
+func (x *Shortfall) GetMeasured() float32 {
+	if x != nil {
+		return x.Measured
+	}
+	return 0
+}
+
+func (x *Shortfall) GetLimit() float32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Shortfall) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // A Candidate is a student whom a probe resembles.
 type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -554,7 +702,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[3]
+	mi := &file_rollcall_v1_common_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +714,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[3]
+	mi := &file_rollcall_v1_common_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,7 +727,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{3}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Candidate) GetStudentId() string {
@@ -624,7 +772,7 @@ type Student struct {
 
 func (x *Student) Reset() {
 	*x = Student{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[4]
+	mi := &file_rollcall_v1_common_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -636,7 +784,7 @@ func (x *Student) String() string {
 func (*Student) ProtoMessage() {}
 
 func (x *Student) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[4]
+	mi := &file_rollcall_v1_common_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -649,7 +797,7 @@ func (x *Student) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Student.ProtoReflect.Descriptor instead.
 func (*Student) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{4}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Student) GetStudentId() string {
@@ -715,7 +863,7 @@ type Crop struct {
 
 func (x *Crop) Reset() {
 	*x = Crop{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[5]
+	mi := &file_rollcall_v1_common_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +875,7 @@ func (x *Crop) String() string {
 func (*Crop) ProtoMessage() {}
 
 func (x *Crop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[5]
+	mi := &file_rollcall_v1_common_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +888,7 @@ func (x *Crop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crop.ProtoReflect.Descriptor instead.
 func (*Crop) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{5}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Crop) GetCropId() string {
@@ -805,7 +953,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[6]
+	mi := &file_rollcall_v1_common_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +965,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[6]
+	mi := &file_rollcall_v1_common_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +978,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{6}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Embedding) GetModel() string {
@@ -881,7 +1029,7 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x05Scope\x128\n" +
 	"\x06groups\x18\x01 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\x12B\n" +
 	"\vstudent_ids\x18\x02 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\xa0\x8d\x06\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\n" +
-	"studentIds\"\xa2\x02\n" +
+	"studentIds\"\xe4\x03\n" +
 	"\aQuality\x12-\n" +
 	"\areasons\x18\x01 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12#\n" +
 	"\rlocator_score\x18\x02 \x01(\x02R\flocatorScore\x12!\n" +
@@ -893,7 +1041,22 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x05width\x18\x06 \x01(\x05R\x05width\x12\x16\n" +
 	"\x06height\x18\a \x01(\x05R\x06height\x12\x16\n" +
 	"\x06turned\x18\b \x01(\x05R\x06turned\x12\x1c\n" +
-	"\tstretched\x18\t \x01(\x02R\tstretched\"c\n" +
+	"\tstretched\x18\t \x01(\x02R\tstretched\x12\x14\n" +
+	"\x05score\x18\n" +
+	" \x01(\x02R\x05score\x12\x1a\n" +
+	"\bcontrast\x18\v \x01(\x02R\bcontrast\x12\x10\n" +
+	"\x03yaw\x18\f \x01(\x02R\x03yaw\x12\x14\n" +
+	"\x05pitch\x18\r \x01(\x02R\x05pitch\x12\x12\n" +
+	"\x04roll\x18\x0e \x01(\x02R\x04roll\x12\x1a\n" +
+	"\bresidual\x18\x0f \x01(\x02R\bresidual\x126\n" +
+	"\n" +
+	"shortfalls\x18\x10 \x03(\v2\x16.rollcall.v1.ShortfallR\n" +
+	"shortfalls\"\x84\x01\n" +
+	"\tShortfall\x12+\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x13.rollcall.v1.ReasonR\x06reason\x12\x1a\n" +
+	"\bmeasured\x18\x02 \x01(\x02R\bmeasured\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x02R\x05limit\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"c\n" +
 	"\tCandidate\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x1e\n" +
@@ -931,7 +1094,7 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\rVERDICT_MATCH\x10\x01\x12\x15\n" +
 	"\x11VERDICT_AMBIGUOUS\x10\x02\x12\x13\n" +
 	"\x0fVERDICT_UNKNOWN\x10\x03\x12\x14\n" +
-	"\x10VERDICT_UNUSABLE\x10\x04*\xeb\x02\n" +
+	"\x10VERDICT_UNUSABLE\x10\x04*\x83\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eREASON_NO_FACE\x10\x01\x12\x14\n" +
@@ -942,7 +1105,8 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x14REASON_SEVERAL_FACES\x10\n" +
 	"\x12\x16\n" +
 	"\x12REASON_NOT_UPRIGHT\x10\v\x12\x14\n" +
-	"\x10REASON_DISTORTED\x10\f\x12\x1a\n" +
+	"\x10REASON_DISTORTED\x10\f\x12\x16\n" +
+	"\x12REASON_LOW_QUALITY\x10\x0e\x12\x1a\n" +
 	"\x16REASON_BELOW_THRESHOLD\x10\x06\x12\x1d\n" +
 	"\x19REASON_TWO_STUDENTS_CLOSE\x10\a\x12\x1a\n" +
 	"\x16REASON_NOBODY_ENROLLED\x10\b\x12 \n" +
@@ -972,7 +1136,7 @@ func file_rollcall_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_rollcall_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_rollcall_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_rollcall_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_rollcall_v1_common_proto_goTypes = []any{
 	(Verdict)(0),                  // 0: rollcall.v1.Verdict
 	(Reason)(0),                   // 1: rollcall.v1.Reason
@@ -981,27 +1145,30 @@ var file_rollcall_v1_common_proto_goTypes = []any{
 	(*Point)(nil),                 // 4: rollcall.v1.Point
 	(*Scope)(nil),                 // 5: rollcall.v1.Scope
 	(*Quality)(nil),               // 6: rollcall.v1.Quality
-	(*Candidate)(nil),             // 7: rollcall.v1.Candidate
-	(*Student)(nil),               // 8: rollcall.v1.Student
-	(*Crop)(nil),                  // 9: rollcall.v1.Crop
-	(*Embedding)(nil),             // 10: rollcall.v1.Embedding
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Shortfall)(nil),             // 7: rollcall.v1.Shortfall
+	(*Candidate)(nil),             // 8: rollcall.v1.Candidate
+	(*Student)(nil),               // 9: rollcall.v1.Student
+	(*Crop)(nil),                  // 10: rollcall.v1.Crop
+	(*Embedding)(nil),             // 11: rollcall.v1.Embedding
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_rollcall_v1_common_proto_depIdxs = []int32{
 	1,  // 0: rollcall.v1.Quality.reasons:type_name -> rollcall.v1.Reason
-	9,  // 1: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
-	11, // 2: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
-	11, // 3: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	10, // 4: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
-	11, // 5: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	11, // 6: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	6,  // 7: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
-	11, // 8: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	7,  // 1: rollcall.v1.Quality.shortfalls:type_name -> rollcall.v1.Shortfall
+	1,  // 2: rollcall.v1.Shortfall.reason:type_name -> rollcall.v1.Reason
+	10, // 3: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
+	12, // 4: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
+	12, // 5: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	11, // 6: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
+	12, // 7: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	12, // 8: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	6,  // 9: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
+	12, // 10: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_common_proto_init() }
@@ -1015,7 +1182,7 @@ func file_rollcall_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_common_proto_rawDesc), len(file_rollcall_v1_common_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

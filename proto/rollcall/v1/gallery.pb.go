@@ -23,6 +23,68 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// DueReason says why a student should be photographed again.
+type DueReason int32
+
+const (
+	// Never sent.
+	DueReason_DUE_REASON_UNSPECIFIED DueReason = 0
+	// There is no crop that the gallery's model can recognise the student by.
+	DueReason_DUE_REASON_NO_CROP DueReason = 1
+	// All crops are poor: they can be enrolled, but are much less like other pictures of
+	// the student than good ones.
+	DueReason_DUE_REASON_POOR_CROPS DueReason = 2
+	// The newest picture is older than max_age_days.
+	DueReason_DUE_REASON_OLD_CROPS DueReason = 3
+	// There are fewer than three crops. Three recognise better than one.
+	DueReason_DUE_REASON_FEW_CROPS DueReason = 4
+)
+
+// Enum value maps for DueReason.
+var (
+	DueReason_name = map[int32]string{
+		0: "DUE_REASON_UNSPECIFIED",
+		1: "DUE_REASON_NO_CROP",
+		2: "DUE_REASON_POOR_CROPS",
+		3: "DUE_REASON_OLD_CROPS",
+		4: "DUE_REASON_FEW_CROPS",
+	}
+	DueReason_value = map[string]int32{
+		"DUE_REASON_UNSPECIFIED": 0,
+		"DUE_REASON_NO_CROP":     1,
+		"DUE_REASON_POOR_CROPS":  2,
+		"DUE_REASON_OLD_CROPS":   3,
+		"DUE_REASON_FEW_CROPS":   4,
+	}
+)
+
+func (x DueReason) Enum() *DueReason {
+	p := new(DueReason)
+	*p = x
+	return p
+}
+
+func (x DueReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DueReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_rollcall_v1_gallery_proto_enumTypes[0].Descriptor()
+}
+
+func (DueReason) Type() protoreflect.EnumType {
+	return &file_rollcall_v1_gallery_proto_enumTypes[0]
+}
+
+func (x DueReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DueReason.Descriptor instead.
+func (DueReason) EnumDescriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{0}
+}
+
 // Advice says what to do about two students who look alike. A person decides, by looking
 // at both.
 type Advice int32
@@ -66,11 +128,11 @@ func (x Advice) String() string {
 }
 
 func (Advice) Descriptor() protoreflect.EnumDescriptor {
-	return file_rollcall_v1_gallery_proto_enumTypes[0].Descriptor()
+	return file_rollcall_v1_gallery_proto_enumTypes[1].Descriptor()
 }
 
 func (Advice) Type() protoreflect.EnumType {
-	return &file_rollcall_v1_gallery_proto_enumTypes[0]
+	return &file_rollcall_v1_gallery_proto_enumTypes[1]
 }
 
 func (x Advice) Number() protoreflect.EnumNumber {
@@ -79,7 +141,7 @@ func (x Advice) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Advice.Descriptor instead.
 func (Advice) EnumDescriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{0}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{1}
 }
 
 // EnrollStreamRequest is one crop of many.
@@ -241,7 +303,10 @@ type Problem struct {
 	// The stable reason, as ErrorInfo.reason: "NOT_AN_IMAGE".
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// What happened and what to do, for a person.
-	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// The figures behind it, as ErrorInfo.metadata: "measured" and "limit" of an unusable
+	// crop, "student_id" of a duplicate, and so on.
+	Metadata      map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,6 +360,13 @@ func (x *Problem) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *Problem) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
 }
 
 // GetStudentRequest names a student.
@@ -517,6 +589,227 @@ func (x *ListStudentsResponse) GetTotal() int32 {
 	return 0
 }
 
+// ListDueStudentsRequest says who is due.
+type ListDueStudentsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many; 0: 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; empty: the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only students of this group; empty: all.
+	Group string `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
+	// A student whose newest picture is older than this many days is due; 0: 365.
+	// Children change within a year.
+	MaxAgeDays    int32 `protobuf:"varint,4,opt,name=max_age_days,json=maxAgeDays,proto3" json:"max_age_days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDueStudentsRequest) Reset() {
+	*x = ListDueStudentsRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDueStudentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDueStudentsRequest) ProtoMessage() {}
+
+func (x *ListDueStudentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDueStudentsRequest.ProtoReflect.Descriptor instead.
+func (*ListDueStudentsRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListDueStudentsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListDueStudentsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListDueStudentsRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ListDueStudentsRequest) GetMaxAgeDays() int32 {
+	if x != nil {
+		return x.MaxAgeDays
+	}
+	return 0
+}
+
+// ListDueStudentsResponse is a page.
+type ListDueStudentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The students by id.
+	Students []*DueStudent `protobuf:"bytes,1,rep,name=students,proto3" json:"students,omitempty"`
+	// Asks for the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDueStudentsResponse) Reset() {
+	*x = ListDueStudentsResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDueStudentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDueStudentsResponse) ProtoMessage() {}
+
+func (x *ListDueStudentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDueStudentsResponse.ProtoReflect.Descriptor instead.
+func (*ListDueStudentsResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListDueStudentsResponse) GetStudents() []*DueStudent {
+	if x != nil {
+		return x.Students
+	}
+	return nil
+}
+
+func (x *ListDueStudentsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// A DueStudent is a student who should be photographed again.
+type DueStudent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// The groups that the student is in, sorted.
+	Groups []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Why, the most pressing first.
+	Reasons []DueReason `protobuf:"varint,3,rep,packed,name=reasons,proto3,enum=rollcall.v1.DueReason" json:"reasons,omitempty"`
+	// How many crops the student has that can be recognised by the gallery's model.
+	Crops int32 `protobuf:"varint,4,opt,name=crops,proto3" json:"crops,omitempty"`
+	// When the picture of the newest of these crops first came into the gallery; absent:
+	// there is none.
+	Newest *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=newest,proto3" json:"newest,omitempty"`
+	// The best score of these crops (Quality.score); 0: there is none.
+	BestScore     float32 `protobuf:"fixed32,6,opt,name=best_score,json=bestScore,proto3" json:"best_score,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DueStudent) Reset() {
+	*x = DueStudent{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DueStudent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DueStudent) ProtoMessage() {}
+
+func (x *DueStudent) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DueStudent.ProtoReflect.Descriptor instead.
+func (*DueStudent) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DueStudent) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *DueStudent) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *DueStudent) GetReasons() []DueReason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *DueStudent) GetCrops() int32 {
+	if x != nil {
+		return x.Crops
+	}
+	return 0
+}
+
+func (x *DueStudent) GetNewest() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Newest
+	}
+	return nil
+}
+
+func (x *DueStudent) GetBestScore() float32 {
+	if x != nil {
+		return x.BestScore
+	}
+	return 0
+}
+
 // UpdateStudentRequest is a student's new groups.
 type UpdateStudentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -530,7 +823,7 @@ type UpdateStudentRequest struct {
 
 func (x *UpdateStudentRequest) Reset() {
 	*x = UpdateStudentRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[7]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -542,7 +835,7 @@ func (x *UpdateStudentRequest) String() string {
 func (*UpdateStudentRequest) ProtoMessage() {}
 
 func (x *UpdateStudentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[7]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -555,7 +848,7 @@ func (x *UpdateStudentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateStudentRequest.ProtoReflect.Descriptor instead.
 func (*UpdateStudentRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{7}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateStudentRequest) GetStudentId() string {
@@ -585,7 +878,7 @@ type UpdateStudentResponse struct {
 
 func (x *UpdateStudentResponse) Reset() {
 	*x = UpdateStudentResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[8]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +890,7 @@ func (x *UpdateStudentResponse) String() string {
 func (*UpdateStudentResponse) ProtoMessage() {}
 
 func (x *UpdateStudentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[8]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +903,7 @@ func (x *UpdateStudentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateStudentResponse.ProtoReflect.Descriptor instead.
 func (*UpdateStudentResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{8}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpdateStudentResponse) GetStudent() *Student {
@@ -640,7 +933,7 @@ type MergeStudentsRequest struct {
 
 func (x *MergeStudentsRequest) Reset() {
 	*x = MergeStudentsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -652,7 +945,7 @@ func (x *MergeStudentsRequest) String() string {
 func (*MergeStudentsRequest) ProtoMessage() {}
 
 func (x *MergeStudentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[9]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -665,7 +958,7 @@ func (x *MergeStudentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeStudentsRequest.ProtoReflect.Descriptor instead.
 func (*MergeStudentsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{9}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MergeStudentsRequest) GetFromStudentId() string {
@@ -697,7 +990,7 @@ type MergeStudentsResponse struct {
 
 func (x *MergeStudentsResponse) Reset() {
 	*x = MergeStudentsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +1002,7 @@ func (x *MergeStudentsResponse) String() string {
 func (*MergeStudentsResponse) ProtoMessage() {}
 
 func (x *MergeStudentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +1015,7 @@ func (x *MergeStudentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeStudentsResponse.ProtoReflect.Descriptor instead.
 func (*MergeStudentsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{10}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MergeStudentsResponse) GetStudent() *Student {
@@ -759,7 +1052,7 @@ type ListLookalikesRequest struct {
 
 func (x *ListLookalikesRequest) Reset() {
 	*x = ListLookalikesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +1064,7 @@ func (x *ListLookalikesRequest) String() string {
 func (*ListLookalikesRequest) ProtoMessage() {}
 
 func (x *ListLookalikesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +1077,7 @@ func (x *ListLookalikesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLookalikesRequest.ProtoReflect.Descriptor instead.
 func (*ListLookalikesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{11}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListLookalikesRequest) GetPageSize() int32 {
@@ -821,7 +1114,7 @@ type ListLookalikesResponse struct {
 
 func (x *ListLookalikesResponse) Reset() {
 	*x = ListLookalikesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +1126,7 @@ func (x *ListLookalikesResponse) String() string {
 func (*ListLookalikesResponse) ProtoMessage() {}
 
 func (x *ListLookalikesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +1139,7 @@ func (x *ListLookalikesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLookalikesResponse.ProtoReflect.Descriptor instead.
 func (*ListLookalikesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{12}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListLookalikesResponse) GetLookalikes() []*Lookalike {
@@ -900,7 +1193,7 @@ type LookalikeCrop struct {
 
 func (x *LookalikeCrop) Reset() {
 	*x = LookalikeCrop{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +1205,7 @@ func (x *LookalikeCrop) String() string {
 func (*LookalikeCrop) ProtoMessage() {}
 
 func (x *LookalikeCrop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +1218,7 @@ func (x *LookalikeCrop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookalikeCrop.ProtoReflect.Descriptor instead.
 func (*LookalikeCrop) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{13}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LookalikeCrop) GetStudentId() string {
@@ -970,7 +1263,7 @@ type Lookalike struct {
 
 func (x *Lookalike) Reset() {
 	*x = Lookalike{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1275,7 @@ func (x *Lookalike) String() string {
 func (*Lookalike) ProtoMessage() {}
 
 func (x *Lookalike) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1288,7 @@ func (x *Lookalike) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lookalike.ProtoReflect.Descriptor instead.
 func (*Lookalike) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{14}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Lookalike) GetFirst() *LookalikeCrop {
@@ -1044,7 +1337,7 @@ type DeleteStudentRequest struct {
 
 func (x *DeleteStudentRequest) Reset() {
 	*x = DeleteStudentRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1349,7 @@ func (x *DeleteStudentRequest) String() string {
 func (*DeleteStudentRequest) ProtoMessage() {}
 
 func (x *DeleteStudentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1362,7 @@ func (x *DeleteStudentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStudentRequest.ProtoReflect.Descriptor instead.
 func (*DeleteStudentRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{15}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteStudentRequest) GetStudentId() string {
@@ -1090,7 +1383,7 @@ type DeleteStudentResponse struct {
 
 func (x *DeleteStudentResponse) Reset() {
 	*x = DeleteStudentResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1395,7 @@ func (x *DeleteStudentResponse) String() string {
 func (*DeleteStudentResponse) ProtoMessage() {}
 
 func (x *DeleteStudentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1408,7 @@ func (x *DeleteStudentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStudentResponse.ProtoReflect.Descriptor instead.
 func (*DeleteStudentResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{16}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeleteStudentResponse) GetCropsDeleted() int32 {
@@ -1136,7 +1429,7 @@ type GetCropRequest struct {
 
 func (x *GetCropRequest) Reset() {
 	*x = GetCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1441,7 @@ func (x *GetCropRequest) String() string {
 func (*GetCropRequest) ProtoMessage() {}
 
 func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1454,7 @@ func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropRequest.ProtoReflect.Descriptor instead.
 func (*GetCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{17}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetCropRequest) GetCropId() string {
@@ -1182,7 +1475,7 @@ type GetCropResponse struct {
 
 func (x *GetCropResponse) Reset() {
 	*x = GetCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1487,7 @@ func (x *GetCropResponse) String() string {
 func (*GetCropResponse) ProtoMessage() {}
 
 func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1500,7 @@ func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropResponse.ProtoReflect.Descriptor instead.
 func (*GetCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{18}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetCropResponse) GetCrop() *Crop {
@@ -1234,7 +1527,7 @@ type AssignCropRequest struct {
 
 func (x *AssignCropRequest) Reset() {
 	*x = AssignCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1539,7 @@ func (x *AssignCropRequest) String() string {
 func (*AssignCropRequest) ProtoMessage() {}
 
 func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1552,7 @@ func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropRequest.ProtoReflect.Descriptor instead.
 func (*AssignCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{19}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AssignCropRequest) GetCropId() string {
@@ -1296,7 +1589,7 @@ type AssignCropResponse struct {
 
 func (x *AssignCropResponse) Reset() {
 	*x = AssignCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +1601,7 @@ func (x *AssignCropResponse) String() string {
 func (*AssignCropResponse) ProtoMessage() {}
 
 func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +1614,7 @@ func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropResponse.ProtoReflect.Descriptor instead.
 func (*AssignCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AssignCropResponse) GetCrop() *Crop {
@@ -1349,7 +1642,7 @@ type DeleteCropRequest struct {
 
 func (x *DeleteCropRequest) Reset() {
 	*x = DeleteCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1654,7 @@ func (x *DeleteCropRequest) String() string {
 func (*DeleteCropRequest) ProtoMessage() {}
 
 func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1667,7 @@ func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteCropRequest) GetCropId() string {
@@ -1393,7 +1686,7 @@ type DeleteCropResponse struct {
 
 func (x *DeleteCropResponse) Reset() {
 	*x = DeleteCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1698,7 @@ func (x *DeleteCropResponse) String() string {
 func (*DeleteCropResponse) ProtoMessage() {}
 
 func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1711,7 @@ func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
 }
 
 // ListChangesRequest asks for a page.
@@ -1440,7 +1733,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +1745,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +1758,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListChangesRequest) GetPageSize() int32 {
@@ -1517,7 +1810,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1822,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1835,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListChangesResponse) GetChanges() []*Change {
@@ -1580,7 +1873,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1885,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1898,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Change) GetChange() uint64 {
@@ -1669,7 +1962,7 @@ type ChangedRecord struct {
 
 func (x *ChangedRecord) Reset() {
 	*x = ChangedRecord{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1974,7 @@ func (x *ChangedRecord) String() string {
 func (*ChangedRecord) ProtoMessage() {}
 
 func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1987,7 @@ func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedRecord.ProtoReflect.Descriptor instead.
 func (*ChangedRecord) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ChangedRecord) GetStudentId() string {
@@ -1743,7 +2036,7 @@ type UndoChangeRequest struct {
 
 func (x *UndoChangeRequest) Reset() {
 	*x = UndoChangeRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +2048,7 @@ func (x *UndoChangeRequest) String() string {
 func (*UndoChangeRequest) ProtoMessage() {}
 
 func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +2061,7 @@ func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeRequest.ProtoReflect.Descriptor instead.
 func (*UndoChangeRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UndoChangeRequest) GetChange() uint64 {
@@ -1791,7 +2084,7 @@ type UndoChangeResponse struct {
 
 func (x *UndoChangeResponse) Reset() {
 	*x = UndoChangeResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +2096,7 @@ func (x *UndoChangeResponse) String() string {
 func (*UndoChangeResponse) ProtoMessage() {}
 
 func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +2109,7 @@ func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeResponse.ProtoReflect.Descriptor instead.
 func (*UndoChangeResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UndoChangeResponse) GetChange() uint64 {
@@ -1842,7 +2135,7 @@ type CheckConsistencyRequest struct {
 
 func (x *CheckConsistencyRequest) Reset() {
 	*x = CheckConsistencyRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +2147,7 @@ func (x *CheckConsistencyRequest) String() string {
 func (*CheckConsistencyRequest) ProtoMessage() {}
 
 func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +2160,7 @@ func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyRequest.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
 }
 
 // CheckConsistencyResponse is what was compared.
@@ -1895,7 +2188,7 @@ type CheckConsistencyResponse struct {
 
 func (x *CheckConsistencyResponse) Reset() {
 	*x = CheckConsistencyResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +2200,7 @@ func (x *CheckConsistencyResponse) String() string {
 func (*CheckConsistencyResponse) ProtoMessage() {}
 
 func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2213,7 @@ func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyResponse.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CheckConsistencyResponse) GetConsistent() bool {
@@ -1989,7 +2282,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2001,7 +2294,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2014,7 +2307,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Difference) GetKind() string {
@@ -2064,7 +2357,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2369,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2382,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Settings) GetModel() string {
@@ -2136,7 +2429,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2441,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2454,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Coverage) GetCrops() int32 {
@@ -2215,7 +2508,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2520,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2533,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
 }
 
 // GetSettingsResponse is the settings.
@@ -2256,7 +2549,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2268,7 +2561,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2281,7 +2574,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2313,7 +2606,7 @@ type UpdateSettingsRequest struct {
 
 func (x *UpdateSettingsRequest) Reset() {
 	*x = UpdateSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2618,7 @@ func (x *UpdateSettingsRequest) String() string {
 func (*UpdateSettingsRequest) ProtoMessage() {}
 
 func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2631,7 @@ func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UpdateSettingsRequest) GetModel() string {
@@ -2375,7 +2668,7 @@ type UpdateSettingsResponse struct {
 
 func (x *UpdateSettingsResponse) Reset() {
 	*x = UpdateSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +2680,7 @@ func (x *UpdateSettingsResponse) String() string {
 func (*UpdateSettingsResponse) ProtoMessage() {}
 
 func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +2693,7 @@ func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
@@ -2428,7 +2721,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2440,7 +2733,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2453,7 +2746,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Gallery) GetGalleryId() string {
@@ -2472,7 +2765,7 @@ type ListGalleriesRequest struct {
 
 func (x *ListGalleriesRequest) Reset() {
 	*x = ListGalleriesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2777,7 @@ func (x *ListGalleriesRequest) String() string {
 func (*ListGalleriesRequest) ProtoMessage() {}
 
 func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2790,7 @@ func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesRequest.ProtoReflect.Descriptor instead.
 func (*ListGalleriesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
 }
 
 // ListGalleriesResponse is the galleries that the caller may use.
@@ -2511,7 +2804,7 @@ type ListGalleriesResponse struct {
 
 func (x *ListGalleriesResponse) Reset() {
 	*x = ListGalleriesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2523,7 +2816,7 @@ func (x *ListGalleriesResponse) String() string {
 func (*ListGalleriesResponse) ProtoMessage() {}
 
 func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2829,7 @@ func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesResponse.ProtoReflect.Descriptor instead.
 func (*ListGalleriesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListGalleriesResponse) GetGalleries() []*Gallery {
@@ -2557,7 +2850,7 @@ type CreateGalleryRequest struct {
 
 func (x *CreateGalleryRequest) Reset() {
 	*x = CreateGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2569,7 +2862,7 @@ func (x *CreateGalleryRequest) String() string {
 func (*CreateGalleryRequest) ProtoMessage() {}
 
 func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2582,7 +2875,7 @@ func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryRequest.ProtoReflect.Descriptor instead.
 func (*CreateGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CreateGalleryRequest) GetGalleryId() string {
@@ -2603,7 +2896,7 @@ type CreateGalleryResponse struct {
 
 func (x *CreateGalleryResponse) Reset() {
 	*x = CreateGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2615,7 +2908,7 @@ func (x *CreateGalleryResponse) String() string {
 func (*CreateGalleryResponse) ProtoMessage() {}
 
 func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2628,7 +2921,7 @@ func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryResponse.ProtoReflect.Descriptor instead.
 func (*CreateGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CreateGalleryResponse) GetGallery() *Gallery {
@@ -2649,7 +2942,7 @@ type DeleteGalleryRequest struct {
 
 func (x *DeleteGalleryRequest) Reset() {
 	*x = DeleteGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2661,7 +2954,7 @@ func (x *DeleteGalleryRequest) String() string {
 func (*DeleteGalleryRequest) ProtoMessage() {}
 
 func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2674,7 +2967,7 @@ func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DeleteGalleryRequest) GetGalleryId() string {
@@ -2693,7 +2986,7 @@ type DeleteGalleryResponse struct {
 
 func (x *DeleteGalleryResponse) Reset() {
 	*x = DeleteGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2705,7 +2998,7 @@ func (x *DeleteGalleryResponse) String() string {
 func (*DeleteGalleryResponse) ProtoMessage() {}
 
 func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2718,7 +3011,7 @@ func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
 }
 
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
@@ -2733,11 +3026,15 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\acrop_id\x18\x02 \x01(\tR\x06cropId\x128\n" +
 	"\bembedded\x18\x03 \x01(\v2\x1a.rollcall.v1.EmbedResponseH\x00R\bembedded\x120\n" +
 	"\aproblem\x18\x04 \x01(\v2\x14.rollcall.v1.ProblemH\x00R\aproblemB\t\n" +
-	"\aoutcome\"O\n" +
+	"\aoutcome\"\xcc\x01\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"L\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12>\n" +
+	"\bmetadata\x18\x04 \x03(\v2\".rollcall.v1.Problem.MetadataEntryR\bmetadata\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"L\n" +
 	"\x11GetStudentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\"D\n" +
@@ -2752,7 +3049,28 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x14ListStudentsResponse\x120\n" +
 	"\bstudents\x18\x01 \x03(\v2\x14.rollcall.v1.StudentR\bstudents\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x05R\x05total\"\x89\x01\n" +
+	"\x05total\x18\x03 \x01(\x05R\x05total\"\xc7\x01\n" +
+	"\x16ListDueStudentsRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\tpageToken\x12,\n" +
+	"\x05group\x18\x03 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\x05group\x12-\n" +
+	"\fmax_age_days\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00R\n" +
+	"maxAgeDays\"v\n" +
+	"\x17ListDueStudentsResponse\x123\n" +
+	"\bstudents\x18\x01 \x03(\v2\x17.rollcall.v1.DueStudentR\bstudents\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xde\x01\n" +
+	"\n" +
+	"DueStudent\x12\x1d\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x16\n" +
+	"\x06groups\x18\x02 \x03(\tR\x06groups\x120\n" +
+	"\areasons\x18\x03 \x03(\x0e2\x16.rollcall.v1.DueReasonR\areasons\x12\x14\n" +
+	"\x05crops\x18\x04 \x01(\x05R\x05crops\x122\n" +
+	"\x06newest\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06newest\x12\x1d\n" +
+	"\n" +
+	"best_score\x18\x06 \x01(\x02R\tbestScore\"\x89\x01\n" +
 	"\x14UpdateStudentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x128\n" +
@@ -2905,12 +3223,18 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x14DeleteGalleryRequest\x127\n" +
 	"\n" +
 	"gallery_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tgalleryId\"\x17\n" +
-	"\x15DeleteGalleryResponse*\\\n" +
+	"\x15DeleteGalleryResponse*\x8e\x01\n" +
+	"\tDueReason\x12\x1a\n" +
+	"\x16DUE_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12DUE_REASON_NO_CROP\x10\x01\x12\x19\n" +
+	"\x15DUE_REASON_POOR_CROPS\x10\x02\x12\x18\n" +
+	"\x14DUE_REASON_OLD_CROPS\x10\x03\x12\x18\n" +
+	"\x14DUE_REASON_FEW_CROPS\x10\x04*\\\n" +
 	"\x06Advice\x12\x16\n" +
 	"\x12ADVICE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fADVICE_MERGE\x10\x01\x12\x11\n" +
 	"\rADVICE_ASSIGN\x10\x02\x12\x15\n" +
-	"\x11ADVICE_ENROL_MORE\x10\x032\xbd\f\n" +
+	"\x11ADVICE_ENROL_MORE\x10\x032\xa0\r\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
@@ -2919,7 +3243,8 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\rUpdateStudent\x12!.rollcall.v1.UpdateStudentRequest\x1a\".rollcall.v1.UpdateStudentResponse\"\x03\x90\x02\x02\x12V\n" +
 	"\rMergeStudents\x12!.rollcall.v1.MergeStudentsRequest\x1a\".rollcall.v1.MergeStudentsResponse\x12^\n" +
 	"\x0eListLookalikes\x12\".rollcall.v1.ListLookalikesRequest\x1a#.rollcall.v1.ListLookalikesResponse\"\x03\x90\x02\x01\x12V\n" +
-	"\rDeleteStudent\x12!.rollcall.v1.DeleteStudentRequest\x1a\".rollcall.v1.DeleteStudentResponse\x12I\n" +
+	"\rDeleteStudent\x12!.rollcall.v1.DeleteStudentRequest\x1a\".rollcall.v1.DeleteStudentResponse\x12a\n" +
+	"\x0fListDueStudents\x12#.rollcall.v1.ListDueStudentsRequest\x1a$.rollcall.v1.ListDueStudentsResponse\"\x03\x90\x02\x01\x12I\n" +
 	"\aGetCrop\x12\x1b.rollcall.v1.GetCropRequest\x1a\x1c.rollcall.v1.GetCropResponse\"\x03\x90\x02\x01\x12R\n" +
 	"\n" +
 	"AssignCrop\x12\x1e.rollcall.v1.AssignCropRequest\x1a\x1f.rollcall.v1.AssignCropResponse\"\x03\x90\x02\x02\x12M\n" +
@@ -2947,128 +3272,139 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_gallery_proto_rawDescData
 }
 
-var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
-	(Advice)(0),                      // 0: rollcall.v1.Advice
-	(*EnrollStreamRequest)(nil),      // 1: rollcall.v1.EnrollStreamRequest
-	(*EnrollStreamResponse)(nil),     // 2: rollcall.v1.EnrollStreamResponse
-	(*Problem)(nil),                  // 3: rollcall.v1.Problem
-	(*GetStudentRequest)(nil),        // 4: rollcall.v1.GetStudentRequest
-	(*GetStudentResponse)(nil),       // 5: rollcall.v1.GetStudentResponse
-	(*ListStudentsRequest)(nil),      // 6: rollcall.v1.ListStudentsRequest
-	(*ListStudentsResponse)(nil),     // 7: rollcall.v1.ListStudentsResponse
-	(*UpdateStudentRequest)(nil),     // 8: rollcall.v1.UpdateStudentRequest
-	(*UpdateStudentResponse)(nil),    // 9: rollcall.v1.UpdateStudentResponse
-	(*MergeStudentsRequest)(nil),     // 10: rollcall.v1.MergeStudentsRequest
-	(*MergeStudentsResponse)(nil),    // 11: rollcall.v1.MergeStudentsResponse
-	(*ListLookalikesRequest)(nil),    // 12: rollcall.v1.ListLookalikesRequest
-	(*ListLookalikesResponse)(nil),   // 13: rollcall.v1.ListLookalikesResponse
-	(*LookalikeCrop)(nil),            // 14: rollcall.v1.LookalikeCrop
-	(*Lookalike)(nil),                // 15: rollcall.v1.Lookalike
-	(*DeleteStudentRequest)(nil),     // 16: rollcall.v1.DeleteStudentRequest
-	(*DeleteStudentResponse)(nil),    // 17: rollcall.v1.DeleteStudentResponse
-	(*GetCropRequest)(nil),           // 18: rollcall.v1.GetCropRequest
-	(*GetCropResponse)(nil),          // 19: rollcall.v1.GetCropResponse
-	(*AssignCropRequest)(nil),        // 20: rollcall.v1.AssignCropRequest
-	(*AssignCropResponse)(nil),       // 21: rollcall.v1.AssignCropResponse
-	(*DeleteCropRequest)(nil),        // 22: rollcall.v1.DeleteCropRequest
-	(*DeleteCropResponse)(nil),       // 23: rollcall.v1.DeleteCropResponse
-	(*ListChangesRequest)(nil),       // 24: rollcall.v1.ListChangesRequest
-	(*ListChangesResponse)(nil),      // 25: rollcall.v1.ListChangesResponse
-	(*Change)(nil),                   // 26: rollcall.v1.Change
-	(*ChangedRecord)(nil),            // 27: rollcall.v1.ChangedRecord
-	(*UndoChangeRequest)(nil),        // 28: rollcall.v1.UndoChangeRequest
-	(*UndoChangeResponse)(nil),       // 29: rollcall.v1.UndoChangeResponse
-	(*CheckConsistencyRequest)(nil),  // 30: rollcall.v1.CheckConsistencyRequest
-	(*CheckConsistencyResponse)(nil), // 31: rollcall.v1.CheckConsistencyResponse
-	(*Difference)(nil),               // 32: rollcall.v1.Difference
-	(*Settings)(nil),                 // 33: rollcall.v1.Settings
-	(*Coverage)(nil),                 // 34: rollcall.v1.Coverage
-	(*GetSettingsRequest)(nil),       // 35: rollcall.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),      // 36: rollcall.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),    // 37: rollcall.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),   // 38: rollcall.v1.UpdateSettingsResponse
-	(*Gallery)(nil),                  // 39: rollcall.v1.Gallery
-	(*ListGalleriesRequest)(nil),     // 40: rollcall.v1.ListGalleriesRequest
-	(*ListGalleriesResponse)(nil),    // 41: rollcall.v1.ListGalleriesResponse
-	(*CreateGalleryRequest)(nil),     // 42: rollcall.v1.CreateGalleryRequest
-	(*CreateGalleryResponse)(nil),    // 43: rollcall.v1.CreateGalleryResponse
-	(*DeleteGalleryRequest)(nil),     // 44: rollcall.v1.DeleteGalleryRequest
-	(*DeleteGalleryResponse)(nil),    // 45: rollcall.v1.DeleteGalleryResponse
-	(*EmbedRequest)(nil),             // 46: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),            // 47: rollcall.v1.EmbedResponse
-	(*Student)(nil),                  // 48: rollcall.v1.Student
-	(*Crop)(nil),                     // 49: rollcall.v1.Crop
-	(*timestamppb.Timestamp)(nil),    // 50: google.protobuf.Timestamp
+	(DueReason)(0),                   // 0: rollcall.v1.DueReason
+	(Advice)(0),                      // 1: rollcall.v1.Advice
+	(*EnrollStreamRequest)(nil),      // 2: rollcall.v1.EnrollStreamRequest
+	(*EnrollStreamResponse)(nil),     // 3: rollcall.v1.EnrollStreamResponse
+	(*Problem)(nil),                  // 4: rollcall.v1.Problem
+	(*GetStudentRequest)(nil),        // 5: rollcall.v1.GetStudentRequest
+	(*GetStudentResponse)(nil),       // 6: rollcall.v1.GetStudentResponse
+	(*ListStudentsRequest)(nil),      // 7: rollcall.v1.ListStudentsRequest
+	(*ListStudentsResponse)(nil),     // 8: rollcall.v1.ListStudentsResponse
+	(*ListDueStudentsRequest)(nil),   // 9: rollcall.v1.ListDueStudentsRequest
+	(*ListDueStudentsResponse)(nil),  // 10: rollcall.v1.ListDueStudentsResponse
+	(*DueStudent)(nil),               // 11: rollcall.v1.DueStudent
+	(*UpdateStudentRequest)(nil),     // 12: rollcall.v1.UpdateStudentRequest
+	(*UpdateStudentResponse)(nil),    // 13: rollcall.v1.UpdateStudentResponse
+	(*MergeStudentsRequest)(nil),     // 14: rollcall.v1.MergeStudentsRequest
+	(*MergeStudentsResponse)(nil),    // 15: rollcall.v1.MergeStudentsResponse
+	(*ListLookalikesRequest)(nil),    // 16: rollcall.v1.ListLookalikesRequest
+	(*ListLookalikesResponse)(nil),   // 17: rollcall.v1.ListLookalikesResponse
+	(*LookalikeCrop)(nil),            // 18: rollcall.v1.LookalikeCrop
+	(*Lookalike)(nil),                // 19: rollcall.v1.Lookalike
+	(*DeleteStudentRequest)(nil),     // 20: rollcall.v1.DeleteStudentRequest
+	(*DeleteStudentResponse)(nil),    // 21: rollcall.v1.DeleteStudentResponse
+	(*GetCropRequest)(nil),           // 22: rollcall.v1.GetCropRequest
+	(*GetCropResponse)(nil),          // 23: rollcall.v1.GetCropResponse
+	(*AssignCropRequest)(nil),        // 24: rollcall.v1.AssignCropRequest
+	(*AssignCropResponse)(nil),       // 25: rollcall.v1.AssignCropResponse
+	(*DeleteCropRequest)(nil),        // 26: rollcall.v1.DeleteCropRequest
+	(*DeleteCropResponse)(nil),       // 27: rollcall.v1.DeleteCropResponse
+	(*ListChangesRequest)(nil),       // 28: rollcall.v1.ListChangesRequest
+	(*ListChangesResponse)(nil),      // 29: rollcall.v1.ListChangesResponse
+	(*Change)(nil),                   // 30: rollcall.v1.Change
+	(*ChangedRecord)(nil),            // 31: rollcall.v1.ChangedRecord
+	(*UndoChangeRequest)(nil),        // 32: rollcall.v1.UndoChangeRequest
+	(*UndoChangeResponse)(nil),       // 33: rollcall.v1.UndoChangeResponse
+	(*CheckConsistencyRequest)(nil),  // 34: rollcall.v1.CheckConsistencyRequest
+	(*CheckConsistencyResponse)(nil), // 35: rollcall.v1.CheckConsistencyResponse
+	(*Difference)(nil),               // 36: rollcall.v1.Difference
+	(*Settings)(nil),                 // 37: rollcall.v1.Settings
+	(*Coverage)(nil),                 // 38: rollcall.v1.Coverage
+	(*GetSettingsRequest)(nil),       // 39: rollcall.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),      // 40: rollcall.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),    // 41: rollcall.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),   // 42: rollcall.v1.UpdateSettingsResponse
+	(*Gallery)(nil),                  // 43: rollcall.v1.Gallery
+	(*ListGalleriesRequest)(nil),     // 44: rollcall.v1.ListGalleriesRequest
+	(*ListGalleriesResponse)(nil),    // 45: rollcall.v1.ListGalleriesResponse
+	(*CreateGalleryRequest)(nil),     // 46: rollcall.v1.CreateGalleryRequest
+	(*CreateGalleryResponse)(nil),    // 47: rollcall.v1.CreateGalleryResponse
+	(*DeleteGalleryRequest)(nil),     // 48: rollcall.v1.DeleteGalleryRequest
+	(*DeleteGalleryResponse)(nil),    // 49: rollcall.v1.DeleteGalleryResponse
+	nil,                              // 50: rollcall.v1.Problem.MetadataEntry
+	(*EmbedRequest)(nil),             // 51: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),            // 52: rollcall.v1.EmbedResponse
+	(*Student)(nil),                  // 53: rollcall.v1.Student
+	(*timestamppb.Timestamp)(nil),    // 54: google.protobuf.Timestamp
+	(*Crop)(nil),                     // 55: rollcall.v1.Crop
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	46, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	47, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
-	3,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	48, // 3: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	48, // 4: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
-	48, // 5: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	48, // 6: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
-	15, // 7: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
-	14, // 8: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
-	14, // 9: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
-	0,  // 10: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
-	49, // 11: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	49, // 12: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
-	26, // 13: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
-	50, // 14: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
-	27, // 15: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
-	26, // 16: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
-	32, // 17: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	34, // 18: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
-	33, // 19: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	34, // 20: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	33, // 21: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	34, // 22: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	39, // 23: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
-	39, // 24: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
-	1,  // 25: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	4,  // 26: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	6,  // 27: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	8,  // 28: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	10, // 29: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
-	12, // 30: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
-	16, // 31: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	18, // 32: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	20, // 33: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	22, // 34: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	24, // 35: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
-	28, // 36: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
-	35, // 37: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	37, // 38: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	30, // 39: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	40, // 40: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
-	42, // 41: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
-	44, // 42: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
-	2,  // 43: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	5,  // 44: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	7,  // 45: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	9,  // 46: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	11, // 47: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
-	13, // 48: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
-	17, // 49: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	19, // 50: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	21, // 51: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	23, // 52: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	25, // 53: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
-	29, // 54: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
-	36, // 55: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	38, // 56: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	31, // 57: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	41, // 58: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
-	43, // 59: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
-	45, // 60: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
-	43, // [43:61] is the sub-list for method output_type
-	25, // [25:43] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	51, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	52, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	4,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
+	50, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
+	53, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	53, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	11, // 6: rollcall.v1.ListDueStudentsResponse.students:type_name -> rollcall.v1.DueStudent
+	0,  // 7: rollcall.v1.DueStudent.reasons:type_name -> rollcall.v1.DueReason
+	54, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
+	53, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	53, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
+	19, // 11: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
+	18, // 12: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
+	18, // 13: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
+	1,  // 14: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
+	55, // 15: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	55, // 16: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	30, // 17: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
+	54, // 18: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
+	31, // 19: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
+	30, // 20: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
+	36, // 21: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
+	38, // 22: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	37, // 23: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	38, // 24: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	37, // 25: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	38, // 26: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	43, // 27: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	43, // 28: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	2,  // 29: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	5,  // 30: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	7,  // 31: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	12, // 32: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	14, // 33: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
+	16, // 34: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
+	20, // 35: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	9,  // 36: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
+	22, // 37: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	24, // 38: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	26, // 39: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	28, // 40: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
+	32, // 41: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
+	39, // 42: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	41, // 43: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	34, // 44: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	44, // 45: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	46, // 46: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	48, // 47: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	3,  // 48: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	6,  // 49: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	8,  // 50: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	13, // 51: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	15, // 52: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
+	17, // 53: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
+	21, // 54: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	10, // 55: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
+	23, // 56: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	25, // 57: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	27, // 58: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	29, // 59: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
+	33, // 60: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
+	40, // 61: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	42, // 62: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	35, // 63: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	45, // 64: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	47, // 65: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	49, // 66: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	48, // [48:67] is the sub-list for method output_type
+	29, // [29:48] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -3082,15 +3418,15 @@ func file_rollcall_v1_gallery_proto_init() {
 		(*EnrollStreamResponse_Embedded)(nil),
 		(*EnrollStreamResponse_Problem)(nil),
 	}
-	file_rollcall_v1_gallery_proto_msgTypes[19].OneofWrappers = []any{}
-	file_rollcall_v1_gallery_proto_msgTypes[36].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[22].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[39].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   45,
+			NumEnums:      2,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -251,7 +251,9 @@ type Crop struct {
 	// When the crop was first stored.
 	Created *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
 	// When the crop was last changed.
-	Updated       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
+	Updated *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
+	// When the picture that it shows now was first stored.
+	Pictured      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=pictured,proto3" json:"pictured,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -310,6 +312,13 @@ func (x *Crop) GetCreated() *timestamppb.Timestamp {
 func (x *Crop) GetUpdated() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Updated
+	}
+	return nil
+}
+
+func (x *Crop) GetPictured() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Pictured
 	}
 	return nil
 }
@@ -410,7 +419,20 @@ type Quality struct {
 	// The width of the crop, in pixels.
 	Width int64 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"`
 	// The height of the crop, in pixels.
-	Height        int64 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"`
+	Height int64 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"`
+	// How far the crop can be trusted, 0 to 1.
+	Score float32 `protobuf:"fixed32,7,opt,name=score,proto3" json:"score,omitempty"`
+	// The contrast of the face, as the embedder scales it.
+	Contrast float32 `protobuf:"fixed32,8,opt,name=contrast,proto3" json:"contrast,omitempty"`
+	// How the head is turned, in degrees.
+	Yaw float32 `protobuf:"fixed32,9,opt,name=yaw,proto3" json:"yaw,omitempty"`
+	// The same.
+	Pitch float32 `protobuf:"fixed32,10,opt,name=pitch,proto3" json:"pitch,omitempty"`
+	// The same.
+	Roll float32 `protobuf:"fixed32,11,opt,name=roll,proto3" json:"roll,omitempty"`
+	// How far the landmarks are from those of a head turned like this, in distances
+	// between its eyes.
+	Residual      float32 `protobuf:"fixed32,12,opt,name=residual,proto3" json:"residual,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -483,6 +505,48 @@ func (x *Quality) GetWidth() int64 {
 func (x *Quality) GetHeight() int64 {
 	if x != nil {
 		return x.Height
+	}
+	return 0
+}
+
+func (x *Quality) GetScore() float32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Quality) GetContrast() float32 {
+	if x != nil {
+		return x.Contrast
+	}
+	return 0
+}
+
+func (x *Quality) GetYaw() float32 {
+	if x != nil {
+		return x.Yaw
+	}
+	return 0
+}
+
+func (x *Quality) GetPitch() float32 {
+	if x != nil {
+		return x.Pitch
+	}
+	return 0
+}
+
+func (x *Quality) GetRoll() float32 {
+	if x != nil {
+		return x.Roll
+	}
+	return 0
+}
+
+func (x *Quality) GetResidual() float32 {
+	if x != nil {
+		return x.Residual
 	}
 	return 0
 }
@@ -689,19 +753,20 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\aStudent\x12\x16\n" +
 	"\x06groups\x18\x01 \x03(\tR\x06groups\x124\n" +
 	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\aupdated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xaf\x01\n" +
+	"\aupdated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xe7\x01\n" +
 	"\x04Crop\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\fR\tstudentId\x12\x1c\n" +
 	"\tcorrected\x18\x02 \x01(\bR\tcorrected\x124\n" +
 	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xc1\x01\n" +
+	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x126\n" +
+	"\bpictured\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bpictured\"\xc1\x01\n" +
 	"\tEmbedding\x12\x16\n" +
 	"\x06vector\x18\x01 \x01(\fR\x06vector\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06recipe\x18\x03 \x01(\tR\x06recipe\x126\n" +
 	"\aquality\x18\x04 \x01(\v2\x1c.rollcall.storage.v1.QualityR\aquality\x124\n" +
-	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\xbd\x01\n" +
+	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\xc7\x02\n" +
 	"\aQuality\x12#\n" +
 	"\rlocator_score\x18\x01 \x01(\x02R\flocatorScore\x12!\n" +
 	"\feye_distance\x18\x02 \x01(\x02R\veyeDistance\x12\x1e\n" +
@@ -710,7 +775,14 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"brightness\x12\x1c\n" +
 	"\tsharpness\x18\x04 \x01(\x02R\tsharpness\x12\x14\n" +
 	"\x05width\x18\x05 \x01(\x03R\x05width\x12\x16\n" +
-	"\x06height\x18\x06 \x01(\x03R\x06height\"?\n" +
+	"\x06height\x18\x06 \x01(\x03R\x06height\x12\x14\n" +
+	"\x05score\x18\a \x01(\x02R\x05score\x12\x1a\n" +
+	"\bcontrast\x18\b \x01(\x02R\bcontrast\x12\x10\n" +
+	"\x03yaw\x18\t \x01(\x02R\x03yaw\x12\x14\n" +
+	"\x05pitch\x18\n" +
+	" \x01(\x02R\x05pitch\x12\x12\n" +
+	"\x04roll\x18\v \x01(\x02R\x04roll\x12\x1a\n" +
+	"\bresidual\x18\f \x01(\x02R\bresidual\"?\n" +
 	"\aGallery\x124\n" +
 	"\acreated\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\x87\x03\n" +
 	"\x05Token\x12\x12\n" +
@@ -760,18 +832,19 @@ var file_rollcall_storage_v1_record_proto_depIdxs = []int32{
 	8,  // 3: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
 	8,  // 4: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
 	8,  // 5: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	5,  // 6: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
-	8,  // 7: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	8,  // 8: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
-	8,  // 9: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
-	8,  // 10: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	8,  // 11: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
-	8,  // 12: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	8,  // 6: rollcall.storage.v1.Crop.pictured:type_name -> google.protobuf.Timestamp
+	5,  // 7: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
+	8,  // 8: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	8,  // 9: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
+	8,  // 10: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
+	8,  // 11: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	8,  // 12: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
+	8,  // 13: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_storage_v1_record_proto_init() }

@@ -54,6 +54,8 @@ type AttendanceServiceClient interface {
 	//
 	// invalid_argument: not an image, too large, no face on it, a bad id.
 	// already_exists: the face is enrolled under another student.
+	// invalid_argument, UNLIKE_STUDENT: the face is less like the student's other
+	// crops than like another student, or like none of them at all.
 	// failed_precondition: the model is not installed, or the gallery was built
 	// with another file of it. resource_exhausted: too many callers wait; retry
 	// after the given delay.
@@ -166,6 +168,8 @@ type AttendanceServiceHandler interface {
 	//
 	// invalid_argument: not an image, too large, no face on it, a bad id.
 	// already_exists: the face is enrolled under another student.
+	// invalid_argument, UNLIKE_STUDENT: the face is less like the student's other
+	// crops than like another student, or like none of them at all.
 	// failed_precondition: the model is not installed, or the gallery was built
 	// with another file of it. resource_exhausted: too many callers wait; retry
 	// after the given delay.

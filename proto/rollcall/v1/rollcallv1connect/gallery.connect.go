@@ -54,6 +54,9 @@ const (
 	// GalleryServiceDeleteStudentProcedure is the fully-qualified name of the GalleryService's
 	// DeleteStudent RPC.
 	GalleryServiceDeleteStudentProcedure = "/rollcall.v1.GalleryService/DeleteStudent"
+	// GalleryServiceListDueStudentsProcedure is the fully-qualified name of the GalleryService's
+	// ListDueStudents RPC.
+	GalleryServiceListDueStudentsProcedure = "/rollcall.v1.GalleryService/ListDueStudents"
 	// GalleryServiceGetCropProcedure is the fully-qualified name of the GalleryService's GetCrop RPC.
 	GalleryServiceGetCropProcedure = "/rollcall.v1.GalleryService/GetCrop"
 	// GalleryServiceAssignCropProcedure is the fully-qualified name of the GalleryService's AssignCrop
@@ -113,6 +116,10 @@ type GalleryServiceClient interface {
 	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
 	// DeleteStudent erases a student with all its crops and embeddings.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
+	// ListDueStudents returns the students who should be photographed again, page by
+	// page, by id, and says why. It changes nothing: a person takes the picture and
+	// enrols it.
+	ListDueStudents(context.Context, *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)
 	// AssignCrop corrects whose face a crop shows. The correction stays: a later
@@ -205,6 +212,13 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(galleryServiceMethods.ByName("DeleteStudent")),
 			connect.WithClientOptions(opts...),
 		),
+		listDueStudents: connect.NewClient[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse](
+			httpClient,
+			baseURL+GalleryServiceListDueStudentsProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("ListDueStudents")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		getCrop: connect.NewClient[v1.GetCropRequest, v1.GetCropResponse](
 			httpClient,
 			baseURL+GalleryServiceGetCropProcedure,
@@ -289,6 +303,7 @@ type galleryServiceClient struct {
 	mergeStudents    *connect.Client[v1.MergeStudentsRequest, v1.MergeStudentsResponse]
 	listLookalikes   *connect.Client[v1.ListLookalikesRequest, v1.ListLookalikesResponse]
 	deleteStudent    *connect.Client[v1.DeleteStudentRequest, v1.DeleteStudentResponse]
+	listDueStudents  *connect.Client[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse]
 	getCrop          *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
 	assignCrop       *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
 	deleteCrop       *connect.Client[v1.DeleteCropRequest, v1.DeleteCropResponse]
@@ -355,6 +370,15 @@ func (c *galleryServiceClient) ListLookalikes(ctx context.Context, req *v1.ListL
 // DeleteStudent calls rollcall.v1.GalleryService.DeleteStudent.
 func (c *galleryServiceClient) DeleteStudent(ctx context.Context, req *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error) {
 	response, err := c.deleteStudent.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListDueStudents calls rollcall.v1.GalleryService.ListDueStudents.
+func (c *galleryServiceClient) ListDueStudents(ctx context.Context, req *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error) {
+	response, err := c.listDueStudents.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -485,6 +509,10 @@ type GalleryServiceHandler interface {
 	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
 	// DeleteStudent erases a student with all its crops and embeddings.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
+	// ListDueStudents returns the students who should be photographed again, page by
+	// page, by id, and says why. It changes nothing: a person takes the picture and
+	// enrols it.
+	ListDueStudents(context.Context, *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)
 	// AssignCrop corrects whose face a crop shows. The correction stays: a later
@@ -571,6 +599,13 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		GalleryServiceDeleteStudentProcedure,
 		svc.DeleteStudent,
 		connect.WithSchema(galleryServiceMethods.ByName("DeleteStudent")),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceListDueStudentsHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceListDueStudentsProcedure,
+		svc.ListDueStudents,
+		connect.WithSchema(galleryServiceMethods.ByName("ListDueStudents")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	galleryServiceGetCropHandler := connect.NewUnaryHandlerSimple(
@@ -661,6 +696,8 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceListLookalikesHandler.ServeHTTP(w, r)
 		case GalleryServiceDeleteStudentProcedure:
 			galleryServiceDeleteStudentHandler.ServeHTTP(w, r)
+		case GalleryServiceListDueStudentsProcedure:
+			galleryServiceListDueStudentsHandler.ServeHTTP(w, r)
 		case GalleryServiceGetCropProcedure:
 			galleryServiceGetCropHandler.ServeHTTP(w, r)
 		case GalleryServiceAssignCropProcedure:
@@ -718,6 +755,10 @@ func (UnimplementedGalleryServiceHandler) ListLookalikes(context.Context, *v1.Li
 
 func (UnimplementedGalleryServiceHandler) DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.DeleteStudent is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) ListDueStudents(context.Context, *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.ListDueStudents is not implemented"))
 }
 
 func (UnimplementedGalleryServiceHandler) GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error) {
