@@ -65,8 +65,8 @@ func (m *memory) beginLookalikes(model Model, studentID string, ofStudent func(*
 			return lookalikes{}, nil, err
 		}
 		others = sp.owned
-		if st := m.students[studentID]; st != nil {
-			others -= sp.students[st]
+		if e := sp.students[m.students[studentID]]; e != nil {
+			others -= e.vectors
 		}
 	}
 	found.threshold = model.duplicateThreshold(others, m.settings.FPIR)

@@ -27,22 +27,23 @@ type Probe struct {
 // A Candidate is a student that a probe resembles.
 type Candidate struct {
 	StudentID  string
-	CropID     string  // the student's most similar crop in scope
-	Similarity float32 // of that crop, [-1, 1]: the student's score
+	CropID     string  // the student's most similar crop
+	Similarity float32 // the student's score, [-1, 1]: see score.go
 }
 
 // An Identification is the answer to a [Probe].
 type Identification struct {
 	Verdict    Verdict
-	StudentID  string      // only for [Match]
-	Similarity float32     // of the best candidate; 0 without one
-	Threshold  float32     // the similarity that a match needs here
-	Candidates []Candidate // best first, one for each student, below the threshold too
-	Dimension  int         // of the probe's embedding
-	Students   int         // enrolled in scope: how many the probe was compared with
-	Exact      bool        // false: the answer rests on approximate search, which may have missed somebody
-	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
-	Warnings   []string    // WarningOtherModel, …
+	StudentID  string             // only for [Match]
+	Similarity float32            // of the best candidate; 0 without one
+	Threshold  float32            // the similarity that a match needs here
+	Candidates []Candidate        // best first, one for each student, below the threshold too
+	Crops      [][]CropSimilarity // of each candidate all crops, the nearest first
+	Dimension  int                // of the probe's embedding
+	Students   int                // enrolled in scope: how many the probe was compared with
+	Exact      bool               // false: the answer rests on approximate search, which may have missed somebody
+	Reasons    []string           // why it is no match: ReasonBelowThreshold, …
+	Warnings   []string           // WarningOtherModel, …
 }
 
 // Identify says whose face a probe shows. The errors are ErrInvalidModel,
@@ -78,7 +79,7 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 		return Identification{}, err
 	}
 	id := Identification{
-		Threshold: m.threshold(model, r.vectors, p.FPIR),
+		Threshold: m.threshold(model, r.comparisons(), p.FPIR),
 		Dimension: model.Dimension,
 		Students:  r.students,
 		Warnings:  m.warnings(model.Name, p.Embedding.Recipe),
@@ -90,10 +91,13 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	}
 	id.Exact = rankings[0].exact
 	id.answer(rankings[0].students, wanted, m.settings.Margin)
+	for _, c := range id.Candidates {
+		id.Crops = append(id.Crops, r.explain(p.Embedding.Vector, m.students[c.StudentID]))
+	}
 	return id, nil
 }
 
-// threshold returns the similarity that a match needs among n crops. An FPIR of 0 is
+// threshold returns the similarity that a match needs in n comparisons. An FPIR of 0 is
 // the gallery's.
 func (m *memory) threshold(model Model, n int, fpir float64) float32 {
 	if fpir == 0 {

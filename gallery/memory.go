@@ -254,7 +254,7 @@ func (m *memory) join(st *student, name string) {
 	g.members = insertStudent(g.members, st)
 	st.groups = append(st.groups, g)
 	for _, sp := range m.spaces {
-		if sp.students[st] > 0 {
+		if sp.students[st] != nil {
 			g.vectorsIn(sp).students++
 		}
 	}
@@ -268,7 +268,7 @@ func (m *memory) leave(st *student, g *group) {
 	g.members = removeStudent(g.members, st)
 	st.groups = slices.DeleteFunc(st.groups, func(of *group) bool { return of == g })
 	for _, sp := range m.spaces {
-		if sp.students[st] > 0 {
+		if sp.students[st] != nil {
 			g.vectorsIn(sp).students--
 		}
 	}

@@ -3,6 +3,7 @@ package gallery
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -356,34 +357,73 @@ func (o *oracle) inScope(sc Scope, student string) bool {
 
 // scores returns each student's score, best first, without the excluded crop.
 func (o *oracle) scores(vector []float32, model string, sc Scope, exclude string) []Candidate {
-	best := map[string]Candidate{}
+	crops := map[string][]string{}
 	for id, c := range o.crops {
 		v := c.vectors[model]
 		if v == nil || c.student == "" || id == exclude || !o.inScope(sc, c.student) {
 			continue
 		}
-		s := float32(similarity(v, vector))
-		if b, ok := best[c.student]; !ok || s > b.Similarity {
-			best[c.student] = Candidate{c.student, id, s}
-		}
+		crops[c.student] = append(crops[c.student], id)
 	}
 	var out []Candidate
-	for _, c := range best {
-		out = append(out, c)
+	for student, ids := range crops {
+		slices.Sort(ids)
+		nearest := slices.MaxFunc(ids, func(a, b string) int {
+			return cmp.Compare(similarity(o.crops[a].vectors[model], vector), similarity(o.crops[b].vectors[model], vector))
+		})
+		var vectors [][]float32
+		for _, id := range ids {
+			vectors = append(vectors, o.crops[id].vectors[model])
+		}
+		out = append(out, Candidate{student, nearest, float32(plainScore(vector, vectors))})
 	}
 	slices.SortFunc(out, func(a, b Candidate) int { return cmp.Compare(b.Similarity, a.Similarity) })
 	return out
 }
 
-// comparisons returns how many crops a search compares the probe with.
+// plainScore is a student's score by its definition: the vector's similarity to the
+// centroid of the crops that agree, or to one that does not.
+func plainScore(vector []float32, crops [][]float32) float64 {
+	best := math.Inf(-1)
+	for len(crops) > 1 {
+		worst, least := -1, math.Inf(1) // the mean similarity with the others
+		for i, a := range crops {
+			var sum float64
+			for j, b := range crops {
+				if i != j {
+					sum += similarity(a, b)
+				}
+			}
+			if mean := sum / float64(len(crops)-1); mean <= least {
+				worst, least = i, mean
+			}
+		}
+		if least >= agreement {
+			break
+		}
+		best = max(best, similarity(crops[worst], vector))
+		crops = slices.Delete(slices.Clone(crops), worst, worst+1)
+	}
+	sum := make([]float32, len(vector))
+	for _, c := range crops {
+		for i, x := range c {
+			sum[i] += x
+		}
+	}
+	return max(best, similarity(sum, vector)/math.Sqrt(similarity(sum, sum)))
+}
+
+// comparisons returns how many comparisons a search counts for.
 func (o *oracle) comparisons(model string, sc Scope, exclude string) int {
 	n := 0
+	students := map[string]bool{}
 	for id, c := range o.crops {
 		if c.vectors[model] != nil && c.student != "" && id != exclude && o.inScope(sc, c.student) {
 			n++
+			students[c.student] = true
 		}
 	}
-	return n
+	return int(math.Ceil(math.Sqrt(float64(n) * float64(len(students)))))
 }
 
 // enrolledInScope reports whether anybody in scope has a vector, the excluded

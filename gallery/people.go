@@ -154,11 +154,18 @@ func (c *crop) forget(sp *space) {
 func (p *place) count(st *student) {
 	p.space.owned++
 	p.space.recipes[p.recipe]++
-	p.space.students[st]++
+	e := p.space.students[st]
+	if e == nil {
+		e = &member{}
+		p.space.students[st] = e
+	}
+	e.vectors++
+	e.united.Store(nil)
+	p.space.most = max(p.space.most, e.vectors)
 	for _, g := range st.groups {
 		v := g.vectorsIn(p.space)
 		v.ids.Add(p.id)
-		if p.space.students[st] == 1 {
+		if e.vectors == 1 {
 			v.students++
 		}
 	}
@@ -170,8 +177,10 @@ func (p *place) discount(st *student) {
 	if p.space.recipes[p.recipe]--; p.space.recipes[p.recipe] == 0 {
 		delete(p.space.recipes, p.recipe)
 	}
-	p.space.students[st]--
-	last := p.space.students[st] == 0
+	e := p.space.students[st]
+	e.vectors--
+	e.united.Store(nil)
+	last := e.vectors == 0
 	if last {
 		delete(p.space.students, st)
 	}

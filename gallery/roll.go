@@ -101,7 +101,7 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 		return Roll{}, err
 	}
 	roll := Roll{
-		Threshold: m.threshold(model, r.vectors, fpir),
+		Threshold: m.threshold(model, r.comparisons(), fpir),
 		Students:  r.students,
 		margin:    m.settings.Margin,
 		Absent:    slices.Clone(sc.StudentIDs), // known or not

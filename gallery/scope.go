@@ -3,6 +3,7 @@ package gallery
 import (
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"rollcall/index"
@@ -69,8 +70,14 @@ type roster struct {
 	space    *space     // nil: nothing is enrolled under the model
 	allow    *index.Set // nil: every vector of the space
 	students int        // with a vector in scope, other than the excluded crop's
-	vectors  int        // in scope, other than the excluded crop's: how many comparisons a search makes
+	vectors  int        // in scope, other than the excluded crop's
 	exclude  *crop      // never found; may be nil
+}
+
+// comparisons returns how many independent comparisons a search makes, for the
+// threshold: see threshold.go.
+func (r *roster) comparisons() int {
+	return int(math.Ceil(math.Sqrt(float64(r.students) * float64(r.vectors))))
 }
 
 // roster resolves a scope. The errors are ErrEmptyScope, and a DigestError where
@@ -121,7 +128,7 @@ func (r *roster) restrict(m *memory, sc Scope) {
 		r.allow = r.allow.Clone()
 		counted := make(map[*student]bool)
 		count := func(st *student) {
-			if _, in := searchStudent(first.members, st.ID); !in && !counted[st] && r.space.students[st] > 0 {
+			if _, in := searchStudent(first.members, st.ID); !in && !counted[st] && r.space.students[st] != nil {
 				counted[st] = true
 				r.students++
 			}
@@ -159,7 +166,7 @@ func (r *roster) leaveOut() {
 		return
 	}
 	r.vectors--
-	if r.space.students[r.exclude.student] == 1 {
+	if r.space.students[r.exclude.student].vectors == 1 {
 		r.students--
 	}
 }

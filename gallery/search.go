@@ -15,6 +15,10 @@ const (
 	// work.
 	firstHits = 16
 
+	// boundedHits is how many it asks for once it knows which similarity they must
+	// reach: few do.
+	boundedHits = 1024
+
 	// moreHits is the factor by which it asks for more if the hits belong to too
 	// few students. Each round is a new search.
 	moreHits = 4
@@ -29,13 +33,15 @@ type ranking struct {
 	exact    bool        // it is proved that no other student belongs here
 }
 
-// rank returns, for each vector, the students of the roster by their best crop's similarity
-// to it, best first; of equal similarity the lower student id first. Each ranking has at
-// least want students, and at least all who reach the floor; if there are fewer, it has
-// all. It is exact if demand is set; else it may rest on an approximate engine. Threshold is
-// the similarity that a match needs.
+// rank returns, for each vector, the students of the roster by their score for it, best
+// first; of equal scores the lower student id first. Each ranking has at least want
+// students, and at least all who reach the floor; if there are fewer, it has all. It is
+// exact if demand is set; else it may rest on an approximate engine. Threshold is the
+// similarity that a match needs.
 //
-// It skips vectors without an owner and that of the excluded crop.
+// It searches for crops, and scores the students whom they belong to. It searches on
+// until no student whose crops were not found can belong here: see leastCrop. It skips
+// vectors without an owner and that of the excluded crop.
 // REQUIRES: the lock is held, as when the roster was made.
 func (r *roster) rank(vectors [][]float32, want int, floor, threshold float32, demand bool) ([]ranking, error) {
 	rankings := make([]ranking, len(vectors))
@@ -53,52 +59,76 @@ func (r *roster) rank(vectors [][]float32, want int, floor, threshold float32, d
 	if r.space == nil || all == 0 {
 		return rankings, nil
 	}
+	least := float32(0) // no crop below it matters
 	for k := max(firstHits, want); len(open) > 0; k *= moreHits {
+		if least > 0 {
+			k = max(k, boundedHits)
+		}
 		k = min(k, all)
-		results, err := r.space.engine.SearchMany(vectors, index.Query{K: k, Allow: r.allow, Exact: demand, Threshold: threshold})
+		results, err := r.space.engine.SearchMany(vectors, index.Query{K: k, Allow: r.allow, Exact: demand, Least: least, Threshold: threshold})
 		if err != nil {
 			return nil, err
 		}
 		var again [][]float32
 		var stillOpen []*ranking
+		lower := nothing
 		for i, res := range results {
-			ranked, enough := r.best(res.Hits, want, floor)
-			if enough || len(res.Hits) < k || k == all {
+			ranked := r.scores(vectors[i], res.Hits)
+			needs := r.needs(ranked, want, floor)
+			complete := least == 0 || needs >= least
+			if len(res.Hits) == k && k < all { // there may be more
+				complete = needs > res.Hits[k-1].Similarity
+			}
+			if complete {
 				*open[i] = ranking{ranked, res.Exact}
 				continue
 			}
 			again, stillOpen = append(again, vectors[i]), append(stillOpen, open[i])
+			lower = min(lower, needs)
 		}
-		vectors, open = again, stillOpen
+		vectors, open, least = again, stillOpen, max(0, lower)
 	}
 	return rankings, nil
 }
 
-// best returns each student's best crop among the hits; of equal ones, that of the
-// lower id. It stops, and reports enough, when the other hits cannot change the
-// answer: they are worse than everything that was asked for.
-func (r *roster) best(hits []index.Hit, want int, floor float32) (ranked []Candidate, enough bool) {
-	ranked = make([]Candidate, 0, min(want, len(hits)))
-	students := make(map[*student]int, want) // places in ranked
+// needs returns a similarity that a crop of every student reaches who is not among the
+// ranked and belongs there; -Inf: it is not known.
+func (r *roster) needs(ranked []Candidate, want int, floor float32) float32 {
+	if len(ranked) < want {
+		return -nothing
+	}
+	return leastCrop(min(ranked[want-1].Similarity, floor), r.space.most)
+}
+
+// scores returns the students whose crops are among the hits, by their score.
+func (r *roster) scores(vector []float32, hits []index.Hit) []Candidate {
+	ranked := make([]Candidate, 0, len(hits))
+	students := make(map[*student]int, len(hits)) // places in ranked
+	var nearest []float32                         // similarity of the nearest crop, by place
+	var similarities []float32
 	for _, h := range hits {
-		if len(ranked) >= want && h.Similarity < ranked[want-1].Similarity && h.Similarity < floor {
-			enough = true
-			break
-		}
 		c := r.space.owner(h.ID)
 		if c == nil || c == r.exclude {
 			continue
 		}
-		switch i, ranks := students[c.student]; {
-		case !ranks:
-			students[c.student] = len(ranked)
-			ranked = append(ranked, Candidate{c.student.ID, c.ID, h.Similarity})
-		case ranked[i].Similarity == h.Similarity:
-			ranked[i].CropID = min(ranked[i].CropID, c.ID)
+		if i, ranks := students[c.student]; ranks {
+			if nearest[i] == h.Similarity {
+				ranked[i].CropID = min(ranked[i].CropID, c.ID)
+			}
+			continue
 		}
+		students[c.student] = len(ranked)
+		score := h.Similarity
+		if r.space.students[c.student].vectors > 1 {
+			u := r.united(c.student)
+			similarities = slices.Grow(similarities[:0], len(u.ids))[:len(u.ids)]
+			r.space.engine.Similarities(vector, u.ids, similarities)
+			score = u.score(similarities)
+		}
+		ranked, nearest = append(ranked, Candidate{c.student.ID, c.ID, score}), append(nearest, h.Similarity)
 	}
 	slices.SortFunc(ranked, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.StudentID, b.StudentID))
 	})
-	return ranked, enough
+	return ranked
 }

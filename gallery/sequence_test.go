@@ -381,9 +381,15 @@ func (o *oracle) checkCandidates(p Probe, exclude string, got, want []Candidate,
 			return fmt.Errorf("candidate %q is not in scope", c.StudentID)
 		}
 		crop := o.crops[c.CropID]
-		if crop == nil || crop.student != c.StudentID || c.CropID == exclude ||
-			math.Abs(similarity(crop.vectors[p.Embedding.Model], p.Embedding.Vector)-float64(c.Similarity)) > near {
-			return fmt.Errorf("candidate %+v does not agree with its crop", c)
+		if crop == nil || crop.student != c.StudentID || c.CropID == exclude {
+			return fmt.Errorf("candidate %+v has not that crop", c)
+		}
+		if score := want[at].Similarity; math.Abs(float64(score-c.Similarity)) > near {
+			return fmt.Errorf("candidate %+v, whose score is %v", c, score)
+		}
+		if nearest := similarity(o.crops[want[at].CropID].vectors[p.Embedding.Model], p.Embedding.Vector); exact &&
+			math.Abs(similarity(crop.vectors[p.Embedding.Model], p.Embedding.Vector)-nearest) > near {
+			return fmt.Errorf("candidate %+v, whose nearest crop is %q", c, want[at].CropID)
 		}
 		if exact && math.Abs(float64(want[i].Similarity-c.Similarity)) > near {
 			return fmt.Errorf("candidate %d has %v, want %v", i, c.Similarity, want[i].Similarity)

@@ -13,9 +13,10 @@ import (
 type space struct {
 	storage.Model
 	engine   index.Engine
-	owners   []*crop          // by ID; nil where the ID is free
-	students map[*student]int // how many vectors of the student are here; never 0
-	owned    int              // vectors with an owner: the engine may hold more
+	owners   []*crop              // by ID; nil where the ID is free
+	students map[*student]*member // those with a vector here
+	most     int                  // no student has, or had, more vectors here
+	owned    int                  // vectors with an owner: the engine may hold more
 
 	// recipes counts the vectors with an owner by the recipe that made them.
 	recipes map[unique.Handle[string]]int
@@ -31,7 +32,7 @@ func newSpace(record storage.Model, engine string) (*space, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &space{Model: record, engine: e, students: make(map[*student]int), recipes: make(map[unique.Handle[string]]int)}, nil
+	return &space{Model: record, engine: e, students: make(map[*student]*member), recipes: make(map[unique.Handle[string]]int)}, nil
 }
 
 // insert puts vectors into the engine, under IDs that nobody owns. If vector i

@@ -109,7 +109,7 @@ func BenchmarkCutover(b *testing.B) {
 				start := time.Now()
 				c.graph.nearest(s, q, 10, nil)
 				middle := time.Now()
-				s.nearest(q, 10, nil)
+				s.nearest(q, 10, 0, nil)
 				graph, scan = graph+middle.Sub(start), scan+time.Since(middle)
 			}
 			rows := float64(graph) / float64(scan) * float64(size.n)

@@ -55,7 +55,7 @@ func (c *coder) nearest(s *state, query []float32, k int, allow *Set) (hits []Hi
 		return nil, false
 	}
 	query = pad(query)
-	best := newTopK(k)
+	best := newTopK(k, 0)
 	for _, slot := range c.candidates(query, max(k, coderWidth)) {
 		if s.lives(slot) {
 			chunk, i := s.at(slot)

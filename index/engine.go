@@ -3,9 +3,12 @@ package index
 import (
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"rollcall/index/kernel"
 )
 
 // engine is every engine: vectors that are searched exactly and, for the
@@ -191,7 +194,7 @@ func (e *engine) SearchMany(vectors [][]float32, like Query) ([]Result, error) {
 	s := gen.now.Load()
 	results := make([]Result, len(vectors))
 	if k := s.most(like); k > 0 && (gen.graph == nil || like.Exact) {
-		for i, hits := range s.nearestOfEach(vectors, k, like.Allow) {
+		for i, hits := range s.nearestOfEach(vectors, k, like.Least, like.Allow) {
 			results[i] = Result{Hits: hits, Exact: true}
 		}
 		return results, nil
@@ -222,11 +225,25 @@ func (e *engine) answer(gen *generation, s *state, q Query) Result {
 		e.watch(gen, s, q, k)
 		if e.guard.trusts() {
 			if hits, ok := gen.graph.nearest(s, q.Vector, k, q.Allow); ok && len(hits) == k {
-				return Result{Hits: hits, Exact: k == s.live()}
+				return Result{Hits: reaching(hits, q.Least), Exact: k == s.live()}
 			}
 		}
 	}
-	return Result{Hits: s.nearest(q.Vector, k, q.Allow), Exact: true}
+	return Result{Hits: s.nearest(q.Vector, k, q.Least, q.Allow), Exact: true}
+}
+
+// reaching returns the hits, best first, that reach least, if that is above 0.
+func reaching(hits []Hit, least float32) []Hit {
+	if least <= 0 {
+		return hits
+	}
+	n, _ := slices.BinarySearchFunc(hits, least, func(h Hit, least float32) int {
+		if h.Similarity >= least {
+			return -1
+		}
+		return 1
+	})
+	return hits[:n]
 }
 
 func (e *engine) Vector(id ID, into []float32) bool {
@@ -236,6 +253,17 @@ func (e *engine) Vector(id ID, into []float32) bool {
 		copy(into, s.row(slot)[:s.dim])
 	}
 	return ok
+}
+
+func (e *engine) Similarities(vector []float32, ids []ID, into []float32) {
+	s := e.generation.Load().now.Load()
+	query := pad(vector)
+	for i, id := range ids {
+		into[i] = float32(math.NaN())
+		if slot, ok := s.find(id); ok {
+			into[i] = max(-1, min(1, kernel.Dot(query, s.row(slot))))
+		}
+	}
 }
 
 func (e *engine) Vectors() iter.Seq2[ID, []float32] {

@@ -121,7 +121,7 @@ func (e *engine) sample(gen *generation, s *state, q Query, k int) {
 	if !ok && q.Allow != nil {
 		return // such searches are exact in any case
 	}
-	agreed := len(hits) == k && slices.Equal(q.decisive(hits), q.decisive(s.nearest(q.Vector, k, q.Allow)))
+	agreed := len(hits) == k && slices.Equal(q.decisive(hits), q.decisive(s.nearest(q.Vector, k, 0, q.Allow)))
 	e.writer.Lock() // so that the generation stays the same
 	defer e.writer.Unlock()
 	if e.generation.Load() == gen && e.guard.note(gen.graph, agreed) {

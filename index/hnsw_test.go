@@ -143,7 +143,7 @@ func TestSearchAllowed(t *testing.T) {
 			}
 		}
 		for _, q := range ask {
-			want := state.nearest(q, 5, allow)
+			want := state.nearest(q, 5, 0, allow)
 			s.reset(v)
 			s.query.encode(q)
 			if !s.searchAllowed(v, node, 64, allow, len(ids)) {

@@ -247,7 +247,7 @@ func (g *hnsw) nearest(state *state, query []float32, k int, allow *Set) (hits [
 // too low, and returns the best k.
 func (s *scratch) hits(v *view, query []float32, k int, allow *Set) []Hit {
 	query = pad(query)
-	best := newTopK(k)
+	best := newTopK(k, 0)
 	for _, f := range s.beam {
 		slot := f.slot()
 		c, i := v.at(slot)

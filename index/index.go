@@ -64,6 +64,10 @@ type Query struct {
 	Allow  *Set      // only these IDs may be hits; nil allows every stored one
 	Exact  bool      // demand an exact answer, also from an approximate engine
 
+	// Least is the similarity, above 0, below which the caller has no use for hits:
+	// they are left out. Default: none is. With it, a large K costs little.
+	Least float32
+
 	// Threshold is the similarity from which on the caller accepts a hit. The
 	// guard of an approximate engine compares the answers near it and above it.
 	// Default: none, and the guard does not sample this query.
@@ -73,7 +77,7 @@ type Query struct {
 // A Result answers a [Query].
 type Result struct {
 	// Hits, best first; of equal similarity the lower ID first. At most K, and
-	// fewer only if fewer vectors are stored (and allowed).
+	// fewer only if fewer vectors are stored (and allowed, and reach Query.Least).
 	Hits []Hit
 
 	// Exact says that no stored (and allowed) vector can beat the hits.
@@ -119,6 +123,11 @@ type Engine interface {
 	// Vector copies the vector stored under id into the slice, [dim]float32, and
 	// reports false if there is none.
 	Vector(id ID, into []float32) bool
+
+	// Similarities puts the similarities of the vector, [dim]float32 of unit length, to
+	// those that are stored under ids into the slice, [len(ids)]float32: the ones that
+	// Search finds. It is NaN where nothing is stored under an ID.
+	Similarities(vector []float32, ids []ID, into []float32)
 
 	// Vectors iterates over the vectors that are stored when the iteration
 	// begins, in ascending order of ID. It skips an ID whose vector was deleted,

@@ -22,16 +22,17 @@ const (
 	leastShare = 4 << 20
 )
 
-// nearestOfEach returns the exact best k hits for each query, [dim]float32: those of
+// nearestOfEach returns the exact best k hits for each query, [dim]float32, that reach least: those of
 // [state.nearest]. If there are many rows, it uses all processors.
 // REQUIRES: 1 <= k <= s.live().
-func (s *state) nearestOfEach(queries [][]float32, k int, allow *Set) [][]Hit {
+func (s *state) nearestOfEach(queries [][]float32, k int, least float32, allow *Set) [][]Hit {
 	if len(queries) == 1 {
-		return [][]Hit{s.nearest(queries[0], k, allow)}
+		return [][]Hit{s.nearest(queries[0], k, least, allow)}
 	}
 	hits := make([][]Hit, 0, len(queries))
 	for together := range slices.Chunk(queries, manyQueries) {
 		n := s.scannerOf(together, allow)
+		n.least = least
 		n.start(k)
 		if !n.gathers(k) {
 			n.scanInParallel(k, min(processors(), int(s.used)*s.width/leastShare))
@@ -69,7 +70,7 @@ func (s *scanner) scanInParallel(k, workers int) {
 	var others []*scanner
 	var scanning sync.WaitGroup
 	for range workers - 1 {
-		other := &scanner{state: s.state, allow: s.allow, queries: slices.Clone(s.queries)}
+		other := &scanner{state: s.state, allow: s.allow, least: s.least, queries: slices.Clone(s.queries)}
 		other.start(k)
 		others = append(others, other)
 		scanning.Go(func() { scan(other) })

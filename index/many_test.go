@@ -57,7 +57,7 @@ func TestScanInParallel(t *testing.T) {
 		all.start(k)
 		all.scanInParallel(k, 1+rng.IntN(5))
 		for i, query := range queries {
-			if got, want := all.queries[i].best.sorted(), s.nearest(query, k, q.Allow); !slices.Equal(got, want) {
+			if got, want := all.queries[i].best.sorted(), s.nearest(query, k, 0, q.Allow); !slices.Equal(got, want) {
 				t.Fatalf("query %d of %d: %v, alone %v", i, len(queries), got, want)
 			}
 		}

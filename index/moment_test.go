@@ -182,12 +182,12 @@ func TestStateStays(t *testing.T) {
 		t.Helper()
 		for range 20 {
 			q := Query{Vector: hardUnit(rng, dim, m), K: 10}
-			m.checkExact(t, q, s.nearest(q.Vector, q.K, nil))
+			m.checkExact(t, q, s.nearest(q.Vector, q.K, 0, nil))
 			q.Allow = few
-			m.checkExact(t, q, s.nearest(q.Vector, q.K, few))
+			m.checkExact(t, q, s.nearest(q.Vector, q.K, 0, few))
 		}
 		vectors := randomQueries(rng, dim, m)
-		for i, hits := range s.nearestOfEach(vectors, 10, nil) {
+		for i, hits := range s.nearestOfEach(vectors, 10, 0, nil) {
 			m.checkExact(t, Query{Vector: vectors[i], K: 10}, hits)
 		}
 		n := s.scannerOf(vectors, few)

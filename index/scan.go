@@ -24,6 +24,7 @@ const (
 type scanner struct {
 	*state
 	allow   *Set
+	least   float32 // see Query.Least
 	queries []scannedQuery
 }
 
@@ -35,11 +36,11 @@ type scannedQuery struct {
 	cut   float32 // a row whose bound is below this one is not among the best
 }
 
-// nearest returns the exact best k hits for query, [dim]float32.
+// nearest returns the exact best k hits for query, [dim]float32, that reach least.
 // REQUIRES: 1 <= k <= s.live().
-func (s *state) nearest(query []float32, k int, allow *Set) []Hit {
+func (s *state) nearest(query []float32, k int, least float32, allow *Set) []Hit {
 	var queries [1]scannedQuery
-	n := scanner{state: s, allow: allow, queries: queries[:]}
+	n := scanner{state: s, allow: allow, least: least, queries: queries[:]}
 	q := &n.queries[0]
 	q.query = pad(query)
 	q.coded.encode(query)
@@ -54,8 +55,8 @@ func (s *state) nearest(query []float32, k int, allow *Set) []Hit {
 func (s *scanner) start(k int) {
 	for i := range s.queries {
 		q := &s.queries[i]
-		q.best = newTopK(k)
-		q.cut = q.best.floor()
+		q.best = newTopK(k, s.least)
+		q.cut = q.best.floor() - q.coded.slack
 	}
 }
 

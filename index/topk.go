@@ -9,12 +9,23 @@ import (
 // topK keeps the best k hits of those that it is offered, in a heap with the
 // worst at its root.
 type topK struct {
-	k    int
-	hits []Hit
+	k     int
+	least float32 // similarity below which nothing is kept
+	hits  []Hit
 }
 
-// newTopK returns room for k hits. REQUIRES: k >= 1.
-func newTopK(k int) *topK { return &topK{k: k, hits: make([]Hit, 0, k)} }
+// firstRoom is for how many hits there is room before more are found.
+const firstRoom = 1024
+
+// newTopK returns room for k hits. Those below least are not kept, if it is above 0.
+// REQUIRES: k >= 1.
+func newTopK(k int, least float32) *topK {
+	t := &topK{k: k, least: float32(math.Inf(-1)), hits: make([]Hit, 0, min(k, firstRoom))}
+	if least > 0 {
+		t.least = least
+	}
+	return t
+}
 
 // compareHits orders hits best first: by similarity, then by ID.
 func compareHits(a, b Hit) int {
@@ -30,7 +41,7 @@ func (t *topK) floor() float32 {
 	// At -1 the floor is open: scores a little below it are clamped to it, and
 	// may win by a lower ID.
 	if len(t.hits) < t.k || t.hits[0].Similarity <= -1 {
-		return float32(math.Inf(-1))
+		return t.least
 	}
 	return t.hits[0].Similarity
 }
@@ -40,6 +51,9 @@ func (t *topK) floor() float32 {
 // here, before it is compared, so that ties are ties.
 func (t *topK) offer(id ID, score float32) {
 	hit := Hit{ID: id, Similarity: max(-1, min(1, score))}
+	if hit.Similarity < t.least {
+		return
+	}
 	if len(t.hits) < t.k {
 		t.hits = append(t.hits, hit)
 		t.up(len(t.hits) - 1)

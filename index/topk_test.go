@@ -13,7 +13,7 @@ func TestTopK(t *testing.T) {
 	scores := []float32{-1.0000002, -1, -0.5, 0, 0.25, 0.9999999, 1, 1.0000001}
 	for range 3000 {
 		n, k := rng.IntN(40), 1+rng.IntN(20)
-		best := newTopK(k)
+		best := newTopK(k, 0)
 		var all []Hit
 		for _, id := range rng.Perm(n) {
 			score := scores[rng.IntN(1+rng.IntN(len(scores)))]
