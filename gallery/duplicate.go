@@ -69,6 +69,7 @@ func (m *memory) beginLookalikes(model Model, studentID string, ofStudent func(*
 			others -= e.vectors
 		}
 	}
+	model = m.calibrated(model)
 	found.threshold = model.duplicateThreshold(others, m.settings.FPIR)
 	found.floor = min(found.threshold, model.MatchThreshold(others, m.settings.FPIR))
 	found.reach = found.reachFor(model, ofStudent(m))

@@ -70,6 +70,9 @@ type Gallery struct {
 	opts    Options // every field set, but for Progress
 	writer  *writer
 	closing sync.Once
+
+	changed    chan struct{} // something was stored since the calibrator looked
+	calibrated chan struct{} // closed when the calibrator has ended
 }
 
 // Open loads the gallery of a partition. Nobody else may write to the partition
@@ -87,11 +90,13 @@ func Open(ctx context.Context, partition *storage.Partition, opts Options) (*Gal
 // openPartition is Open with options that have every field set. (Setting defaults
 // twice would turn a margin of none into the default one.)
 func openPartition(ctx context.Context, partition *storage.Partition, opts Options) (*Gallery, error) {
-	g := &Gallery{opts: opts}
+	g := &Gallery{opts: opts, changed: make(chan struct{}, 1), calibrated: make(chan struct{})}
 	var err error
-	if g.writer, err = newWriter(ctx, partition, &g.opts); err != nil {
+	if g.writer, err = newWriter(ctx, partition, &g.opts, g.poke); err != nil {
 		return nil, fmt.Errorf("open gallery: %w", err)
 	}
+	g.poke()
+	go g.calibrator()
 	if g.writer.memory.Load().seq == 0 {
 		if _, err := g.writer.do(ctx, "make gallery", func(e *edit) error { e.putSettings(opts.New); return nil }); err != nil {
 			return nil, fmt.Errorf("make gallery: %w", errors.Join(err, g.Close()))
@@ -125,6 +130,7 @@ func (g *Gallery) Close() error {
 	g.closing.Do(func() {
 		close(g.writer.stop)
 		<-g.writer.stopped
+		<-g.calibrated
 		err = nil
 	})
 	return err

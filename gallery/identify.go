@@ -3,6 +3,7 @@ package gallery
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"rollcall/storage"
 )
@@ -37,6 +38,7 @@ type Identification struct {
 	StudentID  string             // only for [Match]
 	Similarity float32            // of the best candidate; 0 without one
 	Threshold  float32            // the similarity that a match needs here
+	FPIR       float64            // at which the threshold would be Similarity; NaN: not calibrated, or no candidate
 	Candidates []Candidate        // best first, one for each student, below the threshold too
 	Crops      [][]CropSimilarity // of each candidate all crops, the nearest first
 	Dimension  int                // of the probe's embedding
@@ -82,7 +84,7 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 		Threshold: m.threshold(model, r.comparisons(), p.FPIR),
 		Dimension: model.Dimension,
 		Students:  r.students,
-		Warnings:  m.warnings(model.Name, p.Embedding.Recipe),
+		Warnings:  append(m.warnings(model.Name, p.Embedding.Recipe), m.uncalibrated(model, p.FPIR)...),
 	}
 	// Two at least: the verdict needs a runner-up.
 	rankings, err := r.rank([][]float32{p.Embedding.Vector}, max(wanted, 2), nothing, id.Threshold, false)
@@ -91,6 +93,10 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	}
 	id.Exact = rankings[0].exact
 	id.answer(rankings[0].students, wanted, m.settings.Margin)
+	id.FPIR = math.NaN()
+	if len(id.Candidates) > 0 {
+		id.FPIR = m.passes(model, r.comparisons(), id.Similarity)
+	}
 	for _, c := range id.Candidates {
 		id.Crops = append(id.Crops, r.explain(p.Embedding.Vector, m.students[c.StudentID]))
 	}
@@ -103,7 +109,16 @@ func (m *memory) threshold(model Model, n int, fpir float64) float32 {
 	if fpir == 0 {
 		fpir = m.settings.FPIR
 	}
-	return model.MatchThreshold(n, fpir)
+	return m.calibrated(model).MatchThreshold(n, fpir)
+}
+
+// calibrated returns the facts about a model with the gallery's own calibration, if it
+// has one.
+func (m *memory) calibrated(model Model) Model {
+	if sp := m.spaces[model.Name]; sp != nil {
+		return model.with(sp.Calibration.Points)
+	}
+	return model
 }
 
 // answer fills in the verdict on the ranked students.

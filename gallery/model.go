@@ -82,15 +82,23 @@ func (m Model) check() error {
 	if !isSimilarity(m.Threshold) {
 		return fmt.Errorf("%w %q: the threshold is not a similarity (-1 to 1)", ErrInvalidModel, m.Name)
 	}
-	for i, c := range m.Calibration {
+	if err := checkPoints(m.Calibration); err != nil {
+		return fmt.Errorf("%w %q: %w", ErrInvalidModel, m.Name, err)
+	}
+	return nil
+}
+
+// checkPoints returns what is wrong with the points of a calibration.
+func checkPoints(points []Calibration) error {
+	for i, c := range points {
 		if !(c.FMR > 0 && c.FMR <= 1) || !isSimilarity(c.Similarity) {
-			return fmt.Errorf("%w %q: calibration point %d out of range", ErrInvalidModel, m.Name, i)
+			return fmt.Errorf("calibration point %d out of range", i)
 		}
 		if i == 0 {
 			continue
 		}
-		if before := m.Calibration[i-1]; c.FMR >= before.FMR || c.Similarity < before.Similarity {
-			return fmt.Errorf("%w %q: calibration point %d out of order", ErrInvalidModel, m.Name, i)
+		if before := points[i-1]; c.FMR >= before.FMR || c.Similarity < before.Similarity {
+			return fmt.Errorf("calibration point %d out of order", i)
 		}
 	}
 	return nil
@@ -117,6 +125,18 @@ func (m Model) checkVector(v []float32) error {
 // unitTolerance is how far the length of a vector may be from 1. It must not be
 // wider than the index's (1e-4): what is on disk has to fit into the index.
 const unitTolerance = 1e-4
+
+// with returns the facts with other operating points, if there are any.
+func (m Model) with(points []storage.OperatingPoint) Model {
+	if len(points) == 0 {
+		return m
+	}
+	m.Calibration = make([]Calibration, len(points))
+	for i, p := range points {
+		m.Calibration[i] = Calibration(p)
+	}
+	return m
+}
 
 // agrees returns a DigestError unless m is the model that the gallery locked.
 func (m Model) agrees(locked storage.Model) error {

@@ -265,13 +265,16 @@ func (o *oracle) regroup(id string, groups []string) bool {
 }
 
 // warnings are those of a probe.
-func (o *oracle) warnings(e Embedding) []string {
+func (o *oracle) warnings(e Embedding, m Model) []string {
 	var list []string
 	if o.settings.Model != "" && o.settings.Model != e.Model {
 		list = append(list, WarningOtherModel)
 	}
 	if recipe, locked := o.models[e.Model]; locked && recipe != e.Recipe {
 		list = append(list, WarningOtherRecipe)
+	}
+	if o.settings.FPIR != DefaultFPIR && len(m.Calibration) == 0 {
+		list = append(list, WarningNotCalibrated)
 	}
 	return list
 }

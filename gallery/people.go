@@ -153,6 +153,7 @@ func (c *crop) forget(sp *space) {
 // count counts the vector for its student, and adds it to the student's groups.
 func (p *place) count(st *student) {
 	p.space.owned++
+	p.space.changes.Add(1)
 	p.space.recipes[p.recipe]++
 	e := p.space.students[st]
 	if e == nil {
@@ -174,6 +175,7 @@ func (p *place) count(st *student) {
 // discount undoes count.
 func (p *place) discount(st *student) {
 	p.space.owned--
+	p.space.changes.Add(1)
 	if p.space.recipes[p.recipe]--; p.space.recipes[p.recipe] == 0 {
 		delete(p.space.recipes, p.recipe)
 	}

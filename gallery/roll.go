@@ -3,6 +3,7 @@ package gallery
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -20,6 +21,7 @@ type Roll struct {
 	Warnings  []string // WarningOtherModel, …
 
 	margin float32
+	passes func(similarity float32) float64 // the FPIR: see Seat
 }
 
 // A Seat is one probe of a roll call and who sits there.
@@ -28,6 +30,7 @@ type Seat struct {
 	StudentID  string      // only for [Match]
 	Assigned   string      // who fits best here, for [Ambiguous] too; "" for [Unknown]
 	Similarity float32     // of the assigned student, or else of the best; 0 without one
+	FPIR       float64     // at which the threshold would be Similarity; NaN: not calibrated, or no candidate
 	Candidates []Candidate // best first, one for each student, at most [DefaultCandidates]
 	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
 
@@ -81,6 +84,13 @@ func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding
 	if err := roll.settle(ctx); err != nil {
 		return Roll{}, err
 	}
+	for i := range roll.Seats {
+		s := &roll.Seats[i]
+		s.FPIR = math.NaN()
+		if len(s.Candidates) > 0 {
+			s.FPIR = roll.passes(s.Similarity)
+		}
+	}
 	seated := make(map[string]bool, len(roll.Seats))
 	for _, s := range roll.Seats {
 		seated[s.Assigned] = true
@@ -100,8 +110,11 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 	if err != nil {
 		return Roll{}, err
 	}
+	calibrated, comparisons := m.calibrated(model), r.comparisons()
 	roll := Roll{
-		Threshold: m.threshold(model, r.comparisons(), fpir),
+		Threshold: m.threshold(model, comparisons, fpir),
+		Warnings:  m.uncalibrated(model, fpir),
+		passes:    func(similarity float32) float64 { return calibrated.fpirAt(comparisons, similarity) },
 		Students:  r.students,
 		margin:    m.settings.Margin,
 		Absent:    slices.Clone(sc.StudentIDs), // known or not

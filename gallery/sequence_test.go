@@ -359,7 +359,7 @@ func (o *oracle) checkIdentification(p Probe, m Model, exclude string, got Ident
 	if got.Threshold != threshold {
 		return fmt.Errorf("threshold %v, want %v", got.Threshold, threshold)
 	}
-	if warnings := o.warnings(p.Embedding); !slices.Equal(got.Warnings, warnings) {
+	if warnings := o.warnings(p.Embedding, m); !slices.Equal(got.Warnings, warnings) {
 		return fmt.Errorf("warnings %v, want %v", got.Warnings, warnings)
 	}
 	return errors.Join(o.checkCandidates(p, exclude, got.Candidates, want, got.Exact), o.checkVerdict(got, want))

@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"sync/atomic"
 	"unique"
 
 	"rollcall/index"
@@ -17,6 +18,7 @@ type space struct {
 	students map[*student]*member // those with a vector here
 	most     int                  // no student has, or had, more vectors here
 	owned    int                  // vectors with an owner: the engine may hold more
+	changes  atomic.Int64         // vectors that came or went since the calibrator looked
 
 	// recipes counts the vectors with an owner by the recipe that made them.
 	recipes map[unique.Handle[string]]int

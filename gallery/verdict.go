@@ -51,6 +51,11 @@ const (
 	// less well. Embed the crops again, or choose the model again if the new way is
 	// the right one.
 	WarningOtherRecipe = "OTHER_RECIPE"
+
+	// WarningNotCalibrated: the search or the settings have another FPIR than the
+	// default, which has no effect, because neither the model nor the gallery has a
+	// calibration that could turn it into a threshold.
+	WarningNotCalibrated = "NOT_CALIBRATED"
 )
 
 // warnings returns what is to be said about a probe of this model and recipe.

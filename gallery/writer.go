@@ -24,6 +24,7 @@ type writer struct {
 	opts      *Options
 	memory    atomic.Pointer[memory] // nil while it is being loaded again
 	recent    recentVectors          // only the goroutine uses it
+	applies   func()                 // called after each commit that is in memory
 
 	requests chan *request
 	stop     chan struct{} // closed by the gallery's Close
@@ -60,10 +61,11 @@ const (
 var errReloading = fmt.Errorf("%w: it is being loaded again", ErrUnavailable)
 
 // newWriter loads the memory and starts the goroutine.
-func newWriter(ctx context.Context, partition *storage.Partition, opts *Options) (*writer, error) {
+func newWriter(ctx context.Context, partition *storage.Partition, opts *Options, applies func()) (*writer, error) {
 	w := &writer{
 		partition: partition,
 		opts:      opts,
+		applies:   applies,
 		requests:  make(chan *request),
 		stop:      make(chan struct{}),
 		stopped:   make(chan struct{}),
@@ -229,6 +231,7 @@ func (w *writer) applied(m *memory, seq uint64, writes []storage.Write) (err err
 		return err
 	}
 	w.recent.add(seq, writes)
+	w.applies()
 	return nil
 }
 

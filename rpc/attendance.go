@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 
+	"rollcall/access"
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 )
@@ -41,9 +42,7 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 		if err != nil {
 			return nil, err
 		}
-		if err := s.fillIdentification(ctx, resp, found, req.GetFpir()); err != nil {
-			return nil, err
-		}
+		fillIdentification(ctx, resp, found)
 	}
 	s.server.opts.Metrics.verdict(resp.GetVerdict())
 	return resp, nil
@@ -64,14 +63,12 @@ func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyR
 		return nil, err
 	}
 	resp := &pb.IdentifyResponse{Model: name, Dimension: int32(found.Dimension)}
-	if err := s.fillIdentification(ctx, resp, found, req.GetFpir()); err != nil {
-		return nil, err
-	}
+	fillIdentification(ctx, resp, found)
 	s.server.opts.Metrics.verdict(resp.GetVerdict())
 	return resp, nil
 }
 
-func (s attendanceService) fillIdentification(ctx context.Context, resp *pb.IdentifyResponse, found gallery.Identification, fpir float64) error {
+func fillIdentification(ctx context.Context, resp *pb.IdentifyResponse, found gallery.Identification) {
 	resp.Verdict = verdicts[found.Verdict]
 	resp.StudentId = found.StudentID
 	resp.Similarity = found.Similarity
@@ -80,7 +77,11 @@ func (s attendanceService) fillIdentification(ctx context.Context, resp *pb.Iden
 	resp.Reasons = reasonsPB(found.Reasons)
 	resp.StudentsInScope = int32(found.Students)
 	resp.Exact = &found.Exact
-	warnings, err := s.calibrationWarnings(ctx, resp.GetModel(), fpir)
-	resp.Warnings = append(warningsPB(found.Warnings), warnings...)
-	return err
+	resp.Warnings = warningsPB(found.Warnings)
+	resp.Fpir = fpirPB(found.FPIR)
+	if callerOf(ctx).Role != access.CheckIn {
+		for i, c := range resp.GetCandidates() {
+			c.Crops = cropSimilaritiesPB(found.Crops[i])
+		}
+	}
 }

@@ -2,36 +2,77 @@ package rpc
 
 import (
 	"context"
+	"math"
 
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// calibrationWarnings warns if the call, or else the gallery, has another FPIR than the
-// default, and the model has no calibration that could turn it into a threshold.
-func (a *api) calibrationWarnings(ctx context.Context, model string, asked float64) ([]pb.Warning, error) {
-	fpir := asked
-	if fpir == 0 {
-		settings, err := galleryOf(ctx).Settings(ctx)
-		if err != nil {
-			return nil, err
+func (s galleryService) GetCalibration(ctx context.Context, req *pb.GetCalibrationRequest) (*pb.GetCalibrationResponse, error) {
+	name, err := s.modelName(ctx, req.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	state, err := galleryOf(ctx).Calibration(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetCalibrationResponse{Calibration: calibrationPB(state)}, nil
+}
+
+func (s galleryService) UpdateCalibration(ctx context.Context, req *pb.UpdateCalibrationRequest) (*pb.UpdateCalibrationResponse, error) {
+	name, err := s.modelName(ctx, req.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	if req.Frozen != nil {
+		err = galleryOf(ctx).FreezeCalibration(ctx, name, req.GetFrozen())
+	} else {
+		points := make([]gallery.Calibration, len(req.GetPoints()))
+		for i, p := range req.GetPoints() {
+			points[i] = gallery.Calibration{FMR: p.GetFmr(), Similarity: p.GetSimilarity()}
 		}
-		fpir = settings.FPIR
+		err = galleryOf(ctx).SetCalibration(ctx, name, points)
 	}
-	if fpir == gallery.DefaultFPIR {
-		return nil, nil
+	if err != nil {
+		return nil, err
 	}
-	calibrated, known := a.calibrated.Load(model)
-	if !known {
-		m, err := a.Models.Model(model)
-		if err != nil {
-			return nil, err
-		}
-		calibrated = len(m.Contract.Calibration) > 0
-		a.calibrated.Store(model, calibrated)
+	state, err := galleryOf(ctx).Calibration(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	if calibrated.(bool) {
-		return nil, nil
+	return &pb.UpdateCalibrationResponse{Calibration: calibrationPB(state)}, nil
+}
+
+func calibrationPB(c gallery.CalibrationState) *pb.Calibration {
+	out := &pb.Calibration{
+		Model:       c.Model,
+		Source:      pb.CalibrationSource(pb.CalibrationSource_value["CALIBRATION_SOURCE_"+string(c.Source)]),
+		Frozen:      c.Frozen,
+		Threshold:   c.Threshold,
+		Students:    int32(c.Students),
+		Comparisons: int64(c.Comparisons),
+		LeftOut:     int64(c.LeftOut),
+		Made:        timePB(c.Made),
 	}
-	return []pb.Warning{pb.Warning_WARNING_NOT_CALIBRATED}, nil
+	for _, p := range c.Points {
+		out.Points = append(out.Points, &pb.OperatingPoint{Fmr: p.FMR, Similarity: p.Similarity})
+	}
+	return out
+}
+
+// fpirPB returns nil for NaN: the model is not calibrated.
+func fpirPB(fpir float64) *float64 {
+	if math.IsNaN(fpir) {
+		return nil
+	}
+	return &fpir
+}
+
+func cropSimilaritiesPB(crops []gallery.CropSimilarity) []*pb.CropSimilarity {
+	out := make([]*pb.CropSimilarity, len(crops))
+	for i, c := range crops {
+		out[i] = &pb.CropSimilarity{CropId: c.CropID, Similarity: c.Similarity, Alone: c.Alone}
+	}
+	return out
 }

@@ -20,8 +20,6 @@ type api struct {
 	server *Server
 	logger *slog.Logger
 
-	calibrated sync.Map // name of an embedder -> bool; a contract is read once
-
 	mu struct {
 		sync.Mutex
 		preferred string // embedder; "" until one is installed

@@ -45,11 +45,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	}
 	resp.Absent = roll.Absent
 	resp.Threshold = roll.Threshold
-	warnings, err := s.calibrationWarnings(ctx, resp.GetModel(), req.GetFpir())
-	if err != nil {
-		return nil, err
-	}
-	resp.Warnings = append(warningsPB(roll.Warnings), warnings...)
+	resp.Warnings = warningsPB(roll.Warnings)
 	for j, seat := range roll.Seats {
 		fillSeat(ctx, resp.GetSeats()[usable[j]], seat)
 	}
@@ -101,6 +97,7 @@ func fillSeat(ctx context.Context, seat *pb.Seat, found gallery.Seat) {
 	seat.StudentId = found.StudentID
 	seat.Assigned = found.Assigned
 	seat.Similarity = found.Similarity
+	seat.Fpir = fpirPB(found.FPIR)
 	seat.Candidates = candidates(ctx, found.Candidates)
 	seat.Reasons = reasonsPB(found.Reasons)
 }

@@ -25,7 +25,23 @@ func (s Settings) encode() ([]byte, error) {
 func (m Model) encode() ([]byte, error) {
 	return marshal(KindModel, &storagev1.Model{
 		Digest: m.Digest, Dimension: int64(m.Dimension), Recipe: m.Recipe, Created: timestamppb.New(m.Created),
-	}, m.Created)
+		Calibration: m.Calibration.message(),
+	}, m.Created, m.Calibration.Made)
+}
+
+// message returns nil for the zero Calibration.
+func (c Calibration) message() *storagev1.Calibration {
+	if len(c.Points) == 0 && !c.Frozen && !c.ByHand && c.Made.IsZero() {
+		return nil
+	}
+	m := &storagev1.Calibration{
+		Frozen: c.Frozen, ByHand: c.ByHand, Students: int64(c.Students), Comparisons: int64(c.Comparisons), LeftOut: int64(c.LeftOut),
+		Made: optional(c.Made),
+	}
+	for _, p := range c.Points {
+		m.Points = append(m.Points, &storagev1.OperatingPoint{Fmr: p.FMR, Similarity: p.Similarity})
+	}
+	return m
 }
 
 func (s Student) encode() ([]byte, error) {
@@ -181,6 +197,15 @@ func decodeModel(ref Ref, value []byte) (_ Model, ok bool) {
 	r := Model{Name: ref.ID}
 	ok = proto.Unmarshal(value, &m) == nil && readTime(m.Created, &r.Created)
 	r.Digest, r.Dimension, r.Recipe = m.Digest, int(m.Dimension), m.Recipe
+	if c := m.Calibration; ok && c != nil {
+		r.Calibration = Calibration{
+			Frozen: c.Frozen, ByHand: c.ByHand, Students: int(c.Students), Comparisons: int(c.Comparisons), LeftOut: int(c.LeftOut),
+		}
+		for _, p := range c.Points {
+			r.Calibration.Points = append(r.Calibration.Points, OperatingPoint{p.GetFmr(), p.GetSimilarity()})
+		}
+		ok = readTime(c.Made, &r.Calibration.Made)
+	}
 	return r, ok
 }
 

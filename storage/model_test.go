@@ -55,7 +55,7 @@ func randomRecord(rng *rand.Rand, ref Ref) Record {
 	case KindSettings:
 		return Settings{pick(rng, []string{"", "sface"}), rng.Float64(), rng.Float32(), updated}
 	case KindModel:
-		return Model{ref.ID, digest, 1 + rng.IntN(512), "recipe", created}
+		return Model{ref.ID, digest, 1 + rng.IntN(512), "recipe", created, randomCalibration(rng, created)}
 	case KindStudent:
 		s := Student{ID: ref.ID, Created: created, Updated: updated}
 		for range rng.IntN(4) {
@@ -195,4 +195,16 @@ func equal(t testing.TB, what string, got, want any) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s:\ngot  %+v\nwant %+v", what, got, want)
 	}
+}
+
+// randomCalibration returns none, or a calibration with every field set.
+func randomCalibration(rng *rand.Rand, made time.Time) Calibration {
+	if rng.IntN(2) == 0 {
+		return Calibration{}
+	}
+	c := Calibration{Frozen: true, ByHand: rng.IntN(2) == 0, Students: 100, Comparisons: 9900, LeftOut: rng.IntN(3), Made: made}
+	for i := range 1 + rng.IntN(8) {
+		c.Points = append(c.Points, OperatingPoint{1 / float64(i+2), rng.Float32()})
+	}
+	return c
 }

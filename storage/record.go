@@ -73,6 +73,27 @@ type Model struct {
 	Dimension int    // elements of a vector
 	Recipe    string // embedder, locator, version of decoding and alignment
 	Created   time.Time
+
+	// Calibration is the gallery's own. The zero Calibration: there is none.
+	Calibration Calibration
+}
+
+// Calibration is how similar different people are to a model, in one gallery.
+type Calibration struct {
+	Points      []OperatingPoint // FMR falls, similarity does not; empty: the model's own are used
+	Frozen      bool             // only a person changes it
+	ByHand      bool             // a person gave the points
+	Students    int              // that it was made from
+	Comparisons int              // of different students
+	LeftOut     int              // comparisons left out, since the two may be one person
+	Made        time.Time        // when it was made or given; zero: never
+}
+
+// OperatingPoint is one point of a calibration: comparing two different people yields
+// at least Similarity in a share FMR of the comparisons.
+type OperatingPoint struct {
+	FMR        float64 // false match rate of one comparison, (0, 1]
+	Similarity float32 // [-1, 1]
 }
 
 // Student is who crops belong to.

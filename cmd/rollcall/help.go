@@ -33,6 +33,7 @@ func root() command {
 			tokensCommand(),
 			modelsCommand(),
 			settingsCommand(),
+			calibrationCommand(),
 			runtimeCommand(),
 			tlsCommand(),
 			checkCommand(),

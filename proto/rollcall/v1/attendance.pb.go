@@ -464,7 +464,11 @@ type IdentifyResponse struct {
 	// somebody. This happens only with the index engines hnsw and coder-hnsw.
 	Exact *bool `protobuf:"varint,11,opt,name=exact,proto3,oneof" json:"exact,omitempty"`
 	// What somebody should look at.
-	Warnings      []Warning `protobuf:"varint,12,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	Warnings []Warning `protobuf:"varint,12,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	// The fpir whose threshold the similarity would just pass: how likely a stranger
+	// is to be so similar to anybody in scope. Left out where the model is not
+	// calibrated.
+	Fpir          *float64 `protobuf:"fixed64,14,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -581,6 +585,13 @@ func (x *IdentifyResponse) GetWarnings() []Warning {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *IdentifyResponse) GetFpir() float64 {
+	if x != nil && x.Fpir != nil {
+		return *x.Fpir
+	}
+	return 0
 }
 
 // RollCallRequest is the crops of one picture.
@@ -830,7 +841,9 @@ type Seat struct {
 	// The student that was assigned to this crop, with VERDICT_MATCH or
 	// VERDICT_AMBIGUOUS. With VERDICT_AMBIGUOUS the student is neither matched nor
 	// absent: ask a person.
-	Assigned      string `protobuf:"bytes,7,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	Assigned string `protobuf:"bytes,7,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	// The fpir whose threshold the similarity would just pass, as in IdentifyResponse.
+	Fpir          *float64 `protobuf:"fixed64,9,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -912,6 +925,13 @@ func (x *Seat) GetAssigned() string {
 		return x.Assigned
 	}
 	return ""
+}
+
+func (x *Seat) GetFpir() float64 {
+	if x != nil && x.Fpir != nil {
+		return *x.Fpir
+	}
+	return 0
 }
 
 // DetectRequest is a photo or a frame.
@@ -1268,7 +1288,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12+\n" +
 	"\x04fpir\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x120\n" +
 	"\x0emax_candidates\x18\a \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates:\x82\x01\xbaH\x7f\x1a}\n" +
-	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\"\xed\x03\n" +
+	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\"\x8f\x04\n" +
 	"\x10IdentifyResponse\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -1287,8 +1307,10 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x11students_in_scope\x18\n" +
 	" \x01(\x05R\x0fstudentsInScope\x12\x19\n" +
 	"\x05exact\x18\v \x01(\bH\x00R\x05exact\x88\x01\x01\x120\n" +
-	"\bwarnings\x18\f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarningsB\b\n" +
-	"\x06_exact\"\xd6\x01\n" +
+	"\bwarnings\x18\f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x17\n" +
+	"\x04fpir\x18\x0e \x01(\x01H\x01R\x04fpir\x88\x01\x01B\b\n" +
+	"\x06_exactB\a\n" +
+	"\x05_fpir\"\xd6\x01\n" +
 	"\x0fRollCallRequest\x12?\n" +
 	"\x06probes\x18\x01 \x03(\v2\x1a.rollcall.v1.RollCallProbeB\v\xbaH\b\x92\x01\x05\b\x01\x10\xc8\x01R\x06probes\x12(\n" +
 	"\x05scope\x18\x02 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
@@ -1306,7 +1328,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x05model\x18\x04 \x01(\tR\x05model\x12\x1c\n" +
 	"\tdimension\x18\x05 \x01(\x05R\tdimension\x12\x1c\n" +
 	"\tthreshold\x18\x06 \x01(\x02R\tthreshold\x120\n" +
-	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\xa8\x02\n" +
+	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\xca\x02\n" +
 	"\x04Seat\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -1319,7 +1341,9 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"candidates\x12-\n" +
 	"\areasons\x18\x05 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12.\n" +
 	"\aquality\x18\x06 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1a\n" +
-	"\bassigned\x18\a \x01(\tR\bassigned\"f\n" +
+	"\bassigned\x18\a \x01(\tR\bassigned\x12\x17\n" +
+	"\x04fpir\x18\t \x01(\x01H\x00R\x04fpir\x88\x01\x01B\a\n" +
+	"\x05_fpir\"f\n" +
 	"\rDetectRequest\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
 	"\xc8\x01\x01z\x05\x18\x80\x80\x80\bR\x05image\x120\n" +
@@ -1434,6 +1458,7 @@ func file_rollcall_v1_attendance_proto_init() {
 	}
 	file_rollcall_v1_common_proto_init()
 	file_rollcall_v1_attendance_proto_msgTypes[3].OneofWrappers = []any{}
+	file_rollcall_v1_attendance_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

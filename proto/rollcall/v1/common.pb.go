@@ -202,7 +202,7 @@ const (
 	// (UpdateSettings).
 	Warning_WARNING_OTHER_RECIPE Warning = 2
 	// The request or the settings have another fpir than the default. It has no
-	// effect, because the model has no calibration. A match needs the threshold that
+	// effect, because neither the model nor the gallery is calibrated. A match needs the threshold that
 	// the model's makers publish, whatever the size of the gallery. So more strangers
 	// may get a name than the fpir says.
 	Warning_WARNING_NOT_CALIBRATED Warning = 3
@@ -692,10 +692,15 @@ type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The student.
 	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
-	// Cosine similarity of the probe and the student's best crop, -1 to 1.
+	// The student's score, -1 to 1: the cosine similarity of the probe and the centroid
+	// of the student's crops that agree with each other, or of one that does not, if
+	// that is greater. With one crop, the similarity to it.
 	Similarity float32 `protobuf:"fixed32,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
-	// The student's best crop.
-	CropId        string `protobuf:"bytes,3,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
+	// The student's most similar crop.
+	CropId string `protobuf:"bytes,3,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
+	// All of the student's crops, the most similar one first, in an answer of Identify.
+	// Not for a checkin.
+	Crops         []*CropSimilarity `protobuf:"bytes,4,rep,name=crops,proto3" json:"crops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -751,6 +756,78 @@ func (x *Candidate) GetCropId() string {
 	return ""
 }
 
+func (x *Candidate) GetCrops() []*CropSimilarity {
+	if x != nil {
+		return x.Crops
+	}
+	return nil
+}
+
+// A CropSimilarity is how similar a probe is to one crop of a student.
+type CropSimilarity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The crop.
+	CropId string `protobuf:"bytes,1,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
+	// Cosine similarity, -1 to 1.
+	Similarity float32 `protobuf:"fixed32,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
+	// True when the crop does not agree with the student's other crops: it is poor, or
+	// shows somebody else. It is not part of the centroid.
+	Alone         bool `protobuf:"varint,3,opt,name=alone,proto3" json:"alone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CropSimilarity) Reset() {
+	*x = CropSimilarity{}
+	mi := &file_rollcall_v1_common_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CropSimilarity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CropSimilarity) ProtoMessage() {}
+
+func (x *CropSimilarity) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_common_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CropSimilarity.ProtoReflect.Descriptor instead.
+func (*CropSimilarity) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CropSimilarity) GetCropId() string {
+	if x != nil {
+		return x.CropId
+	}
+	return ""
+}
+
+func (x *CropSimilarity) GetSimilarity() float32 {
+	if x != nil {
+		return x.Similarity
+	}
+	return 0
+}
+
+func (x *CropSimilarity) GetAlone() bool {
+	if x != nil {
+		return x.Alone
+	}
+	return false
+}
+
 // A Student is a person whom crops belong to.
 type Student struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -772,7 +849,7 @@ type Student struct {
 
 func (x *Student) Reset() {
 	*x = Student{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[5]
+	mi := &file_rollcall_v1_common_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -784,7 +861,7 @@ func (x *Student) String() string {
 func (*Student) ProtoMessage() {}
 
 func (x *Student) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[5]
+	mi := &file_rollcall_v1_common_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -797,7 +874,7 @@ func (x *Student) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Student.ProtoReflect.Descriptor instead.
 func (*Student) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{5}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Student) GetStudentId() string {
@@ -863,7 +940,7 @@ type Crop struct {
 
 func (x *Crop) Reset() {
 	*x = Crop{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[6]
+	mi := &file_rollcall_v1_common_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +952,7 @@ func (x *Crop) String() string {
 func (*Crop) ProtoMessage() {}
 
 func (x *Crop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[6]
+	mi := &file_rollcall_v1_common_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +965,7 @@ func (x *Crop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crop.ProtoReflect.Descriptor instead.
 func (*Crop) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{6}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Crop) GetCropId() string {
@@ -953,7 +1030,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[7]
+	mi := &file_rollcall_v1_common_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1042,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[7]
+	mi := &file_rollcall_v1_common_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1055,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{7}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Embedding) GetModel() string {
@@ -1056,14 +1133,21 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\x0e2\x13.rollcall.v1.ReasonR\x06reason\x12\x1a\n" +
 	"\bmeasured\x18\x02 \x01(\x02R\bmeasured\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x02R\x05limit\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"c\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\x96\x01\n" +
 	"\tCandidate\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x1e\n" +
 	"\n" +
 	"similarity\x18\x02 \x01(\x02R\n" +
 	"similarity\x12\x17\n" +
-	"\acrop_id\x18\x03 \x01(\tR\x06cropId\"\xf4\x01\n" +
+	"\acrop_id\x18\x03 \x01(\tR\x06cropId\x121\n" +
+	"\x05crops\x18\x04 \x03(\v2\x1b.rollcall.v1.CropSimilarityR\x05crops\"_\n" +
+	"\x0eCropSimilarity\x12\x17\n" +
+	"\acrop_id\x18\x01 \x01(\tR\x06cropId\x12\x1e\n" +
+	"\n" +
+	"similarity\x18\x02 \x01(\x02R\n" +
+	"similarity\x12\x14\n" +
+	"\x05alone\x18\x03 \x01(\bR\x05alone\"\xf4\x01\n" +
 	"\aStudent\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x16\n" +
@@ -1136,7 +1220,7 @@ func file_rollcall_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_rollcall_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_rollcall_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_rollcall_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_rollcall_v1_common_proto_goTypes = []any{
 	(Verdict)(0),                  // 0: rollcall.v1.Verdict
 	(Reason)(0),                   // 1: rollcall.v1.Reason
@@ -1147,28 +1231,30 @@ var file_rollcall_v1_common_proto_goTypes = []any{
 	(*Quality)(nil),               // 6: rollcall.v1.Quality
 	(*Shortfall)(nil),             // 7: rollcall.v1.Shortfall
 	(*Candidate)(nil),             // 8: rollcall.v1.Candidate
-	(*Student)(nil),               // 9: rollcall.v1.Student
-	(*Crop)(nil),                  // 10: rollcall.v1.Crop
-	(*Embedding)(nil),             // 11: rollcall.v1.Embedding
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*CropSimilarity)(nil),        // 9: rollcall.v1.CropSimilarity
+	(*Student)(nil),               // 10: rollcall.v1.Student
+	(*Crop)(nil),                  // 11: rollcall.v1.Crop
+	(*Embedding)(nil),             // 12: rollcall.v1.Embedding
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_rollcall_v1_common_proto_depIdxs = []int32{
 	1,  // 0: rollcall.v1.Quality.reasons:type_name -> rollcall.v1.Reason
 	7,  // 1: rollcall.v1.Quality.shortfalls:type_name -> rollcall.v1.Shortfall
 	1,  // 2: rollcall.v1.Shortfall.reason:type_name -> rollcall.v1.Reason
-	10, // 3: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
-	12, // 4: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
-	12, // 5: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	11, // 6: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
-	12, // 7: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	12, // 8: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	6,  // 9: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
-	12, // 10: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	9,  // 3: rollcall.v1.Candidate.crops:type_name -> rollcall.v1.CropSimilarity
+	11, // 4: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
+	13, // 5: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
+	13, // 6: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	12, // 7: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
+	13, // 8: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	13, // 9: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	6,  // 10: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
+	13, // 11: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_common_proto_init() }
@@ -1182,7 +1268,7 @@ func file_rollcall_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_common_proto_rawDesc), len(file_rollcall_v1_common_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -144,6 +144,68 @@ func (Advice) EnumDescriptor() ([]byte, []int) {
 	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{1}
 }
 
+// CalibrationSource says where a calibration comes from.
+type CalibrationSource int32
+
+const (
+	// Never sent.
+	CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED CalibrationSource = 0
+	// There is none: a match needs the threshold that the model's makers publish,
+	// whatever the fpir.
+	CalibrationSource_CALIBRATION_SOURCE_PUBLISHED CalibrationSource = 1
+	// The model's own calibration.
+	CalibrationSource_CALIBRATION_SOURCE_MODEL CalibrationSource = 2
+	// The similarities of the gallery's students.
+	CalibrationSource_CALIBRATION_SOURCE_GALLERY CalibrationSource = 3
+	// Given by UpdateCalibration.
+	CalibrationSource_CALIBRATION_SOURCE_OPERATOR CalibrationSource = 4
+)
+
+// Enum value maps for CalibrationSource.
+var (
+	CalibrationSource_name = map[int32]string{
+		0: "CALIBRATION_SOURCE_UNSPECIFIED",
+		1: "CALIBRATION_SOURCE_PUBLISHED",
+		2: "CALIBRATION_SOURCE_MODEL",
+		3: "CALIBRATION_SOURCE_GALLERY",
+		4: "CALIBRATION_SOURCE_OPERATOR",
+	}
+	CalibrationSource_value = map[string]int32{
+		"CALIBRATION_SOURCE_UNSPECIFIED": 0,
+		"CALIBRATION_SOURCE_PUBLISHED":   1,
+		"CALIBRATION_SOURCE_MODEL":       2,
+		"CALIBRATION_SOURCE_GALLERY":     3,
+		"CALIBRATION_SOURCE_OPERATOR":    4,
+	}
+)
+
+func (x CalibrationSource) Enum() *CalibrationSource {
+	p := new(CalibrationSource)
+	*p = x
+	return p
+}
+
+func (x CalibrationSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CalibrationSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_rollcall_v1_gallery_proto_enumTypes[2].Descriptor()
+}
+
+func (CalibrationSource) Type() protoreflect.EnumType {
+	return &file_rollcall_v1_gallery_proto_enumTypes[2]
+}
+
+func (x CalibrationSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CalibrationSource.Descriptor instead.
+func (CalibrationSource) EnumDescriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{2}
+}
+
 // EnrollStreamRequest is one crop of many.
 type EnrollStreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2710,6 +2772,389 @@ func (x *UpdateSettingsResponse) GetCoverage() *Coverage {
 	return nil
 }
 
+// Calibration is how a gallery turns an fpir into a threshold, under one model.
+//
+// Each student is a stranger to all others. From some 30 students on, the gallery
+// compares them by itself, some seconds after enough crops came or went. It keeps the
+// calibration if the threshold would hardly change.
+type Calibration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Where it comes from.
+	Source CalibrationSource `protobuf:"varint,2,opt,name=source,proto3,enum=rollcall.v1.CalibrationSource" json:"source,omitempty"`
+	// The points that are in use, by falling fmr; empty with
+	// CALIBRATION_SOURCE_PUBLISHED.
+	Points []*OperatingPoint `protobuf:"bytes,3,rep,name=points,proto3" json:"points,omitempty"`
+	// True when only UpdateCalibration changes it.
+	Frozen bool `protobuf:"varint,4,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// The similarity that a match needs in a search of everybody, at the gallery's fpir.
+	Threshold float32 `protobuf:"fixed32,5,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// How many students it was made from.
+	Students int32 `protobuf:"varint,6,opt,name=students,proto3" json:"students,omitempty"`
+	// How many comparisons of crops with other students.
+	Comparisons int64 `protobuf:"varint,7,opt,name=comparisons,proto3" json:"comparisons,omitempty"`
+	// How many of these were left out, because the two are more alike than two people
+	// are. Each two alike students are counted several times.
+	LeftOut int64 `protobuf:"varint,8,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	// When it was made or given; absent: never.
+	Made          *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=made,proto3" json:"made,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Calibration) Reset() {
+	*x = Calibration{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Calibration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Calibration) ProtoMessage() {}
+
+func (x *Calibration) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
+func (*Calibration) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Calibration) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Calibration) GetSource() CalibrationSource {
+	if x != nil {
+		return x.Source
+	}
+	return CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED
+}
+
+func (x *Calibration) GetPoints() []*OperatingPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+func (x *Calibration) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *Calibration) GetThreshold() float32 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *Calibration) GetStudents() int32 {
+	if x != nil {
+		return x.Students
+	}
+	return 0
+}
+
+func (x *Calibration) GetComparisons() int64 {
+	if x != nil {
+		return x.Comparisons
+	}
+	return 0
+}
+
+func (x *Calibration) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
+func (x *Calibration) GetMade() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+// OperatingPoint is one point of a calibration.
+type OperatingPoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The share of the comparisons of two different people that reach the similarity.
+	Fmr float64 `protobuf:"fixed64,1,opt,name=fmr,proto3" json:"fmr,omitempty"`
+	// The similarity, -1 to 1.
+	Similarity    float32 `protobuf:"fixed32,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatingPoint) Reset() {
+	*x = OperatingPoint{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatingPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatingPoint) ProtoMessage() {}
+
+func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatingPoint.ProtoReflect.Descriptor instead.
+func (*OperatingPoint) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *OperatingPoint) GetFmr() float64 {
+	if x != nil {
+		return x.Fmr
+	}
+	return 0
+}
+
+func (x *OperatingPoint) GetSimilarity() float32 {
+	if x != nil {
+		return x.Similarity
+	}
+	return 0
+}
+
+// GetCalibrationRequest asks for a calibration.
+type GetCalibrationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model; empty: the gallery's.
+	Model         string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCalibrationRequest) Reset() {
+	*x = GetCalibrationRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCalibrationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCalibrationRequest) ProtoMessage() {}
+
+func (x *GetCalibrationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCalibrationRequest.ProtoReflect.Descriptor instead.
+func (*GetCalibrationRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *GetCalibrationRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+// GetCalibrationResponse is the calibration.
+type GetCalibrationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calibration.
+	Calibration   *Calibration `protobuf:"bytes,1,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCalibrationResponse) Reset() {
+	*x = GetCalibrationResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCalibrationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCalibrationResponse) ProtoMessage() {}
+
+func (x *GetCalibrationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCalibrationResponse.ProtoReflect.Descriptor instead.
+func (*GetCalibrationResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *GetCalibrationResponse) GetCalibration() *Calibration {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
+// UpdateCalibrationRequest is what to change.
+type UpdateCalibrationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model; empty: the gallery's.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// True: the calibration stays as it is. False: a calibration that was given is
+	// dropped, and the gallery calibrates itself.
+	Frozen *bool `protobuf:"varint,2,opt,name=frozen,proto3,oneof" json:"frozen,omitempty"`
+	// The calibration from now on, two points at least, by falling fmr and similarities
+	// that do not fall. It is frozen.
+	Points        []*OperatingPoint `protobuf:"bytes,3,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateCalibrationRequest) Reset() {
+	*x = UpdateCalibrationRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateCalibrationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateCalibrationRequest) ProtoMessage() {}
+
+func (x *UpdateCalibrationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateCalibrationRequest.ProtoReflect.Descriptor instead.
+func (*UpdateCalibrationRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *UpdateCalibrationRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *UpdateCalibrationRequest) GetFrozen() bool {
+	if x != nil && x.Frozen != nil {
+		return *x.Frozen
+	}
+	return false
+}
+
+func (x *UpdateCalibrationRequest) GetPoints() []*OperatingPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+// UpdateCalibrationResponse is the calibration as it is now.
+type UpdateCalibrationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calibration.
+	Calibration   *Calibration `protobuf:"bytes,1,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateCalibrationResponse) Reset() {
+	*x = UpdateCalibrationResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateCalibrationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateCalibrationResponse) ProtoMessage() {}
+
+func (x *UpdateCalibrationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateCalibrationResponse.ProtoReflect.Descriptor instead.
+func (*UpdateCalibrationResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *UpdateCalibrationResponse) GetCalibration() *Calibration {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
 // Gallery is one school's enrolled crops.
 type Gallery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2721,7 +3166,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +3178,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +3191,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Gallery) GetGalleryId() string {
@@ -2765,7 +3210,7 @@ type ListGalleriesRequest struct {
 
 func (x *ListGalleriesRequest) Reset() {
 	*x = ListGalleriesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +3222,7 @@ func (x *ListGalleriesRequest) String() string {
 func (*ListGalleriesRequest) ProtoMessage() {}
 
 func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +3235,7 @@ func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesRequest.ProtoReflect.Descriptor instead.
 func (*ListGalleriesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{48}
 }
 
 // ListGalleriesResponse is the galleries that the caller may use.
@@ -2804,7 +3249,7 @@ type ListGalleriesResponse struct {
 
 func (x *ListGalleriesResponse) Reset() {
 	*x = ListGalleriesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2816,7 +3261,7 @@ func (x *ListGalleriesResponse) String() string {
 func (*ListGalleriesResponse) ProtoMessage() {}
 
 func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2829,7 +3274,7 @@ func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesResponse.ProtoReflect.Descriptor instead.
 func (*ListGalleriesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListGalleriesResponse) GetGalleries() []*Gallery {
@@ -2850,7 +3295,7 @@ type CreateGalleryRequest struct {
 
 func (x *CreateGalleryRequest) Reset() {
 	*x = CreateGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2862,7 +3307,7 @@ func (x *CreateGalleryRequest) String() string {
 func (*CreateGalleryRequest) ProtoMessage() {}
 
 func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2875,7 +3320,7 @@ func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryRequest.ProtoReflect.Descriptor instead.
 func (*CreateGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateGalleryRequest) GetGalleryId() string {
@@ -2896,7 +3341,7 @@ type CreateGalleryResponse struct {
 
 func (x *CreateGalleryResponse) Reset() {
 	*x = CreateGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +3353,7 @@ func (x *CreateGalleryResponse) String() string {
 func (*CreateGalleryResponse) ProtoMessage() {}
 
 func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +3366,7 @@ func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryResponse.ProtoReflect.Descriptor instead.
 func (*CreateGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CreateGalleryResponse) GetGallery() *Gallery {
@@ -2942,7 +3387,7 @@ type DeleteGalleryRequest struct {
 
 func (x *DeleteGalleryRequest) Reset() {
 	*x = DeleteGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2954,7 +3399,7 @@ func (x *DeleteGalleryRequest) String() string {
 func (*DeleteGalleryRequest) ProtoMessage() {}
 
 func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2967,7 +3412,7 @@ func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DeleteGalleryRequest) GetGalleryId() string {
@@ -2986,7 +3431,7 @@ type DeleteGalleryResponse struct {
 
 func (x *DeleteGalleryResponse) Reset() {
 	*x = DeleteGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3443,7 @@ func (x *DeleteGalleryResponse) String() string {
 func (*DeleteGalleryResponse) ProtoMessage() {}
 
 func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3456,7 @@ func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{53}
 }
 
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
@@ -3208,7 +3653,36 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\a_margin\"~\n" +
 	"\x16UpdateSettingsResponse\x121\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
-	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"(\n" +
+	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\xcf\x02\n" +
+	"\vCalibration\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x126\n" +
+	"\x06source\x18\x02 \x01(\x0e2\x1e.rollcall.v1.CalibrationSourceR\x06source\x123\n" +
+	"\x06points\x18\x03 \x03(\v2\x1b.rollcall.v1.OperatingPointR\x06points\x12\x16\n" +
+	"\x06frozen\x18\x04 \x01(\bR\x06frozen\x12\x1c\n" +
+	"\tthreshold\x18\x05 \x01(\x02R\tthreshold\x12\x1a\n" +
+	"\bstudents\x18\x06 \x01(\x05R\bstudents\x12 \n" +
+	"\vcomparisons\x18\a \x01(\x03R\vcomparisons\x12\x19\n" +
+	"\bleft_out\x18\b \x01(\x03R\aleftOut\x12.\n" +
+	"\x04made\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x04made\"l\n" +
+	"\x0eOperatingPoint\x12)\n" +
+	"\x03fmr\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\x03fmr\x12/\n" +
+	"\n" +
+	"similarity\x18\x02 \x01(\x02B\x0f\xbaH\f\n" +
+	"\n" +
+	"\x1d\x00\x00\x80?-\x00\x00\x80\xbfR\n" +
+	"similarity\"D\n" +
+	"\x15GetCalibrationRequest\x12+\n" +
+	"\x05model\x18\x01 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\"T\n" +
+	"\x16GetCalibrationResponse\x12:\n" +
+	"\vcalibration\x18\x01 \x01(\v2\x18.rollcall.v1.CalibrationR\vcalibration\"\xb5\x02\n" +
+	"\x18UpdateCalibrationRequest\x12+\n" +
+	"\x05model\x18\x01 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12\x1b\n" +
+	"\x06frozen\x18\x02 \x01(\bH\x00R\x06frozen\x88\x01\x01\x12=\n" +
+	"\x06points\x18\x03 \x03(\v2\x1b.rollcall.v1.OperatingPointB\b\xbaH\x05\x92\x01\x02\x10dR\x06points:\x84\x01\xbaH\x80\x01\x1a~\n" +
+	"\x16calibration.one_change\x126give either frozen or points, not both and not neither\x1a,has(this.frozen) != (this.points.size() > 0)B\t\n" +
+	"\a_frozen\"W\n" +
+	"\x19UpdateCalibrationResponse\x12:\n" +
+	"\vcalibration\x18\x01 \x01(\v2\x18.rollcall.v1.CalibrationR\vcalibration\"(\n" +
 	"\aGallery\x12\x1d\n" +
 	"\n" +
 	"gallery_id\x18\x01 \x01(\tR\tgalleryId\"\x16\n" +
@@ -3234,7 +3708,13 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x12ADVICE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fADVICE_MERGE\x10\x01\x12\x11\n" +
 	"\rADVICE_ASSIGN\x10\x02\x12\x15\n" +
-	"\x11ADVICE_ENROL_MORE\x10\x032\xa0\r\n" +
+	"\x11ADVICE_ENROL_MORE\x10\x03*\xb8\x01\n" +
+	"\x11CalibrationSource\x12\"\n" +
+	"\x1eCALIBRATION_SOURCE_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cCALIBRATION_SOURCE_PUBLISHED\x10\x01\x12\x1c\n" +
+	"\x18CALIBRATION_SOURCE_MODEL\x10\x02\x12\x1e\n" +
+	"\x1aCALIBRATION_SOURCE_GALLERY\x10\x03\x12\x1f\n" +
+	"\x1bCALIBRATION_SOURCE_OPERATOR\x10\x042\xe9\x0e\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
@@ -3254,7 +3734,9 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
 	"UndoChange\x12\x1e.rollcall.v1.UndoChangeRequest\x1a\x1f.rollcall.v1.UndoChangeResponse\x12U\n" +
 	"\vGetSettings\x12\x1f.rollcall.v1.GetSettingsRequest\x1a .rollcall.v1.GetSettingsResponse\"\x03\x90\x02\x01\x12^\n" +
-	"\x0eUpdateSettings\x12\".rollcall.v1.UpdateSettingsRequest\x1a#.rollcall.v1.UpdateSettingsResponse\"\x03\x90\x02\x02\x12_\n" +
+	"\x0eUpdateSettings\x12\".rollcall.v1.UpdateSettingsRequest\x1a#.rollcall.v1.UpdateSettingsResponse\"\x03\x90\x02\x02\x12^\n" +
+	"\x0eGetCalibration\x12\".rollcall.v1.GetCalibrationRequest\x1a#.rollcall.v1.GetCalibrationResponse\"\x03\x90\x02\x01\x12g\n" +
+	"\x11UpdateCalibration\x12%.rollcall.v1.UpdateCalibrationRequest\x1a&.rollcall.v1.UpdateCalibrationResponse\"\x03\x90\x02\x02\x12_\n" +
 	"\x10CheckConsistency\x12$.rollcall.v1.CheckConsistencyRequest\x1a%.rollcall.v1.CheckConsistencyResponse\x12[\n" +
 	"\rListGalleries\x12!.rollcall.v1.ListGalleriesRequest\x1a\".rollcall.v1.ListGalleriesResponse\"\x03\x90\x02\x01\x12V\n" +
 	"\rCreateGallery\x12!.rollcall.v1.CreateGalleryRequest\x1a\".rollcall.v1.CreateGalleryResponse\x12V\n" +
@@ -3272,139 +3754,156 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_gallery_proto_rawDescData
 }
 
-var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
-	(DueReason)(0),                   // 0: rollcall.v1.DueReason
-	(Advice)(0),                      // 1: rollcall.v1.Advice
-	(*EnrollStreamRequest)(nil),      // 2: rollcall.v1.EnrollStreamRequest
-	(*EnrollStreamResponse)(nil),     // 3: rollcall.v1.EnrollStreamResponse
-	(*Problem)(nil),                  // 4: rollcall.v1.Problem
-	(*GetStudentRequest)(nil),        // 5: rollcall.v1.GetStudentRequest
-	(*GetStudentResponse)(nil),       // 6: rollcall.v1.GetStudentResponse
-	(*ListStudentsRequest)(nil),      // 7: rollcall.v1.ListStudentsRequest
-	(*ListStudentsResponse)(nil),     // 8: rollcall.v1.ListStudentsResponse
-	(*ListDueStudentsRequest)(nil),   // 9: rollcall.v1.ListDueStudentsRequest
-	(*ListDueStudentsResponse)(nil),  // 10: rollcall.v1.ListDueStudentsResponse
-	(*DueStudent)(nil),               // 11: rollcall.v1.DueStudent
-	(*UpdateStudentRequest)(nil),     // 12: rollcall.v1.UpdateStudentRequest
-	(*UpdateStudentResponse)(nil),    // 13: rollcall.v1.UpdateStudentResponse
-	(*MergeStudentsRequest)(nil),     // 14: rollcall.v1.MergeStudentsRequest
-	(*MergeStudentsResponse)(nil),    // 15: rollcall.v1.MergeStudentsResponse
-	(*ListLookalikesRequest)(nil),    // 16: rollcall.v1.ListLookalikesRequest
-	(*ListLookalikesResponse)(nil),   // 17: rollcall.v1.ListLookalikesResponse
-	(*LookalikeCrop)(nil),            // 18: rollcall.v1.LookalikeCrop
-	(*Lookalike)(nil),                // 19: rollcall.v1.Lookalike
-	(*DeleteStudentRequest)(nil),     // 20: rollcall.v1.DeleteStudentRequest
-	(*DeleteStudentResponse)(nil),    // 21: rollcall.v1.DeleteStudentResponse
-	(*GetCropRequest)(nil),           // 22: rollcall.v1.GetCropRequest
-	(*GetCropResponse)(nil),          // 23: rollcall.v1.GetCropResponse
-	(*AssignCropRequest)(nil),        // 24: rollcall.v1.AssignCropRequest
-	(*AssignCropResponse)(nil),       // 25: rollcall.v1.AssignCropResponse
-	(*DeleteCropRequest)(nil),        // 26: rollcall.v1.DeleteCropRequest
-	(*DeleteCropResponse)(nil),       // 27: rollcall.v1.DeleteCropResponse
-	(*ListChangesRequest)(nil),       // 28: rollcall.v1.ListChangesRequest
-	(*ListChangesResponse)(nil),      // 29: rollcall.v1.ListChangesResponse
-	(*Change)(nil),                   // 30: rollcall.v1.Change
-	(*ChangedRecord)(nil),            // 31: rollcall.v1.ChangedRecord
-	(*UndoChangeRequest)(nil),        // 32: rollcall.v1.UndoChangeRequest
-	(*UndoChangeResponse)(nil),       // 33: rollcall.v1.UndoChangeResponse
-	(*CheckConsistencyRequest)(nil),  // 34: rollcall.v1.CheckConsistencyRequest
-	(*CheckConsistencyResponse)(nil), // 35: rollcall.v1.CheckConsistencyResponse
-	(*Difference)(nil),               // 36: rollcall.v1.Difference
-	(*Settings)(nil),                 // 37: rollcall.v1.Settings
-	(*Coverage)(nil),                 // 38: rollcall.v1.Coverage
-	(*GetSettingsRequest)(nil),       // 39: rollcall.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),      // 40: rollcall.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),    // 41: rollcall.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),   // 42: rollcall.v1.UpdateSettingsResponse
-	(*Gallery)(nil),                  // 43: rollcall.v1.Gallery
-	(*ListGalleriesRequest)(nil),     // 44: rollcall.v1.ListGalleriesRequest
-	(*ListGalleriesResponse)(nil),    // 45: rollcall.v1.ListGalleriesResponse
-	(*CreateGalleryRequest)(nil),     // 46: rollcall.v1.CreateGalleryRequest
-	(*CreateGalleryResponse)(nil),    // 47: rollcall.v1.CreateGalleryResponse
-	(*DeleteGalleryRequest)(nil),     // 48: rollcall.v1.DeleteGalleryRequest
-	(*DeleteGalleryResponse)(nil),    // 49: rollcall.v1.DeleteGalleryResponse
-	nil,                              // 50: rollcall.v1.Problem.MetadataEntry
-	(*EmbedRequest)(nil),             // 51: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),            // 52: rollcall.v1.EmbedResponse
-	(*Student)(nil),                  // 53: rollcall.v1.Student
-	(*timestamppb.Timestamp)(nil),    // 54: google.protobuf.Timestamp
-	(*Crop)(nil),                     // 55: rollcall.v1.Crop
+	(DueReason)(0),                    // 0: rollcall.v1.DueReason
+	(Advice)(0),                       // 1: rollcall.v1.Advice
+	(CalibrationSource)(0),            // 2: rollcall.v1.CalibrationSource
+	(*EnrollStreamRequest)(nil),       // 3: rollcall.v1.EnrollStreamRequest
+	(*EnrollStreamResponse)(nil),      // 4: rollcall.v1.EnrollStreamResponse
+	(*Problem)(nil),                   // 5: rollcall.v1.Problem
+	(*GetStudentRequest)(nil),         // 6: rollcall.v1.GetStudentRequest
+	(*GetStudentResponse)(nil),        // 7: rollcall.v1.GetStudentResponse
+	(*ListStudentsRequest)(nil),       // 8: rollcall.v1.ListStudentsRequest
+	(*ListStudentsResponse)(nil),      // 9: rollcall.v1.ListStudentsResponse
+	(*ListDueStudentsRequest)(nil),    // 10: rollcall.v1.ListDueStudentsRequest
+	(*ListDueStudentsResponse)(nil),   // 11: rollcall.v1.ListDueStudentsResponse
+	(*DueStudent)(nil),                // 12: rollcall.v1.DueStudent
+	(*UpdateStudentRequest)(nil),      // 13: rollcall.v1.UpdateStudentRequest
+	(*UpdateStudentResponse)(nil),     // 14: rollcall.v1.UpdateStudentResponse
+	(*MergeStudentsRequest)(nil),      // 15: rollcall.v1.MergeStudentsRequest
+	(*MergeStudentsResponse)(nil),     // 16: rollcall.v1.MergeStudentsResponse
+	(*ListLookalikesRequest)(nil),     // 17: rollcall.v1.ListLookalikesRequest
+	(*ListLookalikesResponse)(nil),    // 18: rollcall.v1.ListLookalikesResponse
+	(*LookalikeCrop)(nil),             // 19: rollcall.v1.LookalikeCrop
+	(*Lookalike)(nil),                 // 20: rollcall.v1.Lookalike
+	(*DeleteStudentRequest)(nil),      // 21: rollcall.v1.DeleteStudentRequest
+	(*DeleteStudentResponse)(nil),     // 22: rollcall.v1.DeleteStudentResponse
+	(*GetCropRequest)(nil),            // 23: rollcall.v1.GetCropRequest
+	(*GetCropResponse)(nil),           // 24: rollcall.v1.GetCropResponse
+	(*AssignCropRequest)(nil),         // 25: rollcall.v1.AssignCropRequest
+	(*AssignCropResponse)(nil),        // 26: rollcall.v1.AssignCropResponse
+	(*DeleteCropRequest)(nil),         // 27: rollcall.v1.DeleteCropRequest
+	(*DeleteCropResponse)(nil),        // 28: rollcall.v1.DeleteCropResponse
+	(*ListChangesRequest)(nil),        // 29: rollcall.v1.ListChangesRequest
+	(*ListChangesResponse)(nil),       // 30: rollcall.v1.ListChangesResponse
+	(*Change)(nil),                    // 31: rollcall.v1.Change
+	(*ChangedRecord)(nil),             // 32: rollcall.v1.ChangedRecord
+	(*UndoChangeRequest)(nil),         // 33: rollcall.v1.UndoChangeRequest
+	(*UndoChangeResponse)(nil),        // 34: rollcall.v1.UndoChangeResponse
+	(*CheckConsistencyRequest)(nil),   // 35: rollcall.v1.CheckConsistencyRequest
+	(*CheckConsistencyResponse)(nil),  // 36: rollcall.v1.CheckConsistencyResponse
+	(*Difference)(nil),                // 37: rollcall.v1.Difference
+	(*Settings)(nil),                  // 38: rollcall.v1.Settings
+	(*Coverage)(nil),                  // 39: rollcall.v1.Coverage
+	(*GetSettingsRequest)(nil),        // 40: rollcall.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),       // 41: rollcall.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),     // 42: rollcall.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),    // 43: rollcall.v1.UpdateSettingsResponse
+	(*Calibration)(nil),               // 44: rollcall.v1.Calibration
+	(*OperatingPoint)(nil),            // 45: rollcall.v1.OperatingPoint
+	(*GetCalibrationRequest)(nil),     // 46: rollcall.v1.GetCalibrationRequest
+	(*GetCalibrationResponse)(nil),    // 47: rollcall.v1.GetCalibrationResponse
+	(*UpdateCalibrationRequest)(nil),  // 48: rollcall.v1.UpdateCalibrationRequest
+	(*UpdateCalibrationResponse)(nil), // 49: rollcall.v1.UpdateCalibrationResponse
+	(*Gallery)(nil),                   // 50: rollcall.v1.Gallery
+	(*ListGalleriesRequest)(nil),      // 51: rollcall.v1.ListGalleriesRequest
+	(*ListGalleriesResponse)(nil),     // 52: rollcall.v1.ListGalleriesResponse
+	(*CreateGalleryRequest)(nil),      // 53: rollcall.v1.CreateGalleryRequest
+	(*CreateGalleryResponse)(nil),     // 54: rollcall.v1.CreateGalleryResponse
+	(*DeleteGalleryRequest)(nil),      // 55: rollcall.v1.DeleteGalleryRequest
+	(*DeleteGalleryResponse)(nil),     // 56: rollcall.v1.DeleteGalleryResponse
+	nil,                               // 57: rollcall.v1.Problem.MetadataEntry
+	(*EmbedRequest)(nil),              // 58: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),             // 59: rollcall.v1.EmbedResponse
+	(*Student)(nil),                   // 60: rollcall.v1.Student
+	(*timestamppb.Timestamp)(nil),     // 61: google.protobuf.Timestamp
+	(*Crop)(nil),                      // 62: rollcall.v1.Crop
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	51, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	52, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
-	4,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	50, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
-	53, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	53, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
-	11, // 6: rollcall.v1.ListDueStudentsResponse.students:type_name -> rollcall.v1.DueStudent
+	58, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	59, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	5,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
+	57, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
+	60, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	60, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	12, // 6: rollcall.v1.ListDueStudentsResponse.students:type_name -> rollcall.v1.DueStudent
 	0,  // 7: rollcall.v1.DueStudent.reasons:type_name -> rollcall.v1.DueReason
-	54, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
-	53, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	53, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
-	19, // 11: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
-	18, // 12: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
-	18, // 13: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
+	61, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
+	60, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	60, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
+	20, // 11: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
+	19, // 12: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
+	19, // 13: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
 	1,  // 14: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
-	55, // 15: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	55, // 16: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
-	30, // 17: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
-	54, // 18: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
-	31, // 19: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
-	30, // 20: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
-	36, // 21: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	38, // 22: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
-	37, // 23: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	38, // 24: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	37, // 25: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	38, // 26: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	43, // 27: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
-	43, // 28: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
-	2,  // 29: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	5,  // 30: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	7,  // 31: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	12, // 32: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	14, // 33: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
-	16, // 34: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
-	20, // 35: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	9,  // 36: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
-	22, // 37: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	24, // 38: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	26, // 39: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	28, // 40: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
-	32, // 41: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
-	39, // 42: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	41, // 43: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	34, // 44: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	44, // 45: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
-	46, // 46: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
-	48, // 47: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
-	3,  // 48: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	6,  // 49: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	8,  // 50: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	13, // 51: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	15, // 52: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
-	17, // 53: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
-	21, // 54: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	10, // 55: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
-	23, // 56: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	25, // 57: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	27, // 58: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	29, // 59: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
-	33, // 60: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
-	40, // 61: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	42, // 62: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	35, // 63: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	45, // 64: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
-	47, // 65: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
-	49, // 66: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
-	48, // [48:67] is the sub-list for method output_type
-	29, // [29:48] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	62, // 15: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	62, // 16: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	31, // 17: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
+	61, // 18: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
+	32, // 19: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
+	31, // 20: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
+	37, // 21: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
+	39, // 22: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	38, // 23: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	39, // 24: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	38, // 25: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	39, // 26: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	2,  // 27: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
+	45, // 28: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
+	61, // 29: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	44, // 30: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	45, // 31: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
+	44, // 32: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	50, // 33: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	50, // 34: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	3,  // 35: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	6,  // 36: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	8,  // 37: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	13, // 38: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	15, // 39: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
+	17, // 40: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
+	21, // 41: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	10, // 42: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
+	23, // 43: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	25, // 44: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	27, // 45: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	29, // 46: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
+	33, // 47: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
+	40, // 48: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	42, // 49: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	46, // 50: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
+	48, // 51: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
+	35, // 52: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	51, // 53: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	53, // 54: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	55, // 55: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	4,  // 56: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	7,  // 57: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	9,  // 58: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	14, // 59: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	16, // 60: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
+	18, // 61: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
+	22, // 62: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	11, // 63: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
+	24, // 64: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	26, // 65: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	28, // 66: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	30, // 67: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
+	34, // 68: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
+	41, // 69: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	43, // 70: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	47, // 71: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
+	49, // 72: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
+	36, // 73: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	52, // 74: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	54, // 75: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	56, // 76: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	56, // [56:77] is the sub-list for method output_type
+	35, // [35:56] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -3420,13 +3919,14 @@ func file_rollcall_v1_gallery_proto_init() {
 	}
 	file_rollcall_v1_gallery_proto_msgTypes[22].OneofWrappers = []any{}
 	file_rollcall_v1_gallery_proto_msgTypes[39].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   49,
+			NumEnums:      3,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

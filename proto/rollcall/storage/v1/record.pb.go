@@ -113,7 +113,9 @@ type Model struct {
 	// What made the vectors: embedder, locator, version of the alignment.
 	Recipe string `protobuf:"bytes,3,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	// When the model was first used.
-	Created       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
+	Created *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
+	// The gallery's own calibration of the model; absent: there is none.
+	Calibration   *Calibration `protobuf:"bytes,5,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,6 +178,169 @@ func (x *Model) GetCreated() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Model) GetCalibration() *Calibration {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
+// Calibration is how similar different people are to a model, in one gallery.
+type Calibration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Operating points: FMR falls, similarity does not. Empty: the model's own
+	// calibration is used.
+	Points []*OperatingPoint `protobuf:"bytes,1,rep,name=points,proto3" json:"points,omitempty"`
+	// True when only a person changes it.
+	Frozen bool `protobuf:"varint,2,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// True when a person gave the points.
+	ByHand bool `protobuf:"varint,3,opt,name=by_hand,json=byHand,proto3" json:"by_hand,omitempty"`
+	// How many students it was made from.
+	Students int64 `protobuf:"varint,4,opt,name=students,proto3" json:"students,omitempty"`
+	// How many comparisons of different students.
+	Comparisons int64 `protobuf:"varint,5,opt,name=comparisons,proto3" json:"comparisons,omitempty"`
+	// How many comparisons were left out, since the two may be one person.
+	LeftOut int64 `protobuf:"varint,6,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	// When it was made or given.
+	Made          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=made,proto3" json:"made,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Calibration) Reset() {
+	*x = Calibration{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Calibration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Calibration) ProtoMessage() {}
+
+func (x *Calibration) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
+func (*Calibration) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Calibration) GetPoints() []*OperatingPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+func (x *Calibration) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *Calibration) GetByHand() bool {
+	if x != nil {
+		return x.ByHand
+	}
+	return false
+}
+
+func (x *Calibration) GetStudents() int64 {
+	if x != nil {
+		return x.Students
+	}
+	return 0
+}
+
+func (x *Calibration) GetComparisons() int64 {
+	if x != nil {
+		return x.Comparisons
+	}
+	return 0
+}
+
+func (x *Calibration) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
+func (x *Calibration) GetMade() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+// OperatingPoint is one point of a calibration.
+type OperatingPoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The share of comparisons of different people that reach the similarity.
+	Fmr float64 `protobuf:"fixed64,1,opt,name=fmr,proto3" json:"fmr,omitempty"`
+	// The similarity, -1 to 1.
+	Similarity    float32 `protobuf:"fixed32,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatingPoint) Reset() {
+	*x = OperatingPoint{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatingPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatingPoint) ProtoMessage() {}
+
+func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatingPoint.ProtoReflect.Descriptor instead.
+func (*OperatingPoint) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OperatingPoint) GetFmr() float64 {
+	if x != nil {
+		return x.Fmr
+	}
+	return 0
+}
+
+func (x *OperatingPoint) GetSimilarity() float32 {
+	if x != nil {
+		return x.Similarity
+	}
+	return 0
+}
+
 // Student is the value under a student's id.
 type Student struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -191,7 +356,7 @@ type Student struct {
 
 func (x *Student) Reset() {
 	*x = Student{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -203,7 +368,7 @@ func (x *Student) String() string {
 func (*Student) ProtoMessage() {}
 
 func (x *Student) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[2]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -216,7 +381,7 @@ func (x *Student) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Student.ProtoReflect.Descriptor instead.
 func (*Student) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Student) GetGroups() []string {
@@ -260,7 +425,7 @@ type Crop struct {
 
 func (x *Crop) Reset() {
 	*x = Crop{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +437,7 @@ func (x *Crop) String() string {
 func (*Crop) ProtoMessage() {}
 
 func (x *Crop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[3]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +450,7 @@ func (x *Crop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crop.ProtoReflect.Descriptor instead.
 func (*Crop) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Crop) GetStudentId() []byte {
@@ -342,7 +507,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +519,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[4]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +532,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Embedding) GetVector() []byte {
@@ -439,7 +604,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +616,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +629,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Quality) GetLocatorScore() float32 {
@@ -562,7 +727,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +739,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +752,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Gallery) GetCreated() *timestamppb.Timestamp {
@@ -630,7 +795,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +807,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +820,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Token) GetRole() string {
@@ -744,12 +909,26 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04fpir\x18\x02 \x01(\x01R\x04fpir\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x02R\x06margin\x124\n" +
-	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\x8b\x01\n" +
+	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xcf\x01\n" +
 	"\x05Model\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\x03R\tdimension\x12\x16\n" +
 	"\x06recipe\x18\x03 \x01(\tR\x06recipe\x124\n" +
-	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\x8d\x01\n" +
+	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12B\n" +
+	"\vcalibration\x18\x05 \x01(\v2 .rollcall.storage.v1.CalibrationR\vcalibration\"\x84\x02\n" +
+	"\vCalibration\x12;\n" +
+	"\x06points\x18\x01 \x03(\v2#.rollcall.storage.v1.OperatingPointR\x06points\x12\x16\n" +
+	"\x06frozen\x18\x02 \x01(\bR\x06frozen\x12\x17\n" +
+	"\aby_hand\x18\x03 \x01(\bR\x06byHand\x12\x1a\n" +
+	"\bstudents\x18\x04 \x01(\x03R\bstudents\x12 \n" +
+	"\vcomparisons\x18\x05 \x01(\x03R\vcomparisons\x12\x19\n" +
+	"\bleft_out\x18\x06 \x01(\x03R\aleftOut\x12.\n" +
+	"\x04made\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04made\"B\n" +
+	"\x0eOperatingPoint\x12\x10\n" +
+	"\x03fmr\x18\x01 \x01(\x01R\x03fmr\x12\x1e\n" +
+	"\n" +
+	"similarity\x18\x02 \x01(\x02R\n" +
+	"similarity\"\x8d\x01\n" +
 	"\aStudent\x12\x16\n" +
 	"\x06groups\x18\x01 \x03(\tR\x06groups\x124\n" +
 	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
@@ -813,38 +992,43 @@ func file_rollcall_storage_v1_record_proto_rawDescGZIP() []byte {
 	return file_rollcall_storage_v1_record_proto_rawDescData
 }
 
-var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_rollcall_storage_v1_record_proto_goTypes = []any{
 	(*Settings)(nil),              // 0: rollcall.storage.v1.Settings
 	(*Model)(nil),                 // 1: rollcall.storage.v1.Model
-	(*Student)(nil),               // 2: rollcall.storage.v1.Student
-	(*Crop)(nil),                  // 3: rollcall.storage.v1.Crop
-	(*Embedding)(nil),             // 4: rollcall.storage.v1.Embedding
-	(*Quality)(nil),               // 5: rollcall.storage.v1.Quality
-	(*Gallery)(nil),               // 6: rollcall.storage.v1.Gallery
-	(*Token)(nil),                 // 7: rollcall.storage.v1.Token
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Calibration)(nil),           // 2: rollcall.storage.v1.Calibration
+	(*OperatingPoint)(nil),        // 3: rollcall.storage.v1.OperatingPoint
+	(*Student)(nil),               // 4: rollcall.storage.v1.Student
+	(*Crop)(nil),                  // 5: rollcall.storage.v1.Crop
+	(*Embedding)(nil),             // 6: rollcall.storage.v1.Embedding
+	(*Quality)(nil),               // 7: rollcall.storage.v1.Quality
+	(*Gallery)(nil),               // 8: rollcall.storage.v1.Gallery
+	(*Token)(nil),                 // 9: rollcall.storage.v1.Token
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_rollcall_storage_v1_record_proto_depIdxs = []int32{
-	8,  // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
-	8,  // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
-	8,  // 2: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
-	8,  // 3: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	8,  // 4: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	8,  // 5: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	8,  // 6: rollcall.storage.v1.Crop.pictured:type_name -> google.protobuf.Timestamp
-	5,  // 7: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
-	8,  // 8: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	8,  // 9: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
-	8,  // 10: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
-	8,  // 11: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	8,  // 12: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
-	8,  // 13: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	10, // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
+	10, // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
+	2,  // 2: rollcall.storage.v1.Model.calibration:type_name -> rollcall.storage.v1.Calibration
+	3,  // 3: rollcall.storage.v1.Calibration.points:type_name -> rollcall.storage.v1.OperatingPoint
+	10, // 4: rollcall.storage.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	10, // 5: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
+	10, // 6: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	10, // 7: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	10, // 8: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	10, // 9: rollcall.storage.v1.Crop.pictured:type_name -> google.protobuf.Timestamp
+	7,  // 10: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
+	10, // 11: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	10, // 12: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
+	10, // 13: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
+	10, // 14: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	10, // 15: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
+	10, // 16: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_storage_v1_record_proto_init() }
@@ -858,7 +1042,7 @@ func file_rollcall_storage_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_storage_v1_record_proto_rawDesc), len(file_rollcall_storage_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

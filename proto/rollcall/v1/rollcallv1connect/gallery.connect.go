@@ -77,6 +77,12 @@ const (
 	// GalleryServiceUpdateSettingsProcedure is the fully-qualified name of the GalleryService's
 	// UpdateSettings RPC.
 	GalleryServiceUpdateSettingsProcedure = "/rollcall.v1.GalleryService/UpdateSettings"
+	// GalleryServiceGetCalibrationProcedure is the fully-qualified name of the GalleryService's
+	// GetCalibration RPC.
+	GalleryServiceGetCalibrationProcedure = "/rollcall.v1.GalleryService/GetCalibration"
+	// GalleryServiceUpdateCalibrationProcedure is the fully-qualified name of the GalleryService's
+	// UpdateCalibration RPC.
+	GalleryServiceUpdateCalibrationProcedure = "/rollcall.v1.GalleryService/UpdateCalibration"
 	// GalleryServiceCheckConsistencyProcedure is the fully-qualified name of the GalleryService's
 	// CheckConsistency RPC.
 	GalleryServiceCheckConsistencyProcedure = "/rollcall.v1.GalleryService/CheckConsistency"
@@ -140,6 +146,11 @@ type GalleryServiceClient interface {
 	// gallery from then on expects embeddings of the recipe by which this server uses
 	// the model.
 	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
+	// GetCalibration returns how the gallery turns an fpir into a threshold.
+	GetCalibration(context.Context, *v1.GetCalibrationRequest) (*v1.GetCalibrationResponse, error)
+	// UpdateCalibration freezes the calibration, gives one, or lets the gallery calibrate
+	// itself again.
+	UpdateCalibration(context.Context, *v1.UpdateCalibrationRequest) (*v1.UpdateCalibrationResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
 	// each difference. There should be none. It changes nothing, but is not offered
 	// over GET: it reads the whole gallery from disk, and no link or prefetching
@@ -266,6 +277,20 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		getCalibration: connect.NewClient[v1.GetCalibrationRequest, v1.GetCalibrationResponse](
+			httpClient,
+			baseURL+GalleryServiceGetCalibrationProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("GetCalibration")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateCalibration: connect.NewClient[v1.UpdateCalibrationRequest, v1.UpdateCalibrationResponse](
+			httpClient,
+			baseURL+GalleryServiceUpdateCalibrationProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("UpdateCalibration")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 		checkConsistency: connect.NewClient[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse](
 			httpClient,
 			baseURL+GalleryServiceCheckConsistencyProcedure,
@@ -296,25 +321,27 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 
 // galleryServiceClient implements GalleryServiceClient.
 type galleryServiceClient struct {
-	enrollStream     *connect.Client[v1.EnrollStreamRequest, v1.EnrollStreamResponse]
-	getStudent       *connect.Client[v1.GetStudentRequest, v1.GetStudentResponse]
-	listStudents     *connect.Client[v1.ListStudentsRequest, v1.ListStudentsResponse]
-	updateStudent    *connect.Client[v1.UpdateStudentRequest, v1.UpdateStudentResponse]
-	mergeStudents    *connect.Client[v1.MergeStudentsRequest, v1.MergeStudentsResponse]
-	listLookalikes   *connect.Client[v1.ListLookalikesRequest, v1.ListLookalikesResponse]
-	deleteStudent    *connect.Client[v1.DeleteStudentRequest, v1.DeleteStudentResponse]
-	listDueStudents  *connect.Client[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse]
-	getCrop          *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
-	assignCrop       *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
-	deleteCrop       *connect.Client[v1.DeleteCropRequest, v1.DeleteCropResponse]
-	listChanges      *connect.Client[v1.ListChangesRequest, v1.ListChangesResponse]
-	undoChange       *connect.Client[v1.UndoChangeRequest, v1.UndoChangeResponse]
-	getSettings      *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
-	updateSettings   *connect.Client[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse]
-	checkConsistency *connect.Client[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse]
-	listGalleries    *connect.Client[v1.ListGalleriesRequest, v1.ListGalleriesResponse]
-	createGallery    *connect.Client[v1.CreateGalleryRequest, v1.CreateGalleryResponse]
-	deleteGallery    *connect.Client[v1.DeleteGalleryRequest, v1.DeleteGalleryResponse]
+	enrollStream      *connect.Client[v1.EnrollStreamRequest, v1.EnrollStreamResponse]
+	getStudent        *connect.Client[v1.GetStudentRequest, v1.GetStudentResponse]
+	listStudents      *connect.Client[v1.ListStudentsRequest, v1.ListStudentsResponse]
+	updateStudent     *connect.Client[v1.UpdateStudentRequest, v1.UpdateStudentResponse]
+	mergeStudents     *connect.Client[v1.MergeStudentsRequest, v1.MergeStudentsResponse]
+	listLookalikes    *connect.Client[v1.ListLookalikesRequest, v1.ListLookalikesResponse]
+	deleteStudent     *connect.Client[v1.DeleteStudentRequest, v1.DeleteStudentResponse]
+	listDueStudents   *connect.Client[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse]
+	getCrop           *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
+	assignCrop        *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
+	deleteCrop        *connect.Client[v1.DeleteCropRequest, v1.DeleteCropResponse]
+	listChanges       *connect.Client[v1.ListChangesRequest, v1.ListChangesResponse]
+	undoChange        *connect.Client[v1.UndoChangeRequest, v1.UndoChangeResponse]
+	getSettings       *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
+	updateSettings    *connect.Client[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse]
+	getCalibration    *connect.Client[v1.GetCalibrationRequest, v1.GetCalibrationResponse]
+	updateCalibration *connect.Client[v1.UpdateCalibrationRequest, v1.UpdateCalibrationResponse]
+	checkConsistency  *connect.Client[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse]
+	listGalleries     *connect.Client[v1.ListGalleriesRequest, v1.ListGalleriesResponse]
+	createGallery     *connect.Client[v1.CreateGalleryRequest, v1.CreateGalleryResponse]
+	deleteGallery     *connect.Client[v1.DeleteGalleryRequest, v1.DeleteGalleryResponse]
 }
 
 // EnrollStream calls rollcall.v1.GalleryService.EnrollStream.
@@ -448,6 +475,24 @@ func (c *galleryServiceClient) UpdateSettings(ctx context.Context, req *v1.Updat
 	return nil, err
 }
 
+// GetCalibration calls rollcall.v1.GalleryService.GetCalibration.
+func (c *galleryServiceClient) GetCalibration(ctx context.Context, req *v1.GetCalibrationRequest) (*v1.GetCalibrationResponse, error) {
+	response, err := c.getCalibration.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateCalibration calls rollcall.v1.GalleryService.UpdateCalibration.
+func (c *galleryServiceClient) UpdateCalibration(ctx context.Context, req *v1.UpdateCalibrationRequest) (*v1.UpdateCalibrationResponse, error) {
+	response, err := c.updateCalibration.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // CheckConsistency calls rollcall.v1.GalleryService.CheckConsistency.
 func (c *galleryServiceClient) CheckConsistency(ctx context.Context, req *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error) {
 	response, err := c.checkConsistency.CallUnary(ctx, connect.NewRequest(req))
@@ -533,6 +578,11 @@ type GalleryServiceHandler interface {
 	// gallery from then on expects embeddings of the recipe by which this server uses
 	// the model.
 	UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error)
+	// GetCalibration returns how the gallery turns an fpir into a threshold.
+	GetCalibration(context.Context, *v1.GetCalibrationRequest) (*v1.GetCalibrationResponse, error)
+	// UpdateCalibration freezes the calibration, gives one, or lets the gallery calibrate
+	// itself again.
+	UpdateCalibration(context.Context, *v1.UpdateCalibrationRequest) (*v1.UpdateCalibrationResponse, error)
 	// CheckConsistency compares what is on disk with what is searched, and names
 	// each difference. There should be none. It changes nothing, but is not offered
 	// over GET: it reads the whole gallery from disk, and no link or prefetching
@@ -655,6 +705,20 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	galleryServiceGetCalibrationHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceGetCalibrationProcedure,
+		svc.GetCalibration,
+		connect.WithSchema(galleryServiceMethods.ByName("GetCalibration")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceUpdateCalibrationHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceUpdateCalibrationProcedure,
+		svc.UpdateCalibration,
+		connect.WithSchema(galleryServiceMethods.ByName("UpdateCalibration")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	galleryServiceCheckConsistencyHandler := connect.NewUnaryHandlerSimple(
 		GalleryServiceCheckConsistencyProcedure,
 		svc.CheckConsistency,
@@ -712,6 +776,10 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceGetSettingsHandler.ServeHTTP(w, r)
 		case GalleryServiceUpdateSettingsProcedure:
 			galleryServiceUpdateSettingsHandler.ServeHTTP(w, r)
+		case GalleryServiceGetCalibrationProcedure:
+			galleryServiceGetCalibrationHandler.ServeHTTP(w, r)
+		case GalleryServiceUpdateCalibrationProcedure:
+			galleryServiceUpdateCalibrationHandler.ServeHTTP(w, r)
 		case GalleryServiceCheckConsistencyProcedure:
 			galleryServiceCheckConsistencyHandler.ServeHTTP(w, r)
 		case GalleryServiceListGalleriesProcedure:
@@ -787,6 +855,14 @@ func (UnimplementedGalleryServiceHandler) GetSettings(context.Context, *v1.GetSe
 
 func (UnimplementedGalleryServiceHandler) UpdateSettings(context.Context, *v1.UpdateSettingsRequest) (*v1.UpdateSettingsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.UpdateSettings is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) GetCalibration(context.Context, *v1.GetCalibrationRequest) (*v1.GetCalibrationResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.GetCalibration is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) UpdateCalibration(context.Context, *v1.UpdateCalibrationRequest) (*v1.UpdateCalibrationResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.UpdateCalibration is not implemented"))
 }
 
 func (UnimplementedGalleryServiceHandler) CheckConsistency(context.Context, *v1.CheckConsistencyRequest) (*v1.CheckConsistencyResponse, error) {

@@ -1,0 +1,188 @@
+package gallery
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+)
+
+// enrolFaces enrols students with random faces, which are strangers to each other.
+func enrolFaces(t *testing.T, g *Gallery, m Model, from, to, crops int) {
+	t.Helper()
+	rng := newRand(t, uint64(from))
+	for i := from; i < to; i++ {
+		for j := range crops {
+			mustEnroll(t, g, Enrolment{
+				CropID: fmt.Sprint(i, "-", j), StudentID: fmt.Sprint("student-", i),
+				Embedding: made(m, face(rng, i, m.Dimension, 0.5)), AllowDuplicate: true,
+			})
+		}
+	}
+}
+
+func calibrationOf(t *testing.T, g *Gallery, m Model) CalibrationState {
+	t.Helper()
+	state, err := g.Calibration(ctx, m.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// The gallery calibrates itself once enough was enrolled, and not again for nothing.
+func TestCalibratesItself(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := openGallery(t, Options{})
+		enrolFaces(t, g, wide, 0, trustFrom, 1)
+		time.Sleep(time.Minute)
+		if got := calibrationOf(t, g, wide); got.Source != FromPublished || got.Threshold != wide.Threshold || got.Points != nil {
+			t.Fatalf("of %d students: %+v", trustFrom, got)
+		}
+		enrolFaces(t, g, wide, trustFrom, 2*trustAll, 1)
+		time.Sleep(time.Minute)
+		got := calibrationOf(t, g, wide)
+		if got.Source != FromGallery || got.Students != 2*trustAll || got.Threshold == wide.Threshold {
+			t.Fatalf("of %d students: %+v", 2*trustAll, got)
+		}
+		// Random faces of 128 dimensions are alike as random directions are: with a standard
+		// deviation of 1/sqrt(128).
+		fmr := DefaultFPIR / (2 * trustAll)
+		if want := normal(fmr) / math.Sqrt(128); math.Abs(float64(got.Threshold)-want) > 0.04 {
+			t.Errorf("threshold %v, want %v", got.Threshold, want)
+		}
+		before := mustSequence(t, g)
+		enrolFaces(t, g, wide, 2*trustAll, 2*trustAll+20, 1)
+		time.Sleep(time.Minute)
+		if after := mustSequence(t, g); after != before+20 {
+			t.Errorf("%d changes for 20 enrolments that hardly matter", after-before)
+		}
+	})
+}
+
+// mustSequence returns the number of the gallery's last change.
+func mustSequence(t *testing.T, g *Gallery) uint64 {
+	t.Helper()
+	m, release, err := g.read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	return m.seq
+}
+
+func TestCalibrationByHand(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := openGallery(t, Options{})
+		points := []Calibration{{0.1, 0.3}, {0.001, 0.5}}
+		if err := g.SetCalibration(ctx, wide.Name, points); !errors.Is(err, ErrInvalidSettings) {
+			t.Errorf("nothing is embedded: %v", err)
+		}
+		enrolFaces(t, g, wide, 0, 120, 1)
+		if err := g.FreezeCalibration(ctx, wide.Name, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if got := calibrationOf(t, g, wide); got.Source != FromPublished || !got.Frozen {
+			t.Errorf("frozen: %+v", got)
+		}
+		for _, bad := range [][]Calibration{nil, points[:1], {points[1], points[0]}, {{2, 0.1}, {0.1, 0.2}}} {
+			if err := g.SetCalibration(ctx, wide.Name, bad); !errors.Is(err, ErrInvalidSettings) {
+				t.Errorf("%v: %v", bad, err)
+			}
+		}
+		if err := g.SetCalibration(ctx, wide.Name, points); err != nil {
+			t.Fatal(err)
+		}
+		enrolFaces(t, g, wide, 120, 240, 1)
+		time.Sleep(time.Minute)
+		got := calibrationOf(t, g, wide)
+		if got.Source != FromOperator || !got.Frozen || !slices.Equal(got.Points, points) {
+			t.Errorf("given: %+v", got)
+		}
+		answer, err := g.Identify(ctx, Probe{Embedding: made(wide, face(newRand(t, 5), 7, wide.Dimension, 0.5)), FPIR: 0.01})
+		if err != nil || answer.Threshold != got.facts().MatchThreshold(240, 0.01) {
+			t.Errorf("threshold %v, %v", answer.Threshold, err)
+		}
+		if err := g.FreezeCalibration(ctx, wide.Name, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := calibrationOf(t, g, wide); got.Source != FromGallery || got.Frozen {
+			t.Errorf("unfrozen: %+v", got)
+		}
+	})
+}
+
+// facts returns a model with the calibration.
+func (c CalibrationState) facts() Model { return Model{Calibration: c.Points} }
+
+// A score that just passes an FPIR is its threshold.
+func TestFPIRThatPasses(t *testing.T) {
+	rng := newRand(t, 13)
+	for range 20000 {
+		m := randomModel(rng)
+		n := 1 + rng.IntN(10000)
+		fpir := math.Pow(10, -5*rng.Float64()) * 0.5
+		threshold := m.MatchThreshold(n, fpir)
+		got := m.fpirAt(n, threshold)
+		if len(m.Calibration) == 0 {
+			if !math.IsNaN(got) {
+				t.Fatalf("without a calibration: %v", got)
+			}
+			continue
+		}
+		// At the ends, and where the calibration is level, one threshold serves several rates.
+		if again := m.MatchThreshold(n, max(MinFPIR, min(got*0.999, MaxFPIR))); got < fpir*0.999 && threshold < 1 || again < threshold-1e-5 {
+			t.Fatalf("%+v, n %d, FPIR %v: threshold %v passes %v, whose threshold is %v", m, n, fpir, threshold, got, again)
+		}
+	}
+}
+
+// The tail of similarities that are known, with and without pairs that are one person.
+func TestTail(t *testing.T) {
+	rng := newRand(t, 17)
+	for _, alike := range []int{0, 6, 100} {
+		var s similarities
+		for range 300 * 299 {
+			s.add(float32(0.1+0.12*rng.NormFloat64()), 1)
+		}
+		for range alike {
+			s.add(float32(0.75+0.2*rng.Float64()), 1)
+		}
+		points := s.points(Model{Threshold: 0.9}, 300)
+		if s.leftOut < alike || s.leftOut > alike+2 {
+			t.Errorf("%d pairs are too alike, want %d", s.leftOut, alike)
+		}
+		for _, p := range points {
+			if want := 0.1 + 0.12*normal(p.FMR); p.FMR >= 1e-6 && math.Abs(float64(p.Similarity)-want) > 0.015 {
+				t.Errorf("%d alike: %v at an FMR of %v, want %v", alike, p.Similarity, p.FMR, want)
+			}
+		}
+	}
+}
+
+// A table that is moved and scaled is brought back to the similarities.
+func TestTailOfAWrongTable(t *testing.T) {
+	rng := newRand(t, 19)
+	right := Model{}
+	for power := -1.0; power >= -6; power-- {
+		fmr := math.Pow(10, power)
+		right.Calibration = append(right.Calibration, Calibration{fmr, float32(0.7 * math.Sin(normal(fmr)/4))})
+	}
+	wrong := Model{}
+	for _, p := range right.Calibration {
+		wrong.Calibration = append(wrong.Calibration, Calibration{p.FMR, 0.5*p.Similarity - 0.1})
+	}
+	var s similarities
+	shape := right.shape()
+	for range 400 * 399 {
+		s.add(float32(shape(max(rng.Float64(), 1e-12))), 1)
+	}
+	for _, p := range s.points(wrong, 400) {
+		if want := shape(p.FMR); p.FMR >= 1e-6 && p.FMR < 0.5 && math.Abs(float64(p.Similarity)-want) > 0.015 {
+			t.Errorf("%v at an FMR of %v, want %v", p.Similarity, p.FMR, want)
+		}
+	}
+}
