@@ -63,7 +63,8 @@ func (o *againstOptions) validate() error {
 	case o.rosters < 1:
 		return fmt.Errorf("--rosters is %d; it can be 1 or more", o.rosters)
 	}
-	settings := gallery.Settings{FPIR: gallery.DefaultFPIR, Margin: o.margin, KeepVerdicts: gallery.DefaultKeepVerdicts, KeepChanges: gallery.DefaultKeepChanges}
+	settings := settingsAt(gallery.DefaultFPIR)
+	settings.Margin = o.margin
 	if err := settings.Check(); err != nil {
 		return fmt.Errorf("--margin: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"time"
 
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/rpc"
@@ -61,13 +62,15 @@ func startServer(ctx context.Context, w *workbench, allowEmbeddings bool) (_ *se
 		return nil, err
 	}
 	s.closers = append(s.closers, galleries.Close)
+	// The log lines are written, as they are in a server, and go nowhere.
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	journals := journal.Open(store, logger)
+	s.closers = append(s.closers, journals.Close)
 	if _, err := s.embedder.Load(ctx, w.embedder.Contract.Name); err != nil {
 		return nil, err
 	}
-	// The log lines are written, as they are in a server, and go nowhere.
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	rpcServer := rpc.New(rpc.Options{AllowEmbeddings: allowEmbeddings, Logger: logger, Metrics: metrics})
-	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Models: w.library})
+	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Journals: journals, Models: w.library})
 	return s, s.listen(ctx, rpcServer)
 }
 

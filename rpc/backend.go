@@ -6,6 +6,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/models"
@@ -15,6 +16,7 @@ import (
 type Backend struct {
 	Embedder  Embedder
 	Galleries *gallery.Galleries
+	Journals  *journal.Journals
 	Models    *models.Library
 }
 

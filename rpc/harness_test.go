@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
 	"rollcall/embedder/ortlib"
@@ -88,7 +89,8 @@ func newWorld(t *testing.T, s setup) *world {
 	opts.Models = rpc.Facts(w.library, e)
 	galleries, err := gallery.OpenGalleries(ctx, store, opts, 0)
 	must(t, err)
-	backend := rpc.Backend{Embedder: e, Galleries: galleries, Models: w.library}
+	journals := journal.Open(store, s.options.Logger)
+	backend := rpc.Backend{Embedder: e, Galleries: galleries, Journals: journals, Models: w.library}
 	if s.wrap != nil {
 		backend = s.wrap(backend)
 	}
@@ -100,6 +102,9 @@ func newWorld(t *testing.T, s setup) *world {
 		done <- <-served
 		must(t, galleries.Close())
 		must(t, e.Close())
+		if err := journals.Close(); s.storage.MinFreeBytes <= 0 { // else the disk takes no lines
+			must(t, err)
+		}
 		must(t, store.Close())
 	})
 	t.Cleanup(w.stop)
@@ -112,6 +117,10 @@ func (w *world) attendance() rollcallv1connect.AttendanceServiceClient {
 
 func (w *world) gallery() rollcallv1connect.GalleryServiceClient {
 	return rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, w.url)
+}
+
+func (w *world) journal() rollcallv1connect.JournalServiceClient {
+	return rollcallv1connect.NewJournalServiceClient(http.DefaultClient, w.url)
 }
 
 // h2c is an HTTP client that speaks HTTP/2 in clear text only.

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // jsonReader checks a request in JSON before protojson builds the message: its fields,
@@ -154,10 +156,13 @@ func (r *jsonReader) list(field protoreflect.FieldDescriptor) error {
 }
 
 // value reads the value of a field, or an item of its list. In the end only numbers are
-// left, because no request has a map or an enum.
+// left, because no request has a map.
 func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
 	switch first := r.next(); field.Kind() {
 	case protoreflect.MessageKind:
+		if field.Message().FullName() == timestampName {
+			return r.timestamp()
+		}
 		if first != '{' {
 			return r.wrong("an object in braces")
 		}
@@ -182,8 +187,43 @@ func (r *jsonReader) value(field protoreflect.FieldDescriptor) error {
 			return r.wrong("true or false")
 		}
 		return nil
+	case protoreflect.EnumKind:
+		if first == '"' {
+			return r.enum(field.Enum())
+		}
+		return r.number(protoreflect.Int32Kind)
 	}
 	return r.number(field.Kind())
+}
+
+var timestampName = (*timestamppb.Timestamp)(nil).ProtoReflect().Descriptor().FullName()
+
+func (r *jsonReader) timestamp() error {
+	const must = "a time in quotes, such as \"2026-11-26T08:00:00Z\""
+	if r.next() != '"' {
+		return r.wrong(must)
+	}
+	text, err := r.quoted()
+	if err != nil {
+		return err
+	}
+	if _, err := time.Parse(time.RFC3339Nano, string(text)); err != nil && !bytes.Contains(text, []byte(`\`)) {
+		return &fieldProblem{what: "must be " + must}
+	}
+	return nil
+}
+
+// enum reads the name of a value.
+func (r *jsonReader) enum(enum protoreflect.EnumDescriptor) error {
+	text, err := r.quoted()
+	if err != nil || enum.Values().ByName(protoreflect.Name(text)) != nil || bytes.Contains(text, []byte(`\`)) {
+		return err
+	}
+	names := make([]string, enum.Values().Len())
+	for i := range names {
+		names[i] = string(enum.Values().Get(i).Name())
+	}
+	return &fieldProblem{what: "must be one of " + strings.Join(names, ", ")}
 }
 
 // whole are the kinds of whole numbers, each with its least and greatest value.

@@ -88,8 +88,19 @@ func fill(random *rand.Rand, m protoreflect.Message) {
 func randomValue(random *rand.Rand, field protoreflect.FieldDescriptor, empty func() protoreflect.Value) protoreflect.Value {
 	texts := []string{"", "ada", `q"\`, "größe", "\u0007", "\U0001F600", "</script>"}
 	switch field.Kind() {
+	case protoreflect.EnumKind:
+		values := field.Enum().Values()
+		return protoreflect.ValueOfEnum(values.Get(random.IntN(values.Len())).Number())
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(random.Uint64() >> random.IntN(64))
 	case protoreflect.MessageKind:
 		v := empty()
+		if field.Message().FullName() == timestampName {
+			at := field.Message().Fields()
+			v.Message().Set(at.ByName("seconds"), protoreflect.ValueOfInt64(random.Int64N(4e9)-1e9))
+			v.Message().Set(at.ByName("nanos"), protoreflect.ValueOfInt32(random.Int32N(1e9)))
+			return v
+		}
 		fill(random, v.Message())
 		return v
 	case protoreflect.StringKind:

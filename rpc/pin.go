@@ -1,27 +1,38 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"rollcall/gallery"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 // galleryHeader names the gallery that a call is about.
 const galleryHeader = "Rollcall-Gallery"
 
+// journalCalls begins the paths of the calls about the journal.
+const journalCalls = "/" + rollcallv1connect.JournalServiceName + "/"
+
 type galleryKey struct{}
 
 // pin keeps the gallery that the header names in memory until release is called.
-// Handlers get it from the returned context.
-func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, release func(), err error) {
-	id := header.Get(galleryHeader)
-	if id == "" {
-		id = gallery.DefaultGallery
+// Handlers get it from the returned context. A call about the journal needs no gallery in
+// memory: only its id is noted.
+func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ context.Context, release func(), err error) {
+	id, err := a.Galleries.Find(cmp.Or(header.Get(galleryHeader), gallery.DefaultGallery))
+	if err != nil {
+		return nil, nil, err
 	}
 	if !callerOf(ctx).MayUse(id) {
 		return nil, nil, notFound(id)
+	}
+	recordOf(ctx).gallery = id
+	if strings.HasPrefix(procedure, journalCalls) {
+		return ctx, func() {}, nil
 	}
 	g, release, err := a.Galleries.Use(ctx, id)
 	if err != nil {

@@ -13,10 +13,13 @@ import (
 // callRecord is what the log line and the counters say of one call. It belongs
 // to the goroutine that answers the call.
 type callRecord struct {
-	id       string // request id
-	code     string // Connect's code name, or "ok"
-	reason   string // ErrorInfo.reason
-	internal error  // the cause of an internal error, for the log alone
+	id        string // request id
+	procedure string // its label
+	address   string // that the call came from
+	gallery   string // the id of its gallery; "": it has reached none
+	code      string // Connect's code name, or "ok"
+	reason    string // ErrorInfo.reason
+	internal  error  // the cause of an internal error, for the log alone
 }
 
 type recordKey struct{}
@@ -73,7 +76,7 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 
 // pinned lets the handler answer while its gallery is pinned.
 func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (connect.AnyResponse, error) {
-	ctx, release, err := i.pin(ctx, req.Header())
+	ctx, release, err := i.pin(ctx, req.Spec().Procedure, req.Header())
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +87,7 @@ func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next co
 func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		record := recordOf(ctx)
-		pinned, release, err := i.pin(ctx, conn.RequestHeader())
+		pinned, release, err := i.pin(ctx, conn.Spec().Procedure, conn.RequestHeader())
 		if err == nil {
 			defer release()
 			err = next(pinned, conn)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"rollcall/access/journal"
 	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
@@ -62,7 +63,7 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		return errors.Join(err, <-served)
 	}
 	defer func() { err = errors.Join(err, parts.close()) }()
-	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Models: parts.library})
+	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library})
 	if err := config.announce(ctx, c.out, ln, parts); err != nil {
 		stop()
 		return errors.Join(err, <-served)
@@ -79,6 +80,7 @@ type serveParts struct {
 	runtime   ortlib.Library
 	store     *storage.Store
 	galleries *gallery.Galleries
+	journals  *journal.Journals
 	library   *models.Library
 	embedder  *embedder.Embedder
 }
@@ -96,6 +98,7 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	if p.store, err = storage.Open(config.data, storage.Options{Logger: logger, AcceptLoss: config.acceptLoss}); err != nil {
 		return p, err
 	}
+	p.journals = journal.Open(p.store, logger)
 	if p.library, err = config.library.open(); err != nil {
 		return p, err
 	}
@@ -138,6 +141,9 @@ func (p *serveParts) close() error {
 	}
 	if p.embedder != nil {
 		errs = append(errs, p.embedder.Close())
+	}
+	if p.journals != nil {
+		errs = append(errs, p.journals.Close())
 	}
 	if p.store != nil {
 		errs = append(errs, p.store.Close())
