@@ -151,6 +151,9 @@ func (s journalService) ListDays(ctx context.Context, req *pb.ListDaysRequest) (
 		return nil, err
 	}
 	resp := &pb.ListDaysResponse{Server: fmt.Sprintf("%016x", s.Journals.ServerNumber())}
+	if !req.GetServer() {
+		resp.Gallery = from
+	}
 	for _, d := range days {
 		if date := d.Date.Format("2006-01-02"); date >= req.GetFrom() {
 			resp.Days = append(resp.Days, &pb.Day{Date: date, First: d.First, Last: d.Last, Head: hex.EncodeToString(d.Head), Open: d.Open})

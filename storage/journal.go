@@ -169,15 +169,17 @@ func (p *Partition) Lines(ctx context.Context, after uint64) iter.Seq2[Line, err
 			return
 		}
 		defer release()
-		if err := p.lines(ctx, after, yield); err != nil {
+		err = p.lines(ctx, after, func(line Line, _ link) bool { return yield(line, nil) })
+		if err != nil {
 			yield(Line{}, err)
 		}
 	}
 }
 
-// lines yields the lines of the journal. Head and lines are read in one view, which
-// begins with the line that has the number after: the chain goes on from there.
-func (p *Partition) lines(ctx context.Context, after uint64, yield func(Line, error) bool) error {
+// lines yields the lines of the journal, each with where the chain stands after it. Head
+// and lines are read in one view, which begins with the line that has the number after:
+// the chain goes on from there.
+func (p *Partition) lines(ctx context.Context, after uint64, yield func(Line, link) bool) error {
 	var head *storagev1.Journal
 	var last link
 	next := after + 1
@@ -212,7 +214,7 @@ func (p *Partition) lines(ctx context.Context, after uint64, yield func(Line, er
 			return err
 		}
 		next++
-		if !yield(line, nil) {
+		if !yield(line, last) {
 			return nil
 		}
 	}

@@ -42,7 +42,7 @@ type writer struct {
 
 	mu      sync.Mutex // guards the fields that follow
 	waiting []*entry   // in their order in the journal
-	timer   bool       // a flush will come
+	timer   bool       // a flush will come, or is under way
 	lost    uint64     // lines that were lost since the last write
 	omitted uint64     // refusals that were left out since the last one that was not
 	grown   chan struct{}
@@ -114,18 +114,23 @@ func (w *writer) lose(n int) {
 	w.journals.lost.Add(uint64(n))
 }
 
-// flushLater starts the timer, if it does not run.
+// flushLater starts the timer, unless it runs or its flush is under way: a disk that
+// hangs holds one flush.
 // REQUIRES: mu is held.
 func (w *writer) flushLater() {
-	if !w.timer {
-		w.timer = true
-		time.AfterFunc(flushAfter, func() {
-			w.mu.Lock()
-			w.timer = false
-			w.mu.Unlock()
-			w.flush()
-		})
+	if w.timer {
+		return
 	}
+	w.timer = true
+	time.AfterFunc(flushAfter, func() {
+		w.flush()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.timer = false
+		if len(w.waiting) > 0 || w.lost > 0 {
+			w.flushLater()
+		}
+	})
 }
 
 // flush writes all that waits, and answers those who wait for it.
@@ -222,7 +227,9 @@ func (w *writer) giveUp() uint64 {
 	w.waiting = nil
 	w.journals.held.Add(int64(-n))
 	w.lose(n)
-	return w.lost
+	lost := w.lost
+	w.lost = 0
+	return lost
 }
 
 // next returns the channel that is closed after the next write.

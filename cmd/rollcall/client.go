@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -56,6 +58,10 @@ func (o *clientOptions) gallery() rollcallv1connect.GalleryServiceClient {
 	return rollcallv1connect.NewGalleryServiceClient(&http.Client{Timeout: o.timeout}, o.server)
 }
 
+func (o *clientOptions) journal() rollcallv1connect.JournalServiceClient {
+	return rollcallv1connect.NewJournalServiceClient(&http.Client{Timeout: o.timeout}, o.server)
+}
+
 // streaming returns a client over HTTP/2, also without TLS. It has no time limit: a stream lasts
 // as long as there are crops.
 func (o *clientOptions) streaming() rollcallv1connect.GalleryServiceClient {
@@ -74,6 +80,21 @@ func printMessage(out io.Writer, m proto.Message) error {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%s\n", b)
+	return err
+}
+
+// printCompact prints a message as JSON in one line.
+func printCompact(out io.Writer, m proto.Message) error {
+	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, b); err != nil { // protojson puts blanks in at random
+		return err
+	}
+	line.WriteByte('\n')
+	_, err = line.WriteTo(out)
 	return err
 }
 

@@ -29,6 +29,8 @@ func root() command {
 			cropsCommand(),
 			modelsCommand(),
 			settingsCommand(),
+			recordCommand(),
+			auditCommand(),
 			runtimeCommand(),
 			checkCommand(),
 			benchCommand(),

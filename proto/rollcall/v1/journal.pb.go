@@ -844,7 +844,9 @@ type ListDaysResponse struct {
 	// The days that have lines, in order. The newest one may still change.
 	Days []*Day `protobuf:"bytes,1,rep,name=days,proto3" json:"days,omitempty"`
 	// The number of the server, in hex: the chain of every day begins with it.
-	Server        string `protobuf:"bytes,2,opt,name=server,proto3" json:"server,omitempty"`
+	Server string `protobuf:"bytes,2,opt,name=server,proto3" json:"server,omitempty"`
+	// The gallery; empty: the server itself.
+	Gallery       string `protobuf:"bytes,3,opt,name=gallery,proto3" json:"gallery,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -889,6 +891,13 @@ func (x *ListDaysResponse) GetDays() []*Day {
 func (x *ListDaysResponse) GetServer() string {
 	if x != nil {
 		return x.Server
+	}
+	return ""
+}
+
+func (x *ListDaysResponse) GetGallery() string {
+	if x != nil {
+		return x.Gallery
 	}
 	return ""
 }
@@ -1042,10 +1051,11 @@ const file_rollcall_v1_journal_proto_rawDesc = "" +
 	"\x06newest\x18\x02 \x01(\x04R\x06newest\"e\n" +
 	"\x0fListDaysRequest\x12:\n" +
 	"\x04from\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\x04from\x12\x16\n" +
-	"\x06server\x18\x02 \x01(\bR\x06server\"P\n" +
+	"\x06server\x18\x02 \x01(\bR\x06server\"j\n" +
 	"\x10ListDaysResponse\x12$\n" +
 	"\x04days\x18\x01 \x03(\v2\x10.rollcall.v1.DayR\x04days\x12\x16\n" +
-	"\x06server\x18\x02 \x01(\tR\x06server\"k\n" +
+	"\x06server\x18\x02 \x01(\tR\x06server\x12\x18\n" +
+	"\agallery\x18\x03 \x01(\tR\agallery\"k\n" +
 	"\x03Day\x12\x12\n" +
 	"\x04date\x18\x01 \x01(\tR\x04date\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
