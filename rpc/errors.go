@@ -117,6 +117,7 @@ var rules = []rule{
 	{gallery.ErrInvalidFPIR, connect.CodeInvalidArgument, "INVALID_FPIR", "fpir"},
 	{gallery.ErrInvalidSettings, connect.CodeInvalidArgument, "INVALID_SETTINGS", ""},
 	{gallery.ErrGalleryNotFound, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
+	{journal.ErrNoGallery, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
 	{gallery.ErrInvalidID, connect.CodeInvalidArgument, "INVALID_ID", ""},
 	{models.ErrUnknownModel, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{models.ErrNoneInstalled, connect.CodeFailedPrecondition, "MODEL_NOT_INSTALLED", "model"},

@@ -11,6 +11,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -29,6 +30,9 @@ const Server = storage.ServerPartition
 var (
 	// ErrReadOnly says that the disk is nearly full: nothing was written. Retry later.
 	ErrReadOnly = storage.ErrReadOnly
+
+	// ErrNoGallery says that the gallery is not in the list of the server: it was deleted.
+	ErrNoGallery = errors.New("gallery not found")
 
 	// ErrTrimmed says that the lines after a number are not there: they were trimmed by
 	// age, and then it is a [*TrimmedError]; or no line has this number yet.
@@ -104,7 +108,7 @@ func (j *Journals) writer(gallery string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newWriter(j, partition, j.log.With("gallery", gallery))
+	w := newWriter(j, gallery, partition)
 	j.writers[gallery] = w
 	return w, nil
 }
@@ -112,7 +116,8 @@ func (j *Journals) writer(gallery string) (*writer, error) {
 // Note writes a line within a second, and never waits. It sets number and time. The
 // line belongs to the journal from now on. If the disk cannot keep up or is full, lines
 // are lost: the log and [Journals.Stats] say so, and a line says how many. Of refusals
-// only some are written, and the next one that is says how many were left out.
+// only some are written, and the next one that is says how many were left out. Nothing is
+// written for a gallery that was deleted meanwhile.
 func (j *Journals) Note(gallery string, line *pb.Line) {
 	if w, err := j.writer(gallery); err == nil {
 		w.note(line)
@@ -122,8 +127,8 @@ func (j *Journals) Note(gallery string, line *pb.Line) {
 // Record writes a line and returns its number once it is on disk. It sets number and
 // time. The line belongs to the journal from now on. Request is a key that the caller has
 // drawn, "": none: if the journal has a line with this key, Record returns its number and
-// writes nothing. The errors are ErrReadOnly, and those of the store, after which the line
-// may or may not be written.
+// writes nothing. The errors are ErrReadOnly, ErrNoGallery, and those of the store, after
+// which the line may or may not be written.
 func (j *Journals) Record(gallery string, line *pb.Line, request string) (number uint64, err error) {
 	w, err := j.writer(gallery)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,10 +18,32 @@ import (
 	"rollcall/storage"
 )
 
+// list changes the server's list of galleries.
+func list(t *testing.T, store *storage.Store, galleries ...storage.Write) {
+	t.Helper()
+	own, err := store.Partition(Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq, err := own.Sequence(t.Context())
+	if err == nil {
+		err = own.Commit(t.Context(), seq, []storage.Change{{Time: time.Now(), Writes: galleries}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func listed(id string) storage.Write {
+	g := storage.Gallery{ID: id}
+	return storage.Write{Ref: g.Ref(), Put: g}
+}
+
 // on runs a test in a bubble with its own time, on journals in memory.
 func on(t *testing.T, faults storage.Faults, test func(t *testing.T, j *Journals, log *strings.Builder)) {
 	synctest.Test(t, func(t *testing.T) {
 		store := storage.OpenMemory(faults)
+		list(t, store, listed("g"), listed("gallery 0"), listed("gallery 1"), listed("gallery 2"))
 		var log strings.Builder
 		j := Open(store, slog.New(slog.NewTextHandler(&log, nil)))
 		test(t, j, &log)
@@ -309,18 +330,12 @@ func TestRefusalsAreLimited(t *testing.T) {
 // gallery that nobody uses, and of the server's own journal. Numbers go on.
 func TestSweep(t *testing.T) {
 	on(t, storage.Faults{}, func(t *testing.T, j *Journals, _ *strings.Builder) {
-		own, err := j.store.Partition(Server)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var listed []storage.Write
 		keep := map[string]int{"short": 7, "long": 100, Server: storage.DefaultKeepVerdicts}
 		for id, days := range keep {
 			if id == Server {
 				continue
 			}
-			g := storage.Gallery{ID: id}
-			listed = append(listed, storage.Write{Ref: g.Ref(), Put: g})
+			list(t, j.store, listed(id))
 			p, err := j.store.Partition(id)
 			if err != nil {
 				t.Fatal(err)
@@ -329,10 +344,6 @@ func TestSweep(t *testing.T) {
 			if err := p.Commit(t.Context(), 0, []storage.Change{{Time: time.Now(), Writes: []storage.Write{{Ref: s.Ref(), Put: s}}}}); err != nil {
 				t.Fatal(err)
 			}
-		}
-		slices.SortFunc(listed, func(a, b storage.Write) int { return strings.Compare(a.Ref.ID, b.Ref.ID) })
-		if err := own.Commit(t.Context(), 0, []storage.Change{{Time: time.Now(), Writes: listed}}); err != nil {
-			t.Fatal(err)
 		}
 		start := time.Now()
 		for day := range 200 {
@@ -357,6 +368,25 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// TestDeletedGalleries deletes a gallery whose lines wait: nothing of it comes back.
+func TestDeletedGalleries(t *testing.T) {
+	on(t, storage.Faults{}, func(t *testing.T, j *Journals, log *strings.Builder) {
+		j.Note("g", verdict("a"))
+		list(t, j.store, storage.Write{Ref: storage.Gallery{ID: "g"}.Ref()})
+		if _, err := j.Record("g", verdict("a"), ""); !errors.Is(err, ErrNoGallery) {
+			t.Errorf("Record: %v", err)
+		}
+		time.Sleep(time.Second)
+		if lines := all(t, j, "g", 0); len(lines) > 0 || j.Stats() != (Stats{}) || log.Len() > 0 {
+			t.Errorf("%d lines, %+v, %s", len(lines), j.Stats(), log)
+		}
+		list(t, j.store, listed("g"))
+		if n, err := j.Record("g", verdict("b"), ""); n != 1 || err != nil {
+			t.Error(n, err)
+		}
+	})
+}
+
 // TestClose writes what waits, or says how much could not be written.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -367,6 +397,7 @@ func TestClose(t *testing.T) {
 			}
 			return nil
 		}})
+		list(t, store, listed("g"))
 		j := Open(store, slog.New(slog.DiscardHandler))
 		j.Note("g", verdict("a"))
 		if err := j.Close(); err != nil {

@@ -26,6 +26,19 @@ func (j *Journals) sweep(ctx context.Context) {
 	}
 }
 
+// listed says whether the server has this gallery.
+func (j *Journals) listed(gallery string) (bool, error) {
+	if gallery == Server {
+		return true, nil
+	}
+	own, err := j.store.Partition(Server)
+	if err != nil {
+		return false, err
+	}
+	records, err := own.Fetch(context.Background(), storage.Gallery{ID: gallery}.Ref())
+	return len(records) > 0, err
+}
+
 // trimAll deletes the old lines of all galleries, and of the server's own journal. What
 // fails for one does not stop the others.
 func (j *Journals) trimAll(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -33,6 +34,7 @@ const (
 // line that waits starts a timer, and all that wait then are written together.
 type writer struct {
 	journals  *Journals
+	gallery   string
 	partition *storage.Partition
 	log       *slog.Logger
 	refusals  *rate.Limiter
@@ -59,9 +61,9 @@ type recorded struct {
 	err    error
 }
 
-func newWriter(j *Journals, partition *storage.Partition, log *slog.Logger) *writer {
+func newWriter(j *Journals, gallery string, partition *storage.Partition) *writer {
 	return &writer{
-		journals: j, partition: partition, log: log,
+		journals: j, gallery: gallery, partition: partition, log: j.log.With("gallery", gallery),
 		refusals: rate.NewLimiter(rate.Every(refusalPause), refusalsAtOnce),
 		grown:    make(chan struct{}),
 	}
@@ -161,6 +163,9 @@ func (w *writer) flush() {
 // the number of each.
 // REQUIRES: disk is held.
 func (w *writer) write(entries []*entry, lost uint64) ([]uint64, error) {
+	if listed, err := w.journals.listed(w.gallery); err != nil || !listed {
+		return nil, cmp.Or(err, ErrNoGallery)
+	}
 	var lines []storage.Line
 	if lost > 0 {
 		line, err := encode(&pb.Line{Kind: pb.LineKind_LINE_KIND_LOST, Omitted: lost}, "")
@@ -188,7 +193,7 @@ func (w *writer) settle(entries []*entry, lost uint64, err error) {
 	failed := 0
 	for _, e := range entries {
 		switch {
-		case err == nil || e.done != nil:
+		case err == nil || e.done != nil || errors.Is(err, ErrNoGallery):
 		case errors.Is(err, ErrReadOnly):
 			again = append(again, e)
 		default:
@@ -198,7 +203,7 @@ func (w *writer) settle(entries []*entry, lost uint64, err error) {
 	w.mu.Lock()
 	w.journals.held.Add(int64(len(again) - len(entries)))
 	w.waiting = append(again, w.waiting...)
-	if err == nil {
+	if err == nil || errors.Is(err, ErrNoGallery) {
 		w.lost -= lost
 		close(w.grown)
 		w.grown = make(chan struct{})
@@ -209,6 +214,8 @@ func (w *writer) settle(entries []*entry, lost uint64, err error) {
 	lost = w.lost
 	w.mu.Unlock()
 	switch {
+	case errors.Is(err, ErrNoGallery):
+		err = nil // there is nothing to write any more
 	case err != nil && !w.failing:
 		w.log.Error("the journal cannot be written: verdicts wait in memory, and are lost when there are too many", "error", err)
 	case err == nil && w.failing:
