@@ -335,7 +335,8 @@ func TestWatchVerdictsRefuses(t *testing.T) {
 	}
 }
 
-// A watch keeps no gallery in memory, and ListDays tells the heads of what is there.
+// ListDays tells the heads of what is there. No call about the journal takes a gallery into
+// memory.
 func TestListDays(t *testing.T) {
 	w := newWorld(t, setup{})
 	empty, err := w.journal().ListDays(context.Background(), &pb.ListDaysRequest{})
@@ -353,4 +354,16 @@ func TestListDays(t *testing.T) {
 		len(d.GetHead()) != 64 || d.GetHead() == one.GetDays()[0].GetHead() {
 		t.Errorf("%v, %v, %v", empty, one, two)
 	}
+	stream, err := w.journal().WatchVerdicts(context.Background(), &pb.WatchVerdictsRequest{})
+	must(t, err)
+	defer stream.Close()
+	if !stream.Receive() || len(stream.Msg().GetLines()) != 2 {
+		t.Errorf("%v, %v", stream.Msg(), stream.Err())
+	}
+	const loaded = `rollcall_students{gallery="default"}`
+	if strings.Contains(get(t, w.url+"/metrics"), loaded) {
+		t.Error("the journal has loaded the gallery")
+	}
+	identify(t, w, 1, 0, nil)
+	w.counts(loaded)
 }
