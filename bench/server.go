@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/rpc"
@@ -76,13 +77,15 @@ func startServerOn(ctx context.Context, w *workbench, dir string) (_ *server, er
 		return nil, err
 	}
 	s.closers = append(s.closers, galleries.Close)
+	// The log lines are written, as they are in a server, and go nowhere.
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	journals := journal.Open(store, logger)
+	s.closers = append(s.closers, journals.Close)
 	if _, err := s.embedder.Load(ctx, w.embedder.Contract.Name); err != nil {
 		return nil, err
 	}
-	// The log lines are written, as they are in a server, and go nowhere.
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	rpcServer := rpc.New(rpc.Options{Logger: logger, Metrics: metrics})
-	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Models: w.library, Tokens: tokens})
+	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Journals: journals, Models: w.library, Tokens: tokens})
 	return s, s.listen(ctx, rpcServer)
 }
 

@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -37,6 +38,8 @@ type Identification struct {
 	StudentID  string      // only for [Match]
 	Similarity float32     // of the best candidate; 0 without one
 	Threshold  float32     // the similarity that a match needs here
+	FPIR       float64     // the rate that the threshold was made for
+	Recipe     string      // of the probe's embedding
 	Candidates []Candidate // best first, one for each student, below the threshold too
 	Dimension  int         // of the probe's embedding
 	Students   int         // enrolled in scope: how many the probe was compared with
@@ -77,8 +80,11 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	if err != nil {
 		return Identification{}, err
 	}
+	fpir := m.fpir(p.FPIR)
 	id := Identification{
-		Threshold: m.threshold(model, r.vectors, p.FPIR),
+		Threshold: model.MatchThreshold(r.vectors, fpir),
+		FPIR:      fpir,
+		Recipe:    p.Embedding.Recipe,
 		Dimension: model.Dimension,
 		Students:  r.students,
 		Warnings:  m.warnings(model.Name, p.Embedding.Recipe),
@@ -93,14 +99,8 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	return id, nil
 }
 
-// threshold returns the similarity that a match needs among n crops. An FPIR of 0 is
-// the gallery's.
-func (m *memory) threshold(model Model, n int, fpir float64) float32 {
-	if fpir == 0 {
-		fpir = m.settings.FPIR
-	}
-	return model.MatchThreshold(n, fpir)
-}
+// fpir returns the rate of a search that asks for this one; 0 asks for the gallery's.
+func (m *memory) fpir(asked float64) float64 { return cmp.Or(asked, m.settings.FPIR) }
 
 // answer fills in the verdict on the ranked students.
 func (id *Identification) answer(ranked []Candidate, wanted int, margin float32) {

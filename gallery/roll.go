@@ -16,6 +16,7 @@ type Roll struct {
 	Seats     []Seat   // one for each probe, in their order
 	Absent    []string // students in scope that sit nowhere, sorted; see RollCall
 	Threshold float32  // the similarity that a match needs here
+	FPIR      float64  // the rate that the threshold was made for
 	Students  int      // enrolled in scope: how many the probes were compared with
 	Warnings  []string // WarningOtherModel, …
 
@@ -100,8 +101,10 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 	if err != nil {
 		return Roll{}, err
 	}
+	fpir = m.fpir(fpir)
 	roll := Roll{
-		Threshold: m.threshold(model, r.vectors, fpir),
+		Threshold: model.MatchThreshold(r.vectors, fpir),
+		FPIR:      fpir,
 		Students:  r.students,
 		margin:    m.settings.Margin,
 		Absent:    slices.Clone(sc.StudentIDs), // known or not

@@ -32,20 +32,20 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 		return nil, err
 	}
 	resp := &pb.IdentifyResponse{Model: res.Model, Dimension: int32(res.Dimension), Quality: qualityPB(res.Quality)}
+	var found gallery.Identification
 	if len(res.Quality.Reasons) > 0 {
 		resp.Verdict = pb.Verdict_VERDICT_UNUSABLE
 		resp.Reasons = resp.GetQuality().GetReasons()
 	} else {
 		probe.Embedding = embeddingOf(res)
-		found, err := galleryOf(ctx).Identify(ctx, probe)
-		if err != nil {
+		if found, err = galleryOf(ctx).Identify(ctx, probe); err != nil {
 			return nil, err
 		}
 		if err := s.fillIdentification(ctx, resp, found, req.GetFpir()); err != nil {
 			return nil, err
 		}
 	}
-	s.server.opts.Metrics.verdict(resp.GetVerdict())
+	s.noteVerdict(ctx, identifyLine(resp, res.Recipe, found.FPIR))
 	return resp, nil
 }
 
@@ -67,7 +67,7 @@ func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyR
 	if err := s.fillIdentification(ctx, resp, found, req.GetFpir()); err != nil {
 		return nil, err
 	}
-	s.server.opts.Metrics.verdict(resp.GetVerdict())
+	s.noteVerdict(ctx, identifyLine(resp, found.Recipe, found.FPIR))
 	return resp, nil
 }
 

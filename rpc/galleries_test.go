@@ -17,6 +17,7 @@ import (
 	"connectrpc.com/connect"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
@@ -56,7 +57,8 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 		t.Fatal(err)
 	}
 	s := New(Options{Logger: slog.New(slog.DiscardHandler)})
-	s.Ready(Backend{Galleries: galleries, Tokens: tokens})
+	journals := journal.Open(store, slog.New(slog.DiscardHandler))
+	s.Ready(Backend{Galleries: galleries, Journals: journals, Tokens: tokens})
 	handler := s.Handler()
 	var mu sync.Mutex
 	made := make(map[string]string) // the tokens of admins, by their galleries
@@ -90,6 +92,9 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 		if err := galleries.Close(); err != nil {
 			t.Error(err)
 		}
+		if err := journals.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := tokens.Close(); err != nil {
 			t.Error(err)
 		}
@@ -117,6 +122,10 @@ var bodies = map[string]string{
 	"GalleryService/GetSettings":      `{}`,
 	"GalleryService/UpdateSettings":   `{"fpir":0.1}`,
 	"GalleryService/CheckConsistency": `{}`,
+	"JournalService/RecordCheckIn":    `{"studentId":"secret-student","method":"METHOD_CARD"}`,
+	"JournalService/WatchVerdicts":    `{}`,
+	"JournalService/ListLines":        `{"studentId":"secret-student"}`,
+	"JournalService/ListDays":         `{}`,
 	"ModelService/ListModels":         `{}`,
 	"ModelService/GetModel":           `{"model":"m"}`,
 }
@@ -137,7 +146,8 @@ func TestForeignGalleryIsUnknown(t *testing.T) {
 			continue
 		}
 		for _, protocol := range []string{"application/json", "application/grpc+json", "application/grpc-web+json", "application/connect+json"} {
-			if (protocol == "application/json") == m.stream || protocol == "application/connect+json" && !m.stream {
+			streams := m.stream || m.answers
+			if (protocol == "application/json") == streams || protocol == "application/connect+json" && !streams {
 				continue
 			}
 			answer := func(id string) string { return rawCall(t, url+path, protocol, body, "ours", id) }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -36,11 +37,12 @@ func TestRandomRequestsAreReadAsProtojsonReadsThem(t *testing.T) {
 				t.Fatalf("seed %d: %s:\n%s\n%v\nread as %v", seed, message.Name(), text, err, got)
 			}
 			// Anything else: what protojson reads is read alike, what it refuses is
-			// refused, and nothing panics. In base64 more is taken.
+			// refused, and nothing panics. In base64 more is taken. Protojson reads some
+			// numbers that are no JSON, such as 1e.
 			broken := mutate(random, text)
 			theirs, ours := dynamicpb.NewMessage(message), dynamicpb.NewMessage(message)
 			theirErr, ourErr := protojson.Unmarshal(bytes.Clone(broken), theirs), readJSON(bytes.Clone(broken), ours)
-			if theirErr == nil && (ourErr != nil || !proto.Equal(ours, theirs)) {
+			if theirErr == nil && json.Valid(broken) && (ourErr != nil || !proto.Equal(ours, theirs)) {
 				t.Fatalf("seed %d: %s:\n%s\nprotojson reads %v, here it is %v (%v)", seed, message.Name(), broken, theirs, ours, ourErr)
 			}
 		}
@@ -88,6 +90,8 @@ func fill(random *rand.Rand, m protoreflect.Message) {
 func randomValue(random *rand.Rand, field protoreflect.FieldDescriptor, empty func() protoreflect.Value) protoreflect.Value {
 	texts := []string{"", "ada", `q"\`, "größe", "\u0007", "\U0001F600", "</script>"}
 	switch field.Kind() {
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(random.Uint64() >> random.IntN(64))
 	case protoreflect.MessageKind:
 		v := empty()
 		if field.Message().FullName() == timestamp {

@@ -31,6 +31,8 @@ func root() command {
 			tokensCommand(),
 			modelsCommand(),
 			settingsCommand(),
+			recordCommand(),
+			auditCommand(),
 			runtimeCommand(),
 			tlsCommand(),
 			checkCommand(),

@@ -89,7 +89,9 @@ type GalleryServiceClient interface {
 	ListStudents(context.Context, *v1.ListStudentsRequest) (*v1.ListStudentsResponse, error)
 	// UpdateStudent replaces the groups of a student.
 	UpdateStudent(context.Context, *v1.UpdateStudentRequest) (*v1.UpdateStudentResponse, error)
-	// DeleteStudent erases a student with all its crops and embeddings.
+	// DeleteStudent erases a student with all its crops and embeddings, and from the
+	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
+	// that is erased all the same.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)
@@ -379,7 +381,9 @@ type GalleryServiceHandler interface {
 	ListStudents(context.Context, *v1.ListStudentsRequest) (*v1.ListStudentsResponse, error)
 	// UpdateStudent replaces the groups of a student.
 	UpdateStudent(context.Context, *v1.UpdateStudentRequest) (*v1.UpdateStudentResponse, error)
-	// DeleteStudent erases a student with all its crops and embeddings.
+	// DeleteStudent erases a student with all its crops and embeddings, and from the
+	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
+	// that is erased all the same.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)

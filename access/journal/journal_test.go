@@ -1,0 +1,420 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "rollcall/proto/rollcall/v1"
+	"rollcall/storage"
+)
+
+// list changes the server's list of galleries.
+func list(t *testing.T, store *storage.Store, galleries ...storage.Write) {
+	t.Helper()
+	own, err := store.Partition(Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq, err := own.Sequence(t.Context())
+	if err == nil {
+		err = own.Commit(t.Context(), seq, []storage.Change{{Time: time.Now(), Writes: galleries}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func listed(id string) storage.Write {
+	g := storage.Gallery{ID: id}
+	return storage.Write{Ref: g.Ref(), Put: g}
+}
+
+// on runs a test in a bubble with its own time, on journals in memory.
+func on(t *testing.T, faults storage.Faults, test func(t *testing.T, j *Journals, log *strings.Builder)) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.OpenMemory(faults)
+		list(t, store, listed("g"), listed("gallery 0"), listed("gallery 1"), listed("gallery 2"))
+		var log strings.Builder
+		j := Open(store, slog.New(slog.NewTextHandler(&log, nil)))
+		test(t, j, &log)
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// all returns the lines of a journal.
+func all(t *testing.T, j *Journals, gallery string, after uint64) (lines []*pb.Line) {
+	t.Helper()
+	for line, err := range j.Lines(t.Context(), gallery, after) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func verdict(student string) *pb.Line {
+	return &pb.Line{Kind: pb.LineKind_LINE_KIND_VERDICT, Verdict: pb.Verdict_VERDICT_MATCH, StudentId: student}
+}
+
+// TestRandom compares journals with a model over random notes, recorded lines, erased
+// students and time that passes.
+func TestRandom(t *testing.T) {
+	for seed := range uint64(6) {
+		on(t, storage.Faults{}, func(t *testing.T, j *Journals, _ *strings.Builder) {
+			rng := rand.New(rand.NewPCG(seed, 25))
+			want := map[string][]*pb.Line{}
+			requests := map[string]uint64{}
+			noted := func(gallery string, line *pb.Line) *pb.Line {
+				line.Number = uint64(len(want[gallery])) + 1
+				want[gallery] = append(want[gallery], line)
+				return proto.CloneOf(line)
+			}
+			for range 300 {
+				gallery, student := fmt.Sprint("gallery ", rng.IntN(3)), fmt.Sprint("student ", rng.IntN(4))
+				switch rng.IntN(10) {
+				case 0:
+					time.Sleep(time.Duration(rng.Int64N(int64(2 * time.Second))))
+				case 1:
+					if _, err := j.Erase(t.Context(), gallery, student); err != nil {
+						t.Fatal(err)
+					}
+					for _, l := range want[gallery] {
+						if l.GetStudentId() == student {
+							l.StudentId = ""
+							for key, n := range requests {
+								if key[:len(gallery)] == gallery && n == l.GetNumber() {
+									delete(requests, key)
+								}
+							}
+						}
+					}
+				case 2:
+					key := ""
+					if rng.IntN(2) == 0 {
+						key = gallery + fmt.Sprint(rng.IntN(9))
+					}
+					line := &pb.Line{Kind: pb.LineKind_LINE_KIND_CHECK_IN, StudentId: student, By: "Ms Gray", Method: pb.Method_METHOD_PIN}
+					n := requests[key]
+					if n == 0 {
+						line = noted(gallery, line)
+						n = uint64(len(want[gallery]))
+					}
+					if key != "" {
+						requests[key] = n
+					}
+					if got, err := j.Record(gallery, line, key); err != nil || got != n {
+						t.Fatalf("Record = %d, %v; want %d", got, err, n)
+					}
+				default:
+					line := noted(gallery, &pb.Line{
+						Kind: pb.LineKind_LINE_KIND_VERDICT, StudentId: student, Token: "the door", Address: "::1", Procedure: "/Identify",
+						Verdict: pb.Verdict(rng.IntN(5)), Similarity: rng.Float32(), Fpir: rng.Float64(), Recipe: "small", StudentsInScope: rng.Int32(),
+					})
+					line.Number = rng.Uint64() // the journal sets its own
+					j.Note(gallery, line)
+				}
+			}
+			time.Sleep(time.Second)
+			for gallery, lines := range want {
+				got := all(t, j, gallery, 0)
+				if len(got) != len(lines) {
+					t.Fatalf("seed %d: %d lines, want %d", seed, len(got), len(lines))
+				}
+				for i, l := range got {
+					l.Time, l.Erased = nil, false
+					if !proto.Equal(l, lines[i]) {
+						t.Fatalf("seed %d: line %v, want %v", seed, l, lines[i])
+					}
+				}
+			}
+			if s := j.Stats(); s != (Stats{}) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// TestConcurrent notes and records by many at once: each line is written once, in the
+// order of its caller, with the number that Record returned, and a watcher sees all.
+func TestConcurrent(t *testing.T) {
+	const callers, each = 8, 50
+	on(t, storage.Faults{}, func(t *testing.T, j *Journals, _ *strings.Builder) {
+		var running sync.WaitGroup
+		var seen []*pb.Line
+		running.Go(func() {
+			for len(seen) < 2*callers*each {
+				grown, err := j.Grown("g")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if more := all(t, j, "g", uint64(len(seen))); len(more) > 0 {
+					seen = append(seen, more...)
+					continue
+				}
+				<-grown
+			}
+		})
+		var numbers [callers][each]uint64
+		for c := range callers {
+			running.Go(func() {
+				for i := range each {
+					j.Note("g", &pb.Line{Kind: pb.LineKind_LINE_KIND_VERDICT, StudentId: fmt.Sprint(c), StudentsInScope: int32(i)})
+					n, err := j.Record("g", &pb.Line{Kind: pb.LineKind_LINE_KIND_CHECK_IN, StudentId: fmt.Sprint(c), StudentsInScope: int32(i)}, "")
+					if err != nil {
+						t.Error(err)
+					}
+					numbers[c][i] = n
+				}
+			})
+		}
+		running.Wait()
+		next := [callers]int{}
+		for i, l := range seen {
+			var c int
+			if _, err := fmt.Sscan(l.GetStudentId(), &c); err != nil || l.GetNumber() != uint64(i)+1 {
+				t.Fatal(l, err)
+			}
+			at := next[c]
+			next[c]++
+			if int(l.GetStudentsInScope()) != at/2 || at%2 == 1 && numbers[c][at/2] != l.GetNumber() {
+				t.Fatalf("line %v is caller %d's %d. line", l, c, at)
+			}
+		}
+	})
+}
+
+// TestNoteNeverWaits notes while the disk does not answer. The first flush hangs; nothing
+// else does, and all is written when the disk is back, within a second of each note.
+func TestNoteNeverWaits(t *testing.T) {
+	var hang atomic.Pointer[chan struct{}]
+	faults := storage.Faults{BeforeCommit: func() error {
+		if c := hang.Load(); c != nil {
+			<-*c
+		}
+		return nil
+	}}
+	on(t, faults, func(t *testing.T, j *Journals, _ *strings.Builder) {
+		c := make(chan struct{})
+		hang.Store(&c)
+		start := time.Now()
+		for i := range 100 {
+			j.Note("g", verdict(fmt.Sprint(i)))
+			time.Sleep(20 * time.Millisecond)
+		}
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("100 notes took %v of their own", took-2*time.Second)
+		}
+		if s := j.Stats(); s.Held != 100 || s.Lost != 0 {
+			t.Errorf("%+v", s)
+		}
+		hang.Store(nil)
+		close(c)
+		time.Sleep(time.Second)
+		if lines := all(t, j, "g", 0); len(lines) != 100 {
+			t.Errorf("%d lines", len(lines))
+		}
+		j.Note("g", verdict("a"))
+		time.Sleep(flushAfter)
+		synctest.Wait()
+		if len(all(t, j, "g", 100)) != 1 {
+			t.Error("a line is not on disk within a second")
+		}
+	})
+}
+
+// TestFullDisk notes more than memory holds while the disk takes nothing. No line is
+// there twice, their order is kept, and those that are missing are counted in a line.
+func TestFullDisk(t *testing.T) {
+	for what, failure := range map[string]error{"full": ErrReadOnly, "broken": errors.New("injected")} {
+		t.Run(what, func(t *testing.T) {
+			var failing atomic.Bool
+			faults := storage.Faults{BeforeCommit: func() error {
+				if failing.Load() {
+					return failure
+				}
+				return nil
+			}}
+			on(t, faults, func(t *testing.T, j *Journals, log *strings.Builder) {
+				const many = mostHeld + 500
+				j.Note("g", verdict("before"))
+				time.Sleep(time.Second)
+				failing.Store(true)
+				for i := range many {
+					j.Note("g", verdict(fmt.Sprint(i)))
+				}
+				if _, err := j.Record("g", verdict("recorded"), ""); !errors.Is(err, failure) {
+					t.Errorf("Record: %v", err)
+				}
+				time.Sleep(5 * time.Second)
+				if held := j.Stats().Held; held > mostHeld {
+					t.Errorf("%d lines are held", held)
+				}
+				failing.Store(false)
+				time.Sleep(time.Second)
+				j.Note("g", verdict("after"))
+				time.Sleep(time.Second)
+				lines := all(t, j, "g", 0)
+				lost, last := uint64(0), -1
+				for _, l := range lines {
+					lost += l.GetOmitted()
+					var n int
+					if _, err := fmt.Sscan(l.GetStudentId(), &n); err == nil {
+						if n <= last {
+							t.Fatalf("line %d after %d", n, last)
+						}
+						last = n
+					}
+				}
+				written := len(lines) - 3 // before, after, and the line about those that were lost
+				wantLost := 500
+				if failure != ErrReadOnly {
+					wantLost = many // nobody knows what was stored: none is written again
+				}
+				if int(lost) != wantLost || written != many-wantLost || j.Stats() != (Stats{Lost: lost}) {
+					t.Errorf("%d lines, %d lost, %+v; want %d lost of %d", written, lost, j.Stats(), wantLost, many)
+				}
+				for _, said := range []string{"the journal cannot be written", "the journal is written again"} {
+					if strings.Count(log.String(), said) != 1 {
+						t.Errorf("the log says %d times that %s", strings.Count(log.String(), said), said)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestRefusalsAreLimited refuses a thousand calls at once: they do not fill the disk, do
+// not take the room of verdicts, and a later one says how many are missing.
+func TestRefusalsAreLimited(t *testing.T) {
+	on(t, storage.Faults{}, func(t *testing.T, j *Journals, _ *strings.Builder) {
+		refusal := func() { j.Note("g", &pb.Line{Kind: pb.LineKind_LINE_KIND_REFUSAL, Code: "unauthenticated"}) }
+		for range 1000 {
+			refusal()
+			j.Note("g", verdict("a"))
+		}
+		time.Sleep(refusalPause)
+		refusal()
+		time.Sleep(time.Second)
+		refusals, omitted, verdicts := 0, uint64(0), 0
+		for _, l := range all(t, j, "g", 0) {
+			if l.GetKind() == pb.LineKind_LINE_KIND_REFUSAL {
+				refusals, omitted = refusals+1, omitted+l.GetOmitted()
+			} else {
+				verdicts++
+			}
+		}
+		if refusals != refusalsAtOnce+1 || omitted != 1000-refusalsAtOnce || verdicts != 1000 {
+			t.Errorf("%d refusals and %d omitted, %d verdicts", refusals, omitted, verdicts)
+		}
+	})
+}
+
+// TestSweep lets half a year pass: lines leave by the setting of their gallery, also of a
+// gallery that nobody uses, and of the server's own journal. Numbers go on.
+func TestSweep(t *testing.T) {
+	on(t, storage.Faults{}, func(t *testing.T, j *Journals, _ *strings.Builder) {
+		keep := map[string]int{"short": 7, "long": 100, Server: storage.DefaultKeepVerdicts}
+		for id, days := range keep {
+			if id == Server {
+				continue
+			}
+			list(t, j.store, listed(id))
+			p, err := j.store.Partition(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := storage.Settings{KeepVerdicts: days, KeepChanges: 1}
+			if err := p.Commit(t.Context(), 0, []storage.Change{{Time: time.Now(), Writes: []storage.Write{{Ref: s.Ref(), Put: s}}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		for day := range 200 {
+			for id, days := range keep {
+				j.Note(id, verdict("a"))
+				time.Sleep(time.Second)
+				from := uint64(max(0, day-days)) // the line of each day has the number of its day, from 1
+				lines := all(t, j, id, from)
+				if want := day + 1 - int(from); len(lines) != want && len(lines) != want-1 || lines[len(lines)-1].GetNumber() != uint64(day+1) {
+					t.Fatalf("%q: %d lines after %d on day %d", id, len(lines), from, day)
+				}
+				var trimmed *TrimmedError
+				for _, err := range j.Lines(t.Context(), id, 0) {
+					if errors.As(err, &trimmed); (trimmed != nil) != (from > 0) && day != days {
+						t.Fatalf("%q on day %d: %v", id, day, err)
+					}
+					break
+				}
+			}
+			time.Sleep(time.Until(start.Add(time.Duration(day+1) * 24 * time.Hour)))
+		}
+	})
+}
+
+// TestDeletedGalleries deletes a gallery whose lines wait: nothing of it comes back.
+func TestDeletedGalleries(t *testing.T) {
+	on(t, storage.Faults{}, func(t *testing.T, j *Journals, log *strings.Builder) {
+		j.Note("g", verdict("a"))
+		list(t, j.store, storage.Write{Ref: storage.Gallery{ID: "g"}.Ref()})
+		if _, err := j.Record("g", verdict("a"), ""); !errors.Is(err, ErrNoGallery) {
+			t.Errorf("Record: %v", err)
+		}
+		time.Sleep(time.Second)
+		if lines := all(t, j, "g", 0); len(lines) > 0 || j.Stats() != (Stats{}) || log.Len() > 0 {
+			t.Errorf("%d lines, %+v, %s", len(lines), j.Stats(), log)
+		}
+		list(t, j.store, listed("g"))
+		if n, err := j.Record("g", verdict("b"), ""); n != 1 || err != nil {
+			t.Error(n, err)
+		}
+	})
+}
+
+// TestClose writes what waits, or says how much could not be written.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failing atomic.Bool
+		store := storage.OpenMemory(storage.Faults{BeforeCommit: func() error {
+			if failing.Load() {
+				return ErrReadOnly
+			}
+			return nil
+		}})
+		list(t, store, listed("g"))
+		j := Open(store, slog.New(slog.DiscardHandler))
+		j.Note("g", verdict("a"))
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+		j = Open(store, slog.New(slog.DiscardHandler))
+		if lines := all(t, j, "g", 0); len(lines) != 1 {
+			t.Errorf("%d lines", len(lines))
+		}
+		failing.Store(true)
+		j.Note("g", verdict("a"))
+		if err := j.Close(); err == nil || !strings.Contains(err.Error(), "1 lines") {
+			t.Errorf("Close: %v", err)
+		}
+		time.Sleep(time.Second) // the timer finds nothing
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
