@@ -18,7 +18,7 @@ func TestBuiltinModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if loaded.Contract.Name != "rollcall-base-1" || loaded.Contract.Golden == nil {
+	if loaded.Contract.Name != "rollcall-base-2" || loaded.Contract.Golden == nil {
 		t.Fatalf("loaded %s, golden embedding: %v", loaded.Contract.Name, loaded.Contract.Golden != nil)
 	}
 	faces := realFaces(t, 60)

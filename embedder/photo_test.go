@@ -199,12 +199,12 @@ func TestPhotoEmbed(t *testing.T) {
 	if len(p.Faces) != 2 {
 		t.Fatalf("%d faces", len(p.Faces))
 	}
-	results, err := p.Embed(t.Context(), "rollcall-base-1", 1, 0, 1)
+	results, err := p.Embed(t.Context(), "rollcall-base-2", 1, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, face := range []int{1, 0, 1} {
-		want := embed(t, e, Request{Image: image, Model: "rollcall-base-1", Landmarks: &p.Faces[face].Landmarks})
+		want := embed(t, e, Request{Image: image, Model: "rollcall-base-2", Landmarks: &p.Faces[face].Landmarks})
 		if !slices.Equal(results[i].Embedding, want.Embedding) || results[i].Digest != want.Digest {
 			t.Errorf("face %d: %s, similarity %.4f", face, results[i].Model, similarity(results[i].Embedding, want.Embedding))
 		}
@@ -214,7 +214,7 @@ func TestPhotoEmbed(t *testing.T) {
 	if err != nil || len(whole[0].Embedding) != whole[0].Dimension || whole[0].Landmarks != nil {
 		t.Fatalf("%v, %+v", err, whole)
 	}
-	if _, err := p.Embed(t.Context(), "rollcall-base-1", 2); err == nil {
+	if _, err := p.Embed(t.Context(), "rollcall-base-2", 2); err == nil {
 		t.Error("there is a third face of two")
 	}
 	if _, err := p.Embed(t.Context(), "rollcall-points", 0); !errors.Is(err, ErrWrongKind) {
@@ -222,7 +222,7 @@ func TestPhotoEmbed(t *testing.T) {
 	}
 	p.Release()
 	p.Release()
-	if _, err := p.Embed(t.Context(), "rollcall-base-1", 0); !errors.Is(err, ErrReleased) {
+	if _, err := p.Embed(t.Context(), "rollcall-base-2", 0); !errors.Is(err, ErrReleased) {
 		t.Errorf("after Release: %v", err)
 	}
 }

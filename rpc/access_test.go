@@ -415,23 +415,38 @@ func TestWrongTokensSlowDown(t *testing.T) {
 	}
 }
 
+// TestForbiddenCallsSlowDown: a token that may not make a call has to wait as well, when it
+// has tried too often.
+func TestForbiddenCallsSlowDown(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{Limits: access.LimitOptions{Requests: 3}}})
+	w.admin()
+	door := http.Header{"Authorization": {"Bearer " + w.token(access.Caller{Role: access.CheckIn})}}
+	var reasons []string
+	for range 5 {
+		reasons = append(reasons, ask(t, http.DefaultClient, w.url, galleryPath+"ListStudents", protocolsOfCalls[0], door).reason)
+	}
+	if !slices.Equal(reasons[:3], slices.Repeat([]string{"ROLE_NOT_ALLOWED"}, 3)) || !slices.Contains(reasons[3:], "TOO_MANY_REQUESTS") {
+		t.Errorf("%q", reasons)
+	}
+}
+
 // TestLimitsOfCalls: what is beyond them is refused with a delay, and a stream waits.
 func TestLimitsOfCalls(t *testing.T) {
-	w := newWorld(t, setup{options: rpc.Options{Limits: access.LimitOptions{Crops: 600, Requests: 1000}}})
-	for range 50 { // where nobody has to log in there are no limits
+	w := newWorld(t, setup{options: rpc.Options{Limits: access.LimitOptions{Crops: 120, Requests: 1000}}})
+	for range 130 { // where nobody has to log in there are no limits
 		identify(t, w, 1, 0, nil)
 	}
 	token := bearer(w.admin())
 	client := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, token)
 	var err error
-	for range 700 {
+	for range 600 {
 		if _, err = client.Embed(t.Context(), &pb.EmbedRequest{Image: onnxtest.Blank(1)}); err != nil {
 			break
 		}
 	}
 	retry := detailOf[*errdetails.RetryInfo](err)
 	if connect.CodeOf(err) != connect.CodeResourceExhausted || reasonOf(err) != "TOO_MANY_CROPS" || retry.GetRetryDelay().AsDuration() <= 0 {
-		t.Fatalf("after 700 crops: %v", err)
+		t.Fatalf("after 600 crops: %v", err)
 	}
 	var probes []*pb.RollCallProbe
 	for range 5 {

@@ -34,6 +34,12 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 	}
 	ctx, cancel := context.WithCancelCause(withCaller(r.Context(), caller))
 	r, release = r.WithContext(ctx), func() { cancel(nil) }
+	if alive != nil {
+		// Before the role, so that nobody is refused without an end.
+		if wait := s.limits.Request(caller.Token, s.clientAddress(r)); wait > 0 {
+			return r, release, &refusal{Error: busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)}
+		}
+	}
 	switch {
 	case !allowed.allows(caller.Role):
 		return r, release, &refusal{Error: roleNotAllowed(caller.Role)}
@@ -41,9 +47,6 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 		return r, release, &refusal{Error: roleNotAllowed(caller.Role)} // they tell of all galleries
 	case alive == nil:
 		return r, release, nil
-	}
-	if wait := s.limits.Request(caller.Token, s.clientAddress(r)); wait > 0 {
-		return r, release, &refusal{Error: busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)}
 	}
 	var ending sync.WaitGroup
 	ending.Add(1)

@@ -69,9 +69,9 @@ func BenchmarkWrite(b *testing.B) {
 	exact := true
 	quality := &pb.Quality{LocatorScore: 0.998, EyeDistance: 35.2, Brightness: 0.49, Sharpness: 213.4, Width: 112, Height: 112, Stretched: 1}
 	for name, m := range map[string]proto.Message{
-		"Identify": &pb.IdentifyResponse{Verdict: pb.Verdict_VERDICT_MATCH, StudentId: "ada", Similarity: 0.71, Threshold: 0.35, Model: "rollcall-base-1", Dimension: 192,
+		"Identify": &pb.IdentifyResponse{Verdict: pb.Verdict_VERDICT_MATCH, StudentId: "ada", Similarity: 0.71, Threshold: 0.35, Model: "rollcall-base-2", Dimension: 192,
 			Quality: quality, StudentsInScope: 30, Exact: &exact, Candidates: []*pb.Candidate{{StudentId: "ada", Similarity: 0.71}, {StudentId: "grace", Similarity: 0.2}}},
-		"Embed": &pb.EmbedResponse{Quality: quality, Dimension: 192, Model: "rollcall-base-1", CropId: "2026-09-01/ada-1", StudentId: "ada", Stored: true, Enrolled: true,
+		"Embed": &pb.EmbedResponse{Quality: quality, Dimension: 192, Model: "rollcall-base-2", CropId: "2026-09-01/ada-1", StudentId: "ada", Stored: true, Enrolled: true,
 			Landmarks: []*pb.Point{{X: 38.3, Y: 51.7}, {X: 73.5, Y: 51.5}, {X: 56, Y: 71.7}, {X: 41.5, Y: 92.4}, {X: 70.7, Y: 92.2}}},
 	} {
 		for form, write := range map[string]func(proto.Message) ([]byte, error){"JSON": writeJSON, "protobuf": proto.Marshal} {

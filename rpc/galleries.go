@@ -38,6 +38,12 @@ func (s galleryService) DeleteGallery(ctx context.Context, req *pb.DeleteGallery
 	if err := mayChangeList(ctx); err != nil {
 		return nil, err
 	}
+	if id, err := s.Galleries.Find(req.GetGalleryId()); err == nil && id != gallery.DefaultGallery {
+		// Before the gallery: if the server stops between, the caller deletes it again.
+		if err := s.Tokens.Leave(ctx, id, callerOf(ctx)); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.Galleries.Delete(ctx, req.GetGalleryId()); err != nil {
 		return nil, err
 	}

