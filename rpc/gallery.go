@@ -55,7 +55,7 @@ func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudent
 	// A student that is not there may be left in the journal: it was never enrolled, or
 	// an earlier call has failed here.
 	if err == nil || errors.Is(err, gallery.ErrStudentNotFound) {
-		err = errors.Join(err, s.eraseFromJournal(ctx, req.GetStudentId()))
+		err = errors.Join(err, eraseFromJournal(ctx, req.GetStudentId()))
 	}
 	if err != nil {
 		return nil, err

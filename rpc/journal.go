@@ -32,7 +32,7 @@ func (s journalService) RecordCheckIn(ctx context.Context, req *pb.RecordCheckIn
 		Method: req.GetMethod(), Cancels: req.GetCancels(), By: req.GetBy(),
 	}
 	who(ctx, line)
-	number, err := s.Journals.Record(recordOf(ctx).gallery, line, req.GetRequestId())
+	number, err := recordOf(ctx).journal.Record(line, req.GetRequestId())
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s journalService) RecordCheckIn(ctx context.Context, req *pb.RecordCheckIn
 
 // mayCancel returns why a line cannot be taken back, or nil.
 func (s journalService) mayCancel(ctx context.Context, number uint64, student string) error {
-	for line, err := range s.Journals.Lines(ctx, recordOf(ctx).gallery, number-1) {
+	for line, err := range recordOf(ctx).journal.Lines(ctx, number-1) {
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func (s journalService) ListLines(ctx context.Context, req *pb.ListLinesRequest)
 		return nil, err
 	}
 	wanted := linesWanted(req, callerOf(ctx).Role)
-	page, err := s.page(ctx, from, req.GetAfter(), int(req.GetPageSize()), wanted)
+	page, err := readPage(ctx, from, req.GetAfter(), int(req.GetPageSize()), wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -106,15 +106,15 @@ type page struct {
 	end   bool   // there was nothing more on disk
 }
 
-// page returns at most size wanted lines after a number; size 0: 100. It looks at
+// readPage returns at most size wanted lines after a number; size 0: 100. It looks at
 // mostLooked lines at most.
-func (a *api) page(ctx context.Context, from string, after uint64, size int, wanted func(*pb.Line) bool) (page, error) {
+func readPage(ctx context.Context, from *journal.Journal, after uint64, size int, wanted func(*pb.Line) bool) (page, error) {
 	if size == 0 {
 		size = defaultPage
 	}
 	p := page{next: after, end: true}
 	looked := 0
-	for line, err := range a.Journals.Lines(ctx, from, after) {
+	for line, err := range from.Lines(ctx, after) {
 		if err != nil {
 			return page{}, err
 		}
@@ -131,14 +131,14 @@ func (a *api) page(ctx context.Context, from string, after uint64, size int, wan
 }
 
 // journalOf returns whose journal a call asks for: its gallery's, or the server's.
-func (s journalService) journalOf(ctx context.Context, server bool) (string, error) {
+func (s journalService) journalOf(ctx context.Context, server bool) (*journal.Journal, error) {
 	if !server {
-		return recordOf(ctx).gallery, nil
+		return recordOf(ctx).journal, nil
 	}
 	if len(callerOf(ctx).Galleries) > 0 {
-		return "", newError(connect.CodePermissionDenied, "NOT_ALL_GALLERIES", "the journal of the server tells about all galleries: ask with a token that may use all of them", nil)
+		return nil, newError(connect.CodePermissionDenied, "NOT_ALL_GALLERIES", "the journal of the server tells about all galleries: ask with a token that may use all of them", nil)
 	}
-	return journal.Server, nil
+	return s.Journals.Of(journal.Server)
 }
 
 func (s journalService) ListDays(ctx context.Context, req *pb.ListDaysRequest) (*pb.ListDaysResponse, error) {
@@ -146,13 +146,13 @@ func (s journalService) ListDays(ctx context.Context, req *pb.ListDaysRequest) (
 	if err != nil {
 		return nil, err
 	}
-	days, err := s.Journals.Days(ctx, from)
+	days, err := from.Days(ctx)
 	if err != nil {
 		return nil, err
 	}
 	resp := &pb.ListDaysResponse{Server: fmt.Sprintf("%016x", s.Journals.ServerNumber())}
 	if !req.GetServer() {
-		resp.Gallery = from
+		resp.Gallery = from.Gallery()
 	}
 	for _, d := range days {
 		if date := d.Date.Format("2006-01-02"); date >= req.GetFrom() {
@@ -163,11 +163,11 @@ func (s journalService) ListDays(ctx context.Context, req *pb.ListDaysRequest) (
 }
 
 // eraseFromJournal takes a student out of the journal of the call's gallery.
-func (a *api) eraseFromJournal(ctx context.Context, id string) error {
+func eraseFromJournal(ctx context.Context, id string) error {
 	student, err := gallery.StudentID(id)
 	if err != nil {
 		return err
 	}
-	_, err = a.Journals.Erase(ctx, recordOf(ctx).gallery, student)
+	_, err = recordOf(ctx).journal.Erase(ctx, student)
 	return err
 }

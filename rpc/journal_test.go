@@ -218,14 +218,17 @@ func TestListLines(t *testing.T) {
 }
 
 // watchers are the ways to watch.
-func (w *world) watchers() map[string]rollcallv1connect.JournalServiceClient {
+func (w *world) watchers(with ...connect.ClientOption) map[string]rollcallv1connect.JournalServiceClient {
+	over := func(client *http.Client, also ...connect.ClientOption) rollcallv1connect.JournalServiceClient {
+		return rollcallv1connect.NewJournalServiceClient(client, w.url, append(also, with...)...)
+	}
 	return map[string]rollcallv1connect.JournalServiceClient{
-		"connect":     rollcallv1connect.NewJournalServiceClient(http.DefaultClient, w.url),
-		"json":        rollcallv1connect.NewJournalServiceClient(http.DefaultClient, w.url, connect.WithProtoJSON()),
-		"connect h2c": rollcallv1connect.NewJournalServiceClient(h2c(), w.url),
-		"gzip":        rollcallv1connect.NewJournalServiceClient(http.DefaultClient, w.url, connect.WithSendGzip()),
-		"grpc":        rollcallv1connect.NewJournalServiceClient(h2c(), w.url, connect.WithGRPC()),
-		"grpc-web":    rollcallv1connect.NewJournalServiceClient(http.DefaultClient, w.url, connect.WithGRPCWeb()),
+		"connect":     over(http.DefaultClient),
+		"json":        over(http.DefaultClient, connect.WithProtoJSON()),
+		"connect h2c": over(h2c()),
+		"gzip":        over(http.DefaultClient, connect.WithSendGzip()),
+		"grpc":        over(h2c(), connect.WithGRPC()),
+		"grpc-web":    over(http.DefaultClient, connect.WithGRPCWeb()),
 	}
 }
 

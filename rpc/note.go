@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"cmp"
 	"context"
 	"strings"
 
@@ -38,7 +37,7 @@ func (a *api) noteVerdict(ctx context.Context, line *pb.Line) {
 	a.server.opts.Metrics.verdict(line.GetVerdict())
 	line.Kind = pb.LineKind_LINE_KIND_VERDICT
 	who(ctx, line)
-	a.Journals.Note(recordOf(ctx).gallery, line)
+	recordOf(ctx).journal.Note(line)
 }
 
 // noteRefusal notes a call that was refused: in the journal of its gallery, or in the
@@ -50,7 +49,15 @@ func (s *Server) noteRefusal(ctx context.Context, record *callRecord) {
 	}
 	line := &pb.Line{Kind: pb.LineKind_LINE_KIND_REFUSAL, Code: record.code, Reason: record.reason}
 	who(ctx, line)
-	open.api.Journals.Note(cmp.Or(record.gallery, journal.Server), line)
+	to := record.journal
+	if to == nil {
+		var err error
+		if to, err = open.api.Journals.Of(journal.Server); err != nil {
+			s.opts.Logger.Error("a refusal is not in the journal", "error", err)
+			return
+		}
+	}
+	to.Note(line)
 }
 
 // who adds to a line whose call it is about.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/gallery"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
@@ -24,16 +25,20 @@ type galleryKey struct{}
 
 // pin keeps the gallery that the header names in memory until release is called.
 // Handlers get it from the returned context. A call about the journal needs no gallery in
-// memory: only its id is noted.
+// memory: it needs the journal, which is noted for all calls.
 func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ context.Context, release func(), err error) {
 	id, ok := named(header.Get(galleryHeader), callerOf(ctx))
 	if !ok {
 		return nil, nil, errNotFound
 	}
-	if id, err = a.Galleries.Find(id); err != nil {
+	written, err := a.Journals.Of(id)
+	if errors.Is(err, journal.ErrNoGallery) {
 		return nil, nil, errNotFound
 	}
-	recordOf(ctx).gallery = id
+	if err != nil {
+		return nil, nil, err
+	}
+	recordOf(ctx).journal = written
 	if strings.HasPrefix(procedure, journalCalls) {
 		return ctx, func() {}, nil
 	}

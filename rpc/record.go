@@ -9,18 +9,20 @@ import (
 	"runtime/debug"
 
 	"connectrpc.com/connect"
+
+	"rollcall/access/journal"
 )
 
 // callRecord is what the log line and the counters say of one call. It belongs
 // to the goroutine that answers the call.
 type callRecord struct {
-	id        string     // request id
-	procedure string     // its label
-	address   netip.Addr // the client's
-	gallery   string     // the id of its gallery; "": it has reached none
-	code      string     // Connect's code name, or "ok"
-	reason    string     // ErrorInfo.reason
-	internal  error      // the cause of an internal error, for the log alone
+	id        string           // request id
+	procedure string           // its label
+	address   netip.Addr       // the client's
+	journal   *journal.Journal // its gallery's; nil: it has reached none
+	code      string           // Connect's code name, or "ok"
+	reason    string           // ErrorInfo.reason
+	internal  error            // the cause of an internal error, for the log alone
 }
 
 type recordKey struct{}

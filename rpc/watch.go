@@ -10,19 +10,17 @@ import (
 )
 
 // WatchVerdicts reads page by page, so that a slow client holds nothing but one page. It
-// keeps no gallery in memory.
+// keeps no gallery in memory. When the gallery is deleted the journal ends, and reading it is
+// an error.
 func (s journalService) WatchVerdicts(ctx context.Context, req *pb.WatchVerdictsRequest, stream *connect.ServerStream[pb.WatchVerdictsResponse]) error {
 	if err := validate(req); err != nil {
 		return err
 	}
-	from, sent := recordOf(ctx).gallery, time.Time{}
+	from, sent := recordOf(ctx).journal, time.Time{}
 	silence := s.server.opts.IdleTimeout / 4
 	for after := req.GetAfter(); ; {
-		grown, err := s.Journals.Grown(from)
-		if err != nil {
-			return err
-		}
-		p, err := s.page(ctx, from, after, 0, isCheckIn)
+		grown := from.Grown()
+		p, err := readPage(ctx, from, after, 0, isCheckIn)
 		if err != nil {
 			return err
 		}
@@ -35,9 +33,6 @@ func (s journalService) WatchVerdicts(ctx context.Context, req *pb.WatchVerdicts
 		}
 		if err := s.wait(ctx, grown, p.end, silence); err != nil {
 			return err
-		}
-		if _, err := s.Galleries.Find(from); err != nil {
-			return err // it was deleted
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,17 +22,23 @@ import (
 // list changes the server's list of galleries.
 func list(t *testing.T, store *storage.Store, galleries ...storage.Write) {
 	t.Helper()
+	if err := change(t, store, storage.Change{Time: time.Now(), Writes: galleries}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// change commits to the server's partition.
+func change(t *testing.T, store *storage.Store, c storage.Change) error {
+	t.Helper()
 	own, err := store.Partition(Server)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	seq, err := own.Sequence(t.Context())
-	if err == nil {
-		err = own.Commit(t.Context(), seq, []storage.Change{{Time: time.Now(), Writes: galleries}})
-	}
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
+	return own.Commit(t.Context(), seq, []storage.Change{c})
 }
 
 func listed(id string) storage.Write {
@@ -56,10 +63,20 @@ func on(t *testing.T, faults storage.Faults, test func(t *testing.T, j *Journals
 	})
 }
 
+// of returns the journal of a gallery.
+func of(t *testing.T, j *Journals, gallery string) *Journal {
+	t.Helper()
+	one, err := j.Of(gallery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return one
+}
+
 // all returns the lines of a journal.
 func all(t *testing.T, j *Journals, gallery string, after uint64) (lines []*pb.Line) {
 	t.Helper()
-	for line, err := range j.Lines(t.Context(), gallery, after) {
+	for line, err := range of(t, j, gallery).Lines(t.Context(), after) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +108,7 @@ func TestRandom(t *testing.T) {
 				case 0:
 					time.Sleep(time.Duration(rng.Int64N(int64(2 * time.Second))))
 				case 1:
-					if _, err := j.Erase(t.Context(), gallery, student); err != nil {
+					if _, err := of(t, j, gallery).Erase(t.Context(), student); err != nil {
 						t.Fatal(err)
 					}
 					for _, l := range want[gallery] {
@@ -118,7 +135,7 @@ func TestRandom(t *testing.T) {
 					if key != "" {
 						requests[key] = n
 					}
-					if got, err := j.Record(gallery, line, key); err != nil || got != n {
+					if got, err := of(t, j, gallery).Record(line, key); err != nil || got != n {
 						t.Fatalf("Record = %d, %v; want %d", got, err, n)
 					}
 				default:
@@ -127,7 +144,7 @@ func TestRandom(t *testing.T) {
 						Verdict: pb.Verdict(rng.IntN(5)), Similarity: rng.Float32(), Fpir: rng.Float64(), Recipe: "small", StudentsInScope: rng.Int32(),
 					})
 					line.Number = rng.Uint64() // the journal sets its own
-					j.Note(gallery, line)
+					of(t, j, gallery).Note(line)
 				}
 			}
 			time.Sleep(time.Second)
@@ -159,11 +176,7 @@ func TestConcurrent(t *testing.T) {
 		var seen []*pb.Line
 		running.Go(func() {
 			for len(seen) < 2*callers*each {
-				grown, err := j.Grown("g")
-				if err != nil {
-					t.Error(err)
-					return
-				}
+				grown := of(t, j, "g").Grown()
 				if more := all(t, j, "g", uint64(len(seen))); len(more) > 0 {
 					seen = append(seen, more...)
 					continue
@@ -175,8 +188,8 @@ func TestConcurrent(t *testing.T) {
 		for c := range callers {
 			running.Go(func() {
 				for i := range each {
-					j.Note("g", &pb.Line{Kind: pb.LineKind_LINE_KIND_VERDICT, StudentId: fmt.Sprint(c), StudentsInScope: int32(i)})
-					n, err := j.Record("g", &pb.Line{Kind: pb.LineKind_LINE_KIND_CHECK_IN, StudentId: fmt.Sprint(c), StudentsInScope: int32(i)}, "")
+					of(t, j, "g").Note(&pb.Line{Kind: pb.LineKind_LINE_KIND_VERDICT, StudentId: fmt.Sprint(c), StudentsInScope: int32(i)})
+					n, err := of(t, j, "g").Record(&pb.Line{Kind: pb.LineKind_LINE_KIND_CHECK_IN, StudentId: fmt.Sprint(c), StudentsInScope: int32(i)}, "")
 					if err != nil {
 						t.Error(err)
 					}
@@ -215,7 +228,7 @@ func TestNoteNeverWaits(t *testing.T) {
 		hang.Store(&c)
 		start := time.Now()
 		for i := range 100 {
-			j.Note("g", verdict(fmt.Sprint(i)))
+			of(t, j, "g").Note(verdict(fmt.Sprint(i)))
 			time.Sleep(20 * time.Millisecond)
 		}
 		if took := time.Since(start); took != 2*time.Second {
@@ -230,7 +243,7 @@ func TestNoteNeverWaits(t *testing.T) {
 		if lines := all(t, j, "g", 0); len(lines) != 100 {
 			t.Errorf("%d lines", len(lines))
 		}
-		j.Note("g", verdict("a"))
+		of(t, j, "g").Note(verdict("a"))
 		time.Sleep(flushAfter)
 		synctest.Wait()
 		if len(all(t, j, "g", 100)) != 1 {
@@ -253,13 +266,13 @@ func TestFullDisk(t *testing.T) {
 			}}
 			on(t, faults, func(t *testing.T, j *Journals, log *strings.Builder) {
 				const many = mostHeld + 500
-				j.Note("g", verdict("before"))
+				of(t, j, "g").Note(verdict("before"))
 				time.Sleep(time.Second)
 				failing.Store(true)
 				for i := range many {
-					j.Note("g", verdict(fmt.Sprint(i)))
+					of(t, j, "g").Note(verdict(fmt.Sprint(i)))
 				}
-				if _, err := j.Record("g", verdict("recorded"), ""); !errors.Is(err, failure) {
+				if _, err := of(t, j, "g").Record(verdict("recorded"), ""); !errors.Is(err, failure) {
 					t.Errorf("Record: %v", err)
 				}
 				time.Sleep(5 * time.Second)
@@ -268,7 +281,7 @@ func TestFullDisk(t *testing.T) {
 				}
 				failing.Store(false)
 				time.Sleep(time.Second)
-				j.Note("g", verdict("after"))
+				of(t, j, "g").Note(verdict("after"))
 				time.Sleep(time.Second)
 				lines := all(t, j, "g", 0)
 				lost, last := uint64(0), -1
@@ -304,10 +317,10 @@ func TestFullDisk(t *testing.T) {
 // not take the room of verdicts, and a later one says how many are missing.
 func TestRefusalsAreLimited(t *testing.T) {
 	on(t, storage.Faults{}, func(t *testing.T, j *Journals, _ *strings.Builder) {
-		refusal := func() { j.Note("g", &pb.Line{Kind: pb.LineKind_LINE_KIND_REFUSAL, Code: "unauthenticated"}) }
+		refusal := func() { of(t, j, "g").Note(&pb.Line{Kind: pb.LineKind_LINE_KIND_REFUSAL, Code: "unauthenticated"}) }
 		for range 1000 {
 			refusal()
-			j.Note("g", verdict("a"))
+			of(t, j, "g").Note(verdict("a"))
 		}
 		time.Sleep(refusalPause)
 		refusal()
@@ -348,7 +361,7 @@ func TestSweep(t *testing.T) {
 		start := time.Now()
 		for day := range 200 {
 			for id, days := range keep {
-				j.Note(id, verdict("a"))
+				of(t, j, id).Note(verdict("a"))
 				time.Sleep(time.Second)
 				from := uint64(max(0, day-days)) // the line of each day has the number of its day, from 1
 				lines := all(t, j, id, from)
@@ -356,7 +369,7 @@ func TestSweep(t *testing.T) {
 					t.Fatalf("%q: %d lines after %d on day %d", id, len(lines), from, day)
 				}
 				var trimmed *TrimmedError
-				for _, err := range j.Lines(t.Context(), id, 0) {
+				for _, err := range of(t, j, id).Lines(t.Context(), 0) {
 					if errors.As(err, &trimmed); (trimmed != nil) != (from > 0) && day != days {
 						t.Fatalf("%q on day %d: %v", id, day, err)
 					}
@@ -368,23 +381,127 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// TestDeletedGalleries deletes a gallery whose lines wait: nothing of it comes back.
+// gone is the change that deletes a gallery.
+func gone(id string) storage.Change {
+	return storage.Change{Time: time.Now(), Drop: id, Writes: []storage.Write{{Ref: storage.Gallery{ID: id}.Ref()}}}
+}
+
+// TestDeletedGalleries deletes a gallery whose lines wait. Nothing of it comes back, who
+// waits for its lines is told, and one that is made again under its name begins anew, also
+// for those who know the former one.
 func TestDeletedGalleries(t *testing.T) {
 	on(t, storage.Faults{}, func(t *testing.T, j *Journals, log *strings.Builder) {
-		j.Note("g", verdict("a"))
-		list(t, j.store, storage.Write{Ref: storage.Gallery{ID: "g"}.Ref()})
-		if _, err := j.Record("g", verdict("a"), ""); !errors.Is(err, ErrNoGallery) {
-			t.Errorf("Record: %v", err)
+		one := of(t, j, "g")
+		for _, key := range []string{"1", "2"} {
+			if _, err := one.Record(verdict("a"), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		one.Note(verdict("a"))
+		grown := one.Grown()
+		failure := errors.New("injected")
+		if err := j.Delete("g", func() error { return failure }); err != failure || one != of(t, j, "g") {
+			t.Errorf("a deletion that fails: %v", err)
+		}
+		select {
+		case <-grown:
+			t.Error("a deletion that fails ends the journal")
+		default:
+		}
+		if err := j.Delete("g", func() error { return change(t, j.store, gone("g")) }); err != nil {
+			t.Error(err)
+		}
+		<-grown
+		<-one.Grown()
+		ended := func(one *Journal) {
+			t.Helper()
+			one.Note(verdict("a"))
+			if _, err := one.Record(verdict("a"), "3"); !errors.Is(err, ErrNoGallery) {
+				t.Errorf("Record: %v", err)
+			}
+			for _, err := range one.Lines(t.Context(), 0) {
+				if !errors.Is(err, ErrNoGallery) {
+					t.Errorf("Lines: %v", err)
+				}
+			}
+			if _, err := one.Days(t.Context()); !errors.Is(err, ErrNoGallery) {
+				t.Errorf("Days: %v", err)
+			}
+			if n, err := one.Erase(t.Context(), "b"); n != 0 || err != nil {
+				t.Errorf("Erase: %d, %v", n, err)
+			}
+		}
+		ended(one)
+		if _, err := j.Of("g"); !errors.Is(err, ErrNoGallery) {
+			t.Errorf("Of: %v", err)
 		}
 		time.Sleep(time.Second)
-		if lines := all(t, j, "g", 0); len(lines) > 0 || j.Stats() != (Stats{}) || log.Len() > 0 {
-			t.Errorf("%d lines, %+v, %s", len(lines), j.Stats(), log)
+		if ids, err := j.store.Partitions(t.Context()); err != nil || slices.Contains(ids, "g") || j.Stats() != (Stats{}) || log.Len() > 0 {
+			t.Errorf("%q, %v, %+v, %s", ids, err, j.Stats(), log)
 		}
 		list(t, j.store, listed("g"))
-		if n, err := j.Record("g", verdict("b"), ""); n != 1 || err != nil {
-			t.Error(n, err)
+		again := of(t, j, "g")
+		if n, err := again.Record(verdict("b"), "1"); n != 1 || err != nil {
+			t.Error(n, err) // the key of the first gallery's request is gone as well
+		}
+		ended(one)
+		time.Sleep(time.Second)
+		if lines := all(t, j, "g", 0); len(lines) != 1 || lines[0].GetStudentId() != "b" {
+			t.Errorf("in the journal of the gallery that was made again: %v", lines)
 		}
 	})
+}
+
+// TestDeleteBesideWriters deletes and makes galleries again while many write to their
+// journals: nothing is left on disk of a gallery that is not in the list, and no line of one
+// gallery is in the journal of a later one of the same name.
+func TestDeleteBesideWriters(t *testing.T) {
+	const rounds = 60
+	store := storage.OpenMemory(storage.Faults{})
+	j := Open(store, slog.New(slog.DiscardHandler))
+	var writing sync.WaitGroup
+	for round := range rounds {
+		list(t, store, listed("g"))
+		one, name := of(t, j, "g"), fmt.Sprint(round)
+		started := make(chan struct{}, 3)
+		for range 3 {
+			writing.Go(func() {
+				for i := 0; ; i++ {
+					one.Note(verdict(name))
+					if i == 2 {
+						started <- struct{}{}
+					}
+					if _, err := one.Record(verdict(name), ""); err != nil {
+						if !errors.Is(err, ErrNoGallery) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		for range 3 {
+			<-started
+		}
+		for _, l := range all(t, j, "g", 0) {
+			if l.GetStudentId() != name {
+				t.Fatalf("in round %s there is a line of round %s", name, l.GetStudentId())
+			}
+		}
+		if err := j.Delete("g", func() error { return change(t, store, gone("g")) }); err != nil {
+			t.Fatal(err)
+		}
+		if round%2 == 0 { // in the other rounds the old writers meet the new gallery
+			writing.Wait()
+			if ids, err := store.Partitions(t.Context()); err != nil || slices.Contains(ids, "g") {
+				t.Fatalf("round %d leaves %q on disk (%v)", round, ids, err)
+			}
+		}
+	}
+	writing.Wait()
+	if err := errors.Join(j.Close(), store.Close()); err != nil || j.Stats() != (Stats{}) {
+		t.Error(err, j.Stats())
+	}
 }
 
 // TestClose writes what waits, or says how much could not be written.
@@ -399,7 +516,7 @@ func TestClose(t *testing.T) {
 		}})
 		list(t, store, listed("g"))
 		j := Open(store, slog.New(slog.DiscardHandler))
-		j.Note("g", verdict("a"))
+		of(t, j, "g").Note(verdict("a"))
 		if err := j.Close(); err != nil {
 			t.Error(err)
 		}
@@ -408,7 +525,7 @@ func TestClose(t *testing.T) {
 			t.Errorf("%d lines", len(lines))
 		}
 		failing.Store(true)
-		j.Note("g", verdict("a"))
+		of(t, j, "g").Note(verdict("a"))
 		if err := j.Close(); err == nil || !strings.Contains(err.Error(), "1 lines") {
 			t.Errorf("Close: %v", err)
 		}

@@ -26,19 +26,6 @@ func (j *Journals) sweep(ctx context.Context) {
 	}
 }
 
-// listed says whether the server has this gallery.
-func (j *Journals) listed(gallery string) (bool, error) {
-	if gallery == Server {
-		return true, nil
-	}
-	own, err := j.store.Partition(Server)
-	if err != nil {
-		return false, err
-	}
-	records, err := own.Fetch(context.Background(), storage.Gallery{ID: gallery}.Ref())
-	return len(records) > 0, err
-}
-
 // trimAll deletes the old lines of all galleries, and of the server's own journal. What
 // fails for one does not stop the others.
 func (j *Journals) trimAll(ctx context.Context) error {
@@ -63,9 +50,12 @@ func (j *Journals) trimAll(ctx context.Context) error {
 }
 
 func (j *Journals) trim(ctx context.Context, gallery string) error {
-	w, err := j.writer(gallery)
+	one, err := j.Of(gallery)
+	if errors.Is(err, ErrNoGallery) {
+		return nil // it was deleted since the list was read
+	}
 	for more := true; more && err == nil; {
-		more, err = w.trim(ctx)
+		more, err = one.trim(ctx)
 	}
 	return err
 }

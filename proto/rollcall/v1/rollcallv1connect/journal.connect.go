@@ -51,7 +51,8 @@ type JournalServiceClient interface {
 	// RecordCheckIn records a check-in that was made without a face, or takes back an
 	// earlier line. It answers only when its line is on disk. With a request_id the
 	// same call can be made again: it is recorded once, and the answer names the same
-	// line.
+	// line. A checkin whose token is limited to some groups may record for every student:
+	// whose face is not enrolled is in no group.
 	//
 	// failed_precondition: the line that is taken back is no verdict or check-in of
 	// this student. unavailable: the disk is nearly full.
@@ -61,9 +62,10 @@ type JournalServiceClient interface {
 	// there is no line with this number.
 	ListLines(context.Context, *v1.ListLinesRequest) (*v1.ListLinesResponse, error)
 	// WatchVerdicts sends verdicts and check-ins, first those that are there and then
-	// the new ones, when they are on disk. It ends when the client ends it, or with
-	// unavailable when the server stops: then call it again with the newest number of
-	// the last response. It begins at once, and sends a response without lines now
+	// the new ones, when they are on disk. It ends when the client ends it, when its token
+	// ends (unauthenticated) or its gallery is deleted (not_found), or with unavailable
+	// when the server stops: then call it again with the newest number of the last
+	// response. It begins at once, and sends a response without lines now
 	// and then, so that a connection that was lost is noticed. out_of_range: as for
 	// ListLines. Where a client cannot hold a stream open, ListLines gives the same
 	// lines by pages. Works over HTTP/1.1 too.
@@ -159,7 +161,8 @@ type JournalServiceHandler interface {
 	// RecordCheckIn records a check-in that was made without a face, or takes back an
 	// earlier line. It answers only when its line is on disk. With a request_id the
 	// same call can be made again: it is recorded once, and the answer names the same
-	// line.
+	// line. A checkin whose token is limited to some groups may record for every student:
+	// whose face is not enrolled is in no group.
 	//
 	// failed_precondition: the line that is taken back is no verdict or check-in of
 	// this student. unavailable: the disk is nearly full.
@@ -169,9 +172,10 @@ type JournalServiceHandler interface {
 	// there is no line with this number.
 	ListLines(context.Context, *v1.ListLinesRequest) (*v1.ListLinesResponse, error)
 	// WatchVerdicts sends verdicts and check-ins, first those that are there and then
-	// the new ones, when they are on disk. It ends when the client ends it, or with
-	// unavailable when the server stops: then call it again with the newest number of
-	// the last response. It begins at once, and sends a response without lines now
+	// the new ones, when they are on disk. It ends when the client ends it, when its token
+	// ends (unauthenticated) or its gallery is deleted (not_found), or with unavailable
+	// when the server stops: then call it again with the newest number of the last
+	// response. It begins at once, and sends a response without lines now
 	// and then, so that a connection that was lost is noticed. out_of_range: as for
 	// ListLines. Where a client cannot hold a stream open, ListLines gives the same
 	// lines by pages. Works over HTTP/1.1 too.
