@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect"
 
 	"rollcall/access"
+	"rollcall/gallery"
 )
 
 // endGrace is how long an answer may still take to be read whose caller's token has
@@ -32,7 +33,7 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 	if err != nil {
 		return r, nothing, unauthorised(err)
 	}
-	ctx, cancel := context.WithCancelCause(withCaller(r.Context(), caller))
+	ctx, cancel := context.WithCancelCause(gallery.By(withCaller(r.Context(), caller), caller.Token))
 	r, release = r.WithContext(ctx), func() { cancel(nil) }
 	if alive != nil {
 		// Before the role, so that nobody is refused without an end.

@@ -310,3 +310,47 @@ func TestCheckTellsWhatIsLeftOver(t *testing.T) {
 		t.Errorf("once it is deleted: %v, %v", report, err)
 	}
 }
+
+// TestChangesNameTheirCaller: the log says with whose token a gallery was made and deleted,
+// and a student changed.
+func TestChangesNameTheirCaller(t *testing.T) {
+	url, _, store := severalGalleries(t)
+	client := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, url)
+	if _, err := client.CreateGallery(calling(t, "", ""), &pb.CreateGalleryRequest{GalleryId: "fresh"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.DeleteGallery(calling(t, "", ""), &pb.DeleteGalleryRequest{GalleryId: "fresh"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.UpdateStudent(calling(t, "theirs", ""), &pb.UpdateStudentRequest{StudentId: "secret-student"}); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := rollcallv1connect.NewTokenServiceClient(http.DefaultClient, url).ListTokens(calling(t, "", ""), &pb.ListTokensRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make(map[string]string) // by the only gallery of a token
+	for _, token := range tokens.GetTokens() {
+		ids[strings.Join(token.GetGalleries(), ",")] = token.GetTokenId()
+	}
+	for _, c := range []struct{ partition, causes, by string }{
+		{storage.ServerPartition, "make gallery, delete gallery", ids[""]}, {"theirs", "change groups", ids["theirs"]},
+	} {
+		partition, err := store.Partition(c.partition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var causes []string
+		for change, err := range partition.Changes(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.by != "" && change.By == c.by {
+				causes = append(causes, change.Cause)
+			}
+		}
+		if got := strings.Join(causes, ", "); got != c.causes {
+			t.Errorf("%q: by %q %q, want %q", c.partition, c.by, got, c.causes)
+		}
+	}
+}
