@@ -265,18 +265,24 @@ func (j *Journal) endUnlessListed() error {
 	if !errors.Is(err, ErrNoGallery) {
 		return err
 	}
+	j.end()
+	return err
+}
+
+// end ends the journal: what waits is not written.
+// REQUIRES: disk is held.
+func (j *Journal) end() {
 	j.journals.forget(j.gallery)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, e := range j.waiting {
 		if e.done != nil {
-			e.done <- recorded{err: err}
+			e.done <- recorded{err: ErrNoGallery}
 		}
 	}
 	j.journals.held.Add(int64(-len(j.waiting)))
 	j.waiting, j.lost, j.ended = nil, 0, true
 	close(j.grown)
-	return err
 }
 
 // giveUp counts the lines that wait as lost, and returns how many were never written.

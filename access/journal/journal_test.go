@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -408,8 +409,24 @@ func TestDeletedGalleries(t *testing.T) {
 			t.Error("a deletion that fails ends the journal")
 		default:
 		}
-		if err := j.Delete("g", func() error { return change(t, j.store, gone("g")) }); err != nil {
+		read := make(chan error)
+		if err := j.Delete("g", func() error {
+			err := change(t, j.store, gone("g"))
+			go func() { // the lines are gone, and the journal has not ended yet
+				for _, err := range one.Lines(t.Context(), 2) {
+					read <- err
+				}
+				close(read)
+			}()
+			for range 100 { // not a sleep: in a bubble it would wait for who waits for a lock
+				runtime.Gosched()
+			}
+			return err
+		}); err != nil {
 			t.Error(err)
+		}
+		if err := <-read; !errors.Is(err, ErrNoGallery) {
+			t.Errorf("who reads while the gallery is deleted: %v", err)
 		}
 		<-grown
 		<-one.Grown()
@@ -448,6 +465,18 @@ func TestDeletedGalleries(t *testing.T) {
 		time.Sleep(time.Second)
 		if lines := all(t, j, "g", 0); len(lines) != 1 || lines[0].GetStudentId() != "b" {
 			t.Errorf("in the journal of the gallery that was made again: %v", lines)
+		}
+		// Somebody makes it again at once.
+		again.Note(verdict("b"))
+		if err := j.Delete("g", func() error {
+			return errors.Join(change(t, j.store, gone("g")), change(t, j.store, storage.Change{Time: time.Now(), Writes: []storage.Write{listed("g")}}))
+		}); err != nil {
+			t.Error(err)
+		}
+		ended(again)
+		time.Sleep(time.Second)
+		if lines := all(t, j, "g", 0); len(lines) > 0 {
+			t.Errorf("in the journal of the third gallery: %v", lines)
 		}
 	})
 }

@@ -128,7 +128,7 @@ func (j *Journals) opened(gallery string) (*Journal, error) {
 
 // Delete calls drop, which deletes a gallery and returns why it could not. Nothing is
 // written to the gallery's journal meanwhile. If the gallery is not in the list of the
-// server any more, the journal has ended: what still waits is not written, also not to the
+// server afterwards, the journal has ended: what still waits is not written, also not to the
 // journal of a gallery that is made again under this name. Delete returns the error of drop.
 func (j *Journals) Delete(gallery string, drop func() error) error {
 	one, err := j.locked(gallery)
@@ -136,9 +136,12 @@ func (j *Journals) Delete(gallery string, drop func() error) error {
 		return drop() // it says what is wrong with the id
 	}
 	defer one.disk.Unlock()
-	err = drop()
+	if err = drop(); err == nil {
+		one.end() // without a look at the list: somebody may have made the gallery again
+		return nil
+	}
 	if unknown := one.endUnlessListed(); unknown != nil && !errors.Is(unknown, ErrNoGallery) {
-		j.log.Warn("nobody knows yet whether a gallery was deleted: its journal asks again before it writes", "gallery", gallery, "error", unknown)
+		j.log.Warn("nobody knows whether a gallery was deleted: its journal asks again before it writes", "gallery", gallery, "error", unknown)
 	}
 	return err
 }

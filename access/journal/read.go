@@ -25,6 +25,9 @@ func (j *Journal) Lines(ctx context.Context, after uint64) iter.Seq2[*pb.Line, e
 			if err == nil {
 				line, err = decode(stored)
 			}
+			if err != nil && j.ends() {
+				err = ErrNoGallery // the lines went while they were read
+			}
 			if !yield(line, err) || err != nil {
 				return
 			}
@@ -54,6 +57,13 @@ func (j *Journal) Days(ctx context.Context) ([]Day, error) {
 		days = append(days, day)
 	}
 	return days, nil
+}
+
+// ends says whether the journal has ended, after a deletion that is under way.
+func (j *Journal) ends() bool {
+	j.disk.Lock()
+	defer j.disk.Unlock()
+	return j.hasEnded()
 }
 
 // Gallery returns the id of the journal's gallery, or [Server].
