@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rollcall/storage"
@@ -58,6 +59,49 @@ func (t *Tokens) Revoke(ctx context.Context, id string, by Caller) error {
 		t.endNow(id)
 	}
 	return err
+}
+
+// Leave takes a gallery that is to be deleted from all tokens and pairing codes: one that is made
+// again under its name is another. Tokens and codes for this gallery alone end. By is who
+// deletes it, for the log. The errors are ErrReadOnly, ErrUnavailable (nobody knows which were
+// stored: try again) and ctx's.
+func (t *Tokens) Leave(ctx context.Context, gallery string, by Caller) error {
+	t.offers.mu.Lock() // to the end: no code may become a token meanwhile
+	defer t.offers.mu.Unlock()
+	err := t.edit(ctx, "leave gallery", by, func(records map[string]storage.Token) (writes []storage.Write, _ error) {
+		now := time.Now().UTC()
+		for _, r := range records {
+			rest, has := without(r.Galleries, gallery)
+			switch {
+			case !has || !r.Revoked.IsZero():
+				continue
+			case len(rest) == 0: // which would mean all
+				r.Revoked = now
+			default:
+				r.Galleries = rest
+			}
+			writes = append(writes, put(r))
+		}
+		return writes, nil
+	})
+	if err != nil {
+		return err
+	}
+	for code, o := range t.offers.byCode {
+		rest, has := without(o.want.Galleries, gallery)
+		if o.want.Galleries = rest; has && len(rest) == 0 {
+			delete(t.offers.byCode, code)
+			continue
+		}
+		t.offers.byCode[code] = o
+	}
+	return nil
+}
+
+// without returns a copy of the list without a gallery, and whether it had it.
+func without(galleries []string, gallery string) (rest []string, has bool) {
+	rest = slices.DeleteFunc(slices.Clone(galleries), func(id string) bool { return id == gallery })
+	return rest, len(rest) < len(galleries)
 }
 
 // endNow ends a token in memory.

@@ -199,7 +199,7 @@ func (t *Tokens) apply(records map[string]storage.Token) {
 	for id, r := range records {
 		e := &entry{record: r, token: tokenOf(r)}
 		if before := t.known[id]; before != nil {
-			// Who calls with it goes on: of a token only its end and its use change.
+			// Who calls with it goes on. A call that is under way in a gallery that is deleted ends with that.
 			e.used.Store(before.used.Load())
 			e.alive, e.end = before.alive, before.end
 		} else {

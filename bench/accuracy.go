@@ -40,7 +40,7 @@ taken for one (FMR 1e-1, 1e-2, ...), for the contract of the model: down to the
 FMR that 30 pairs of people reach, and from there to 1e-6 by a tail that is fitted
 to the similarities. Every pair of people counts the same, however many pictures
 they have.`,
-		&accuracyOptions{rosterOptions: rosterOptions{students: 200, settings: gallery.Settings{FPIR: gallery.DefaultFPIR}}})
+		&accuracyOptions{rosterOptions: rosterOptions{students: 200, settings: settingsAt(gallery.DefaultFPIR)}})
 }
 
 func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {

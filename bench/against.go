@@ -63,7 +63,9 @@ func (o *againstOptions) validate() error {
 	case o.rosters < 1:
 		return fmt.Errorf("--rosters is %d; it can be 1 or more", o.rosters)
 	}
-	if err := (gallery.Settings{FPIR: gallery.DefaultFPIR, Margin: o.margin}).Check(); err != nil {
+	settings := settingsAt(gallery.DefaultFPIR)
+	settings.Margin = o.margin
+	if err := settings.Check(); err != nil {
 		return fmt.Errorf("--margin: %w", err)
 	}
 	return errors.Join(o.faces.validate(), o.cut.validate())

@@ -22,7 +22,7 @@ one that is deformed like the probes: what is deformed alike may resemble each
 other. Prints how many crops are usable, how many students' probes get the right
 name and how many strangers' probes get any name; and how many pictures of two
 faces side by side are refused because of that.`,
-		&conditionsOptions{rosterOptions{students: 160, settings: gallery.Settings{FPIR: 0.01}}})
+		&conditionsOptions{rosterOptions{students: 160, settings: settingsAt(0.01)}})
 }
 
 func (o *conditionsOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {

@@ -27,6 +27,7 @@ var cpuParts = []struct {
 	{"locate, without its runs", []string{"rollcall/embedder.find", "rollcall/embedder.confirmGiven"}},
 	{"align", []string{"rollcall/embedder/align."}},
 	{"rest of the embedder", []string{"rollcall/embedder."}},
+	{"the journal", []string{"rollcall/access/journal.", "rollcall/rpc.identifyLine", "rollcall/rpc.seatLine", "rollcall/rpc.(*api).noteVerdict"}},
 	{"gallery and storage", []string{"rollcall/gallery.", "rollcall/storage.", "rollcall/index.", "github.com/cockroachdb/"}},
 	{"check the rules of the .proto", []string{"rollcall/rpc.validate"}},
 	{"read the message", []string{"rollcall/rpc.codec.Unmarshal"}},

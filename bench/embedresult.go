@@ -68,7 +68,7 @@ type contender struct {
 	Median float64 `json:"crops_per_second"`
 	Least  float64 `json:"least"` // of all rounds
 	Most   float64 `json:"most"`
-	Ratio  float64 `json:"ratio"` // median of the rounds' ratios to the bare loop
+	Ratio  float64 `json:"ratio"` // median of the rounds' ratios to the first contender
 }
 
 func newLatencyResult(name string, times []time.Duration, sums map[string]time.Duration) latencyResult {

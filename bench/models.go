@@ -43,7 +43,7 @@ func (o *modelOptions) addFlags(set *pflag.FlagSet) {
 	o.embedder.addFlags(set, "embedder", "embedder", best)
 	o.locator.addFlags(set, "locator", "locator", best)
 	set.StringVar(&o.modelsDir, "models-dir", "", "folder of the installed models; empty: the user's data folder")
-	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: the cores")
+	set.IntVar(&o.sessions, "sessions", 0, "locked sessions for each model; 0: one more than the cores")
 	set.IntVar(&o.threads, "threads", 0, "cores that a run may use while no other call works; 0: the cores, at most 4")
 	o.runtime.AddFlags(set)
 }

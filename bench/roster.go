@@ -112,3 +112,9 @@ func (s student) enrolled(found ...[]*embedder.Result) int {
 }
 
 func usable(r *embedder.Result) bool { return len(r.Quality.Reasons) == 0 }
+
+// settingsAt returns settings with this rate. Nothing is kept for so long that it plays a
+// part here.
+func settingsAt(fpir float64) gallery.Settings {
+	return gallery.Settings{FPIR: fpir, KeepVerdicts: gallery.DefaultKeepVerdicts, KeepChanges: gallery.DefaultKeepChanges}
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/rpc"
@@ -38,7 +40,7 @@ func startServer(ctx context.Context, w *workbench) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := startServerOn(ctx, w, dir)
+	s, err := startServerOn(ctx, w, dir, nil)
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}
@@ -46,8 +48,9 @@ func startServer(ctx context.Context, w *workbench) (*server, error) {
 	return s, nil
 }
 
-// startServerOn is startServer on a folder of the caller's.
-func startServerOn(ctx context.Context, w *workbench, dir string) (_ *server, err error) {
+// startServerOn is startServer on a folder of the caller's, which may hold tokens, and with
+// TLS unless that is nil.
+func startServerOn(ctx context.Context, w *workbench, dir string, secure *tls.Config) (_ *server, err error) {
 	s := new(server)
 	defer func() {
 		if err != nil {
@@ -76,23 +79,29 @@ func startServerOn(ctx context.Context, w *workbench, dir string) (_ *server, er
 		return nil, err
 	}
 	s.closers = append(s.closers, galleries.Close)
+	// The log lines are written, as they are in a server, and go nowhere.
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	journals := journal.Open(store, logger)
+	s.closers = append(s.closers, journals.Close)
 	if _, err := s.embedder.Load(ctx, w.embedder.Contract.Name); err != nil {
 		return nil, err
 	}
-	// The log lines are written, as they are in a server, and go nowhere.
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	rpcServer := rpc.New(rpc.Options{Logger: logger, Metrics: metrics})
-	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Models: w.library, Tokens: tokens})
-	return s, s.listen(ctx, rpcServer)
+	rpcServer := rpc.New(rpc.Options{Logger: logger, Metrics: metrics, TLS: secure})
+	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Journals: journals, Models: w.library, Tokens: tokens})
+	scheme := "http://"
+	if secure != nil {
+		scheme = "https://"
+	}
+	return s, s.listen(ctx, scheme, rpcServer)
 }
 
 // listen serves until the server is closed.
-func (s *server) listen(ctx context.Context, rpcServer *rpc.Server) error {
+func (s *server) listen(ctx context.Context, scheme string, rpcServer *rpc.Server) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	s.url = "http://" + ln.Addr().String()
+	s.url = scheme + ln.Addr().String()
 	// When ctx ends, calls in flight may still finish: close waits for them.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)

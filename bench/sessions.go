@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/pflag"
@@ -49,7 +48,7 @@ func (o *sessionsOptions) measure(ctx context.Context, progress io.Writer) (_ re
 	defer func() { err = errors.Join(err, w.close()) }()
 	sessions := w.sessions
 	if sessions <= 0 {
-		sessions = runtime.GOMAXPROCS(0) // the embedder's default
+		sessions = embedder.DefaultSessions()
 	}
 	res := sessionsResult{Model: w.describe(), Sessions: sessions}
 	for _, way := range []struct {

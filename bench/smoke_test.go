@@ -172,6 +172,21 @@ func TestEmbedWithoutAlignment(t *testing.T) {
 	}
 }
 
+// TestNetwork identifies with both servers.
+func TestNetwork(t *testing.T) {
+	faces := writeFaces(t, people(distinctCrops, 1, splitTest))
+	var res networkResult
+	benchJSON(t, &res, "network", "--faces="+faces, "--models-dir="+testModels(t), "--rounds=2", "--seconds=0.1", "--clients=3")
+	if res.Crops == 0 || len(res.Contenders) != 2 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	for _, c := range res.Contenders {
+		if !(c.Median > 0 && c.Ratio > 0) {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // TestCPU accounts for all of the work, and finds the parts that cannot be missed.
 func TestCPU(t *testing.T) {
 	faces := writeFaces(t, people(distinctCrops, 1, splitTest))

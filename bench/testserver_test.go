@@ -86,7 +86,7 @@ func runTestServer(mode string, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	s, err := startServerOn(ctx, w, *data)
+	s, err := startServerOn(ctx, w, *data, nil)
 	if err != nil {
 		return err
 	}

@@ -75,25 +75,30 @@ func (o *embedOptions) contest(ctx context.Context, w *workbench, s *server, e *
 		fmt.Sprintf("server, %d clients, enrolled on disk", o.clients),
 	}
 	contenders := [][]loop{bare.loops, o.embedderLoops(s, w, e, m), o.clientLoops(e, m)}
+	res.Contenders, err = inTurns(ctx, names, contenders, o.rounds, time.Duration(o.seconds*float64(time.Second)))
+	return err
+}
+
+// inTurns lets each contender work for d in each round. Ratios are to the first one.
+func inTurns(ctx context.Context, names []string, contenders [][]loop, rounds int, d time.Duration) (results []contender, _ error) {
 	rates := make([][]float64, len(contenders))
 	ratios := make([][]float64, len(contenders))
-	d := time.Duration(o.seconds * float64(time.Second))
-	for range o.rounds {
+	for range rounds {
 		for i, loops := range contenders {
 			rate, err := spin(ctx, d, loops)
 			if err != nil {
-				return fmt.Errorf("%s: %w", names[i], err)
+				return nil, fmt.Errorf("%s: %w", names[i], err)
 			}
 			rates[i] = append(rates[i], rate)
 			ratios[i] = append(ratios[i], rate/rates[0][len(rates[0])-1])
 		}
 	}
 	for i, name := range names {
-		c := contender{Name: name, Least: slices.Min(rates[i]), Most: slices.Max(rates[i]), Ratio: median(ratios[i])}
-		c.Median = median(rates[i])
-		res.Contenders = append(res.Contenders, c)
+		results = append(results, contender{
+			Name: name, Median: median(rates[i]), Least: slices.Min(rates[i]), Most: slices.Max(rates[i]), Ratio: median(ratios[i]),
+		})
 	}
-	return nil
+	return results, nil
 }
 
 // embedderLoops call the server's embedder without the server.

@@ -59,8 +59,8 @@
 // input 0.3 ms.
 //
 // With 8 clients the embedder does 79 to 86 % as many crops a second as bare runs on all cores, and 75 to
-// 80 % with the locator. Most of the difference is the work on pixels. One place more than sessions did not
-// help. Go's monitor thread took 4 to 6 % until it was slowed (slack.c).
+// 80 % with the locator. Most of the difference is the work on pixels. Go's monitor thread took 4 to 6 %
+// until it was slowed (slack.c).
 //
 // Running several crops as one batch gains nothing on a processor. MobileFaceNet takes 8.1 ms for each crop
 // alone, 8.0 ms in batches of two, 7.9 ms of four and 8.3 ms of eight, and each crop would wait for the

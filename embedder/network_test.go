@@ -243,7 +243,7 @@ func TestAlone(t *testing.T) {
 // TestPace: wide runs are chosen while they pay, whatever was known before, and one disturbed run changes
 // nothing.
 func TestPace(t *testing.T) {
-	const enough = 40 * tried
+	const enough = 3 * tried
 	took := [2]time.Duration{narrowRun: 3 * time.Millisecond, wideRun: 2 * time.Millisecond}
 	var p pace
 	share := func(runs int) float64 {

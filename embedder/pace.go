@@ -19,6 +19,7 @@ type pace struct {
 	took   [2]atomic.Int64 // nanoseconds of a run, by width; 0: unknown
 	least  atomic.Int64    // nanoseconds of the fastest narrow run; 0: unknown
 	chosen atomic.Uint32
+	again  atomic.Bool // wide runs seemed not to pay, and the last one did
 }
 
 const (
@@ -26,8 +27,9 @@ const (
 	// 0.60 on two idle cores, FaceNet 0.57, ArcFace's ResNet-34 0.55, rollcall-points, with 0.09 ms, 0.95
 	// (2026-11-26, an experiment).
 	worthwhile = 0.85
-	// tried is how often the width that does not pay is tried again: every so many runs.
-	tried = 64
+	// tried is how often the width that does not pay is tried again: every so many runs. A wide run that does
+	// pay is tried once more in the next run, so that a few disturbed ones are soon forgotten.
+	tried = 32
 	// tooShort is the time of a narrow run that is not worth dividing: the fastest one counts, because it was
 	// not disturbed.
 	tooShort = 300 * time.Microsecond
@@ -43,8 +45,11 @@ func (p *pace) choose() width {
 		return narrowRun
 	}
 	better, worse := narrowRun, wideRun
-	if float64(p.took[wideRun].Load()) <= worthwhile*float64(p.took[narrowRun].Load()) {
+	if p.pays(p.took[wideRun].Load()) {
 		better, worse = wideRun, narrowRun
+	}
+	if p.again.Swap(false) {
+		return wideRun
 	}
 	if p.chosen.Add(1)%tried == 0 {
 		return worse
@@ -62,4 +67,12 @@ func (p *pace) note(w width, d time.Duration) {
 		known = int64(d)
 	}
 	p.took[w].Store(known + (min(int64(d), 2*known)-known)/averaged)
+	if w == wideRun && p.pays(int64(d)) && !p.pays(p.took[w].Load()) {
+		p.again.Store(true)
+	}
+}
+
+// pays says whether wide runs that take so many nanoseconds are worth their cores.
+func (p *pace) pays(wide int64) bool {
+	return float64(wide) <= worthwhile*float64(p.took[narrowRun].Load())
 }

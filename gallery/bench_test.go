@@ -35,7 +35,7 @@ func school(b *testing.B, m Model, students int) *Gallery {
 		seq++
 	}
 	commit([]storage.Record{
-		storage.Settings{Model: m.Name, FPIR: DefaultFPIR, Margin: DefaultMargin},
+		storage.Settings{Model: m.Name, FPIR: DefaultFPIR, Margin: DefaultMargin, KeepVerdicts: DefaultKeepVerdicts, KeepChanges: DefaultKeepChanges},
 		storage.Model{Name: m.Name, Digest: m.Digest, Dimension: m.Dimension, Recipe: m.Recipe},
 	})
 	var records []storage.Record

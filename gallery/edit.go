@@ -170,7 +170,7 @@ func (b *batch) find(ref storage.Ref) storage.Record {
 
 // add makes an edit part of the batch.
 func (b *batch) add(e *edit, cause string) {
-	change := storage.Change{Time: e.now, Cause: cause}
+	change := storage.Change{Time: e.now, Cause: cause, By: whoOf(e.ctx)}
 	for _, ref := range e.own.order {
 		w := storage.Write{Ref: ref, Put: e.own.records[ref]}
 		if ref.Kind != storage.KindEmbedding {

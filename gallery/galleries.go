@@ -119,6 +119,21 @@ func (s *Galleries) overview(ctx context.Context, id string) (Overview, error) {
 	return o, err
 }
 
+// Find returns the id of a gallery as the server keeps it, in NFC, without loading the
+// gallery. The error is ErrGalleryNotFound.
+func (s *Galleries) Find(id string) (string, error) {
+	id, err := parseID("gallery", id)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrGalleryNotFound, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[id] == nil {
+		return "", fmt.Errorf("%w: %q", ErrGalleryNotFound, id)
+	}
+	return id, nil
+}
+
 // Use returns a gallery. It stays in memory until release is called, which must be
 // done once. The first use loads the gallery, and others wait for that. The errors
 // are ErrGalleryNotFound, ErrUnavailable (it is being deleted), ErrClosed, those of

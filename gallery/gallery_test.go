@@ -11,7 +11,7 @@ import (
 
 func TestOptions(t *testing.T) {
 	got, err := Options{Models: everyModel}.withDefaults()
-	if err != nil || got.Engine != DefaultEngine || got.New != (Settings{FPIR: DefaultFPIR, Margin: DefaultMargin}) || got.Logger == nil {
+	if err != nil || got.Engine != DefaultEngine || got.New != kept(Settings{FPIR: DefaultFPIR, Margin: DefaultMargin}) || got.Logger == nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := (Options{Models: everyModel, New: Settings{Margin: -1}}).withDefaults(); err != nil || got.New.Margin != 0 {

@@ -50,6 +50,10 @@ func parseID(what, id string) (string, error) {
 	return id, nil
 }
 
+// StudentID returns the id of a student as galleries keep it, in NFC, or ErrInvalidID. It
+// is for a student that need not be enrolled.
+func StudentID(id string) (string, error) { return parseID("student", id) }
+
 // parseIDs parses a list.
 func parseIDs(what string, ids []string) ([]string, error) {
 	parsed := make([]string, len(ids))

@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -38,6 +39,8 @@ type Identification struct {
 	StudentID  string             // only for [Match]
 	Similarity float32            // of the best candidate; 0 without one
 	Threshold  float32            // the similarity that a match needs here
+	AskedFPIR  float64            // the rate that the threshold was made for
+	Recipe     string             // of the probe's embedding
 	FPIR       float64            // at which the threshold would be Similarity; NaN: not calibrated, or no candidate
 	Candidates []Candidate        // best first, one for each student, below the threshold too
 	Crops      [][]CropSimilarity // of each candidate all crops, the nearest first
@@ -80,8 +83,11 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	if err != nil {
 		return Identification{}, err
 	}
+	fpir := m.fpir(p.FPIR)
 	id := Identification{
-		Threshold: m.threshold(model, r.comparisons(), p.FPIR),
+		Threshold: m.threshold(model, r.comparisons(), fpir),
+		AskedFPIR: fpir,
+		Recipe:    p.Embedding.Recipe,
 		Dimension: model.Dimension,
 		Students:  r.students,
 		Warnings:  append(m.warnings(model.Name, p.Embedding.Recipe), m.uncalibrated(model, p.FPIR)...),
@@ -103,12 +109,11 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	return id, nil
 }
 
-// threshold returns the similarity that a match needs in n comparisons. An FPIR of 0 is
-// the gallery's.
+// fpir returns the rate of a search that asks for this one; 0 asks for the gallery's.
+func (m *memory) fpir(asked float64) float64 { return cmp.Or(asked, m.settings.FPIR) }
+
+// threshold returns the similarity that a match needs in n comparisons.
 func (m *memory) threshold(model Model, n int, fpir float64) float32 {
-	if fpir == 0 {
-		fpir = m.settings.FPIR
-	}
 	return m.calibrated(model).MatchThreshold(n, fpir)
 }
 

@@ -39,7 +39,7 @@ func (s *Galleries) Create(ctx context.Context, id string) error {
 	}
 	record := storage.Gallery{ID: id, Created: time.Now().UTC()}
 	change := storage.Change{
-		Time: record.Created, Cause: "make gallery", Writes: []storage.Write{{Ref: record.Ref(), Put: record}},
+		Time: record.Created, Cause: "make gallery", By: whoOf(ctx), Writes: []storage.Write{{Ref: record.Ref(), Put: record}},
 	}
 	return s.changeList(ctx, id, change, func(known bool) error {
 		if known {
@@ -77,7 +77,7 @@ func (s *Galleries) Delete(ctx context.Context, id string) error {
 	}
 	defer stay()
 	gone := storage.Change{
-		Time: time.Now().UTC(), Cause: "delete gallery", Drop: id,
+		Time: time.Now().UTC(), Cause: "delete gallery", By: whoOf(ctx), Drop: id,
 		Writes: []storage.Write{{Ref: storage.Gallery{ID: id}.Ref()}},
 	}
 	return s.changeList(context.WithoutCancel(ctx), id, gone, func(bool) error { return nil })

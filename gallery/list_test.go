@@ -280,7 +280,7 @@ func TestListBesideOthers(t *testing.T) {
 				for n := 0; n < each; {
 					seq, err := own.Sequence(ctx)
 					if err == nil {
-						record := storage.Settings{Model: fmt.Sprint(n)}
+						record := storage.Settings{Model: fmt.Sprint(n), KeepChanges: storage.DefaultKeepChanges}
 						err = own.Commit(ctx, seq, []storage.Change{{Time: time.Now(), Cause: "other", Writes: []storage.Write{{Ref: record.Ref(), Put: record}}}})
 					}
 					switch {

@@ -31,7 +31,7 @@ type oracleCrop struct {
 }
 
 func newOracle(s Settings) *oracle {
-	return &oracle{settings: s, models: map[string]string{}, students: map[string]map[string]bool{}, crops: map[string]*oracleCrop{}}
+	return &oracle{settings: kept(s), models: map[string]string{}, students: map[string]map[string]bool{}, crops: map[string]*oracleCrop{}}
 }
 
 // clone returns a copy that shares the vectors only.

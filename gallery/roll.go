@@ -17,6 +17,7 @@ type Roll struct {
 	Seats     []Seat   // one for each probe, in their order
 	Absent    []string // students in scope that sit nowhere, sorted; see RollCall
 	Threshold float32  // the similarity that a match needs here
+	AskedFPIR float64  // the rate that the threshold was made for
 	Students  int      // enrolled in scope: how many the probes were compared with
 	Warnings  []string // WarningOtherModel, …
 
@@ -110,9 +111,11 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 	if err != nil {
 		return Roll{}, err
 	}
+	fpir = m.fpir(fpir)
 	calibrated, comparisons := m.calibrated(model), r.comparisons()
 	roll := Roll{
 		Threshold: m.threshold(model, comparisons, fpir),
+		AskedFPIR: fpir,
 		Warnings:  m.uncalibrated(model, fpir),
 		passes:    func(similarity float32) float64 { return calibrated.fpirAt(comparisons, similarity) },
 		Students:  r.students,

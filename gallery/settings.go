@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,15 @@ const (
 
 	// MaxFPIR is the largest: every second stranger gets a name.
 	MaxFPIR = 0.5
+
+	// DefaultKeepVerdicts is how many days verdicts are kept.
+	DefaultKeepVerdicts = storage.DefaultKeepVerdicts
+
+	// DefaultKeepChanges is how many days changes are kept.
+	DefaultKeepChanges = storage.DefaultKeepChanges
+
+	// MaxKeep is the most days that anything is kept: a hundred years.
+	MaxKeep = 36500
 )
 
 // Settings are the configuration of a gallery. They are stored with it.
@@ -44,6 +54,12 @@ type Settings struct {
 	// Margin is the similarity, [0, 2], by which the best student must be ahead of
 	// the next one for a match.
 	Margin float32
+
+	// KeepVerdicts is how many days the lines of the journal are kept, 1 to [MaxKeep].
+	KeepVerdicts int
+
+	// KeepChanges is how many days the log says what was changed, 1 to [MaxKeep].
+	KeepChanges int
 }
 
 // withDefaults returns the settings with every field set, or the error of Check.
@@ -57,6 +73,8 @@ func (s Settings) withDefaults() (Settings, error) {
 	case s.Margin < 0:
 		s.Margin = 0
 	}
+	s.KeepVerdicts = cmp.Or(s.KeepVerdicts, DefaultKeepVerdicts)
+	s.KeepChanges = cmp.Or(s.KeepChanges, DefaultKeepChanges)
 	return s, s.Check()
 }
 
@@ -68,6 +86,11 @@ func (s Settings) Check() error {
 	}
 	if !(s.Margin >= 0 && s.Margin <= 2) { // or NaN
 		return fmt.Errorf("%w: margin %v is not between 0 and 2", ErrInvalidSettings, s.Margin)
+	}
+	for name, days := range map[string]int{"keep_verdicts": s.KeepVerdicts, "keep_changes": s.KeepChanges} {
+		if days < 1 || days > MaxKeep {
+			return fmt.Errorf("%w: %s is %d; it can be 1 to %d days", ErrInvalidSettings, name, days, MaxKeep)
+		}
 	}
 	return checkFPIR(s.FPIR)
 }
@@ -81,7 +104,10 @@ func checkFPIR(fpir float64) error {
 }
 
 func (e *edit) putSettings(s Settings) {
-	e.put(storage.Settings{Model: s.Model, FPIR: s.FPIR, Margin: s.Margin, Updated: e.now})
+	e.put(storage.Settings{
+		Model: s.Model, FPIR: s.FPIR, Margin: s.Margin, Updated: e.now,
+		KeepVerdicts: s.KeepVerdicts, KeepChanges: s.KeepChanges,
+	})
 }
 
 // Settings returns the settings. The errors are ErrClosed and ErrUnavailable.
@@ -95,7 +121,7 @@ func (g *Gallery) Settings(ctx context.Context) (Settings, error) {
 }
 
 func settingsOf(r storage.Settings) Settings {
-	return Settings{Model: r.Model, FPIR: r.FPIR, Margin: r.Margin}
+	return Settings{Model: r.Model, FPIR: r.FPIR, Margin: r.Margin, KeepVerdicts: r.KeepVerdicts, KeepChanges: r.KeepChanges}
 }
 
 // SettingsChange says what to change; nil leaves a setting as it is.
@@ -103,6 +129,9 @@ type SettingsChange struct {
 	Model  *string
 	FPIR   *float64
 	Margin *float32
+
+	KeepVerdicts *int
+	KeepChanges  *int
 }
 
 // UpdateSettings changes settings, for all calls that come after it. Choosing a
@@ -137,6 +166,12 @@ func (g *Gallery) UpdateSettings(ctx context.Context, change SettingsChange) (Se
 		}
 		if change.Margin != nil {
 			s.Margin = *change.Margin
+		}
+		if change.KeepVerdicts != nil {
+			s.KeepVerdicts = *change.KeepVerdicts
+		}
+		if change.KeepChanges != nil {
+			s.KeepChanges = *change.KeepChanges
 		}
 		if err := s.Check(); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"slices"
@@ -10,8 +11,16 @@ import (
 	"rollcall/storage"
 )
 
+// kept returns settings that keep lines for the default time, unless they say otherwise.
+func kept(s Settings) Settings {
+	s.KeepVerdicts = cmp.Or(s.KeepVerdicts, 180)
+	s.KeepChanges = cmp.Or(s.KeepChanges, 1095)
+	return s
+}
+
 func mustHaveSettings(t *testing.T, g *Gallery, want Settings) {
 	t.Helper()
+	want = kept(want)
 	got, err := g.Settings(ctx)
 	if err != nil || got != want {
 		t.Errorf("settings %+v, %v, want %+v", got, err, want)
@@ -46,8 +55,16 @@ func TestUpdateSettings(t *testing.T) {
 	store := storage.OpenMemory(storage.Faults{})
 	g := openOn(t, store, Options{})
 	fpir, margin, none := 0.25, float32(0.125), float32(0)
-	want := Settings{FPIR: DefaultFPIR, Margin: DefaultMargin}
-	for _, change := range []SettingsChange{{FPIR: &fpir}, {Margin: &margin}, {Model: &small.Name}, {}, {Margin: &none}} {
+	verdicts, changes := 7, MaxKeep
+	want := kept(Settings{FPIR: DefaultFPIR, Margin: DefaultMargin})
+	for _, change := range []SettingsChange{{FPIR: &fpir}, {Margin: &margin}, {Model: &small.Name}, {}, {Margin: &none},
+		{KeepVerdicts: &verdicts}, {KeepChanges: &changes}} {
+		if change.KeepVerdicts != nil {
+			want.KeepVerdicts = *change.KeepVerdicts
+		}
+		if change.KeepChanges != nil {
+			want.KeepChanges = *change.KeepChanges
+		}
 		if change.FPIR != nil {
 			want.FPIR = *change.FPIR
 		}
@@ -279,8 +296,10 @@ func TestSettingsErrorsSayWhat(t *testing.T) {
 		{Settings{FPIR: 2, Margin: 0.1}, "2"},
 		{Settings{FPIR: 0.1, Margin: 7}, "margin 7"},
 		{Settings{Model: "a\x00", FPIR: 0.1}, "model"},
+		{Settings{FPIR: 0.1, KeepVerdicts: -1}, "keep_verdicts is -1"},
+		{Settings{FPIR: 0.1, KeepChanges: MaxKeep + 1}, "keep_changes is 36501"},
 	} {
-		if err := tc.s.Check(); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if err := kept(tc.s).Check(); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%+v: %v", tc.s, err)
 		}
 	}

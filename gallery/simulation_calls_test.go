@@ -267,7 +267,7 @@ func (s *simulation) regroup() error {
 }
 
 func (s *simulation) configure() error {
-	want := Settings{FPIR: []float64{0.01, 0.1}[s.rng.IntN(2)], Margin: []float32{0, DefaultMargin, 0.5}[s.rng.IntN(3)]}
+	want := kept(Settings{FPIR: []float64{0.01, 0.1}[s.rng.IntN(2)], Margin: []float32{0, DefaultMargin, 0.5}[s.rng.IntN(3)]})
 	m := s.model()
 	want.Model = m.Name
 	return s.edit(fmt.Sprintf("settings %+v", want), func(ctx context.Context) error {

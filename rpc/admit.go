@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect"
 
 	"rollcall/access"
+	"rollcall/gallery"
 )
 
 // endGrace is how long an answer may still take to be read whose caller's token has
@@ -32,8 +33,14 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 	if err != nil {
 		return r, nothing, unauthorised(err)
 	}
-	ctx, cancel := context.WithCancelCause(withCaller(r.Context(), caller))
+	ctx, cancel := context.WithCancelCause(gallery.By(withCaller(r.Context(), caller), caller.Token))
 	r, release = r.WithContext(ctx), func() { cancel(nil) }
+	if alive != nil {
+		// Before the role, so that nobody is refused without an end.
+		if wait := s.limits.Request(caller.Token, s.clientAddress(r)); wait > 0 {
+			return r, release, &refusal{Error: busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)}
+		}
+	}
 	switch {
 	case !allowed.allows(caller.Role):
 		return r, release, &refusal{Error: roleNotAllowed(caller.Role)}
@@ -41,9 +48,6 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 		return r, release, &refusal{Error: roleNotAllowed(caller.Role)} // they tell of all galleries
 	case alive == nil:
 		return r, release, nil
-	}
-	if wait := s.limits.Request(caller.Token, s.clientAddress(r)); wait > 0 {
-		return r, release, &refusal{Error: busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)}
 	}
 	var ending sync.WaitGroup
 	ending.Add(1)

@@ -33,18 +33,18 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 		return nil, err
 	}
 	resp := &pb.IdentifyResponse{Model: res.Model, Dimension: int32(res.Dimension), Quality: qualityPB(res.Quality)}
+	var found gallery.Identification
 	if len(res.Quality.Reasons) > 0 {
 		resp.Verdict = pb.Verdict_VERDICT_UNUSABLE
 		resp.Reasons = resp.GetQuality().GetReasons()
 	} else {
 		probe.Embedding = embeddingOf(res)
-		found, err := galleryOf(ctx).Identify(ctx, probe)
-		if err != nil {
+		if found, err = galleryOf(ctx).Identify(ctx, probe); err != nil {
 			return nil, err
 		}
 		fillIdentification(ctx, resp, found)
 	}
-	s.server.opts.Metrics.verdict(resp.GetVerdict())
+	s.noteVerdict(ctx, identifyLine(resp, res.Recipe, found.AskedFPIR))
 	return resp, nil
 }
 
@@ -64,7 +64,7 @@ func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyR
 	}
 	resp := &pb.IdentifyResponse{Model: name, Dimension: int32(found.Dimension)}
 	fillIdentification(ctx, resp, found)
-	s.server.opts.Metrics.verdict(resp.GetVerdict())
+	s.noteVerdict(ctx, identifyLine(resp, found.Recipe, found.AskedFPIR))
 	return resp, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/gallery"
 	"rollcall/models"
@@ -16,6 +17,7 @@ import (
 type Backend struct {
 	Embedder  Embedder
 	Galleries *gallery.Galleries
+	Journals  *journal.Journals
 	Models    *models.Library
 	Tokens    *access.Tokens
 }

@@ -26,7 +26,7 @@ type body struct {
 	size    int64
 	taken   int64 // of the budget
 	packed  bool  // it is compressed: once it is here, all that it may become is taken
-	// envelope is nil but for a unary call of gRPC.
+	// envelope is nil but for one message that has one.
 	envelope *envelope
 	ctx      context.Context // of the request: it ends when the client gives up or its token ends
 
@@ -49,7 +49,7 @@ const bytesRetryAfter = time.Second
 // knows, finds no room in the budget.
 func (s *Server) openBody(r *http.Request, m method, control *http.ResponseController) (*body, *connect.Error) {
 	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, packed: compression(r) != "", ctx: r.Context()}
-	if !m.stream && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+	if !m.stream && (m.answers || strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")) {
 		b.envelope = &envelope{limit: m.limit, packed: b.packed}
 	}
 	if m.stream {

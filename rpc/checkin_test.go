@@ -90,9 +90,42 @@ func TestWhatACheckInLearns(t *testing.T) {
 	}
 }
 
+// TestDeletedGalleryAdmitsNobody: a token is made for a gallery that there is, and ends with
+// it. Another one of the same name does not admit it.
+func TestDeletedGalleryAdmitsNobody(t *testing.T) {
+	w := newWorld(t, setup{})
+	admin := bearer(w.admin())
+	head := newBrowser(w).tokens(admin)
+	galleries := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, w.url, admin)
+	want := &pb.CreateTokenRequest{Name: "office", Role: pb.Role_ROLE_ENROLL, Galleries: []string{"elm"}}
+	if _, err := head.CreateToken(t.Context(), want); reasonOf(err) != "GALLERY_NOT_FOUND" {
+		t.Errorf("a token for no gallery: %v", err)
+	}
+	create := func() {
+		_, err := galleries.CreateGallery(t.Context(), &pb.CreateGalleryRequest{GalleryId: "elm"})
+		must(t, err)
+	}
+	create()
+	made, err := head.CreateToken(t.Context(), want)
+	must(t, err)
+	office := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, w.url, bearer(made.GetSecret()))
+	_, err = office.ListStudents(t.Context(), &pb.ListStudentsRequest{})
+	must(t, err)
+	_, err = galleries.DeleteGallery(t.Context(), &pb.DeleteGalleryRequest{GalleryId: "elm"})
+	must(t, err)
+	create()
+	if _, err := office.ListStudents(t.Context(), &pb.ListStudentsRequest{}); reasonOf(err) != "REVOKED_TOKEN" {
+		t.Errorf("the token of a deleted gallery: %v", err)
+	}
+}
+
 // TestAdminOfOneGallery makes, sees and revokes tokens for it, and for no other.
 func TestAdminOfOneGallery(t *testing.T) {
 	w := newWorld(t, setup{})
+	for _, id := range []string{"elm", "oak"} {
+		_, err := w.gallery().CreateGallery(t.Context(), &pb.CreateGalleryRequest{GalleryId: id})
+		must(t, err)
+	}
 	head := newBrowser(w).tokens(bearer(w.admin()))
 	elm := newBrowser(w).tokens(bearer(w.token(access.Caller{Name: "elm", Role: access.Admin, Galleries: []string{"elm"}})))
 	ctx := t.Context()
@@ -133,9 +166,4 @@ func TestAdminOfOneGallery(t *testing.T) {
 	}
 	_, err = elm.RevokeToken(ctx, &pb.RevokeTokenRequest{TokenId: own.GetToken().GetTokenId()})
 	must(t, err)
-	// A server of which one may use no gallery says nothing of its galleries.
-	students := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, w.url, bearer(oak.GetSecret()))
-	if _, err := students.ListStudents(ctx, &pb.ListStudentsRequest{}); reasonOf(err) != "GALLERY_NOT_FOUND" {
-		t.Errorf("the default gallery for oak: %v", err)
-	}
 }

@@ -10,7 +10,7 @@ import (
 // its length.
 const envelopeBytes = 5
 
-// envelope is that of a unary request, while it is read. Connect calls what is wrong
+// envelope is that of a request of one message, while it is read. Connect calls what is wrong
 // with one an error of the server's.
 type envelope struct {
 	head   [envelopeBytes]byte

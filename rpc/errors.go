@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/embedder/align"
 	"rollcall/embedder/picture"
@@ -125,6 +126,7 @@ var rules = []rule{
 	{gallery.ErrGalleryNotFound, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
 	{gallery.ErrGalleryExists, connect.CodeAlreadyExists, "GALLERY_EXISTS", ""},
 	{gallery.ErrDefaultGallery, connect.CodeFailedPrecondition, "DEFAULT_GALLERY", ""},
+	{journal.ErrNoGallery, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
 	{gallery.ErrInvalidID, connect.CodeInvalidArgument, "INVALID_ID", ""},
 	{models.ErrUnknownModel, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{models.ErrNoneInstalled, connect.CodeFailedPrecondition, "MODEL_NOT_INSTALLED", "model"},
@@ -167,6 +169,7 @@ func translate(ctx context.Context, err error) *connect.Error {
 	var newer *gallery.NewerChangeError
 	var request *access.RequestError
 	var many *tooManyCrops
+	var trimmed *journal.TrimmedError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return newError(connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its deadline: retry; if this happens often, the server is overloaded", nil)
@@ -189,6 +192,11 @@ func translate(ctx context.Context, err error) *connect.Error {
 			map[string]string{"change": strconv.FormatUint(newer.Seq, 10), "cause": newer.Cause})
 	case errors.As(err, &apart):
 		return unlike(apart)
+	case errors.As(err, &trimmed):
+		return newError(connect.CodeOutOfRange, "TRIMMED", fmt.Sprintf("the lines up to %d were deleted, because they are older than the gallery keeps them: begin after %d", trimmed.After, trimmed.After),
+			map[string]string{"after": fmt.Sprint(trimmed.After)})
+	case errors.Is(err, journal.ErrTrimmed):
+		return newError(connect.CodeOutOfRange, "NO_SUCH_LINE", "the journal has no line with this number: begin after the number of a line that it has, or after 0", nil)
 	case errors.As(err, &digest):
 		return newError(connect.CodeFailedPrecondition, "OTHER_MODEL_FILE", digest.Error(),
 			map[string]string{"model": digest.Model, "gallery_digest": digest.Have, "server_digest": digest.Want})

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 
 	"connectrpc.com/connect"
 
@@ -38,7 +39,17 @@ func (s galleryService) DeleteGallery(ctx context.Context, req *pb.DeleteGallery
 	if err := mayChangeList(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.Galleries.Delete(ctx, req.GetGalleryId()); err != nil {
+	id, err := gallery.ParseID(req.GetGalleryId())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", gallery.ErrGalleryNotFound, err)
+	}
+	if _, err := s.Galleries.Find(id); err == nil && id != gallery.DefaultGallery {
+		// Before the gallery: if the server stops between, the caller deletes it again.
+		if err := s.Tokens.Leave(ctx, id, callerOf(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Journals.Delete(id, func() error { return s.Galleries.Delete(ctx, id) }); err != nil {
 		return nil, err
 	}
 	return &pb.DeleteGalleryResponse{}, nil

@@ -17,6 +17,7 @@ import (
 	"connectrpc.com/connect"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
@@ -56,7 +57,8 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 		t.Fatal(err)
 	}
 	s := New(Options{Logger: slog.New(slog.DiscardHandler)})
-	s.Ready(Backend{Galleries: galleries, Tokens: tokens})
+	journals := journal.Open(store, slog.New(slog.DiscardHandler))
+	s.Ready(Backend{Galleries: galleries, Journals: journals, Tokens: tokens})
 	handler := s.Handler()
 	var mu sync.Mutex
 	made := make(map[string]string) // the tokens of admins, by their galleries
@@ -88,6 +90,9 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 	t.Cleanup(func() {
 		server.Close()
 		if err := galleries.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := journals.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := tokens.Close(); err != nil {
@@ -126,6 +131,10 @@ var bodies = map[string]string{
 	"ModelService/GetModel":            `{"model":"m"}`,
 	"GalleryService/GetCalibration":    `{}`,
 	"GalleryService/UpdateCalibration": `{"frozen":true}`,
+	"JournalService/RecordCheckIn":     `{"studentId":"secret-student","method":"METHOD_CARD"}`,
+	"JournalService/WatchVerdicts":     `{}`,
+	"JournalService/ListLines":         `{"studentId":"secret-student"}`,
+	"JournalService/ListDays":          `{}`,
 }
 
 // TestForeignGalleryIsUnknown makes every call about a gallery that does not exist, about
@@ -144,7 +153,8 @@ func TestForeignGalleryIsUnknown(t *testing.T) {
 			continue
 		}
 		for _, protocol := range []string{"application/json", "application/grpc+json", "application/grpc-web+json", "application/connect+json"} {
-			if (protocol == "application/json") == m.stream || protocol == "application/connect+json" && !m.stream {
+			streams := m.stream || m.answers
+			if (protocol == "application/json") == streams || protocol == "application/connect+json" && !streams {
 				continue
 			}
 			answer := func(id string) string { return rawCall(t, url+path, protocol, body, "ours", id) }
@@ -305,5 +315,49 @@ func TestCheckTellsWhatIsLeftOver(t *testing.T) {
 	}
 	if report, err := client.CheckConsistency(calling(t, "", ""), &pb.CheckConsistencyRequest{}); err != nil || len(report.GetLeftOver()) > 0 {
 		t.Errorf("once it is deleted: %v, %v", report, err)
+	}
+}
+
+// TestChangesNameTheirCaller: the log says with whose token a gallery was made and deleted,
+// and a student changed.
+func TestChangesNameTheirCaller(t *testing.T) {
+	url, _, store := severalGalleries(t)
+	client := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, url)
+	if _, err := client.CreateGallery(calling(t, "", ""), &pb.CreateGalleryRequest{GalleryId: "fresh"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.DeleteGallery(calling(t, "", ""), &pb.DeleteGalleryRequest{GalleryId: "fresh"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.UpdateStudent(calling(t, "theirs", ""), &pb.UpdateStudentRequest{StudentId: "secret-student"}); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := rollcallv1connect.NewTokenServiceClient(http.DefaultClient, url).ListTokens(calling(t, "", ""), &pb.ListTokensRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make(map[string]string) // by the only gallery of a token
+	for _, token := range tokens.GetTokens() {
+		ids[strings.Join(token.GetGalleries(), ",")] = token.GetTokenId()
+	}
+	for _, c := range []struct{ partition, causes, by string }{
+		{storage.ServerPartition, "make gallery, delete gallery", ids[""]}, {"theirs", "change groups", ids["theirs"]},
+	} {
+		partition, err := store.Partition(c.partition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var causes []string
+		for change, err := range partition.Changes(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.by != "" && change.By == c.by {
+				causes = append(causes, change.Cause)
+			}
+		}
+		if got := strings.Join(causes, ", "); got != c.causes {
+			t.Errorf("%q: by %q %q, want %q", c.partition, c.by, got, c.causes)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
@@ -65,6 +66,11 @@ func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudent
 
 func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudentRequest) (*pb.DeleteStudentResponse, error) {
 	crops, err := galleryOf(ctx).DeleteStudent(ctx, req.GetStudentId())
+	// A student that is not there may be left in the journal: it was never enrolled, or
+	// an earlier call has failed here.
+	if err == nil || errors.Is(err, gallery.ErrStudentNotFound) {
+		err = errors.Join(err, eraseFromJournal(ctx, req.GetStudentId()))
+	}
 	if err != nil {
 		return nil, err
 	}

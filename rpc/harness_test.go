@@ -18,6 +18,7 @@ import (
 	"connectrpc.com/connect"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
 	"rollcall/embedder/ortlib"
@@ -94,7 +95,8 @@ func newWorld(t *testing.T, s setup) *world {
 	must(t, err)
 	w.tokens, err = access.OpenTokens(ctx, store, s.options.Logger)
 	must(t, err)
-	backend := rpc.Backend{Embedder: e, Galleries: galleries, Models: w.library, Tokens: w.tokens}
+	journals := journal.Open(store, s.options.Logger)
+	backend := rpc.Backend{Embedder: e, Galleries: galleries, Journals: journals, Models: w.library, Tokens: w.tokens}
 	if s.wrap != nil {
 		backend = s.wrap(backend)
 	}
@@ -106,6 +108,9 @@ func newWorld(t *testing.T, s setup) *world {
 		done <- <-served
 		must(t, galleries.Close())
 		must(t, e.Close())
+		if err := journals.Close(); s.storage.MinFreeBytes <= 0 { // else the disk takes no lines
+			must(t, err)
+		}
 		must(t, w.tokens.Close())
 		must(t, store.Close())
 	})
@@ -119,6 +124,10 @@ func (w *world) attendance() rollcallv1connect.AttendanceServiceClient {
 
 func (w *world) gallery() rollcallv1connect.GalleryServiceClient {
 	return rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, w.url)
+}
+
+func (w *world) journal() rollcallv1connect.JournalServiceClient {
+	return rollcallv1connect.NewJournalServiceClient(http.DefaultClient, w.url)
 }
 
 // admin makes a token that may do everything, the first of a world: from then on every

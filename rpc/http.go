@@ -65,7 +65,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, m method) *reply 
 	if r.ContentLength != 0 {
 		setDeadline(s.opts.Logger, control.SetReadDeadline, time.Now().Add(unreadGrace))
 	}
-	out := &reply{ResponseWriter: w, control: control, server: s, stream: m.stream, status: http.StatusOK}
+	out := &reply{ResponseWriter: w, control: control, server: s, stream: m.stream || m.answers, status: http.StatusOK}
 	out.out.Add(1)
 	out.stop = context.AfterFunc(s.draining, func() {
 		defer out.out.Done()
@@ -90,7 +90,7 @@ func (s *Server) unavailable() *connect.Error {
 // log line.
 func (s *Server) call(out *reply, r *http.Request, m method, known bool) {
 	start := time.Now()
-	record := &callRecord{id: requestID(r), address: s.clientAddress(r)}
+	record := &callRecord{id: requestID(r), procedure: procedureLabel(r.URL.Path), address: s.clientAddress(r)}
 	out.Header().Set(requestIDHeader, record.id)
 	r = r.WithContext(withRecord(r.Context(), record))
 
@@ -145,15 +145,15 @@ func (s *Server) refuse(out *reply, r *http.Request, why *refusal) {
 
 // finish counts and logs a call.
 func (s *Server) finish(r *http.Request, record *callRecord, took time.Duration) {
-	procedure := procedureLabel(r.URL.Path)
-	s.opts.Metrics.request(procedure, record.code, took)
+	s.opts.Metrics.request(record.procedure, record.code, took)
+	s.noteRefusal(r.Context(), record)
 	level := slog.LevelInfo
 	switch record.code {
 	case connect.CodeInternal.String(), connect.CodeUnknown.String(), connect.CodeDataLoss.String():
 		level = slog.LevelError
 	}
 	attrs := []slog.Attr{
-		slog.String("procedure", procedure),
+		slog.String("procedure", record.procedure),
 		slog.String("code", record.code),
 		slog.Duration("took", took.Round(time.Microsecond)),
 		slog.String("request_id", record.id),

@@ -33,17 +33,18 @@ var (
 	onePhoto = limit{23 << 20, "a photo may have at most 16 MiB; save it in a lower quality"}
 	// oneRoll holds all crops of one class photo.
 	oneRoll = limit{MinRequestBytes, "the crops of a roll call may have about 45 MiB in all; send smaller ones"}
-	// noImage holds a request for health checks or reflection.
+	// noImage holds a request for the journal, health checks or reflection.
 	noImage = limit{64 << 10, "send only the fields that the method takes"}
 )
 
 // method is what is known of a call before its body is read.
 type method struct {
-	limit  limit
-	stream bool                           // the client may send for as long as it likes
-	get    bool                           // it is offered over GET
-	server bool                           // it is about the server, and not about one gallery
-	input  protoreflect.MessageDescriptor // of the contract's calls
+	limit   limit
+	stream  bool                           // the client may send for as long as it likes
+	answers bool                           // one message is answered by many
+	get     bool                           // it is offered over GET
+	server  bool                           // it is about the server, and not about one gallery
+	input   protoreflect.MessageDescriptor // of the contract's calls
 }
 
 // methods are all calls, by their paths.
@@ -55,7 +56,7 @@ var methods = sync.OnceValue(func() map[string]method {
 		reflection + "/ServerReflectionInfo": {limit: noImage, stream: true},
 		alpha + "/ServerReflectionInfo":      {limit: noImage, stream: true},
 	}
-	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto} {
+	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_journal_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
@@ -63,11 +64,12 @@ var methods = sync.OnceValue(func() map[string]method {
 				options, _ := m.Options().(*descriptorpb.MethodOptions)
 				path := fmt.Sprintf("/%s/%s", service.FullName(), m.Name())
 				all[path] = method{
-					limit:  limitOf(path),
-					stream: m.IsStreamingClient(),
-					get:    options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
-					input:  m.Input(),
-					server: service.FullName() == rollcallv1connect.TokenServiceName || aboutServer[path],
+					limit:   limitOf(path),
+					stream:  m.IsStreamingClient(),
+					answers: m.IsStreamingServer() && !m.IsStreamingClient(),
+					get:     options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
+					server:  service.FullName() == rollcallv1connect.TokenServiceName || aboutServer[path],
+					input:   m.Input(),
 				}
 			}
 		}
@@ -88,6 +90,9 @@ func limitOf(path string) limit {
 		return oneRoll
 	case rollcallv1connect.AttendanceServiceDetectProcedure:
 		return onePhoto
+	}
+	if strings.HasPrefix(path, journalCalls) {
+		return noImage
 	}
 	return oneCrop
 }

@@ -92,6 +92,8 @@ var (
 	waitingDesc  = prometheus.NewDesc("rollcall_queue_waiting", "Calls that wait for their turn or for a model to load.", nil, nil)
 	queueDesc    = prometheus.NewDesc("rollcall_queue_limit", "Calls that may wait before one more is refused.", nil, nil)
 	memoryDesc   = prometheus.NewDesc("rollcall_model_bytes", "Estimated memory of a loaded model.", modelLabel, nil)
+	heldDesc     = prometheus.NewDesc("rollcall_journal_waiting", "Lines of the journals that are not on disk yet.", nil, nil)
+	lostDesc     = prometheus.NewDesc("rollcall_journal_lost_total", "Lines of the journals that were lost, because the disk was full or too slow.", nil, nil)
 	loadsDesc    = prometheus.NewDesc("rollcall_model_loads_total", "Models loaded since the start.", nil, nil)
 	unloadsDesc  = prometheus.NewDesc("rollcall_model_unloads_total", "Models unloaded since the start.", nil, nil)
 
@@ -107,7 +109,7 @@ var (
 )
 
 func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, loadsDesc, unloadsDesc,
+	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, heldDesc, lostDesc, loadsDesc, unloadsDesc,
 		knownDesc, inMemoryDesc, studentsDesc, cropsDesc, vectorsDesc, indexDesc, recallDesc} {
 		ch <- d
 	}
@@ -129,6 +131,9 @@ func (c backendCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(workingDesc, float64(e.Working))
 	gauge(waitingDesc, float64(e.Waiting))
 	gauge(queueDesc, float64(e.Queue))
+	j := c.Journals.Stats()
+	gauge(heldDesc, float64(j.Held))
+	counter(lostDesc, j.Lost)
 	counter(loadsDesc, e.Loads)
 	counter(unloadsDesc, e.Unloads)
 	gauge(knownDesc, float64(len(c.Galleries.List())))

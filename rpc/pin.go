@@ -6,23 +6,41 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/gallery"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 // galleryHeader names the gallery that a call is about, escaped as in an address if it has
 // other characters than a header may have.
 const galleryHeader = "Rollcall-Gallery"
 
+// journalCalls begins the paths of the calls about the journal.
+const journalCalls = "/" + rollcallv1connect.JournalServiceName + "/"
+
 type galleryKey struct{}
 
 // pin keeps the gallery that the header names in memory until release is called.
-// Handlers get it from the returned context.
-func (a *api) pin(ctx context.Context, header http.Header) (_ context.Context, release func(), err error) {
+// Handlers get it from the returned context. A call about the journal needs no gallery in
+// memory: it needs the journal, which is noted for all calls.
+func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ context.Context, release func(), err error) {
 	id, ok := named(header.Get(galleryHeader), callerOf(ctx))
 	if !ok {
 		return nil, nil, errNotFound
+	}
+	written, err := a.Journals.Of(id)
+	if errors.Is(err, journal.ErrNoGallery) {
+		return nil, nil, errNotFound
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	recordOf(ctx).journal = written
+	if strings.HasPrefix(procedure, journalCalls) {
+		return ctx, func() {}, nil
 	}
 	g, release, err := a.Galleries.Use(ctx, id)
 	if errors.Is(err, gallery.ErrGalleryNotFound) {

@@ -9,16 +9,20 @@ import (
 	"runtime/debug"
 
 	"connectrpc.com/connect"
+
+	"rollcall/access/journal"
 )
 
 // callRecord is what the log line and the counters say of one call. It belongs
 // to the goroutine that answers the call.
 type callRecord struct {
-	id       string     // request id
-	address  netip.Addr // the client's
-	code     string     // Connect's code name, or "ok"
-	reason   string     // ErrorInfo.reason
-	internal error      // the cause of an internal error, for the log alone
+	id        string           // request id
+	procedure string           // its label
+	address   netip.Addr       // the client's
+	journal   *journal.Journal // its gallery's; nil: it has reached none
+	code      string           // Connect's code name, or "ok"
+	reason    string           // ErrorInfo.reason
+	internal  error            // the cause of an internal error, for the log alone
 }
 
 type recordKey struct{}
@@ -78,7 +82,7 @@ func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next co
 	if methods()[req.Spec().Procedure].server {
 		return next(ctx, req)
 	}
-	ctx, release, err := i.pin(ctx, req.Header())
+	ctx, release, err := i.pin(ctx, req.Spec().Procedure, req.Header())
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next co
 func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		record := recordOf(ctx)
-		pinned, release, err := i.pin(ctx, conn.RequestHeader())
+		pinned, release, err := i.pin(ctx, conn.Spec().Procedure, conn.RequestHeader())
 		if err == nil {
 			defer release()
 			err = next(pinned, conn)

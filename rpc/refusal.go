@@ -108,7 +108,7 @@ var (
 func plainMediaType(sent string, m method) (string, *refusal) {
 	kind, parameters, _ := mime.ParseMediaType(sent)
 	kinds, send := unaryKinds, "application/json with a JSON object (curl does with --json '{…}', not with -d alone)"
-	if m.stream {
+	if m.stream || m.answers {
 		kinds, send = streamKinds, "application/grpc or application/connect+json, as generated clients do"
 	}
 	problem := ""

@@ -25,6 +25,8 @@ var (
 	everybody = right{everybody: true}
 	withToken = right{roles: access.Roles}
 	atTheDoor = right{roles: []access.Role{access.CheckIn, access.Enroll}}
+	checkIns  = right{roles: []access.Role{access.CheckIn, access.Register, access.Enroll}}
+	register  = right{roles: []access.Role{access.Register}}
 	office    = right{roles: []access.Role{access.Enroll}}
 	lists     = right{roles: []access.Role{access.Register, access.Enroll}}
 	adminOnly = right{}
@@ -64,6 +66,11 @@ var rights = map[string]right{
 	rollcallv1connect.GalleryServiceListGalleriesProcedure: withToken,
 	rollcallv1connect.GalleryServiceCreateGalleryProcedure: adminOnly,
 	rollcallv1connect.GalleryServiceDeleteGalleryProcedure: adminOnly,
+
+	rollcallv1connect.JournalServiceRecordCheckInProcedure: checkIns,
+	rollcallv1connect.JournalServiceWatchVerdictsProcedure: register,
+	rollcallv1connect.JournalServiceListLinesProcedure:     register,
+	rollcallv1connect.JournalServiceListDaysProcedure:      adminOnly,
 
 	rollcallv1connect.ModelServiceListModelsProcedure: adminOnly,
 	rollcallv1connect.ModelServiceGetModelProcedure:   adminOnly,

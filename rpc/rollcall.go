@@ -53,7 +53,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 		if seat.GetAssigned() == "" {
 			resp.Unknown = append(resp.Unknown, int32(i))
 		}
-		s.server.opts.Metrics.verdict(seat.GetVerdict())
+		s.noteVerdict(ctx, seatLine(seat, roll, results[i].Recipe))
 	}
 	return resp, nil
 }

@@ -78,7 +78,8 @@ type Options struct {
 	// stream. Default 1 min.
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a connection without a request is kept, and how long a
-	// client may be silent on a stream that waits for it. Default 2 min.
+	// client may be silent on a stream that waits for it. The server itself is never silent
+	// for more than a quarter of this on a stream that it answers. Default 2 min.
 	IdleTimeout time.Duration
 	// DrainTimeout is how long Serve waits for calls in flight once its context is
 	// done. Requests that are still arriving have half of it. Default 20 s.
@@ -171,6 +172,9 @@ func (s *Server) Ready(b Backend) {
 		case rollcallv1connect.GalleryServiceName:
 			_, handler := rollcallv1connect.NewGalleryServiceHandler(galleryService{api}, options...)
 			mux.Handle(path, handler)
+		case rollcallv1connect.JournalServiceName:
+			_, handler := rollcallv1connect.NewJournalServiceHandler(journalService{api}, options...)
+			mux.Handle(path, handler)
 		case rollcallv1connect.ModelServiceName:
 			_, handler := rollcallv1connect.NewModelServiceHandler(modelService{api}, options...)
 			mux.Handle(path, handler)
@@ -207,6 +211,7 @@ func (s *Server) compileRules() {
 var serviceNames = []string{
 	rollcallv1connect.AttendanceServiceName,
 	rollcallv1connect.GalleryServiceName,
+	rollcallv1connect.JournalServiceName,
 	rollcallv1connect.ModelServiceName,
 	rollcallv1connect.TokenServiceName,
 }

@@ -20,7 +20,10 @@ func (s galleryService) GetSettings(ctx context.Context, _ *pb.GetSettingsReques
 }
 
 func (s galleryService) UpdateSettings(ctx context.Context, req *pb.UpdateSettingsRequest) (*pb.UpdateSettingsResponse, error) {
-	settings, err := galleryOf(ctx).UpdateSettings(ctx, gallery.SettingsChange{Model: req.Model, FPIR: req.Fpir, Margin: req.Margin})
+	settings, err := galleryOf(ctx).UpdateSettings(ctx, gallery.SettingsChange{
+		Model: req.Model, FPIR: req.Fpir, Margin: req.Margin,
+		KeepVerdicts: daysOf(req.KeepVerdicts), KeepChanges: daysOf(req.KeepChanges),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +35,18 @@ func (s galleryService) UpdateSettings(ctx context.Context, req *pb.UpdateSettin
 }
 
 func settingsPB(s gallery.Settings) *pb.Settings {
-	return &pb.Settings{Model: s.Model, Fpir: s.FPIR, Margin: s.Margin}
+	return &pb.Settings{
+		Model: s.Model, Fpir: s.FPIR, Margin: s.Margin,
+		KeepVerdicts: int32(s.KeepVerdicts), KeepChanges: int32(s.KeepChanges),
+	}
+}
+
+// daysOf returns a number of days that a request may leave out.
+func daysOf(days *int32) *int {
+	if days == nil {
+		return nil
+	}
+	return new(int(*days))
 }
 
 // coveragePB adds to a coverage by which recipe this server uses the model, or why it

@@ -34,12 +34,13 @@ func TestSettings(t *testing.T) {
 	if got.GetModel() != "test-arcface" || coverage.GetCrops() != 1 || coverage.GetWithout() != 0 || coverage.GetRecipe() == "" || coverage.GetRecipe() != coverage.GetServerRecipe() {
 		t.Errorf("the first crop chooses the model: %v, %v", got, coverage)
 	}
-	_, err := w.gallery().UpdateSettings(context.Background(), &pb.UpdateSettingsRequest{Fpir: proto.Float64(0.02), Margin: proto.Float32(0)})
+	_, err := w.gallery().UpdateSettings(context.Background(), &pb.UpdateSettingsRequest{Fpir: proto.Float64(0.02), Margin: proto.Float32(0), KeepVerdicts: proto.Int32(7)})
 	must(t, err)
 	for name, body := range map[string]string{
 		"rate":    `{"fpir":0.9}`,
 		"tiny":    `{"fpir":5e-324}`,
 		"margin":  `{"margin":-1}`,
+		"days":    `{"keepVerdicts":0}`,
 		"model":   `{"model":"no-such-model"}`,
 		"locator": `{"model":"test-points"}`,
 	} {
@@ -51,7 +52,8 @@ func TestSettings(t *testing.T) {
 	must(t, <-w.done)
 	// What is stored counts, not what a new gallery would start with.
 	w = newWorld(t, setup{data: w.data, library: w.library, gallery: gallery.Options{New: gallery.Settings{FPIR: 0.3}}})
-	if got, _ := settings(t, w); got.GetModel() != "test-arcface" || got.GetFpir() != 0.02 || got.GetMargin() != 0 {
+	if got, _ := settings(t, w); got.GetModel() != "test-arcface" || got.GetFpir() != 0.02 || got.GetMargin() != 0 ||
+		got.GetKeepVerdicts() != 7 || got.GetKeepChanges() != gallery.DefaultKeepChanges {
 		t.Errorf("after a restart: %v", got)
 	}
 }

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -48,11 +49,14 @@ func (s tokenService) wanted(ctx context.Context, name string, role pb.Role, gal
 	if len(galleries) == 0 {
 		galleries = caller.Galleries
 	}
-	for _, id := range galleries {
-		// A gallery that the caller may not use does not exist for it.
-		if !caller.MayUse(id) {
+	galleries = slices.Clone(galleries)
+	for i, id := range galleries {
+		found, err := s.Galleries.Find(id)
+		if err != nil || !caller.MayUse(found) {
+			// A gallery that the caller may not use does not exist for it.
 			return access.Token{}, errNotFound
 		}
+		galleries[i] = found
 	}
 	return access.Token{Caller: access.Caller{Name: name, Role: roles[role], Galleries: galleries, Groups: groups}}, nil
 }

@@ -36,8 +36,8 @@ type batch struct {
 	head    pair   // what was under the head's key when the batch was made; no value: nothing
 	drops   []span // everything in them is deleted, before the writes
 	writes  []pair // in this order; no value: the key is deleted
-	changes uint64 // how many changes it holds
-	deletes bool   // whether they only delete records
+	changes uint64 // how many changes it holds, or lines of the journal it writes or deletes
+	deletes bool   // whether it only deletes or erases
 }
 
 func (b *batch) set(key, value []byte) { b.writes = append(b.writes, pair{key, value}) }

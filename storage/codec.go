@@ -19,6 +19,7 @@ import (
 func (s Settings) encode() ([]byte, error) {
 	return marshal(KindSettings, &storagev1.Settings{
 		Model: s.Model, Fpir: s.FPIR, Margin: s.Margin, Updated: timestamppb.New(s.Updated),
+		KeepVerdicts: int32(s.KeepVerdicts), KeepChanges: int32(s.KeepChanges),
 	}, s.Updated)
 }
 
@@ -189,6 +190,7 @@ func decodeSettings(value []byte) (s Settings, ok bool) {
 	var m storagev1.Settings
 	ok = proto.Unmarshal(value, &m) == nil && readTime(m.Updated, &s.Updated)
 	s.Model, s.FPIR, s.Margin = m.Model, m.Fpir, m.Margin
+	s.KeepVerdicts, s.KeepChanges = int(m.KeepVerdicts), int(m.KeepChanges)
 	return s, ok
 }
 

@@ -47,6 +47,10 @@
 //	partition, gallery, id                -> Gallery, in the server's partition
 //	partition, token, id                  -> Token, in the server's partition
 //	partition, line, sequence number      -> Line of the log
+//	partition, journal head               -> Journal: the ends of the journal
+//	partition, journal, number            -> JournalLine
+//	partition, day, number of the day     -> Day: the head of a day of the journal
+//	partition, request, hash of its key   -> the number of the line that it asked for
 //
 // An id ends with an escape sequence. Its length does not stand in front: that
 // would sort "b" before "aa". This encoding keeps the order of the ids' bytes,
@@ -60,6 +64,14 @@
 // insert a line unnoticed without writing everything after it again. Who made
 // a change, which record it changed, and what the record was before are
 // chained by salted digests. They can be blanked when somebody has to be
-// erased, and the chain still verifies. Lines leave the log only by age, after
-// 400 days.
+// erased, and the chain still verifies. Lines leave the log only by age, which
+// the settings of the gallery say.
+//
+// # The journal
+//
+// Beside the log lies the journal: what was asked and answered. [Partition.Append]
+// adds lines, [Partition.Lines] reads and verifies them, [Partition.Blank] erases a
+// student from them and [Partition.TrimJournal] deletes old ones. Each day has a
+// chain of its own, whose head [Partition.Days] returns (journal_line.go). The
+// journal has its own head, so that verdicts and changes never wait for each other.
 package storage

@@ -6,17 +6,23 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TestDrop drops a partition beside others whose ids are easy to confuse with its own.
 // It leaves nothing but the line in the log of who dropped it, and a writer that still
-// knows the dropped one stores nothing.
+// knows the dropped one stores nothing. The journal goes with it, and begins anew.
 func TestDrop(t *testing.T) {
 	onEvery(t, func(t *testing.T, s *Store, reopen func(*Store) *Store) {
 		for _, id := range trickyIDs {
 			put(t, partition(t, s, id), Student{ID: id}, Gallery{ID: id})
+			for _, at := range []time.Time{noon, noon.Add(24 * time.Hour)} { // so that a day has ended
+				if _, err := partition(t, s, id).Append(t.Context(), []Line{{Time: at, Student: id, Request: at.String()}}); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		server := partition(t, s, ServerPartition)
 		put(t, server, Gallery{ID: "a\x00"})
@@ -40,6 +46,8 @@ func TestDrop(t *testing.T) {
 					wanted = nil
 				}
 				equal(t, fmt.Sprintf("partition %q", id), load(t, partition(t, s, id)), wanted)
+				lines := len(collect(t, partition(t, s, id).Lines(t.Context(), 0)))
+				equal(t, fmt.Sprintf("lines and days of %q", id), []int{lines, len(collect(t, partition(t, s, id).Days(t.Context())))}, []int{len(wanted), len(wanted)})
 			}
 			equal(t, "the list", load(t, partition(t, s, ServerPartition)), []Record(nil))
 			lines := collect(t, partition(t, s, ServerPartition).Changes(t.Context(), 1))
@@ -52,6 +60,11 @@ func TestDrop(t *testing.T) {
 		wantError(t, "Commit of one that knows the dropped partition", p.Commit(t.Context(), 1, []Change{change(Student{ID: "b"})}), ErrConflict)
 		put(t, p, Student{ID: "b"})
 		equal(t, "made anew", load(t, p), []Record{Student{ID: "b"}})
+		numbers, err := p.Append(t.Context(), []Line{{Time: noon, Student: "b", Request: noon.String()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "its journal", numbers, []uint64{1})
 		equal(t, "its log", len(collect(t, p.Changes(t.Context(), 0))), 1)
 
 		for _, bad := range []string{"a", string(make([]byte, MaxIDBytes+1))} {

@@ -8,7 +8,8 @@ import (
 var (
 	// ErrConflict is returned by [Partition.Commit] when the newest change is
 	// not the one that the caller has seen. Nothing was stored: read
-	// [Partition.Changes], decide anew, and commit again.
+	// [Partition.Changes], decide anew, and commit again. The methods that write to the
+	// journal return it when two of them run at the same time.
 	ErrConflict = errors.New("storage: somebody else committed first")
 
 	// ErrReadOnly is returned by [Partition.Commit] while the disk is nearly
@@ -19,8 +20,9 @@ var (
 
 	// ErrTrimmed is returned by [Partition.Changes] when the log does not
 	// reach back so far, or when its newest change is older than the given
-	// number: [Partition.Load] everything again.
-	ErrTrimmed = errors.New("storage: the log does not hold the changes after this number")
+	// number: [Partition.Load] everything again. [Partition.Lines] returns it for the
+	// journal.
+	ErrTrimmed = errors.New("storage: what comes after this number is not there")
 
 	// ErrInvalidID is returned for an id, or a model's name, that is not 1 to
 	// [MaxIDBytes] bytes long, and for a [Ref] that names no record. Nothing was
@@ -56,13 +58,13 @@ var (
 	ErrLost = errors.New("storage: acknowledged changes are missing")
 )
 
-// A TrimmedError is an ErrTrimmed that says where the log begins.
+// A TrimmedError is an ErrTrimmed that says where the log or the journal begins.
 type TrimmedError struct {
-	After uint64 // Changes can be read after this number
+	After uint64 // it can be read after this number
 }
 
 func (e *TrimmedError) Error() string {
-	return fmt.Sprintf("%v: it begins after change %d", ErrTrimmed, e.After)
+	return fmt.Sprintf("%v: all up to %d was trimmed", ErrTrimmed, e.After)
 }
 
 // Unwrap returns ErrTrimmed.

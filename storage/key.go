@@ -18,10 +18,15 @@ const MaxIDBytes = 128
 const keyVersion = 2
 
 // After the partition a key has the byte of its record's [Kind], or one of
-// these: where the log begins and ends, and the lines of the log.
+// these: where the log begins and ends, and the lines of the log; the same of the
+// journal; the days of the journal that have ended, and the keys of its requests.
 const (
-	kindHead Kind = 0
-	kindLine Kind = 0x80
+	kindHead        Kind = 0
+	kindLine        Kind = 0x80
+	kindJournalHead Kind = 0x81
+	kindJournal     Kind = 0x82
+	kindDay         Kind = 0x83
+	kindRequest     Kind = 0x84
 )
 
 // An id ends with 0x00 0x01, and a 0x00 within it is written 0x00 0xff. So an
@@ -50,17 +55,23 @@ func keysOf(partition string) (keys, error) {
 func (k keys) head() []byte { return k.of(kindHead) }
 
 // line returns the key of a line of the log.
-func (k keys) line(sequence uint64) []byte {
-	return binary.BigEndian.AppendUint64(k.of(kindLine), sequence)
-}
+func (k keys) line(sequence uint64) []byte { return k.numbered(kindLine, sequence) }
 
 // sequence returns the number in the key of a line of the log.
-func (k keys) sequence(key []byte) (uint64, bool) {
-	rest, ok := bytes.CutPrefix(key, k.of(kindLine))
-	if !ok || len(rest) != 8 {
+func (k keys) sequence(key []byte) (uint64, bool) { return k.number(kindLine, key) }
+
+// numbered returns the key of what has a number and no id.
+func (k keys) numbered(kind Kind, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(k.of(kind), n)
+}
+
+// number returns the number in such a key.
+func (k keys) number(kind Kind, key []byte) (uint64, bool) {
+	rest, ok := bytes.CutPrefix(key, k.of(kind))
+	if !ok {
 		return 0, false
 	}
-	return binary.BigEndian.Uint64(rest), true
+	return readBigEndian(rest)
 }
 
 // record returns the key of a record, or ErrInvalidID.

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 )
@@ -26,7 +27,7 @@ type Faults struct {
 // OpenMemory returns a new, empty store in memory, for tests and simulation. It
 // keeps nothing when it is closed.
 func OpenMemory(f Faults) *Store {
-	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, log: slog.New(slog.DiscardHandler)}
+	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, log: slog.New(slog.DiscardHandler), server: rand.Uint64()}
 }
 
 // memory is the backend that keeps everything in a map.

@@ -53,7 +53,7 @@ func randomRecord(rng *rand.Rand, ref Ref) Record {
 	digest := fmt.Sprintf("%064x", rng.Uint64())
 	switch ref.Kind {
 	case KindSettings:
-		return Settings{pick(rng, []string{"", "sface"}), rng.Float64(), rng.Float32(), updated}
+		return Settings{pick(rng, []string{"", "sface"}), rng.Float64(), rng.Float32(), updated, 301 + rng.IntN(1e5), 301 + rng.IntN(1e5)}
 	case KindModel:
 		return Model{ref.ID, digest, 1 + rng.IntN(512), "recipe", created, randomCalibration(rng, created)}
 	case KindStudent:

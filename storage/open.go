@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,11 +19,6 @@ const (
 	// beside its inputs (about 64 MiB each). It is twice that sum, which is
 	// still a small part of a disk.
 	DefaultMinFreeBytes = 384 << 20
-
-	// keepLog is how long a line stays in the log of a partition: a school
-	// year, and a month to look back at it. Older lines may be trimmed at the
-	// next change.
-	keepLog = 400 * 24 * time.Hour
 
 	// formatVersion pins Pebble's format: the lowest that has sync marks in
 	// the log, which tell a torn end from damage (FormatWALSyncChunks), and
@@ -115,7 +109,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	return &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss}, nil
+	return &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss, server: p.server}, nil
 }
 
 // openPebble opens the folder with every option set. It first looks at the
@@ -200,7 +194,7 @@ func (p *pebbleBackend) stopWhereOpeningFails(o *pebble.Options) (opened func())
 }
 
 // prepare writes the schema into a new store, raises the format of an older
-// store to that of this release, and reads the number of the last change.
+// store to that of this release, and reads the store's own numbers.
 func (p *pebbleBackend) prepare(dir string, fsys vfs.FS) error {
 	if err := initSchema(p.db); err != nil {
 		return err
@@ -212,6 +206,9 @@ func (p *pebbleBackend) prepare(dir string, fsys vfs.FS) error {
 	}
 	var err error
 	if p.number, _, err = meta(p.db, metaNumber); err != nil {
+		return err
+	}
+	if p.server, _, err = meta(p.db, metaServer); err != nil {
 		return err
 	}
 	p.acknowledged, err = openAcknowledged(fsys, dir, p.number, p.log.log)

@@ -353,10 +353,14 @@ func (p *Partition) add(b *batch, head *storagev1.Head, c Change) error {
 func named(r Record, ref Ref) bool { return r == nil || r.Ref() == ref }
 
 // trim puts the deletion of the oldest lines into the batch, if they are older
-// than keepLog at the time of the newest change. It moves the beginning of the
-// log in the head.
+// than the settings say at the time of the newest change. It moves the beginning
+// of the log in the head.
 func (p *Partition) trim(ctx context.Context, b *batch, head *storagev1.Head, newest time.Time) error {
-	keep := newest.Add(-keepLog)
+	kept, err := p.kept()
+	if err != nil {
+		return err
+	}
+	keep := newest.Add(-days(kept.KeepChanges))
 	if !head.Oldest.AsTime().Before(keep) {
 		return nil
 	}

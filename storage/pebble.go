@@ -18,6 +18,7 @@ type pebbleBackend struct {
 	log          pebbleLogger
 	space        *spaceGuard
 	acknowledged *acknowledged
+	server       uint64
 
 	// mu lets one commit at a time compare its head, take its numbers and
 	// enter Pebble's log. Nobody waits for the disk while holding it.

@@ -64,7 +64,20 @@ type Settings struct {
 	FPIR    float64 // the rate of false matches that a search aims at, 0 to 1
 	Margin  float32 // how far the best student must be above the next, in similarity
 	Updated time.Time
+
+	KeepVerdicts int // days that a line of the journal is kept
+	KeepChanges  int // days that a change is kept in the log
 }
+
+// How many days lines are kept in a partition without settings, as [ServerPartition]
+// is. Six months of verdicts answer the questions about a term. Three years of changes
+// are as long as claims are usually open.
+const (
+	DefaultKeepVerdicts = 180
+	DefaultKeepChanges  = 3 * 365
+)
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 // Model is the model that made the stored vectors of this name.
 type Model struct {

@@ -2,20 +2,23 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // schema is the version of keys and values that this release reads and writes.
-// Versions 1 and 2 were never released.
-const schema = 3
+// Earlier versions were never released.
+const schema = 4
 
 // The store's own keys hold one big-endian uint64 each. They stay the same for
 // ever, because any release must be able to read the schema of any folder.
 const (
 	metaSchema = "\x01\x00schema\x00\x01" // the version of keys and values
-	metaNumber = "\x01\x00number\x00\x01" // how many changes were ever committed
+	metaNumber = "\x01\x00number\x00\x01" // how many changes were ever committed, with the lines of journals
+	metaServer = "\x01\x00server\x00\x01" // Store.Server
 )
 
 // checkSchema refuses a store that this release does not read: ErrForeign,
@@ -54,13 +57,16 @@ func checkEmpty(db *pebble.DB) error {
 	return nil
 }
 
-// initSchema writes the schema version into a new store.
+// initSchema writes the schema version, and a number for the server, into a new store.
 // REQUIRES: the store has passed checkSchema, or was just made.
 func initSchema(db *pebble.DB) error {
 	if _, found, err := meta(db, metaSchema); err != nil || found {
 		return err
 	}
-	if err := db.Set([]byte(metaSchema), bigEndian(schema), pebble.Sync); err != nil {
+	b := db.NewBatch()
+	err := errors.Join(b.Set([]byte(metaSchema), bigEndian(schema), nil), b.Set([]byte(metaServer), bigEndian(rand.Uint64()), nil),
+		b.Commit(pebble.Sync), b.Close())
+	if err != nil {
 		return fmt.Errorf("storage: writing the schema: %w", err)
 	}
 	return nil
@@ -72,10 +78,17 @@ func meta(db *pebble.DB, key string) (n uint64, found bool, err error) {
 	if err != nil || value == nil {
 		return 0, false, err
 	}
-	if len(value) != 8 {
+	if n, found = readBigEndian(value); !found {
 		return 0, false, fmt.Errorf("%w: the store's own record does not parse; restore a backup", ErrCorrupt)
 	}
-	return binary.BigEndian.Uint64(value), true, nil
+	return n, true, nil
 }
 
 func bigEndian(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func readBigEndian(b []byte) (n uint64, ok bool) {
+	if len(b) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(b), true
+}

@@ -12,6 +12,7 @@ type Store struct {
 	backend backend
 	log     *slog.Logger
 	accept  bool // go on with what is there: see Options.AcceptLoss
+	server  uint64
 
 	// users keeps the backend open while it is in use.
 	users struct {

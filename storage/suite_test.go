@@ -330,7 +330,7 @@ func TestKeepsEveryBit(t *testing.T) {
 // TestTrim makes 24 changes in the time that the log is kept.
 func TestTrim(t *testing.T) {
 	onEvery(t, func(t *testing.T, s *Store, reopen func(*Store) *Store) {
-		const changes, apart = 100, keepLog / 24
+		const changes, apart = 100, DefaultKeepChanges * 24 * time.Hour / 24
 		for i := range uint64(changes) {
 			p := partition(t, s, "school")
 			c := change(Student{ID: fmt.Sprint(i)})
@@ -396,7 +396,7 @@ func TestContext(t *testing.T) {
 		_, fetch := p.Fetch(ctx, Student{ID: "a"}.Ref())
 		for what, err := range map[string]error{
 			"Sequence": sequence, "Fetch": fetch, "Load": last(p.Load(ctx)), "Changes": last(p.Changes(ctx, 0)),
-			"Commit": p.Commit(ctx, 1, []Change{change(Student{ID: "c"})}),
+			"Commit": p.Commit(ctx, 1, []Change{change(Student{ID: "c"})}), "Lines": last(p.Lines(ctx, 0)), "Days": last(p.Days(ctx)),
 		} {
 			wantError(t, what, err, context.Canceled)
 		}
@@ -414,6 +414,7 @@ func TestClosed(t *testing.T) {
 		for what, err := range map[string]error{
 			"Sequence": sequence, "Fetch": fetch, "Load": last(p.Load(t.Context())), "Changes": last(p.Changes(t.Context(), 0)),
 			"Commit": p.Commit(t.Context(), 1, []Change{change()}), "Close": s.Close(),
+			"Lines": last(p.Lines(t.Context(), 0)), "Days": last(p.Days(t.Context())),
 		} {
 			wantError(t, what, err, ErrClosed)
 		}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,6 +78,10 @@ func (o *clientOptions) tokens() rollcallv1connect.TokenServiceClient {
 	return rollcallv1connect.NewTokenServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
 }
 
+func (o *clientOptions) journal() rollcallv1connect.JournalServiceClient {
+	return rollcallv1connect.NewJournalServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
+}
+
 // streaming returns a client over HTTP/2, also without TLS. It has no time limit: a stream lasts
 // as long as there are crops.
 func (o *clientOptions) streaming() rollcallv1connect.GalleryServiceClient {
@@ -94,6 +100,21 @@ func printMessage(out io.Writer, m proto.Message) error {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%s\n", b)
+	return err
+}
+
+// printCompact prints a message as JSON in one line.
+func printCompact(out io.Writer, m proto.Message) error {
+	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, b); err != nil { // protojson puts blanks in at random
+		return err
+	}
+	line.WriteByte('\n')
+	_, err = line.WriteTo(out)
 	return err
 }
 

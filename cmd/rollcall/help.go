@@ -34,6 +34,8 @@ func root() command {
 			modelsCommand(),
 			settingsCommand(),
 			calibrationCommand(),
+			recordCommand(),
+			auditCommand(),
 			runtimeCommand(),
 			tlsCommand(),
 			checkCommand(),

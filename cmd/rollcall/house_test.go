@@ -4,8 +4,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +62,45 @@ func TestTheArrowsOfTheHouse(t *testing.T) {
 			t.Errorf("there is no package %s", name)
 		}
 	}
+}
+
+// TestPromisesAreKept holds that each test that SECURITY.md names is there.
+func TestPromisesAreKept(t *testing.T) {
+	text, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testNames(t, "../..")
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 30 {
+		t.Errorf("SECURITY.md names only %d tests", len(named))
+	}
+	for _, name := range named {
+		if !tests[name[1]] {
+			t.Errorf("SECURITY.md promises what %s holds, and there is no such test", name[1])
+		}
+	}
+}
+
+// testNames returns the names of all tests of a module.
+func testNames(t *testing.T, root string) map[string]bool {
+	t.Helper()
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	names := make(map[string]bool)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, name := range declared.FindAllStringSubmatch(string(text), -1) {
+			names[name[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // TestGoroutinesOfHandlers holds that in package rpc only Server.part starts

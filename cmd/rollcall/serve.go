@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rollcall/access"
+	"rollcall/access/journal"
 	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
@@ -71,7 +72,7 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		stop()
 		return errors.Join(err, <-served)
 	}
-	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Models: parts.library, Tokens: parts.tokens})
+	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens})
 	if err := config.announce(ctx, c.out, ln, parts); err != nil {
 		stop()
 		return errors.Join(err, <-served)
@@ -89,6 +90,7 @@ type serveParts struct {
 	store     *storage.Store
 	tokens    *access.Tokens
 	galleries *gallery.Galleries
+	journals  *journal.Journals
 	library   *models.Library
 	embedder  *embedder.Embedder
 }
@@ -109,6 +111,7 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 	if p.tokens, err = access.OpenTokens(ctx, p.store, logger); err != nil {
 		return p, err
 	}
+	p.journals = journal.Open(p.store, logger)
 	if p.library, err = config.library.open(); err != nil {
 		return p, err
 	}
@@ -151,6 +154,9 @@ func (p *serveParts) close() error {
 	}
 	if p.embedder != nil {
 		errs = append(errs, p.embedder.Close())
+	}
+	if p.journals != nil {
+		errs = append(errs, p.journals.Close())
 	}
 	if p.tokens != nil {
 		errs = append(errs, p.tokens.Close())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -55,7 +54,7 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&config.locator, "locator", "", "locator that finds landmarks; \"none\": embed without alignment; empty: the best one installed")
 	set.StringVar(&config.detector, "detector", "", "detector that finds the faces of photos; empty: the best one installed")
 	config.install.addFlags(set)
-	set.IntVar(&config.sessions, "sessions", 0, "locked sessions for each model; 0: the cores")
+	set.IntVar(&config.sessions, "sessions", 0, "locked sessions for each model; 0: one more than the cores")
 	set.IntVar(&config.threads, "threads", 0, "cores that a run may use while no other call works; with others, each uses one; 0: the cores, at most 4")
 	set.IntVar(&config.queue, "queue", 0, "callers that may wait for a session; 0: 4 x sessions")
 	set.DurationVar(&config.modelTTL, "model-ttl", 0, "unload a model that was idle for this time; 0: never")
@@ -102,7 +101,7 @@ func (config *serveConfig) validate() error {
 		may   string
 	}{
 		{"data", config.data, config.data != "", "the name of a folder"},
-		{"sessions", config.sessions, within(config.sessions, 0, maxSessions), fmt.Sprintf("0 (the cores) to %d", maxSessions)},
+		{"sessions", config.sessions, within(config.sessions, 0, maxSessions), fmt.Sprintf("0 (one more than the cores) to %d", maxSessions)},
 		{"threads", config.threads, within(config.threads, 0, maxSessions), fmt.Sprintf("0 (the cores, at most 4) to %d", maxSessions)},
 		{"queue", config.queue, within(config.queue, 0, maxQueue), fmt.Sprintf("0 (4 x sessions) to %d", maxQueue)},
 		{"model-ttl", config.modelTTL, config.modelTTL >= 0, "0 (never) or a time such as 10m"},
@@ -154,7 +153,7 @@ func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics)
 		Limits:       config.limits,
 		RequestBytes: config.requestMemoryMiB << 20,
 		// Two crops for each session keep it busy.
-		StreamWorkers:  2 * cmp.Or(config.sessions, runtime.GOMAXPROCS(0)),
+		StreamWorkers:  2 * cmp.Or(config.sessions, embedder.DefaultSessions()),
 		RequestTimeout: config.requestTimeout,
 		DrainTimeout:   config.drainTimeout,
 		Logger:         logger,

@@ -33,7 +33,7 @@ func TestServeRefusesWhatCannotBe(t *testing.T) {
 		{"trusted-proxy", "10.1.0.0/33", "an address or a network"},
 		{"trusted-proxy", "10.1.0.0/16,", "an address or a network"},
 		{"data", "", "a folder"},
-		{"sessions", "-1", "0 (the cores) to 1024"},
+		{"sessions", "-1", "0 (one more than the cores) to 1024"},
 		{"sessions", "100000", "to 1024"},
 		{"sessions", "many", "--sessions"},
 		{"threads", "-2", "0 (the cores, at most 4) to 1024"},

@@ -18,9 +18,10 @@ func settingsCommand() command {
 		name:  "settings",
 		short: "show and change the settings of the gallery",
 		long: `The settings are stored with the gallery: the model for calls that name none, the
-wanted false positive identification rate (fpir), and the margin by which the best
-student must be ahead of the next one. The flags of serve with the same names are
-only for new galleries.`,
+wanted false positive identification rate (fpir), the margin by which the best
+student must be ahead of the next one, and how many days verdicts and changes are
+kept (keep_verdicts, keep_changes). The flags of serve with the same names are only
+for new galleries.`,
 		children: []command{settingsShow(), settingsSet()},
 	}
 }
@@ -52,10 +53,14 @@ func settingsSet() command {
 	return command{
 		name:  "set",
 		args:  "NAME=VALUE...",
-		short: "change settings: model=NAME, fpir=RATE, margin=SIMILARITY",
+		short: "change settings: model=NAME, fpir=RATE, margin=SIMILARITY, keep_verdicts=DAYS, keep_changes=DAYS",
 		long: `Changes settings for all later calls, for example:
 
-  rollcall settings set fpir=0.01 margin=0.04`,
+  rollcall settings set fpir=0.01 margin=0.04
+  rollcall settings set keep_verdicts=90
+
+Verdicts that are older than keep_verdicts leave the journal within a day, and
+changes that are older than keep_changes leave the log at later changes.`,
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {
 			change, err := settingsChange(args)
@@ -71,7 +76,7 @@ func settingsSet() command {
 // flags.
 func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 	if len(args) == 0 {
-		return nil, usageError("settings set needs what to change: model=NAME, fpir=RATE or margin=SIMILARITY")
+		return nil, usageError("settings set needs what to change: model=NAME, fpir=RATE, margin=SIMILARITY, keep_verdicts=DAYS or keep_changes=DAYS")
 	}
 	change := new(pb.UpdateSettingsRequest)
 	for _, arg := range args {
@@ -89,11 +94,15 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 			var margin float64
 			margin, err = strconv.ParseFloat(value, 32)
 			change.Margin = proto.Float32(float32(margin))
+		case name == "keep_verdicts":
+			change.KeepVerdicts, err = wholeNumber(value)
+		case name == "keep_changes":
+			change.KeepChanges, err = wholeNumber(value)
 		default:
-			return nil, usageError("there is no setting %q; there are model, fpir and margin", name)
+			return nil, usageError("there is no setting %q; there are model, fpir, margin, keep_verdicts and keep_changes", name)
 		}
 		if err != nil {
-			return nil, usageError("%s is %q; it must be a number, such as 0.01", name, value)
+			return nil, usageError("%s is %q; it must be a number", name, value)
 		}
 	}
 	if change.Fpir != nil {
@@ -104,7 +113,17 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 	if change.Margin != nil && !within(change.GetMargin(), 0, 2) {
 		return nil, usageError("margin is %v; it can be 0 to 2", change.GetMargin())
 	}
+	for name, days := range map[string]*int32{"keep_verdicts": change.KeepVerdicts, "keep_changes": change.KeepChanges} {
+		if days != nil && !within(int(*days), 1, gallery.MaxKeep) {
+			return nil, usageError("%s is %d; it can be 1 to %d days", name, *days, gallery.MaxKeep)
+		}
+	}
 	return change, nil
+}
+
+func wholeNumber(value string) (*int32, error) {
+	n, err := strconv.ParseInt(value, 10, 32)
+	return proto.Int32(int32(n)), err
 }
 
 // checkFPIR returns a usage error if a gallery does not take this rate. name is the flag or
@@ -158,6 +177,7 @@ func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Se
 	terminal.Printf(c.out, "model   %s\n", model)
 	terminal.Printf(c.out, "fpir    %v  (about 1 of %.0f strangers may be taken for a student)\n", s.GetFpir(), 1/s.GetFpir())
 	terminal.Printf(c.out, "margin  %v  (the similarity by which the best student must be ahead of the next)\n", s.GetMargin())
+	terminal.Printf(c.out, "keep    verdicts for %s, changes for %s\n", count(int(s.GetKeepVerdicts()), "day"), count(int(s.GetKeepChanges()), "day"))
 	printCoverage(c.out, s.GetModel(), coverage)
 	return nil
 }

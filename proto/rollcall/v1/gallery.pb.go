@@ -2412,7 +2412,11 @@ type Settings struct {
 	Fpir float64 `protobuf:"fixed64,2,opt,name=fpir,proto3" json:"fpir,omitempty"`
 	// The similarity by which the best student must be ahead of the next one for a
 	// match.
-	Margin        float32 `protobuf:"fixed32,3,opt,name=margin,proto3" json:"margin,omitempty"`
+	Margin float32 `protobuf:"fixed32,3,opt,name=margin,proto3" json:"margin,omitempty"`
+	// How many days the journal keeps verdicts, check-ins and refusals.
+	KeepVerdicts int32 `protobuf:"varint,4,opt,name=keep_verdicts,json=keepVerdicts,proto3" json:"keep_verdicts,omitempty"`
+	// How many days the log keeps what was changed, by whom.
+	KeepChanges   int32 `protobuf:"varint,5,opt,name=keep_changes,json=keepChanges,proto3" json:"keep_changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2464,6 +2468,20 @@ func (x *Settings) GetFpir() float64 {
 func (x *Settings) GetMargin() float32 {
 	if x != nil {
 		return x.Margin
+	}
+	return 0
+}
+
+func (x *Settings) GetKeepVerdicts() int32 {
+	if x != nil {
+		return x.KeepVerdicts
+	}
+	return 0
+}
+
+func (x *Settings) GetKeepChanges() int32 {
+	if x != nil {
+		return x.KeepChanges
 	}
 	return 0
 }
@@ -2661,7 +2679,11 @@ type UpdateSettingsRequest struct {
 	// The wanted false positive identification rate, 1e-9 to 0.5.
 	Fpir *float64 `protobuf:"fixed64,2,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
 	// The similarity by which the best student must be ahead of the next one.
-	Margin        *float32 `protobuf:"fixed32,3,opt,name=margin,proto3,oneof" json:"margin,omitempty"`
+	Margin *float32 `protobuf:"fixed32,3,opt,name=margin,proto3,oneof" json:"margin,omitempty"`
+	// How many days the journal keeps verdicts, check-ins and refusals.
+	KeepVerdicts *int32 `protobuf:"varint,4,opt,name=keep_verdicts,json=keepVerdicts,proto3,oneof" json:"keep_verdicts,omitempty"`
+	// How many days the log keeps what was changed, by whom.
+	KeepChanges   *int32 `protobuf:"varint,5,opt,name=keep_changes,json=keepChanges,proto3,oneof" json:"keep_changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2713,6 +2735,20 @@ func (x *UpdateSettingsRequest) GetFpir() float64 {
 func (x *UpdateSettingsRequest) GetMargin() float32 {
 	if x != nil && x.Margin != nil {
 		return *x.Margin
+	}
+	return 0
+}
+
+func (x *UpdateSettingsRequest) GetKeepVerdicts() int32 {
+	if x != nil && x.KeepVerdicts != nil {
+		return *x.KeepVerdicts
+	}
+	return 0
+}
+
+func (x *UpdateSettingsRequest) GetKeepChanges() int32 {
+	if x != nil && x.KeepChanges != nil {
+		return *x.KeepChanges
 	}
 	return 0
 }
@@ -3626,11 +3662,13 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x17\n" +
 	"\acrop_id\x18\x03 \x01(\tR\x06cropId\x12\x1d\n" +
 	"\n" +
-	"student_id\x18\x04 \x01(\tR\tstudentId\"L\n" +
+	"student_id\x18\x04 \x01(\tR\tstudentId\"\x94\x01\n" +
 	"\bSettings\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04fpir\x18\x02 \x01(\x01R\x04fpir\x12\x16\n" +
-	"\x06margin\x18\x03 \x01(\x02R\x06margin\"\xba\x01\n" +
+	"\x06margin\x18\x03 \x01(\x02R\x06margin\x12#\n" +
+	"\rkeep_verdicts\x18\x04 \x01(\x05R\fkeepVerdicts\x12!\n" +
+	"\fkeep_changes\x18\x05 \x01(\x05R\vkeepChanges\"\xba\x01\n" +
 	"\bCoverage\x12\x14\n" +
 	"\x05crops\x18\x01 \x01(\x05R\x05crops\x12\x18\n" +
 	"\awithout\x18\x02 \x01(\x05R\awithout\x12\x1c\n" +
@@ -3641,16 +3679,20 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x12GetSettingsRequest\"{\n" +
 	"\x13GetSettingsResponse\x121\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
-	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\xc9\x01\n" +
+	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\xd8\x02\n" +
 	"\x15UpdateSettingsRequest\x122\n" +
 	"\x05model\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(@2\f^[a-z0-9-]*$H\x00R\x05model\x88\x01\x01\x120\n" +
 	"\x04fpir\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x95\xd6&\xe8\v.\x11>H\x01R\x04fpir\x88\x01\x01\x12,\n" +
 	"\x06margin\x18\x03 \x01(\x02B\x0f\xbaH\f\n" +
 	"\n" +
-	"\x1d\x00\x00\x00@-\x00\x00\x00\x00H\x02R\x06margin\x88\x01\x01B\b\n" +
+	"\x1d\x00\x00\x00@-\x00\x00\x00\x00H\x02R\x06margin\x88\x01\x01\x125\n" +
+	"\rkeep_verdicts\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x03R\fkeepVerdicts\x88\x01\x01\x123\n" +
+	"\fkeep_changes\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x04R\vkeepChanges\x88\x01\x01B\b\n" +
 	"\x06_modelB\a\n" +
 	"\x05_fpirB\t\n" +
-	"\a_margin\"~\n" +
+	"\a_marginB\x10\n" +
+	"\x0e_keep_verdictsB\x0f\n" +
+	"\r_keep_changes\"~\n" +
 	"\x16UpdateSettingsResponse\x121\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
 	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\xcf\x02\n" +

@@ -39,7 +39,11 @@ type Settings struct {
 	// How far the best student must be above the next one, in similarity.
 	Margin float32 `protobuf:"fixed32,3,opt,name=margin,proto3" json:"margin,omitempty"`
 	// When the settings were last changed.
-	Updated       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
+	Updated *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
+	// How many days a line of the journal is kept.
+	KeepVerdicts int32 `protobuf:"varint,5,opt,name=keep_verdicts,json=keepVerdicts,proto3" json:"keep_verdicts,omitempty"`
+	// How many days a change is kept in the log.
+	KeepChanges   int32 `protobuf:"varint,6,opt,name=keep_changes,json=keepChanges,proto3" json:"keep_changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -100,6 +104,20 @@ func (x *Settings) GetUpdated() *timestamppb.Timestamp {
 		return x.Updated
 	}
 	return nil
+}
+
+func (x *Settings) GetKeepVerdicts() int32 {
+	if x != nil {
+		return x.KeepVerdicts
+	}
+	return 0
+}
+
+func (x *Settings) GetKeepChanges() int32 {
+	if x != nil {
+		return x.KeepChanges
+	}
+	return 0
 }
 
 // Model is the value under a model's name: what the vectors of this name were
@@ -904,12 +922,14 @@ var File_rollcall_storage_v1_record_proto protoreflect.FileDescriptor
 
 const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\n" +
-	" rollcall/storage/v1/record.proto\x12\x13rollcall.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x01\n" +
+	" rollcall/storage/v1/record.proto\x12\x13rollcall.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x01\n" +
 	"\bSettings\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04fpir\x18\x02 \x01(\x01R\x04fpir\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x02R\x06margin\x124\n" +
-	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xcf\x01\n" +
+	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12#\n" +
+	"\rkeep_verdicts\x18\x05 \x01(\x05R\fkeepVerdicts\x12!\n" +
+	"\fkeep_changes\x18\x06 \x01(\x05R\vkeepChanges\"\xcf\x01\n" +
 	"\x05Model\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\x03R\tdimension\x12\x16\n" +

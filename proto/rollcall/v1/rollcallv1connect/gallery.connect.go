@@ -120,7 +120,9 @@ type GalleryServiceClient interface {
 	// until there is no next one. Each page has its nearest pairs first, and no pair is on
 	// two pages.
 	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
-	// DeleteStudent erases a student with all its crops and embeddings.
+	// DeleteStudent erases a student with all its crops and embeddings, and from the
+	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
+	// that is erased all the same.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// ListDueStudents returns the students who should be photographed again, page by
 	// page, by id, and says why. It changes nothing: a person takes the picture and
@@ -552,7 +554,9 @@ type GalleryServiceHandler interface {
 	// until there is no next one. Each page has its nearest pairs first, and no pair is on
 	// two pages.
 	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
-	// DeleteStudent erases a student with all its crops and embeddings.
+	// DeleteStudent erases a student with all its crops and embeddings, and from the
+	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
+	// that is erased all the same.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// ListDueStudents returns the students who should be photographed again, page by
 	// page, by id, and says why. It changes nothing: a person takes the picture and
