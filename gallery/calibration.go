@@ -65,7 +65,7 @@ func (g *Gallery) Calibration(ctx context.Context, model string) (CalibrationSta
 		}
 	}
 	state.Points = m.calibrated(facts).Calibration
-	state.Threshold = m.threshold(facts, m.comparisons(facts.Name), 0)
+	state.Threshold = m.threshold(facts, m.comparisons(facts.Name), m.settings.FPIR)
 	return state, nil
 }
 
