@@ -139,7 +139,7 @@ func (s *lookalikeSearch) portion() (more bool, err error) {
 	if err := model.agrees(sp.Model); err != nil {
 		return false, err
 	}
-	s.page.Threshold = m.threshold(model, sp.owned, 0)
+	s.page.Threshold = m.threshold(model, sp.owned, m.settings.FPIR)
 	from, found := searchStudent(m.byID, s.after)
 	if found {
 		from++
