@@ -124,7 +124,6 @@ func (o *detectOptions) recalls(ctx context.Context, progress io.Writer, e *embe
 			}
 			ours.add(photo.true, facesOf(found))
 			res.Detector = found.Detector
-			found.Release()
 			if yunet != nil {
 				seen, err := yunet.find(photo.pix)
 				if err != nil {
@@ -230,26 +229,22 @@ func (t *detectTimes) take(ctx context.Context, e *embedder.Embedder, model stri
 	}
 	pic.Release()
 	decoded := cpuTime()
-	p, err := e.Faces(ctx, embedder.PhotoRequest{Image: photo.jpeg, LeastFace: asked})
+	req := embedder.PhotoRequest{Image: photo.jpeg, LeastFace: asked}
+	p, err := e.Faces(ctx, req)
 	if err != nil {
 		return err
 	}
-	defer p.Release()
 	if end := cpuTime(); end > 0 {
 		t.cpu = append(t.cpu, max(0, end-decoded-(decoded-begin)))
 	}
 	var found faceTally
 	found.add(photo.true, facesOf(p))
 	c.Found, c.False = found.recall(0, 0, math.Inf(1)), len(found.wrong)
-	all := make([]int, len(p.Faces))
-	for i := range all {
-		all[i] = i
-	}
-	start := time.Now()
-	if _, err = p.Embed(ctx, model, all...); err != nil {
+	embedded, _, err := e.EmbedFaces(ctx, embedder.FacesRequest{PhotoRequest: req, Model: model, Most: len(p.Faces)})
+	if err != nil {
 		return err
 	}
-	t.embed = append(t.embed, time.Since(start))
+	t.embed = append(t.embed, embedded.Timings[embedder.StageRun])
 	t.decode = append(t.decode, p.Timings[embedder.StageDecode])
 	t.detect = append(t.detect, p.Timings[embedder.StageDetect])
 	t.locate = append(t.locate, p.Timings[embedder.StageLocate])

@@ -37,7 +37,7 @@
 // # Photos
 //
 // [Embedder.Faces] finds the faces of a whole photo, with the landmarks and the quality of each, and
-// [Photo.Embed] embeds them without decoding the photo again. A detector looks at overlapping tiles of the
+// [Embedder.EmbedFaces] embeds them too. [Request.Face] embeds one of them. A detector looks at overlapping tiles of the
 // photo at several scales (tiles.go), a second one confirms each face (detect.go), the locator finds its
 // landmarks (face.go). Photos have a queue of their own. They work in turns, in the places that crops leave
 // free (turns.go).

@@ -53,11 +53,17 @@ func New(m Models, opts Options) (*Embedder, error) {
 // Quality.Reasons says so. Only a crop without a face has no embedding. A model that does not align takes
 // the whole crop as the face, and no locator is asked. So a crop without a face is not noticed.
 //
+// With [Request.Face] the image is a photo, which waits and works as in [Embedder.Faces], and the detector
+// finds the face. Its quality has the size of the photo.
+//
 // The errors are those of this package, of package picture for unusable bytes, of package models for models
 // that cannot be used, and ctx's. models.ErrNoneInstalled also means that the model aligns, the request has
 // no landmarks and there is no locator. A call whose ctx ends leaves the queue at once; a call that works
 // already returns after its current stage.
 func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
+	if req.Face != "" {
+		return e.embedChosen(ctx, req)
+	}
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
@@ -149,13 +155,29 @@ func (e *Embedder) work(ctx context.Context, req Request, m *model, own eyes, wa
 		return nil, err
 	}
 	defer pic.Release()
+	if req.Box != nil && req.Landmarks == nil {
+		return e.workInBox(ctx, pic, *req.Box, req, m, own, watch)
+	}
+	return e.workOn(ctx, pic, req, m, own, watch)
+}
+
+// resultOf returns a result that has no embedding yet.
+func (e *Embedder) resultOf(m *model) (*Result, error) {
 	recipe, err := e.registry.recipe(ingredientOf(m.contract))
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{
+	return &Result{
 		Model: m.name, Digest: m.contract.SHA256, Recipe: recipe, Dimension: m.contract.Output.Dimension,
 		LandmarksFrom: FromNone,
+	}, nil
+}
+
+// workOn does what comes after decoding.
+func (e *Embedder) workOn(ctx context.Context, pic *picture.Picture, req Request, m *model, own eyes, watch *stopwatch) (*Result, error) {
+	result, err := e.resultOf(m)
+	if err != nil {
+		return nil, err
 	}
 	f := finding{view: asShown}
 	switch {

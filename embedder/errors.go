@@ -19,6 +19,8 @@ var (
 	ErrQueueFull = errors.New("too many crops are waiting")
 	// ErrLandmarks: the landmarks of the request cannot be those of a face on this crop.
 	ErrLandmarks = errors.New("unusable landmarks")
+	// ErrBox: the box of the request is not on the image.
+	ErrBox = errors.New("the box of the face is not on the image: send it in pixels of the image as shown")
 	// ErrWrongKind: the named model is not of the kind that is needed, for example a locator instead of an
 	// embedder.
 	ErrWrongKind = errors.New("the model is of another kind")

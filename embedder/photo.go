@@ -3,10 +3,8 @@ package embedder
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"rollcall/embedder/locate"
@@ -43,20 +41,14 @@ type Face struct {
 	Quality Quality
 }
 
-// Photo is a decoded photo with its faces. It is safe for concurrent use.
+// Photo is what was found on a photo. The caller owns all of it.
 type Photo struct {
-	// Faces are all that were found, the largest first. They must not be changed.
+	// Faces are all that were found, the largest first.
 	Faces         []Face
 	Width, Height int    // pixels as shown
 	Detector      string // the model that found the faces
-	Timings       Timings
-
-	e      *Embedder
-	caller string // who has the photo
-	mu     struct {
-		sync.RWMutex
-		pic *picture.Picture // nil once released
-	}
+	// Timings has at [StageRun] the time in which [Embedder.EmbedFaces] embedded the faces.
+	Timings Timings
 }
 
 // Faces decodes a photo and finds its faces: a detector looks at parts of it in several sizes, and the
@@ -66,9 +58,13 @@ type Photo struct {
 // another queue of the same length, and take all cores that crops leave free, see turns.go. A picture whose
 // longer side is more than 20 times the shorter one is not taken for a photo: no faces are found on it. The
 // errors are those of [Embedder.Embed]; models.ErrNoneInstalled means here that there is no detector.
-//
-// The photo stays in memory until [Photo.Release], for [Photo.Embed].
 func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) {
+	return e.faces(ctx, req, nil)
+}
+
+// faces is Faces. It then lets embed, which may be nil, go on with the photo, before it gives back its place
+// and the pixels: so a queue of photos holds no pixels of those that wait.
+func (e *Embedder) faces(ctx context.Context, req PhotoRequest, embed func(crew, *picture.Picture, *Photo) error) (*Photo, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
@@ -100,13 +96,21 @@ func (e *Embedder) Faces(ctx context.Context, req PhotoRequest) (*Photo, error) 
 		return nil, err
 	}
 	defer done()
-	p := &Photo{e: e, caller: req.Caller, Detector: m.detector.name}
-	if err := p.find(ctx, req, crew{e: e, hired: frame, caller: req.Caller}, m, watch); err != nil {
-		p.Release()
+	c := crew{e: e, hired: frame, caller: req.Caller}
+	p := &Photo{Detector: m.detector.name}
+	pic, err := p.find(ctx, req, c, m, watch)
+	if err != nil {
 		return nil, err
 	}
+	defer pic.Release()
 	p.Timings = watch.timings
-	return p, nil
+	if embed == nil {
+		return p, nil
+	}
+	start := time.Now()
+	err = embed(c, pic, p)
+	p.Timings[StageRun] = time.Since(start)
+	return p, err
 }
 
 // photoModels are the models that finding faces needs.
@@ -161,18 +165,26 @@ func (m photoModels) release(r *registry) {
 	}
 }
 
-// find decodes the photo and fills in its faces.
-func (p *Photo) find(ctx context.Context, req PhotoRequest, c crew, m photoModels, watch *stopwatch) error {
-	err := c.one(ctx, func() (err error) {
-		p.mu.pic, _, err = picture.Decode(req.Image, p.e.options.PhotoLimits)
+// find decodes the photo and fills in its faces. The caller releases the picture.
+func (p *Photo) find(ctx context.Context, req PhotoRequest, c crew, m photoModels, watch *stopwatch) (pic *picture.Picture, err error) {
+	err = c.one(ctx, func() (err error) {
+		pic, _, err = picture.Decode(req.Image, c.e.options.PhotoLimits)
 		return err
 	})
 	watch.lap(StageDecode)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	pic := p.mu.pic
 	p.Width, p.Height = pic.Width, pic.Height
+	if err := p.search(ctx, req, c, m, pic, watch); err != nil {
+		pic.Release()
+		return nil, err
+	}
+	return pic, nil
+}
+
+// search fills in the faces of the decoded photo.
+func (p *Photo) search(ctx context.Context, req PhotoRequest, c crew, m photoModels, pic *picture.Picture, watch *stopwatch) error {
 	s := search{crew: c, pic: pic, halves: []*picture.Picture{pic}, detector: m.detector, confirms: m.confirms}
 	defer s.release()
 	found, err := s.faces(ctx, req.LeastFace)
@@ -209,17 +221,6 @@ func (s *search) release() {
 	}
 }
 
-// Release gives the photo's pixels back, after the calls of Embed under way. Embed fails after it.
-// Releasing again does nothing. A photo that is never released is garbage-collected.
-func (p *Photo) Release() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.mu.pic != nil {
-		p.mu.pic.Release()
-		p.mu.pic = nil
-	}
-}
-
 // describe finds the landmarks of a face and measures it. If the locator sees no face there, the score
 // falls by up to three tenths. It does not fall to 0, because the locator is often wrong about profiles, as
 // the detectors are about clothes.
@@ -245,76 +246,4 @@ func (s *search) describe(ctx context.Context, locator *model, found locate.Face
 	seen := finding{face: locate.Face{Score: score}, found: true, view: asShown, certainty: certainty}
 	face.Quality = assess(s.pic, &face.Landmarks, seen, probeLimits)
 	return face, nil
-}
-
-// ErrReleased: the pixels of the photo have been given back.
-var ErrReleased = errors.New("the photo has been released")
-
-// Embed runs a model on some faces of the photo, given by their indices in [Photo.Faces], and returns their
-// results in that order. It does not decode the photo again. It waits and works as [Embedder.Faces] does. A
-// model that does not align gets the square around the face.
-//
-// The errors are those of [Embedder.Embed], and [ErrReleased].
-func (p *Photo) Embed(ctx context.Context, model string, faces ...int) ([]*Result, error) {
-	e := p.e
-	if err := e.enter(); err != nil {
-		return nil, err
-	}
-	defer e.calls.Done()
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.mu.pic == nil {
-		return nil, ErrReleased
-	}
-	ticket, err := e.photos.enter(p.caller)
-	if err != nil {
-		return nil, err
-	}
-	defer e.photos.leave(ticket)
-	m, err := e.registry.acquire(ctx, models.Embedder, model)
-	if err != nil {
-		return nil, err
-	}
-	defer e.registry.release(m)
-	done, err := e.photos.begin(ctx, e.closing, ticket)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	results := make([]*Result, len(faces))
-	err = crew{e: e, caller: p.caller}.each(ctx, len(faces), func(i int) (err error) {
-		results[i], err = p.embed(ctx, m, faces[i])
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return results, nil
-}
-
-// embed runs a model on one face. REQUIRES: p.mu is held for reading.
-func (p *Photo) embed(ctx context.Context, m *model, i int) (*Result, error) {
-	if i < 0 || i >= len(p.Faces) {
-		return nil, fmt.Errorf("embed face %d: the photo has %d faces", i, len(p.Faces))
-	}
-	watch := &stopwatch{last: time.Now()}
-	defer watch.report(p.e.options.Observe)
-	landmarks := p.Faces[i].Landmarks
-	result := &Result{
-		Model: m.name, Digest: m.contract.SHA256, Dimension: m.contract.Output.Dimension,
-		Quality: p.Faces[i].Quality, Landmarks: &landmarks, LandmarksFrom: FromLocator,
-	}
-	pic := p.mu.pic
-	if m.contract.Input.Fit != models.FitAlign {
-		square, err := cutSquare(pic, landmarks)
-		if err != nil {
-			return nil, err
-		}
-		defer square.Release()
-		pic, result.Landmarks, result.LandmarksFrom = square, nil, FromNone
-	}
-	var err error
-	result.Embedding, err = infer(ctx, m, pic, result.Landmarks, asShown, false, watch)
-	result.Timings = watch.timings
-	return result, err
 }

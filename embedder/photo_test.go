@@ -99,14 +99,13 @@ var drawnFaces = []onnxtest.PhotoFace{
 	{X: 800, Y: 400, Side: 80, Turn: 10}, {X: 1860, Y: 60, Side: 100, Turn: 5}, {X: 1500, Y: 200, Side: 60}, {X: 45, Y: 1240, Side: 70, Turn: -10}, {X: 1700, Y: 1000, Side: 40},
 }
 
-// facesOf returns the faces of a photo that is released at once.
+// facesOf returns the faces of a photo.
 func facesOf(t testing.TB, e *Embedder, req PhotoRequest) *Photo {
 	t.Helper()
 	p, err := e.Faces(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Release)
 	return p
 }
 
@@ -191,39 +190,67 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestPhotoEmbed: the embedding of a face of a photo is the one that Embed makes with its landmarks.
-func TestPhotoEmbed(t *testing.T) {
+// TestEmbedFaces: the embedding of a face of a photo is the one that Embed makes with its landmarks.
+func TestEmbedFaces(t *testing.T) {
 	e := newEmbedder(t, Options{Sessions: 2}, onnxtest.FaceNet(1))
-	image := onnxtest.Photo(1000, 700, onnxtest.PhotoFace{X: 250, Y: 300, Side: 200, Turn: 10}, onnxtest.PhotoFace{X: 700, Y: 350, Side: 300, Turn: -15})
-	p := facesOf(t, e, PhotoRequest{Image: image})
-	if len(p.Faces) != 2 {
-		t.Fatalf("%d faces", len(p.Faces))
-	}
-	results, err := p.Embed(t.Context(), "rollcall-base-2", 1, 0, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, face := range []int{1, 0, 1} {
-		want := embed(t, e, Request{Image: image, Model: "rollcall-base-2", Landmarks: &p.Faces[face].Landmarks})
-		if !slices.Equal(results[i].Embedding, want.Embedding) || results[i].Digest != want.Digest {
-			t.Errorf("face %d: %s, similarity %.4f", face, results[i].Model, similarity(results[i].Embedding, want.Embedding))
+	for _, size := range [][2]int{{1000, 700}, {640, 480}} { // a photo and a frame
+		image := onnxtest.Photo(size[0], size[1], onnxtest.PhotoFace{X: 200, Y: 240, Side: 200, Turn: 10}, onnxtest.PhotoFace{X: 480, Y: 240, Side: 300, Turn: -15})
+		for _, enrol := range []bool{false, true} {
+			req := FacesRequest{PhotoRequest: PhotoRequest{Image: image}, Model: "rollcall-base-2", Enrol: enrol, Most: 10}
+			p, results, err := e.EmbedFaces(t.Context(), req)
+			if err != nil || len(p.Faces) != 2 || len(results) != 2 {
+				t.Fatalf("%v: %d faces, %d results", err, len(p.Faces), len(results))
+			}
+			if found := facesOf(t, e, req.PhotoRequest); !reflect.DeepEqual(found.Faces, p.Faces) || p.Timings[StageRun] <= 0 {
+				t.Errorf("%+v, and Faces finds %+v", p.Faces, found.Faces)
+			}
+			for i, f := range p.Faces {
+				want := embed(t, e, Request{Image: image, Model: req.Model, Landmarks: &f.Landmarks, Enrol: enrol})
+				got := results[i]
+				if !slices.Equal(got.Embedding, want.Embedding) || got.Digest != want.Digest || got.Recipe != want.Recipe {
+					t.Errorf("face %d: %s, similarity %.4f", i, got.Recipe, similarity(got.Embedding, want.Embedding))
+				}
+			}
+			req.Most = 1
+			if p, fewer, err := e.EmbedFaces(t.Context(), req); err != nil || len(p.Faces) != 2 || len(fewer) != 1 || !slices.Equal(fewer[0].Embedding, results[0].Embedding) {
+				t.Errorf("%v: %d results, and one was asked for", err, len(fewer))
+			}
 		}
 	}
+	image := onnxtest.Photo(1000, 700, onnxtest.PhotoFace{X: 250, Y: 300, Side: 200})
 	// A model that does not align gets the square around the face.
-	whole, err := p.Embed(t.Context(), "test-facenet", 0)
+	_, whole, err := e.EmbedFaces(t.Context(), FacesRequest{PhotoRequest: PhotoRequest{Image: image}, Model: "test-facenet", Most: 1})
 	if err != nil || len(whole[0].Embedding) != whole[0].Dimension || whole[0].Landmarks != nil {
 		t.Fatalf("%v, %+v", err, whole)
 	}
-	if _, err := p.Embed(t.Context(), "rollcall-base-2", 2); err == nil {
-		t.Error("there is a third face of two")
-	}
-	if _, err := p.Embed(t.Context(), "rollcall-points", 0); !errors.Is(err, ErrWrongKind) {
+	if _, _, err := e.EmbedFaces(t.Context(), FacesRequest{PhotoRequest: PhotoRequest{Image: image}, Model: "rollcall-points", Most: 1}); !errors.Is(err, ErrWrongKind) {
 		t.Errorf("a locator embeds: %v", err)
 	}
-	p.Release()
-	p.Release()
-	if _, err := p.Embed(t.Context(), "rollcall-base-2", 0); !errors.Is(err, ErrReleased) {
-		t.Errorf("after Release: %v", err)
+}
+
+// TestFaceChoice: the only face of a photo, or the largest.
+func TestFaceChoice(t *testing.T) {
+	e := newEmbedder(t, Options{Sessions: 2})
+	faces := []onnxtest.PhotoFace{{X: 200, Y: 240, Side: 200, Turn: 10}, {X: 650, Y: 300, Side: 320, Turn: -15}}
+	for n, want := range []map[FaceChoice][]Reason{
+		{FaceOnly: {NoFace}, FaceLargest: {NoFace}},
+		{FaceOnly: nil, FaceLargest: nil},
+		{FaceOnly: {SeveralFaces}, FaceLargest: nil},
+	} {
+		image := onnxtest.Photo(1000, 700, faces[:n]...)
+		for choice, reasons := range want {
+			got := embed(t, e, Request{Image: image, Face: choice})
+			if !slices.Equal(got.Quality.Reasons, reasons) || got.Model == "" || got.Recipe == "" || got.Dimension == 0 || got.Quality.Width != 1000 {
+				t.Errorf("%d faces, %s: %+v", n, choice, got.Quality)
+			}
+			if n == 0 {
+				continue
+			}
+			largest := facesOf(t, e, PhotoRequest{Image: image}).Faces[0]
+			if *got.Landmarks != largest.Landmarks {
+				t.Errorf("%d faces, %s: the landmarks are %v, those of the largest face %v", n, choice, *got.Landmarks, largest.Landmarks)
+			}
+		}
 	}
 }
 

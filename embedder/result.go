@@ -6,13 +6,18 @@ import (
 	"rollcall/models"
 )
 
-// Request is one crop to embed.
+// Request is one crop to embed, or one face of a photo.
 type Request struct {
 	// Image holds the bytes of a JPEG, PNG, WebP or BMP. It is not changed and not kept.
 	Image []byte
 	// Landmarks of the face, in pixels of the crop as shown, that is, after its EXIF orientation is
 	// applied; (0, 0) is the centre of the upper left pixel. nil: the locator finds them.
 	Landmarks *models.Landmarks
+	// Box is where the face is in a frame: left, top, width and height in pixels as shown. The crop is then
+	// the part of the frame around it. nil: the image is the crop. It is not used with Landmarks.
+	Box *[4]float32
+	// Face says which face of a photo is meant. "": the image is a crop. It comes without Landmarks and Box.
+	Face FaceChoice
 	// Model names the model; "" is the default one.
 	Model string
 	// Enrol asks for the embedding that is stored for a crop and compared with probes, see

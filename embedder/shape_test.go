@@ -107,7 +107,8 @@ func TestThinPictures(t *testing.T) {
 				t.Errorf("%v, least %v: %d faces on %d x %d pixels", size, least, len(p.Faces), p.Width, p.Height)
 			}
 			// Without models: a look would panic.
-			s := search{crew: crew{e: e}, pic: p.mu.pic, halves: []*picture.Picture{p.mu.pic}}
+			pic := &picture.Picture{Width: size[0], Height: size[1]}
+			s := search{crew: crew{e: e}, pic: pic, halves: []*picture.Picture{pic}}
 			if faces, err := s.faces(t.Context(), least); err != nil || len(faces) != 0 || len(s.halves) != 1 {
 				t.Errorf("%v, least %v: %d faces, %d halves, %v", size, least, len(faces), len(s.halves), err)
 			}

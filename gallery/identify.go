@@ -24,6 +24,8 @@ type Probe struct {
 	Scope      Scope   // who it may be
 	FPIR       float64 // wanted false positive identification rate, [MinFPIR, MaxFPIR]; 0: the gallery's
 	Candidates int     // how many students to list at most; 0: [DefaultCandidates], at most [MaxCandidates]
+
+	stricter strictness
 }
 
 // A Candidate is a student that a probe resembles.
@@ -85,7 +87,7 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	}
 	fpir := m.fpir(p.FPIR)
 	id := Identification{
-		Threshold: m.threshold(model, r.comparisons(), fpir),
+		Threshold: p.stricter.than(m.threshold(model, r.comparisons(), fpir)),
 		AskedFPIR: fpir,
 		Recipe:    p.Embedding.Recipe,
 		Dimension: model.Dimension,
@@ -101,7 +103,7 @@ func (g *Gallery) identify(ctx context.Context, p Probe, excludeCrop string) (Id
 	id.answer(rankings[0].students, wanted, m.settings.Margin)
 	id.FPIR = math.NaN()
 	if len(id.Candidates) > 0 {
-		id.FPIR = m.passes(model, r.comparisons(), id.Similarity)
+		id.FPIR = m.passes(model, r.comparisons(), p.stricter.undone(id.Similarity))
 	}
 	for _, c := range id.Candidates {
 		id.Crops = append(id.Crops, r.explain(p.Embedding.Vector, m.students[c.StudentID]))

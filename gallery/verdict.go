@@ -37,6 +37,7 @@ const (
 	ReasonNobodyEnrolled     = "NOBODY_ENROLLED"       // there is nobody to compare with
 	ReasonTakenByAnotherCrop = "TAKEN_BY_ANOTHER_CROP" // roll call: the student fits another probe better
 	ReasonTwoCropsClose      = "TWO_CROPS_CLOSE"       // roll call: the student fits another probe almost as well
+	ReasonAnotherPerson      = "ANOTHER_PERSON"        // burst: no person is on more than half of the frames
 )
 
 // The warnings that an answer gives: the verdict stands, but somebody should look

@@ -37,6 +37,8 @@ import (
 var mayCall = map[string]string{
 	"/rollcall.v1.AttendanceService/Embed":          "e",
 	"/rollcall.v1.AttendanceService/Identify":       "ce",
+	"/rollcall.v1.AttendanceService/Verify":         "ce",
+	"/rollcall.v1.AttendanceService/IdentifyBurst":  "ce",
 	"/rollcall.v1.AttendanceService/RollCall":       "ce",
 	"/rollcall.v1.AttendanceService/Detect":         "ce",
 	"/rollcall.v1.GalleryService/EnrollStream":      "e",

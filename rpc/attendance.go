@@ -28,7 +28,7 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 	if req.GetCropId() != "" {
 		return s.identifyStored(ctx, req, probe)
 	}
-	res, err := s.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel(), false)
+	res, err := s.embed(ctx, shown{image: req.GetImage(), landmarks: req.GetLandmarks(), face: req.GetFace()}, req.GetModel(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +73,22 @@ func fillIdentification(ctx context.Context, resp *pb.IdentifyResponse, found ga
 	resp.StudentId = found.StudentID
 	resp.Similarity = found.Similarity
 	resp.Threshold = found.Threshold
-	resp.Candidates = candidates(ctx, found.Candidates)
+	resp.Candidates = explained(ctx, found)
 	resp.Reasons = reasonsPB(found.Reasons)
 	resp.StudentsInScope = int32(found.Students)
 	resp.Exact = &found.Exact
 	resp.Warnings = warningsPB(found.Warnings)
 	resp.Fpir = fpirPB(found.FPIR)
+}
+
+// explained returns the candidates of an answer with their crops, as far as the caller may
+// see them.
+func explained(ctx context.Context, found gallery.Identification) []*pb.Candidate {
+	out := candidates(ctx, found.Candidates)
 	if callerOf(ctx).Role != access.CheckIn {
-		for i, c := range resp.GetCandidates() {
+		for i, c := range out {
 			c.Crops = cropSimilaritiesPB(found.Crops[i])
 		}
 	}
+	return out
 }

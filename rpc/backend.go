@@ -27,6 +27,7 @@ type Backend struct {
 type Embedder interface {
 	Embed(ctx context.Context, req embedder.Request) (*embedder.Result, error)
 	Faces(ctx context.Context, req embedder.PhotoRequest) (*embedder.Photo, error)
+	EmbedFaces(ctx context.Context, req embedder.FacesRequest) (*embedder.Photo, []*embedder.Result, error)
 	Load(ctx context.Context, model string) (embedder.Loaded, error)
 	Recipe(model string) (string, error)
 	Stats() embedder.Stats

@@ -29,6 +29,8 @@ const (
 	identifyPath = "/rollcall.v1.AttendanceService/Identify"
 	rollCallPath = "/rollcall.v1.AttendanceService/RollCall"
 	detectPath   = "/rollcall.v1.AttendanceService/Detect"
+	verifyPath   = "/rollcall.v1.AttendanceService/Verify"
+	burstPath    = "/rollcall.v1.AttendanceService/IdentifyBurst"
 	galleryPath  = "/rollcall.v1.GalleryService/"
 )
 
@@ -84,7 +86,24 @@ func TestBadInput(t *testing.T) {
 		{"jpeg header alone", embedPath, `{` + img(good[:20]) + `,"cropId":"c"}`, "invalid_argument", "BROKEN_IMAGE", ""},
 		{"50 gigapixels", embedPath, `{` + img(hugePNG()) + `,"cropId":"c"}`, "invalid_argument", "IMAGE_TOO_LARGE", "pixels"},
 		{"8 MiB and a byte", embedPath, `{` + img(make([]byte, 8<<20+1)) + `,"cropId":"c"}`, "invalid_argument", "INVALID_REQUEST", "8388608"},
-		{"a body of 20 MiB", embedPath, `{"image":"` + strings.Repeat("A", 20<<20) + `"}`, "invalid_argument", "REQUEST_TOO_LARGE", "8 MiB"},
+		{"16 MiB and a byte with face", embedPath, `{` + img(make([]byte, 16<<20+1)) + `,"cropId":"c","face":"FACE_ONLY"}`, "invalid_argument", "INVALID_REQUEST", "16777216"},
+		{"a body of 24 MiB", embedPath, `{"image":"` + strings.Repeat("A", 24<<20) + `"}`, "invalid_argument", "REQUEST_TOO_LARGE", "16 MiB"},
+		{"face and landmarks", embedPath, `{` + img(good) + `,"face":"FACE_ONLY",` + points(`{"x":9,"y":9}`) + `}`, "invalid_argument", "INVALID_REQUEST", "either face or landmarks"},
+		{"another face", embedPath, `{` + img(good) + `,"face":3}`, "invalid_argument", "INVALID_REQUEST", "face"},
+		{"face and crop", identifyPath, `{"cropId":"ada/1","face":"FACE_ONLY"}`, "invalid_argument", "INVALID_REQUEST", "face"},
+		{"no face on a photo", embedPath, `{` + img(onnxtest.Blank(3)) + `,"cropId":"c","studentId":"s","face":"FACE_LARGEST"}`, "invalid_argument", "NO_FACE", "face"},
+		{"verifying nobody", verifyPath, `{` + img(good) + `}`, "invalid_argument", "INVALID_REQUEST", "student_id"},
+		{"verifying a student whom nobody knows", verifyPath, `{` + img(good) + `,"studentId":"zed"}`, "not_found", "STUDENT_NOT_FOUND", "zed"},
+		{"an fmr of one", verifyPath, `{` + img(good) + `,"studentId":"ada","fmr":1}`, "invalid_argument", "INVALID_REQUEST", "0.5"},
+		{"a burst without frames", burstPath, `{}`, "invalid_argument", "INVALID_REQUEST", "frames"},
+		{"a burst of eleven", burstPath, `{"frames":[` + strings.Repeat(`{`+img(good)+`},`, 10) + `{` + img(good) + `}]}`, "invalid_argument", "INVALID_REQUEST", "10"},
+		{"a broken frame", burstPath, `{"frames":[{` + img(good) + `},{` + img(good[:100]) + `}]}`, "invalid_argument", "BROKEN_IMAGE", "frame 1"},
+		{"a box beside the frame", burstPath, `{"frames":[{` + img(good) + `,"box":{"left":900,"top":9,"width":20,"height":20}}]}`, "invalid_argument", "BAD_BOX", "box"},
+		{"a box of no width", burstPath, `{"frames":[{` + img(good) + `,"box":{"left":9,"top":9,"height":20}}]}`, "invalid_argument", "INVALID_REQUEST", "width"},
+		{"a box and face", burstPath, `{"frames":[{` + img(good) + `,"face":"FACE_ONLY","box":{"left":9,"top":9,"width":20,"height":20}}]}`, "invalid_argument", "INVALID_REQUEST", "box and face"},
+		{"a roll call of probes and a photo", rollCallPath, `{"photo":"` + b64(good) + `","probes":[{` + img(good) + `}]}`, "invalid_argument", "INVALID_REQUEST", "photo"},
+		{"a roll call of a broken photo", rollCallPath, `{"photo":"` + b64(good[:100]) + `"}`, "invalid_argument", "BROKEN_IMAGE", ""},
+		{"small faces of no photo", rollCallPath, `{"leastSize":20,"probes":[{` + img(good) + `}]}`, "invalid_argument", "INVALID_REQUEST", "least_size"},
 		{"no face", embedPath, `{` + img(onnxtest.Blank(3)) + `,"cropId":"c","studentId":"s"}`, "invalid_argument", "NO_FACE", "face"},
 		{"one pixel", embedPath, `{` + img(tiny) + `,"cropId":"c","studentId":"s"}`, "invalid_argument", "NO_FACE", "face"},
 		{"flat gray", embedPath, `{` + img(flat) + `,"cropId":"c","studentId":"s"}`, "invalid_argument", "NO_FACE", "face"},
@@ -275,7 +294,7 @@ func TestReasonsInEveryProtocol(t *testing.T) {
 			rollcallv1connect.AttendanceServiceIdentifyProcedure: "INVALID_REQUEST",
 			"/rollcall.v1.AttendanceService/Guess":               "UNKNOWN_PROCEDURE",
 		} {
-			m := &pb.EmbedRequest{Image: make([]byte, 13<<20)}
+			m := &pb.EmbedRequest{Image: make([]byte, 24<<20)}
 			if want == "INVALID_REQUEST" {
 				m = &pb.EmbedRequest{Model: strings.Repeat("a", 100_000)} // beyond the bounds of field 5
 			}
@@ -288,7 +307,7 @@ func TestReasonsInEveryProtocol(t *testing.T) {
 	}
 	stream, err := rollcallv1connect.NewGalleryServiceClient(h2c(), w.url, connect.WithGRPC()).EnrollStream(context.Background())
 	must(t, err)
-	_ = stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: make([]byte, 13<<20)}}) // may find the stream ended
+	_ = stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: make([]byte, 24<<20)}}) // may find the stream ended
 	if _, err := stream.Receive(); reasonOf(err) != "REQUEST_TOO_LARGE" {
 		t.Errorf("stream: %v, reason %q", err, reasonOf(err))
 	}

@@ -23,6 +23,11 @@ var landmarkSources = map[embedder.LandmarksFrom]pb.LandmarkSource{
 	embedder.FromLocator: pb.LandmarkSource_LANDMARK_SOURCE_LOCATOR,
 }
 
+var faceChoices = map[pb.Face]embedder.FaceChoice{
+	pb.Face_FACE_ONLY:    embedder.FaceOnly,
+	pb.Face_FACE_LARGEST: embedder.FaceLargest,
+}
+
 // reasonsPB turns reasons of the embedder or the gallery into the contract's,
 // which have the same names.
 func reasonsPB[R ~string](reasons []R) []pb.Reason {
@@ -44,6 +49,13 @@ func landmarksOf(points []*pb.Point) *models.Landmarks {
 		out[i] = models.Point{X: points[i].GetX(), Y: points[i].GetY()}
 	}
 	return &out
+}
+
+func boxOf(b *pb.Box) *[4]float32 {
+	if b == nil {
+		return nil
+	}
+	return &[4]float32{b.GetLeft(), b.GetTop(), b.GetWidth(), b.GetHeight()}
 }
 
 func pointsPB(l *models.Landmarks) []*pb.Point {

@@ -17,7 +17,6 @@ func (s attendanceService) Detect(ctx context.Context, req *pb.DetectRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	defer photo.Release()
 	resp := &pb.DetectResponse{Width: int32(photo.Width), Height: int32(photo.Height), Model: photo.Detector}
 	for _, f := range photo.Faces {
 		resp.Faces = append(resp.Faces, facePB(f))
@@ -26,9 +25,9 @@ func (s attendanceService) Detect(ctx context.Context, req *pb.DetectRequest) (*
 	return resp, nil
 }
 
-func facePB(f embedder.Face) *pb.Face {
+func facePB(f embedder.Face) *pb.FoundFace {
 	quality := qualityPB(f.Quality)
-	return &pb.Face{
+	return &pb.FoundFace{
 		Box:       &pb.Box{Left: f.Box[0], Top: f.Box[1], Width: f.Box[2], Height: f.Box[3]},
 		Landmarks: pointsPB(&f.Landmarks),
 		Size:      f.Size,

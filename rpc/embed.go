@@ -50,9 +50,17 @@ func (a *api) modelName(ctx context.Context, asked string) (string, error) {
 	return a.mu.preferred, nil
 }
 
-// embed runs the embedder on a crop of a request. With enrol the crop is to be stored;
+// shown is a face of a request: an image, and what says where the face is on it.
+type shown struct {
+	image     []byte
+	landmarks []*pb.Point
+	box       *pb.Box
+	face      pb.Face
+}
+
+// embed runs the embedder on a face of a request. With enrol the crop is to be stored;
 // without, it is a probe or is only measured.
-func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model string, enrol bool) (*embedder.Result, error) {
+func (a *api) embed(ctx context.Context, f shown, model string, enrol bool) (*embedder.Result, error) {
 	name, err := a.modelName(ctx, model)
 	if err != nil {
 		return nil, err
@@ -61,7 +69,8 @@ func (a *api) embed(ctx context.Context, image []byte, points []*pb.Point, model
 		return nil, err
 	}
 	return a.Embedder.Embed(ctx, embedder.Request{
-		Image: image, Landmarks: landmarksOf(points), Model: name, Enrol: enrol, Caller: callerOf(ctx).Token,
+		Image: f.image, Landmarks: landmarksOf(f.landmarks), Box: boxOf(f.box), Face: faceChoices[f.face],
+		Model: name, Enrol: enrol, Caller: callerOf(ctx).Token,
 	})
 }
 
@@ -71,7 +80,7 @@ func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.Embe
 		return nil, newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
 			"embeddings go out only to a token that was made for it: leave return_embedding out, or make one with \"rollcall tokens create --embeddings\"", nil)
 	}
-	res, err := a.embed(ctx, req.GetImage(), req.GetLandmarks(), req.GetModel(), req.GetCropId() != "")
+	res, err := a.embed(ctx, shown{image: req.GetImage(), landmarks: req.GetLandmarks(), face: req.GetFace()}, req.GetModel(), req.GetCropId() != "")
 	if err != nil {
 		return nil, err
 	}

@@ -114,6 +114,7 @@ var rules = []rule{
 	{picture.ErrBroken, connect.CodeInvalidArgument, "BROKEN_IMAGE", "image"},
 	{align.ErrDegenerate, connect.CodeInvalidArgument, "BAD_LANDMARKS", "landmarks"},
 	{embedder.ErrLandmarks, connect.CodeInvalidArgument, "BAD_LANDMARKS", "landmarks"},
+	{embedder.ErrBox, connect.CodeInvalidArgument, "BAD_BOX", "box"},
 	{embedder.ErrWrongKind, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{gallery.ErrInvalidFPIR, connect.CodeInvalidArgument, "INVALID_FPIR", "fpir"},
 	{gallery.ErrInvalidSettings, connect.CodeInvalidArgument, "INVALID_SETTINGS", ""},
@@ -222,7 +223,7 @@ func translate(ctx context.Context, err error) *connect.Error {
 func ofConnect(e *connect.Error) *connect.Error {
 	switch e.Code() {
 	case connect.CodeResourceExhausted:
-		return oneCrop.exceeded()
+		return onePhoto.exceeded()
 	case connect.CodeInternal: // so it calls what a client has framed wrongly
 		return brokenEnvelope()
 	}

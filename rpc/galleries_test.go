@@ -109,6 +109,8 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 var bodies = map[string]string{
 	"AttendanceService/Embed":          `{"image":"eA==","cropId":"secret-crop"}`,
 	"AttendanceService/Identify":       `{"image":"eA=="}`,
+	"AttendanceService/Verify":         `{"studentId":"secret-student","image":"eA=="}`,
+	"AttendanceService/IdentifyBurst":  `{"frames":[{"image":"eA=="}]}`,
 	"AttendanceService/RollCall":       `{"probes":[{"image":"eA=="}]}`,
 	"AttendanceService/Detect":         `{"image":"eA=="}`,
 	"GalleryService/EnrollStream":      `{"crop":{"image":"eA==","cropId":"secret-crop"}}`,

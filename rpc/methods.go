@@ -27,12 +27,12 @@ func (l limit) exceeded() *connect.Error {
 }
 
 var (
-	// oneCrop holds an image of 8 MiB: 10.7 MiB as base64 in JSON.
-	oneCrop = limit{12 << 20, "an image may have at most 8 MiB; send the crop of the face alone"}
+	// noPhoto holds the longest lists of ids.
+	noPhoto = limit{12 << 20, "name fewer at a time"}
 	// onePhoto holds one of 16 MiB: 21.3 MiB as base64.
 	onePhoto = limit{23 << 20, "a photo may have at most 16 MiB; save it in a lower quality"}
-	// oneRoll holds all crops of one class photo.
-	oneRoll = limit{MinRequestBytes, "the crops of a roll call may have about 45 MiB in all; send smaller ones"}
+	// manyImages holds all crops of one class photo, or the frames of a burst.
+	manyImages = limit{MinRequestBytes, "the images of a call may have about 45 MiB in all; send smaller ones"}
 	// noImage holds a request for the journal, health checks or reflection.
 	noImage = limit{64 << 10, "send only the fields that the method takes"}
 )
@@ -86,15 +86,17 @@ var aboutServer = map[string]bool{
 
 func limitOf(path string) limit {
 	switch path {
-	case rollcallv1connect.AttendanceServiceRollCallProcedure:
-		return oneRoll
-	case rollcallv1connect.AttendanceServiceDetectProcedure:
+	case rollcallv1connect.AttendanceServiceRollCallProcedure, rollcallv1connect.AttendanceServiceIdentifyBurstProcedure:
+		return manyImages
+	case rollcallv1connect.AttendanceServiceDetectProcedure, rollcallv1connect.AttendanceServiceEmbedProcedure,
+		rollcallv1connect.AttendanceServiceIdentifyProcedure, rollcallv1connect.AttendanceServiceVerifyProcedure,
+		rollcallv1connect.GalleryServiceEnrollStreamProcedure:
 		return onePhoto
 	}
 	if strings.HasPrefix(path, journalCalls) {
 		return noImage
 	}
-	return oneCrop
+	return noPhoto
 }
 
 // procedureLabel is the label of a call in the metrics: its path, or "unknown" if it is

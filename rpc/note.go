@@ -20,6 +20,28 @@ func identifyLine(resp *pb.IdentifyResponse, recipe string, fpir float64) *pb.Li
 	}
 }
 
+// verifyLine is the line for a verdict of Verify, whose fmr is that of a search for one
+// student.
+func verifyLine(resp *pb.VerifyResponse, recipe string, fmr float64) *pb.Line {
+	line := &pb.Line{
+		Verdict: resp.GetVerdict(), Reasons: resp.GetReasons(),
+		Similarity: resp.GetSimilarity(), Threshold: resp.GetThreshold(), Recipe: recipe,
+	}
+	if resp.GetVerdict() != pb.Verdict_VERDICT_UNUSABLE {
+		line.Fpir, line.StudentsInScope = fmr, 1
+	}
+	return line
+}
+
+// burstLine is the line for a verdict of IdentifyBurst.
+func burstLine(resp *pb.IdentifyBurstResponse, recipe string, fpir float64) *pb.Line {
+	return &pb.Line{
+		Verdict: resp.GetVerdict(), StudentId: resp.GetStudentId(), Reasons: resp.GetReasons(),
+		Similarity: resp.GetSimilarity(), Threshold: resp.GetThreshold(), Fpir: fpir,
+		Recipe: recipe, StudentsInScope: resp.GetStudentsInScope(),
+	}
+}
+
 // seatLine is the line for one seat of a roll call.
 func seatLine(seat *pb.Seat, roll gallery.Roll, recipe string) *pb.Line {
 	line := &pb.Line{

@@ -38,10 +38,12 @@ var (
 // Nobody but enroll and admin may enrol. So only these learn whom a crop resembles that is
 // refused as a duplicate.
 var rights = map[string]right{
-	rollcallv1connect.AttendanceServiceIdentifyProcedure: atTheDoor,
-	rollcallv1connect.AttendanceServiceRollCallProcedure: atTheDoor,
-	rollcallv1connect.AttendanceServiceDetectProcedure:   atTheDoor,
-	rollcallv1connect.AttendanceServiceEmbedProcedure:    office,
+	rollcallv1connect.AttendanceServiceIdentifyProcedure:      atTheDoor,
+	rollcallv1connect.AttendanceServiceVerifyProcedure:        atTheDoor,
+	rollcallv1connect.AttendanceServiceIdentifyBurstProcedure: atTheDoor,
+	rollcallv1connect.AttendanceServiceRollCallProcedure:      atTheDoor,
+	rollcallv1connect.AttendanceServiceDetectProcedure:        atTheDoor,
+	rollcallv1connect.AttendanceServiceEmbedProcedure:         office,
 
 	rollcallv1connect.GalleryServiceEnrollStreamProcedure:      office,
 	rollcallv1connect.GalleryServiceGetStudentProcedure:        office,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,9 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
+// mostFaces is how many faces a roll call takes: the contract allows as many probes.
+const mostFaces = 200
+
 // RollCall fails as a whole if a crop is no image, and names this probe. An unusable crop
 // gets a seat that says so.
 func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest) (*pb.RollCallResponse, error) {
@@ -21,16 +25,21 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	if err != nil {
 		return nil, err
 	}
-	results, err := s.embedProbes(ctx, req)
+	name, err := s.modelName(ctx, req.GetModel())
 	if err != nil {
 		return nil, err
 	}
-	resp := &pb.RollCallResponse{Model: results[0].Model, Dimension: int32(results[0].Dimension)}
+	resp := &pb.RollCallResponse{Model: name}
+	results, err := s.facesOf(ctx, req, resp)
+	if err != nil {
+		return nil, err
+	}
 	var probes []gallery.Embedding
 	var usable []int // index in probes -> index in results
 	for i, res := range results {
-		seat := &pb.Seat{Quality: qualityPB(res.Quality)}
-		resp.Seats = append(resp.Seats, seat)
+		resp.Dimension = int32(res.Dimension)
+		seat := resp.GetSeats()[i]
+		seat.Quality = qualityPB(res.Quality)
 		if len(res.Quality.Reasons) > 0 {
 			seat.Verdict = pb.Verdict_VERDICT_UNUSABLE
 			seat.Reasons = seat.GetQuality().GetReasons()
@@ -39,7 +48,7 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 		probes = append(probes, embeddingOf(res))
 		usable = append(usable, i)
 	}
-	roll, err := galleryOf(ctx).RollCall(ctx, resp.GetModel(), probes, within, req.GetFpir())
+	roll, err := galleryOf(ctx).RollCall(ctx, name, probes, within, req.GetFpir())
 	if err != nil {
 		return nil, err
 	}
@@ -58,24 +67,54 @@ func (s attendanceService) RollCall(ctx context.Context, req *pb.RollCallRequest
 	return resp, nil
 }
 
-// embedProbes embeds all probes, as many at once as an EnrollStream.
-func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequest) ([]*embedder.Result, error) {
-	name, err := s.modelName(ctx, req.GetModel())
+// facesOf embeds the probes or the faces of the photo, and gives resp a seat for each.
+func (s attendanceService) facesOf(ctx context.Context, req *pb.RollCallRequest, resp *pb.RollCallResponse) ([]*embedder.Result, error) {
+	if len(req.GetPhoto()) > 0 {
+		return s.embedPhoto(ctx, req, resp)
+	}
+	probes := make([]shown, len(req.GetProbes()))
+	for i, p := range req.GetProbes() {
+		probes[i] = shown{image: p.GetImage(), landmarks: p.GetLandmarks()}
+		resp.Seats = append(resp.Seats, new(pb.Seat))
+	}
+	return s.embedAll(ctx, "probes", probes, resp.GetModel())
+}
+
+// embedPhoto finds the faces of the photo, and embeds them all.
+func (s attendanceService) embedPhoto(ctx context.Context, req *pb.RollCallRequest, resp *pb.RollCallResponse) ([]*embedder.Result, error) {
+	if err := s.countCrop(ctx); err != nil {
+		return nil, err
+	}
+	photo, results, err := s.Embedder.EmbedFaces(ctx, embedder.FacesRequest{
+		PhotoRequest: embedder.PhotoRequest{Image: req.GetPhoto(), LeastFace: float64(req.GetLeastSize()), Caller: callerOf(ctx).Token},
+		Model:        resp.GetModel(), Most: mostFaces,
+	})
 	if err != nil {
 		return nil, err
 	}
-	results := make([]*embedder.Result, len(req.GetProbes()))
+	s.server.opts.Metrics.facesFound(len(photo.Faces))
+	if len(photo.Faces) > mostFaces {
+		return nil, fieldError("TOO_MANY_FACES", "photo", fmt.Sprintf("the photo has %d faces, and a roll call takes %d: photograph the class in parts", len(photo.Faces), mostFaces))
+	}
+	resp.Width, resp.Height = int32(photo.Width), int32(photo.Height)
+	for _, f := range photo.Faces {
+		resp.Seats = append(resp.Seats, &pb.Seat{Face: facePB(f)})
+	}
+	return results, nil
+}
+
+// embedAll embeds all faces of a list of the request, as many at once as an EnrollStream.
+func (s attendanceService) embedAll(ctx context.Context, field string, faces []shown, model string) ([]*embedder.Result, error) {
+	results := make([]*embedder.Result, len(faces))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(s.server.opts.StreamWorkers)
-	for i, probe := range req.GetProbes() {
+	for i, f := range faces {
 		s.server.part(ctx, group, func() (err error) {
-			results[i], err = patiently(ctx, func() (*embedder.Result, error) {
-				return s.embed(ctx, probe.GetImage(), probe.GetLandmarks(), name, false)
-			})
+			results[i], err = patiently(ctx, func() (*embedder.Result, error) { return s.embed(ctx, f, model, false) })
 			return err
 		}, func(err error) error {
 			if err != nil {
-				return probeError(translate(ctx, err), i)
+				return itemError(translate(ctx, err), field, i)
 			}
 			return nil
 		})
@@ -83,13 +122,13 @@ func (s attendanceService) embedProbes(ctx context.Context, req *pb.RollCallRequ
 	return results, group.Wait()
 }
 
-// probeError adds to an invalid_argument which probe is wrong.
-func probeError(err error, i int) error {
+// itemError adds to an invalid_argument which item of a list is wrong.
+func itemError(err error, field string, i int) error {
 	var f *failure
 	if connect.CodeOf(err) != connect.CodeInvalidArgument || !errors.As(err, &f) {
 		return err
 	}
-	return fieldError(f.reason, fmt.Sprintf("probes[%d]", i), fmt.Sprintf("probe %d: %s", i, f.message))
+	return fieldError(f.reason, fmt.Sprintf("%s[%d]", field, i), fmt.Sprintf("%s %d: %s", strings.TrimSuffix(field, "s"), i, f.message))
 }
 
 func fillSeat(ctx context.Context, seat *pb.Seat, found gallery.Seat) {

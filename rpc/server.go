@@ -65,8 +65,8 @@ type Options struct {
 	// that finds no room is refused with resource_exhausted and a delay. At least
 	// [MinRequestBytes]. Default 256 MiB.
 	RequestBytes int64
-	// StreamWorkers is how many crops of one EnrollStream or RollCall the server works
-	// on at once. Default 4.
+	// StreamWorkers is how many crops of one EnrollStream, RollCall or IdentifyBurst the
+	// server works on at once. Default 4.
 	StreamWorkers int
 	// RequestTimeout ends a unary call that takes longer. Default 30 s. A shorter
 	// deadline of the client counts first.

@@ -56,7 +56,7 @@ func runDetect(ctx context.Context, c console, o detectOptions, files []string) 
 	client := o.attendance()
 	return fileCalls[*pb.DetectResponse]{
 		ask: func(file string) (*pb.DetectResponse, error) {
-			image, err := readImage(ctx, file, maxPhotoBytes, "save it in a lower quality")
+			image, err := readPhoto(ctx, file)
 			if err != nil {
 				return nil, err
 			}

@@ -18,6 +18,7 @@ type enrollOptions struct {
 	student, crop string
 	groups        []string
 	model         string
+	face          faceChoice
 	duplicates    bool
 	unlike        bool
 }
@@ -47,6 +48,7 @@ to what it has sent, so that the counts are right; a second interrupt ends it at
 			set.StringVar(&o.crop, "crop", "", "the crop's id; for a single file; empty: STUDENT/FILE")
 			set.StringArrayVar(&o.groups, "group", nil, "add the students to this group; may be repeated")
 			set.StringVar(&o.model, "model", "", "the model; empty: the server's default")
+			o.face.addFlag(set)
 			set.BoolVar(&o.duplicates, "allow-duplicate", false, "enrol a crop even if another student looks the same (twins)")
 			set.BoolVar(&o.unlike, "allow-unlike", false, "enrol a crop even if it is unlike the student's other ones")
 			o.addFlags(set)

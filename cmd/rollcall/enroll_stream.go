@@ -100,7 +100,7 @@ type sendResult struct {
 func sendCrops(ctx context.Context, stream *connect.BidiStreamForClientSimple[pb.EnrollStreamRequest, pb.EnrollStreamResponse], o enrollOptions, files []cropFile) (out sendResult) {
 	defer func() { out.err = errors.Join(out.err, stream.CloseRequest()) }()
 	for _, f := range files {
-		image, err := readCrop(ctx, f.path)
+		image, err := o.face.read(ctx, f.path)
 		if ctx.Err() != nil {
 			return out
 		}
@@ -118,6 +118,7 @@ func sendCrops(ctx context.Context, stream *connect.BidiStreamForClientSimple[pb
 			StudentId:      f.student,
 			Groups:         groups,
 			Model:          o.model,
+			Face:           o.face.face,
 			AllowDuplicate: o.duplicates,
 			AllowUnlike:    o.unlike,
 		}})

@@ -20,7 +20,7 @@ const (
 	exitOK          = 0
 	exitFailure     = 1   // what was asked for failed
 	exitUsage       = 2   // the command line is wrong
-	exitNoMatch     = 3   // identify: a probe is no MATCH
+	exitNoMatch     = 3   // identify, verify: a probe is no MATCH
 	exitSome        = 4   // enroll: some crops were not enrolled
 	exitUnavailable = 5   // the server cannot be reached or is busy
 	exitInterrupted = 130 // the code that shells use for SIGINT

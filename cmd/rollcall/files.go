@@ -192,3 +192,7 @@ const (
 func readCrop(ctx context.Context, file string) ([]byte, error) {
 	return readImage(ctx, file, maxCropBytes, "cut the face out")
 }
+
+func readPhoto(ctx context.Context, file string) ([]byte, error) {
+	return readImage(ctx, file, maxPhotoBytes, "save it in a lower quality")
+}

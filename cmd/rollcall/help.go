@@ -19,11 +19,14 @@ func root() command {
   rollcall serve                      runs the server
   rollcall enroll crops/              enrols a folder with a folder of crops for each student
   rollcall identify probe.jpg         whose face is it?
-  rollcall detect class.jpg           where are the faces of a photo?`,
+  rollcall verify ada probe.jpg       is it this student?
+  rollcall rollcall class.jpg         who is on the photo of a class, and who is absent?`,
 		children: []command{
 			serveCommand(),
 			enrollCommand(),
 			identifyCommand(),
+			verifyCommand(),
+			rollCommand(),
 			detectCommand(),
 			studentsCommand(),
 			galleriesCommand(),
@@ -50,7 +53,7 @@ func root() command {
 const exitHelp = `Every flag can also be set by an environment variable: --index-engine by
 ROLLCALL_INDEX_ENGINE. "rollcall COMMAND --help" lists a command's flags.
 
-Exit codes: 0 done; 1 failed; 2 wrong command line; 3 identify: not a match;
+Exit codes: 0 done; 1 failed; 2 wrong command line; 3 identify, verify: not a match;
 4 enroll: some crops were left out; 5 the server cannot be reached or is busy;
 130 interrupted.
 `

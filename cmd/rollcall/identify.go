@@ -19,6 +19,8 @@ type identifyOptions struct {
 	model            string
 	fpir             float64
 	candidates       int32
+	face             faceChoice
+	burst            bool
 }
 
 func identifyCommand() command {
@@ -26,11 +28,15 @@ func identifyCommand() command {
 	return command{
 		name:  "identify",
 		args:  "FILE...",
-		short: "say whose face is on a crop",
+		short: "say whose face is on a crop, or on several frames",
 		long: `Asks the server whose face is on each crop, among all students or in a scope.
 The exit code is 3 if a crop is no match: UNKNOWN (nobody in scope), AMBIGUOUS
 (two students are too close) or UNUSABLE (take another picture). A file that
 cannot be used does not stop the others, but the exit code is then 1.
+
+With --burst the files are 1 to 10 frames of one person, and there is one verdict on all
+of them together. Frames that cannot be judged, or show somebody else than most, are
+named and do not count.
 
 A FILE may be a pipe, such as /dev/stdin. With --output json each file is one line,
 with its name as "file". If a file cannot be used, its line has "code" and "message"
@@ -41,6 +47,8 @@ in place of a verdict.`,
 			set.StringVar(&o.model, "model", "", "the model; empty: the server's default")
 			set.Float64Var(&o.fpir, "fpir", 0, "wanted false positive identification rate; 0: the server's")
 			set.Int32Var(&o.candidates, "candidates", 0, "how many candidates to list; 0: five")
+			set.BoolVar(&o.burst, "burst", false, "the files are frames of one person: give one verdict on all of them")
+			o.face.addFlag(set)
 			o.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
@@ -56,11 +64,14 @@ func runIdentify(ctx context.Context, c console, o identifyOptions, files []stri
 	if err := o.validate(); err != nil {
 		return err
 	}
+	if o.burst {
+		return runBurst(ctx, c, o, files)
+	}
 	client := o.attendance()
 	unmatched := false
 	calls := fileCalls[*pb.IdentifyResponse]{
 		ask: func(file string) (*pb.IdentifyResponse, error) {
-			image, err := readCrop(ctx, file)
+			image, err := o.face.read(ctx, file)
 			if err != nil {
 				return nil, err
 			}
@@ -70,6 +81,7 @@ func runIdentify(ctx context.Context, c console, o identifyOptions, files []stri
 				Model:         o.model,
 				Fpir:          o.fpir,
 				MaxCandidates: o.candidates,
+				Face:          o.face.face,
 			})
 			unmatched = unmatched || err == nil && resp.GetVerdict() != pb.Verdict_VERDICT_MATCH
 			return resp, err
@@ -105,24 +117,43 @@ func printIdentification(out io.Writer, file string, resp *pb.IdentifyResponse) 
 	if resp.GetStudentId() != "" {
 		terminal.Printf(out, "  %s", resp.GetStudentId())
 	}
-	if resp.GetVerdict() == pb.Verdict_VERDICT_UNUSABLE {
-		fmt.Fprintf(out, "  (%s)\n", reasonsText(resp.GetReasons()))
-		for _, s := range resp.GetQuality().GetShortfalls() {
-			fmt.Fprintf(out, "    %s\n", s.GetMessage())
-		}
-		return nil
+	if resp.GetVerdict() != pb.Verdict_VERDICT_UNUSABLE {
+		fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %s in scope",
+			resp.GetSimilarity(), resp.GetThreshold(), count(int(resp.GetStudentsInScope()), "student"))
 	}
-	fmt.Fprintf(out, "  similarity %.3f, threshold %.3f, %s in scope",
-		resp.GetSimilarity(), resp.GetThreshold(), count(int(resp.GetStudentsInScope()), "student"))
+	printWhy(out, resp)
+	printShortfalls(out, resp.GetQuality())
+	return printCandidates(out, resp.GetCandidates())
+}
+
+// printShortfalls prints what a face is short of.
+func printShortfalls(out io.Writer, q *pb.Quality) {
+	for _, s := range q.GetShortfalls() {
+		fmt.Fprintf(out, "    %s\n", s.GetMessage())
+	}
+}
+
+// printWhy ends the line of a verdict with its reasons, and prints the warnings under it.
+func printWhy(out io.Writer, resp interface {
+	GetReasons() []pb.Reason
+	GetWarnings() []pb.Warning
+}) {
 	if len(resp.GetReasons()) > 0 {
 		fmt.Fprintf(out, "  (%s)", reasonsText(resp.GetReasons()))
 	}
 	fmt.Fprintln(out)
-	for _, w := range resp.GetWarnings() {
+	printWarnings(out, resp.GetWarnings())
+}
+
+func printWarnings(out io.Writer, warnings []pb.Warning) {
+	for _, w := range warnings {
 		fmt.Fprintf(out, "    warning: %s\n", warningTexts[w])
 	}
+}
+
+func printCandidates(out io.Writer, candidates []*pb.Candidate) error {
 	var rows [][]string
-	for _, candidate := range resp.GetCandidates() {
+	for _, candidate := range candidates {
 		rows = append(rows, []string{
 			"    " + candidate.GetStudentId(), fmt.Sprintf("%.3f", candidate.GetSimilarity()), candidate.GetCropId(),
 		})

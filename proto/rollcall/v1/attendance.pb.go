@@ -22,10 +22,112 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Face says which face of a photo is meant.
+type Face int32
+
+const (
+	// The image is no photo: it is a crop.
+	Face_FACE_UNSPECIFIED Face = 0
+	// The only one. With more faces, the photo is unusable (REASON_SEVERAL_FACES).
+	Face_FACE_ONLY Face = 1
+	// The largest one.
+	Face_FACE_LARGEST Face = 2
+)
+
+// Enum value maps for Face.
+var (
+	Face_name = map[int32]string{
+		0: "FACE_UNSPECIFIED",
+		1: "FACE_ONLY",
+		2: "FACE_LARGEST",
+	}
+	Face_value = map[string]int32{
+		"FACE_UNSPECIFIED": 0,
+		"FACE_ONLY":        1,
+		"FACE_LARGEST":     2,
+	}
+)
+
+func (x Face) Enum() *Face {
+	p := new(Face)
+	*p = x
+	return p
+}
+
+func (x Face) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Face) Descriptor() protoreflect.EnumDescriptor {
+	return file_rollcall_v1_attendance_proto_enumTypes[0].Descriptor()
+}
+
+func (Face) Type() protoreflect.EnumType {
+	return &file_rollcall_v1_attendance_proto_enumTypes[0]
+}
+
+func (x Face) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Face.Descriptor instead.
+func (Face) EnumDescriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{0}
+}
+
+// Liveness says whether a face is that of a living person, and not of a picture.
+type Liveness int32
+
+const (
+	// Never sent.
+	Liveness_LIVENESS_UNSPECIFIED Liveness = 0
+	// It was not checked: a picture of a student passes for the student.
+	Liveness_LIVENESS_NOT_CHECKED Liveness = 1
+)
+
+// Enum value maps for Liveness.
+var (
+	Liveness_name = map[int32]string{
+		0: "LIVENESS_UNSPECIFIED",
+		1: "LIVENESS_NOT_CHECKED",
+	}
+	Liveness_value = map[string]int32{
+		"LIVENESS_UNSPECIFIED": 0,
+		"LIVENESS_NOT_CHECKED": 1,
+	}
+)
+
+func (x Liveness) Enum() *Liveness {
+	p := new(Liveness)
+	*p = x
+	return p
+}
+
+func (x Liveness) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Liveness) Descriptor() protoreflect.EnumDescriptor {
+	return file_rollcall_v1_attendance_proto_enumTypes[1].Descriptor()
+}
+
+func (Liveness) Type() protoreflect.EnumType {
+	return &file_rollcall_v1_attendance_proto_enumTypes[1]
+}
+
+func (x Liveness) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Liveness.Descriptor instead.
+func (Liveness) EnumDescriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{1}
+}
+
 // EmbedRequest is a crop, and what to do with it.
 type EmbedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The image of one face.
+	// A crop, or with face a photo.
 	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	// The id to store it under; empty: the crop is only measured.
 	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
@@ -48,8 +150,11 @@ type EmbedRequest struct {
 	// Return the embedding too. Only a token that was made for it may ask: an
 	// embedding is biometric data, from which a face can be rebuilt.
 	ReturnEmbedding bool `protobuf:"varint,8,opt,name=return_embedding,json=returnEmbedding,proto3" json:"return_embedding,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Which face of a photo is meant. Not with landmarks. Unspecified: the image is a
+	// crop.
+	Face          Face `protobuf:"varint,10,opt,name=face,proto3,enum=rollcall.v1.Face" json:"face,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EmbedRequest) Reset() {
@@ -143,6 +248,13 @@ func (x *EmbedRequest) GetReturnEmbedding() bool {
 		return x.ReturnEmbedding
 	}
 	return false
+}
+
+func (x *EmbedRequest) GetFace() Face {
+	if x != nil {
+		return x.Face
+	}
+	return Face_FACE_UNSPECIFIED
 }
 
 // EmbedResponse is what was measured and stored.
@@ -336,7 +448,7 @@ func (x *EmbedResponse) GetResembles() *Candidate {
 // IdentifyRequest is a probe, and the students that it may show.
 type IdentifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The image of one face.
+	// A crop, or with face a photo.
 	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	// Or the id of a stored crop. It is not compared with itself. Not for a checkin.
 	CropId string `protobuf:"bytes,2,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
@@ -354,6 +466,8 @@ type IdentifyRequest struct {
 	// How many candidates to return; 0: five. A checkin gets at most three, without
 	// the ids of crops.
 	MaxCandidates int32 `protobuf:"varint,7,opt,name=max_candidates,json=maxCandidates,proto3" json:"max_candidates,omitempty"`
+	// As in EmbedRequest.
+	Face          Face `protobuf:"varint,8,opt,name=face,proto3,enum=rollcall.v1.Face" json:"face,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +549,13 @@ func (x *IdentifyRequest) GetMaxCandidates() int32 {
 		return x.MaxCandidates
 	}
 	return 0
+}
+
+func (x *IdentifyRequest) GetFace() Face {
+	if x != nil {
+		return x.Face
+	}
+	return Face_FACE_UNSPECIFIED
 }
 
 // IdentifyResponse is the verdict and what it rests on.
@@ -594,7 +715,618 @@ func (x *IdentifyResponse) GetFpir() float64 {
 	return 0
 }
 
-// RollCallRequest is the crops of one picture.
+// VerifyRequest is a face, and whose it is said to be.
+type VerifyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student whom the face is said to be.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// A crop, or with face a photo.
+	Image []byte `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
+	// As in EmbedRequest.
+	Landmarks []*Point `protobuf:"bytes,3,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	// As in EmbedRequest.
+	Face Face `protobuf:"varint,4,opt,name=face,proto3,enum=rollcall.v1.Face" json:"face,omitempty"`
+	// The model; empty: the gallery's.
+	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	// The wanted false match rate: the share of other people who pass for the student.
+	// 0: one in 1,000. It has an effect only if the model is calibrated.
+	Fmr           float64 `protobuf:"fixed64,6,opt,name=fmr,proto3" json:"fmr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyRequest) Reset() {
+	*x = VerifyRequest{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyRequest) ProtoMessage() {}
+
+func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
+func (*VerifyRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *VerifyRequest) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *VerifyRequest) GetImage() []byte {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *VerifyRequest) GetLandmarks() []*Point {
+	if x != nil {
+		return x.Landmarks
+	}
+	return nil
+}
+
+func (x *VerifyRequest) GetFace() Face {
+	if x != nil {
+		return x.Face
+	}
+	return Face_FACE_UNSPECIFIED
+}
+
+func (x *VerifyRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *VerifyRequest) GetFmr() float64 {
+	if x != nil {
+		return x.Fmr
+	}
+	return 0
+}
+
+// VerifyResponse is the verdict on a claim.
+type VerifyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// VERDICT_MATCH: it is the student. VERDICT_UNKNOWN: it is somebody else, or the
+	// picture is too poor. VERDICT_UNUSABLE: the face cannot be judged.
+	Verdict Verdict `protobuf:"varint,1,opt,name=verdict,proto3,enum=rollcall.v1.Verdict" json:"verdict,omitempty"`
+	// Similarity of the face and the student, -1 to 1.
+	Similarity float32 `protobuf:"fixed32,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
+	// The similarity that a match needs.
+	Threshold float32 `protobuf:"fixed32,3,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// Why it is not a match.
+	Reasons []Reason `protobuf:"varint,4,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
+	// The model that was used.
+	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	// Number of components of its embedding.
+	Dimension int32 `protobuf:"varint,6,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	// What was measured on the face.
+	Quality *Quality `protobuf:"bytes,7,opt,name=quality,proto3" json:"quality,omitempty"`
+	// Whether it was a living person.
+	Liveness Liveness `protobuf:"varint,8,opt,name=liveness,proto3,enum=rollcall.v1.Liveness" json:"liveness,omitempty"`
+	// What somebody should look at.
+	Warnings      []Warning `protobuf:"varint,9,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyResponse) Reset() {
+	*x = VerifyResponse{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyResponse) ProtoMessage() {}
+
+func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
+func (*VerifyResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *VerifyResponse) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *VerifyResponse) GetSimilarity() float32 {
+	if x != nil {
+		return x.Similarity
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetThreshold() float32 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetReasons() []Reason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *VerifyResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *VerifyResponse) GetDimension() int32 {
+	if x != nil {
+		return x.Dimension
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetQuality() *Quality {
+	if x != nil {
+		return x.Quality
+	}
+	return nil
+}
+
+func (x *VerifyResponse) GetLiveness() Liveness {
+	if x != nil {
+		return x.Liveness
+	}
+	return Liveness_LIVENESS_UNSPECIFIED
+}
+
+func (x *VerifyResponse) GetWarnings() []Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// IdentifyBurstRequest is some frames of one person, and the students that they may
+// show.
+type IdentifyBurstRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The frames, in the order in which they were taken. All images together may have
+	// about 45 MiB.
+	Frames []*BurstFrame `protobuf:"bytes,1,rep,name=frames,proto3" json:"frames,omitempty"`
+	// The students that the frames may show; empty: everybody, or the groups of the
+	// caller's token.
+	Scope *Scope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
+	// The model; empty: the gallery's.
+	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// As in IdentifyRequest. It is the rate of bursts, not of frames.
+	Fpir float64 `protobuf:"fixed64,4,opt,name=fpir,proto3" json:"fpir,omitempty"`
+	// As in IdentifyRequest.
+	MaxCandidates int32 `protobuf:"varint,5,opt,name=max_candidates,json=maxCandidates,proto3" json:"max_candidates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentifyBurstRequest) Reset() {
+	*x = IdentifyBurstRequest{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentifyBurstRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentifyBurstRequest) ProtoMessage() {}
+
+func (x *IdentifyBurstRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentifyBurstRequest.ProtoReflect.Descriptor instead.
+func (*IdentifyBurstRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *IdentifyBurstRequest) GetFrames() []*BurstFrame {
+	if x != nil {
+		return x.Frames
+	}
+	return nil
+}
+
+func (x *IdentifyBurstRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *IdentifyBurstRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *IdentifyBurstRequest) GetFpir() float64 {
+	if x != nil {
+		return x.Fpir
+	}
+	return 0
+}
+
+func (x *IdentifyBurstRequest) GetMaxCandidates() int32 {
+	if x != nil {
+		return x.MaxCandidates
+	}
+	return 0
+}
+
+// A BurstFrame is one frame, or one crop, of the person. Send the frame as the camera
+// took it, with what is around the face, if you can: whether a face is alive can only
+// be judged with it.
+type BurstFrame struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A crop, or with box, landmarks or face a frame.
+	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
+	// Where the face is in the frame, as a detector says. Without landmarks, they are
+	// looked for there.
+	Box *Box `protobuf:"bytes,2,opt,name=box,proto3" json:"box,omitempty"`
+	// As in EmbedRequest.
+	Landmarks []*Point `protobuf:"bytes,3,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	// Which face of the frame is meant, if neither box nor landmarks say it.
+	Face          Face `protobuf:"varint,4,opt,name=face,proto3,enum=rollcall.v1.Face" json:"face,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BurstFrame) Reset() {
+	*x = BurstFrame{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BurstFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BurstFrame) ProtoMessage() {}
+
+func (x *BurstFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BurstFrame.ProtoReflect.Descriptor instead.
+func (*BurstFrame) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *BurstFrame) GetImage() []byte {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *BurstFrame) GetBox() *Box {
+	if x != nil {
+		return x.Box
+	}
+	return nil
+}
+
+func (x *BurstFrame) GetLandmarks() []*Point {
+	if x != nil {
+		return x.Landmarks
+	}
+	return nil
+}
+
+func (x *BurstFrame) GetFace() Face {
+	if x != nil {
+		return x.Face
+	}
+	return Face_FACE_UNSPECIFIED
+}
+
+// IdentifyBurstResponse is the verdict on a burst and what it rests on.
+type IdentifyBurstResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The verdict. VERDICT_UNUSABLE: no frame can be judged, or there are too many
+	// people to say who is meant.
+	Verdict Verdict `protobuf:"varint,1,opt,name=verdict,proto3,enum=rollcall.v1.Verdict" json:"verdict,omitempty"`
+	// The student, only with VERDICT_MATCH.
+	StudentId string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// Similarity of the best student and all frames that count together, -1 to 1.
+	Similarity float32 `protobuf:"fixed32,3,opt,name=similarity,proto3" json:"similarity,omitempty"`
+	// The similarity that a match needs here. It rises with how much the frames differ
+	// from each other.
+	Threshold float32 `protobuf:"fixed32,4,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// The most similar students, best first, including those below the threshold.
+	Candidates []*Candidate `protobuf:"bytes,5,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	// Why it is not a match.
+	Reasons []Reason `protobuf:"varint,6,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
+	// The model that was used.
+	Model string `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`
+	// Number of components of its embedding.
+	Dimension int32 `protobuf:"varint,8,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	// How many enrolled students the frames were compared with.
+	StudentsInScope int32 `protobuf:"varint,9,opt,name=students_in_scope,json=studentsInScope,proto3" json:"students_in_scope,omitempty"`
+	// As in IdentifyResponse.
+	Exact *bool `protobuf:"varint,10,opt,name=exact,proto3,oneof" json:"exact,omitempty"`
+	// One for each frame, in their order.
+	Frames []*FrameResult `protobuf:"bytes,11,rep,name=frames,proto3" json:"frames,omitempty"`
+	// Whether it was a living person.
+	Liveness Liveness `protobuf:"varint,12,opt,name=liveness,proto3,enum=rollcall.v1.Liveness" json:"liveness,omitempty"`
+	// What somebody should look at.
+	Warnings []Warning `protobuf:"varint,13,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	// As in IdentifyResponse.
+	Fpir          *float64 `protobuf:"fixed64,14,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentifyBurstResponse) Reset() {
+	*x = IdentifyBurstResponse{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentifyBurstResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentifyBurstResponse) ProtoMessage() {}
+
+func (x *IdentifyBurstResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentifyBurstResponse.ProtoReflect.Descriptor instead.
+func (*IdentifyBurstResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *IdentifyBurstResponse) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *IdentifyBurstResponse) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *IdentifyBurstResponse) GetSimilarity() float32 {
+	if x != nil {
+		return x.Similarity
+	}
+	return 0
+}
+
+func (x *IdentifyBurstResponse) GetThreshold() float32 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *IdentifyBurstResponse) GetCandidates() []*Candidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *IdentifyBurstResponse) GetReasons() []Reason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *IdentifyBurstResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *IdentifyBurstResponse) GetDimension() int32 {
+	if x != nil {
+		return x.Dimension
+	}
+	return 0
+}
+
+func (x *IdentifyBurstResponse) GetStudentsInScope() int32 {
+	if x != nil {
+		return x.StudentsInScope
+	}
+	return 0
+}
+
+func (x *IdentifyBurstResponse) GetExact() bool {
+	if x != nil && x.Exact != nil {
+		return *x.Exact
+	}
+	return false
+}
+
+func (x *IdentifyBurstResponse) GetFrames() []*FrameResult {
+	if x != nil {
+		return x.Frames
+	}
+	return nil
+}
+
+func (x *IdentifyBurstResponse) GetLiveness() Liveness {
+	if x != nil {
+		return x.Liveness
+	}
+	return Liveness_LIVENESS_UNSPECIFIED
+}
+
+func (x *IdentifyBurstResponse) GetWarnings() []Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *IdentifyBurstResponse) GetFpir() float64 {
+	if x != nil && x.Fpir != nil {
+		return *x.Fpir
+	}
+	return 0
+}
+
+// A FrameResult says what one frame was good for.
+type FrameResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True when the verdict rests on this frame too.
+	Counted bool `protobuf:"varint,1,opt,name=counted,proto3" json:"counted,omitempty"`
+	// Why it does not count.
+	Reasons []Reason `protobuf:"varint,2,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
+	// What was measured on the face.
+	Quality *Quality `protobuf:"bytes,3,opt,name=quality,proto3" json:"quality,omitempty"`
+	// Similarity of this face and those of the frames that count, without this one, -1
+	// to 1. 0 if there is no other, or no face.
+	Agreement     float32 `protobuf:"fixed32,4,opt,name=agreement,proto3" json:"agreement,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FrameResult) Reset() {
+	*x = FrameResult{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FrameResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FrameResult) ProtoMessage() {}
+
+func (x *FrameResult) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FrameResult.ProtoReflect.Descriptor instead.
+func (*FrameResult) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *FrameResult) GetCounted() bool {
+	if x != nil {
+		return x.Counted
+	}
+	return false
+}
+
+func (x *FrameResult) GetReasons() []Reason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *FrameResult) GetQuality() *Quality {
+	if x != nil {
+		return x.Quality
+	}
+	return nil
+}
+
+func (x *FrameResult) GetAgreement() float32 {
+	if x != nil {
+		return x.Agreement
+	}
+	return 0
+}
+
+// RollCallRequest is a photo of a class, or the crops of one.
 type RollCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The crops, at most one of each person.
@@ -603,15 +1335,20 @@ type RollCallRequest struct {
 	Scope *Scope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
 	// The model; empty: the gallery's.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
-	// As in IdentifyRequest, for each crop.
-	Fpir          float64 `protobuf:"fixed64,4,opt,name=fpir,proto3" json:"fpir,omitempty"`
+	// As in IdentifyRequest, for each face.
+	Fpir float64 `protobuf:"fixed64,4,opt,name=fpir,proto3" json:"fpir,omitempty"`
+	// Or the photo, with at most 200 faces.
+	Photo []byte `protobuf:"bytes,5,opt,name=photo,proto3" json:"photo,omitempty"`
+	// The size of the smallest face of the photo that has to be found, as in
+	// DetectRequest.
+	LeastSize     float32 `protobuf:"fixed32,6,opt,name=least_size,json=leastSize,proto3" json:"least_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RollCallRequest) Reset() {
 	*x = RollCallRequest{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[4]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +1360,7 @@ func (x *RollCallRequest) String() string {
 func (*RollCallRequest) ProtoMessage() {}
 
 func (x *RollCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[4]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +1373,7 @@ func (x *RollCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollCallRequest.ProtoReflect.Descriptor instead.
 func (*RollCallRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{4}
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RollCallRequest) GetProbes() []*RollCallProbe {
@@ -667,6 +1404,20 @@ func (x *RollCallRequest) GetFpir() float64 {
 	return 0
 }
 
+func (x *RollCallRequest) GetPhoto() []byte {
+	if x != nil {
+		return x.Photo
+	}
+	return nil
+}
+
+func (x *RollCallRequest) GetLeastSize() float32 {
+	if x != nil {
+		return x.LeastSize
+	}
+	return 0
+}
+
 // RollCallProbe is one crop of the picture.
 type RollCallProbe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -680,7 +1431,7 @@ type RollCallProbe struct {
 
 func (x *RollCallProbe) Reset() {
 	*x = RollCallProbe{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[5]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +1443,7 @@ func (x *RollCallProbe) String() string {
 func (*RollCallProbe) ProtoMessage() {}
 
 func (x *RollCallProbe) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[5]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +1456,7 @@ func (x *RollCallProbe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollCallProbe.ProtoReflect.Descriptor instead.
 func (*RollCallProbe) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{5}
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RollCallProbe) GetImage() []byte {
@@ -725,12 +1476,13 @@ func (x *RollCallProbe) GetLandmarks() []*Point {
 // RollCallResponse is who was seen and who was not.
 type RollCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each probe, in their order.
+	// One for each probe, in their order; or one for each face of the photo, the
+	// largest first.
 	Seats []*Seat `protobuf:"bytes,1,rep,name=seats,proto3" json:"seats,omitempty"`
-	// The students in scope that were assigned to no crop, sorted.
+	// The students in scope that were assigned to no face, sorted.
 	Absent []string `protobuf:"bytes,2,rep,name=absent,proto3" json:"absent,omitempty"`
-	// Indexes of the probes that nobody was assigned to, ascending. Unusable probes
-	// are among them.
+	// Indexes of the seats that nobody was assigned to, ascending. Unusable faces are
+	// among them.
 	Unknown []int32 `protobuf:"varint,3,rep,packed,name=unknown,proto3" json:"unknown,omitempty"`
 	// The model that was used.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
@@ -739,14 +1491,18 @@ type RollCallResponse struct {
 	// The similarity that a match needs here.
 	Threshold float32 `protobuf:"fixed32,6,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	// What somebody should look at.
-	Warnings      []Warning `protobuf:"varint,7,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	Warnings []Warning `protobuf:"varint,7,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	// Width of the photo in pixels, as shown: after its EXIF orientation. 0 for probes.
+	Width int32 `protobuf:"varint,8,opt,name=width,proto3" json:"width,omitempty"`
+	// Height of the photo in pixels, as shown. 0 for probes.
+	Height        int32 `protobuf:"varint,9,opt,name=height,proto3" json:"height,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RollCallResponse) Reset() {
 	*x = RollCallResponse{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[6]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +1514,7 @@ func (x *RollCallResponse) String() string {
 func (*RollCallResponse) ProtoMessage() {}
 
 func (x *RollCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[6]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +1527,7 @@ func (x *RollCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollCallResponse.ProtoReflect.Descriptor instead.
 func (*RollCallResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{6}
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RollCallResponse) GetSeats() []*Seat {
@@ -823,10 +1579,24 @@ func (x *RollCallResponse) GetWarnings() []Warning {
 	return nil
 }
 
-// A Seat is one crop of a roll call and the student on it.
+func (x *RollCallResponse) GetWidth() int32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *RollCallResponse) GetHeight() int32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+// A Seat is one face of a roll call and whose it is.
 type Seat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The verdict of this crop.
+	// The verdict on this face.
 	Verdict Verdict `protobuf:"varint,1,opt,name=verdict,proto3,enum=rollcall.v1.Verdict" json:"verdict,omitempty"`
 	// The student, only with VERDICT_MATCH.
 	StudentId string `protobuf:"bytes,2,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
@@ -838,10 +1608,12 @@ type Seat struct {
 	Reasons []Reason `protobuf:"varint,5,rep,packed,name=reasons,proto3,enum=rollcall.v1.Reason" json:"reasons,omitempty"`
 	// What was measured on the crop.
 	Quality *Quality `protobuf:"bytes,6,opt,name=quality,proto3" json:"quality,omitempty"`
-	// The student that was assigned to this crop, with VERDICT_MATCH or
+	// The student that was assigned to this face, with VERDICT_MATCH or
 	// VERDICT_AMBIGUOUS. With VERDICT_AMBIGUOUS the student is neither matched nor
 	// absent: ask a person.
 	Assigned string `protobuf:"bytes,7,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	// Where the face is in the photo; absent for a probe.
+	Face *FoundFace `protobuf:"bytes,8,opt,name=face,proto3" json:"face,omitempty"`
 	// The fpir whose threshold the similarity would just pass, as in IdentifyResponse.
 	Fpir          *float64 `protobuf:"fixed64,9,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -850,7 +1622,7 @@ type Seat struct {
 
 func (x *Seat) Reset() {
 	*x = Seat{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[7]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +1634,7 @@ func (x *Seat) String() string {
 func (*Seat) ProtoMessage() {}
 
 func (x *Seat) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[7]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1647,7 @@ func (x *Seat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seat.ProtoReflect.Descriptor instead.
 func (*Seat) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{7}
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Seat) GetVerdict() Verdict {
@@ -927,6 +1699,13 @@ func (x *Seat) GetAssigned() string {
 	return ""
 }
 
+func (x *Seat) GetFace() *FoundFace {
+	if x != nil {
+		return x.Face
+	}
+	return nil
+}
+
 func (x *Seat) GetFpir() float64 {
 	if x != nil && x.Fpir != nil {
 		return *x.Fpir
@@ -940,7 +1719,7 @@ type DetectRequest struct {
 	// The image, with any number of faces.
 	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	// The size of the smallest face that has to be found, in pixels, measured like
-	// Face.size. The work grows with its inverse square. 0 means 48 in a frame of up
+	// FoundFace.size. The work grows with its inverse square. 0 means 48 in a frame of up
 	// to 640 x 480 pixels, 24 in a photo of up to 6 megapixels, 34 in one of 12
 	// megapixels and 48 in one of 24. Most faces down to five sixths of this size are
 	// found too. The work is bounded: in a photo of 24 megapixels, faces smaller than
@@ -952,7 +1731,7 @@ type DetectRequest struct {
 
 func (x *DetectRequest) Reset() {
 	*x = DetectRequest{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[8]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1743,7 @@ func (x *DetectRequest) String() string {
 func (*DetectRequest) ProtoMessage() {}
 
 func (x *DetectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[8]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1756,7 @@ func (x *DetectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectRequest.ProtoReflect.Descriptor instead.
 func (*DetectRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{8}
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DetectRequest) GetImage() []byte {
@@ -998,7 +1777,7 @@ func (x *DetectRequest) GetLeastSize() float32 {
 type DetectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The faces, the largest first.
-	Faces []*Face `protobuf:"bytes,1,rep,name=faces,proto3" json:"faces,omitempty"`
+	Faces []*FoundFace `protobuf:"bytes,1,rep,name=faces,proto3" json:"faces,omitempty"`
 	// Width of the photo in pixels, as shown: after its EXIF orientation.
 	Width int32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
 	// Height of the photo in pixels, as shown.
@@ -1011,7 +1790,7 @@ type DetectResponse struct {
 
 func (x *DetectResponse) Reset() {
 	*x = DetectResponse{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[9]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1802,7 @@ func (x *DetectResponse) String() string {
 func (*DetectResponse) ProtoMessage() {}
 
 func (x *DetectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[9]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,10 +1815,10 @@ func (x *DetectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectResponse.ProtoReflect.Descriptor instead.
 func (*DetectResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{9}
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{15}
 }
 
-func (x *DetectResponse) GetFaces() []*Face {
+func (x *DetectResponse) GetFaces() []*FoundFace {
 	if x != nil {
 		return x.Faces
 	}
@@ -1067,15 +1846,15 @@ func (x *DetectResponse) GetModel() string {
 	return ""
 }
 
-// A Face is one face of a photo. Places are in pixels of the photo as shown;
+// A FoundFace is one face of a photo. Places are in pixels of the photo as shown;
 // (0, 0) is the centre of the upper left pixel.
-type Face struct {
+type FoundFace struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the face is, from the brows to the chin.
 	Box *Box `protobuf:"bytes,1,opt,name=box,proto3" json:"box,omitempty"`
 	// The five landmarks, in this order: left eye, right eye, nose, left and right
-	// corner of the mouth. Left and right are as seen in the image. Embed and
-	// Identify take them together with the same image, if it has at most 8 MiB. For
+	// corner of the mouth. Left and right are as seen in the image. Embed, Identify and
+	// Verify take them together with the same image, if it has at most 8 MiB. For
 	// a larger image, cut out the face with its surroundings, and send the cut with
 	// the landmarks counted from its upper left corner. Or save the photo smaller
 	// before Detect.
@@ -1094,21 +1873,21 @@ type Face struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Face) Reset() {
-	*x = Face{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[10]
+func (x *FoundFace) Reset() {
+	*x = FoundFace{}
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Face) String() string {
+func (x *FoundFace) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Face) ProtoMessage() {}
+func (*FoundFace) ProtoMessage() {}
 
-func (x *Face) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[10]
+func (x *FoundFace) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1119,47 +1898,47 @@ func (x *Face) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Face.ProtoReflect.Descriptor instead.
-func (*Face) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{10}
+// Deprecated: Use FoundFace.ProtoReflect.Descriptor instead.
+func (*FoundFace) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{16}
 }
 
-func (x *Face) GetBox() *Box {
+func (x *FoundFace) GetBox() *Box {
 	if x != nil {
 		return x.Box
 	}
 	return nil
 }
 
-func (x *Face) GetLandmarks() []*Point {
+func (x *FoundFace) GetLandmarks() []*Point {
 	if x != nil {
 		return x.Landmarks
 	}
 	return nil
 }
 
-func (x *Face) GetSize() float32 {
+func (x *FoundFace) GetSize() float32 {
 	if x != nil {
 		return x.Size
 	}
 	return 0
 }
 
-func (x *Face) GetScore() float32 {
+func (x *FoundFace) GetScore() float32 {
 	if x != nil {
 		return x.Score
 	}
 	return 0
 }
 
-func (x *Face) GetQuality() *Quality {
+func (x *FoundFace) GetQuality() *Quality {
 	if x != nil {
 		return x.Quality
 	}
 	return nil
 }
 
-func (x *Face) GetReasons() []Reason {
+func (x *FoundFace) GetReasons() []Reason {
 	if x != nil {
 		return x.Reasons
 	}
@@ -1183,7 +1962,7 @@ type Box struct {
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[11]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1974,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_attendance_proto_msgTypes[11]
+	mi := &file_rollcall_v1_attendance_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1987,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{11}
+	return file_rollcall_v1_attendance_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Box) GetLeft() float32 {
@@ -1243,10 +2022,10 @@ var File_rollcall_v1_attendance_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\n" +
-	"\x1crollcall/v1/attendance.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18rollcall/v1/common.proto\"\x91\a\n" +
+	"\x1crollcall/v1/attendance.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18rollcall/v1/common.proto\"\xe7\t\n" +
 	"\fEmbedRequest\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
-	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12/\n" +
+	"\xc8\x01\x01z\x05\x18\x80\x80\x80\bR\x05image\x12/\n" +
 	"\acrop_id\x18\x02 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\x125\n" +
 	"\n" +
 	"student_id\x18\x03 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x128\n" +
@@ -1256,9 +2035,13 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12'\n" +
 	"\x0fallow_duplicate\x18\a \x01(\bR\x0eallowDuplicate\x12!\n" +
 	"\fallow_unlike\x18\t \x01(\bR\vallowUnlike\x12)\n" +
-	"\x10return_embedding\x18\b \x01(\bR\x0freturnEmbedding:\xa6\x02\xbaH\xa2\x02\x1a\x90\x01\n" +
+	"\x10return_embedding\x18\b \x01(\bR\x0freturnEmbedding\x12/\n" +
+	"\x04face\x18\n" +
+	" \x01(\x0e2\x11.rollcall.v1.FaceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04face:\xcb\x04\xbaH\xc7\x04\x1a\x90\x01\n" +
 	"\x18embed.student_needs_crop\x12Gstudent_id needs a crop_id: the crop is what the student is enrolled by\x1a+this.student_id == '' || this.crop_id != ''\x1a\x8c\x01\n" +
-	"\x19embed.groups_need_student\x12=groups need a student_id: it is the student who is in a group\x1a0this.groups.size() == 0 || this.student_id != ''\"\xc7\x04\n" +
+	"\x19embed.groups_need_student\x12=groups need a student_id: it is the student who is in a group\x1a0this.groups.size() == 0 || this.student_id != ''\x1a\x96\x01\n" +
+	"\x10embed.crop_bytes\x12Rimage: a crop may have at most 8388608 bytes; with face, a photo may have 16777216\x1a.this.face != 0 || this.image.size() <= 8388608\x1a\x89\x01\n" +
+	"\x17embed.face_or_landmarks\x12@give either face or landmarks: landmarks say which face is meant\x1a,this.face == 0 || this.landmarks.size() == 0\"\xc7\x04\n" +
 	"\rEmbedResponse\x12.\n" +
 	"\aquality\x18\x01 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\x05R\tdimension\x12\x14\n" +
@@ -1277,18 +2060,21 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\tembedding\x18\r \x03(\x02R\tembedding\x12\x16\n" +
 	"\x06recipe\x18\x0e \x01(\tR\x06recipe\x120\n" +
 	"\bwarnings\x18\x0f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x124\n" +
-	"\tresembles\x18\x10 \x01(\v2\x16.rollcall.v1.CandidateR\tresembles\"\x8e\x05\n" +
+	"\tresembles\x18\x10 \x01(\v2\x16.rollcall.v1.CandidateR\tresembles\"\xfa\a\n" +
 	"\x0fIdentifyRequest\x12 \n" +
 	"\x05image\x18\x01 \x01(\fB\n" +
-	"\xbaH\az\x05\x18\x80\x80\x80\x04R\x05image\x12/\n" +
+	"\xbaH\az\x05\x18\x80\x80\x80\bR\x05image\x12/\n" +
 	"\acrop_id\x18\x02 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\x12(\n" +
 	"\x05scope\x18\x03 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
 	"\x05model\x18\x04 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12\xec\x01\n" +
 	"\tlandmarks\x18\x05 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
 	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12+\n" +
 	"\x04fpir\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x120\n" +
-	"\x0emax_candidates\x18\a \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates:\x82\x01\xbaH\x7f\x1a}\n" +
-	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\"\x8f\x04\n" +
+	"\x0emax_candidates\x18\a \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates\x12/\n" +
+	"\x04face\x18\b \x01(\x0e2\x11.rollcall.v1.FaceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04face:\xbd\x03\xbaH\xb9\x03\x1a}\n" +
+	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\x1a\x99\x01\n" +
+	"\x13identify.crop_bytes\x12Rimage: a crop may have at most 8388608 bytes; with face, a photo may have 16777216\x1a.this.face != 0 || this.image.size() <= 8388608\x1a\x9b\x01\n" +
+	"\x1aidentify.face_or_landmarks\x129give either face or landmarks, and neither with a crop_id\x1aBthis.face == 0 || this.landmarks.size() == 0 && this.crop_id == ''\"\x8f\x04\n" +
 	"\x10IdentifyResponse\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -1310,17 +2096,93 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\bwarnings\x18\f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x17\n" +
 	"\x04fpir\x18\x0e \x01(\x01H\x01R\x04fpir\x88\x01\x01B\b\n" +
 	"\x06_exactB\a\n" +
-	"\x05_fpir\"\xd6\x01\n" +
-	"\x0fRollCallRequest\x12?\n" +
-	"\x06probes\x18\x01 \x03(\v2\x1a.rollcall.v1.RollCallProbeB\v\xbaH\b\x92\x01\x05\b\x01\x10\xc8\x01R\x06probes\x12(\n" +
+	"\x05_fpir\"\x94\x06\n" +
+	"\rVerifyRequest\x128\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tB\x19\xbaH\x16\xc8\x01\x01r\x11(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x12#\n" +
+	"\x05image\x18\x02 \x01(\fB\r\xbaH\n" +
+	"\xc8\x01\x01z\x05\x18\x80\x80\x80\bR\x05image\x12\xec\x01\n" +
+	"\tlandmarks\x18\x03 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
+	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12/\n" +
+	"\x04face\x18\x04 \x01(\x0e2\x11.rollcall.v1.FaceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04face\x12+\n" +
+	"\x05model\x18\x05 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12)\n" +
+	"\x03fmr\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x03fmr:\xab\x02\xbaH\xa7\x02\x1a\x97\x01\n" +
+	"\x11verify.crop_bytes\x12Rimage: a crop may have at most 8388608 bytes; with face, a photo may have 16777216\x1a.this.face != 0 || this.image.size() <= 8388608\x1a\x8a\x01\n" +
+	"\x18verify.face_or_landmarks\x12@give either face or landmarks: landmarks say which face is meant\x1a,this.face == 0 || this.landmarks.size() == 0\"\xf6\x02\n" +
+	"\x0eVerifyResponse\x12.\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1e\n" +
+	"\n" +
+	"similarity\x18\x02 \x01(\x02R\n" +
+	"similarity\x12\x1c\n" +
+	"\tthreshold\x18\x03 \x01(\x02R\tthreshold\x12-\n" +
+	"\areasons\x18\x04 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12\x14\n" +
+	"\x05model\x18\x05 \x01(\tR\x05model\x12\x1c\n" +
+	"\tdimension\x18\x06 \x01(\x05R\tdimension\x12.\n" +
+	"\aquality\x18\a \x01(\v2\x14.rollcall.v1.QualityR\aquality\x121\n" +
+	"\bliveness\x18\b \x01(\x0e2\x15.rollcall.v1.LivenessR\bliveness\x120\n" +
+	"\bwarnings\x18\t \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\x89\x02\n" +
+	"\x14IdentifyBurstRequest\x12;\n" +
+	"\x06frames\x18\x01 \x03(\v2\x17.rollcall.v1.BurstFrameB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\n" +
+	"R\x06frames\x12(\n" +
 	"\x05scope\x18\x02 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
 	"\x05model\x18\x03 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12+\n" +
-	"\x04fpir\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\"\xa3\x02\n" +
+	"\x04fpir\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x120\n" +
+	"\x0emax_candidates\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates\"\xa3\x04\n" +
+	"\n" +
+	"BurstFrame\x12#\n" +
+	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
+	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12\"\n" +
+	"\x03box\x18\x02 \x01(\v2\x10.rollcall.v1.BoxR\x03box\x12\xec\x01\n" +
+	"\tlandmarks\x18\x03 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
+	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12/\n" +
+	"\x04face\x18\x04 \x01(\x0e2\x11.rollcall.v1.FaceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04face:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
+	"\x0eframe.one_face\x12Rgive at most one of box and face; landmarks may come with a box, and not with face\x1a>this.face == 0 || !has(this.box) && this.landmarks.size() == 0\"\xc9\x04\n" +
+	"\x15IdentifyBurstResponse\x12.\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
+	"\n" +
+	"student_id\x18\x02 \x01(\tR\tstudentId\x12\x1e\n" +
+	"\n" +
+	"similarity\x18\x03 \x01(\x02R\n" +
+	"similarity\x12\x1c\n" +
+	"\tthreshold\x18\x04 \x01(\x02R\tthreshold\x126\n" +
+	"\n" +
+	"candidates\x18\x05 \x03(\v2\x16.rollcall.v1.CandidateR\n" +
+	"candidates\x12-\n" +
+	"\areasons\x18\x06 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12\x14\n" +
+	"\x05model\x18\a \x01(\tR\x05model\x12\x1c\n" +
+	"\tdimension\x18\b \x01(\x05R\tdimension\x12*\n" +
+	"\x11students_in_scope\x18\t \x01(\x05R\x0fstudentsInScope\x12\x19\n" +
+	"\x05exact\x18\n" +
+	" \x01(\bH\x00R\x05exact\x88\x01\x01\x120\n" +
+	"\x06frames\x18\v \x03(\v2\x18.rollcall.v1.FrameResultR\x06frames\x121\n" +
+	"\bliveness\x18\f \x01(\x0e2\x15.rollcall.v1.LivenessR\bliveness\x120\n" +
+	"\bwarnings\x18\r \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x17\n" +
+	"\x04fpir\x18\x0e \x01(\x01H\x01R\x04fpir\x88\x01\x01B\b\n" +
+	"\x06_exactB\a\n" +
+	"\x05_fpir\"\xa4\x01\n" +
+	"\vFrameResult\x12\x18\n" +
+	"\acounted\x18\x01 \x01(\bR\acounted\x12-\n" +
+	"\areasons\x18\x02 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12.\n" +
+	"\aquality\x18\x03 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1c\n" +
+	"\tagreement\x18\x04 \x01(\x02R\tagreement\"\xdd\x04\n" +
+	"\x0fRollCallRequest\x12=\n" +
+	"\x06probes\x18\x01 \x03(\v2\x1a.rollcall.v1.RollCallProbeB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x06probes\x12(\n" +
+	"\x05scope\x18\x02 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
+	"\x05model\x18\x03 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12+\n" +
+	"\x04fpir\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x12 \n" +
+	"\x05photo\x18\x05 \x01(\fB\n" +
+	"\xbaH\az\x05\x18\x80\x80\x80\bR\x05photo\x120\n" +
+	"\n" +
+	"least_size\x18\x06 \x01(\x02B\x11\xbaH\x0e\n" +
+	"\f@\x01\x1d\x00@\x1cF-\x00\x00\x00\x00R\tleastSize:\xb2\x02\xbaH\xae\x02\x1a\x89\x01\n" +
+	"\x19roll_call.photo_or_probes\x127give either a photo or probes, not both and not neither\x1a3(this.photo.size() > 0) != (this.probes.size() > 0)\x1a\x9f\x01\n" +
+	"\x1droll_call.least_size_of_photo\x12Mleast_size is the size of the faces of a photo: give a photo, or leave it out\x1a/this.least_size == 0.0 || this.photo.size() > 0\"\xa3\x02\n" +
 	"\rRollCallProbe\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
 	"\xc8\x01\x01z\x05\x18\x80\x80\x80\x04R\x05image\x12\xec\x01\n" +
 	"\tlandmarks\x18\x02 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
-	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\"\xf1\x01\n" +
+	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\"\x9f\x02\n" +
 	"\x10RollCallResponse\x12'\n" +
 	"\x05seats\x18\x01 \x03(\v2\x11.rollcall.v1.SeatR\x05seats\x12\x16\n" +
 	"\x06absent\x18\x02 \x03(\tR\x06absent\x12\x18\n" +
@@ -1328,7 +2190,9 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x05model\x18\x04 \x01(\tR\x05model\x12\x1c\n" +
 	"\tdimension\x18\x05 \x01(\x05R\tdimension\x12\x1c\n" +
 	"\tthreshold\x18\x06 \x01(\x02R\tthreshold\x120\n" +
-	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\xca\x02\n" +
+	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x14\n" +
+	"\x05width\x18\b \x01(\x05R\x05width\x12\x16\n" +
+	"\x06height\x18\t \x01(\x05R\x06height\"\xf6\x02\n" +
 	"\x04Seat\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -1341,7 +2205,8 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"candidates\x12-\n" +
 	"\areasons\x18\x05 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\x12.\n" +
 	"\aquality\x18\x06 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1a\n" +
-	"\bassigned\x18\a \x01(\tR\bassigned\x12\x17\n" +
+	"\bassigned\x18\a \x01(\tR\bassigned\x12*\n" +
+	"\x04face\x18\b \x01(\v2\x16.rollcall.v1.FoundFaceR\x04face\x12\x17\n" +
 	"\x04fpir\x18\t \x01(\x01H\x00R\x04fpir\x88\x01\x01B\a\n" +
 	"\x05_fpir\"f\n" +
 	"\rDetectRequest\x12#\n" +
@@ -1349,27 +2214,40 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\xc8\x01\x01z\x05\x18\x80\x80\x80\bR\x05image\x120\n" +
 	"\n" +
 	"least_size\x18\x02 \x01(\x02B\x11\xbaH\x0e\n" +
-	"\f@\x01\x1d\x00@\x1cF-\x00\x00\x00\x00R\tleastSize\"}\n" +
-	"\x0eDetectResponse\x12'\n" +
-	"\x05faces\x18\x01 \x03(\v2\x11.rollcall.v1.FaceR\x05faces\x12\x14\n" +
+	"\f@\x01\x1d\x00@\x1cF-\x00\x00\x00\x00R\tleastSize\"\x82\x01\n" +
+	"\x0eDetectResponse\x12,\n" +
+	"\x05faces\x18\x01 \x03(\v2\x16.rollcall.v1.FoundFaceR\x05faces\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\x05R\x05width\x12\x16\n" +
 	"\x06height\x18\x03 \x01(\x05R\x06height\x12\x14\n" +
-	"\x05model\x18\x04 \x01(\tR\x05model\"\xe5\x01\n" +
-	"\x04Face\x12\"\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\"\xea\x01\n" +
+	"\tFoundFace\x12\"\n" +
 	"\x03box\x18\x01 \x01(\v2\x10.rollcall.v1.BoxR\x03box\x120\n" +
 	"\tlandmarks\x18\x02 \x03(\v2\x12.rollcall.v1.PointR\tlandmarks\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x02R\x04size\x12\x14\n" +
 	"\x05score\x18\x04 \x01(\x02R\x05score\x12.\n" +
 	"\aquality\x18\x05 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12-\n" +
-	"\areasons\x18\x06 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\"Y\n" +
-	"\x03Box\x12\x12\n" +
-	"\x04left\x18\x01 \x01(\x02R\x04left\x12\x10\n" +
-	"\x03top\x18\x02 \x01(\x02R\x03top\x12\x14\n" +
-	"\x05width\x18\x03 \x01(\x02R\x05width\x12\x16\n" +
-	"\x06height\x18\x04 \x01(\x02R\x06height2\xa8\x02\n" +
+	"\areasons\x18\x06 \x03(\x0e2\x13.rollcall.v1.ReasonR\areasons\"\x87\x01\n" +
+	"\x03Box\x12\x1b\n" +
+	"\x04left\x18\x01 \x01(\x02B\a\xbaH\x04\n" +
+	"\x02@\x01R\x04left\x12\x19\n" +
+	"\x03top\x18\x02 \x01(\x02B\a\xbaH\x04\n" +
+	"\x02@\x01R\x03top\x12\"\n" +
+	"\x05width\x18\x03 \x01(\x02B\f\xbaH\t\n" +
+	"\a@\x01-\x00\x00\x80?R\x05width\x12$\n" +
+	"\x06height\x18\x04 \x01(\x02B\f\xbaH\t\n" +
+	"\a@\x01-\x00\x00\x80?R\x06height*=\n" +
+	"\x04Face\x12\x14\n" +
+	"\x10FACE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tFACE_ONLY\x10\x01\x12\x10\n" +
+	"\fFACE_LARGEST\x10\x02*>\n" +
+	"\bLiveness\x12\x18\n" +
+	"\x14LIVENESS_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14LIVENESS_NOT_CHECKED\x10\x012\xc3\x03\n" +
 	"\x11AttendanceService\x12>\n" +
 	"\x05Embed\x12\x19.rollcall.v1.EmbedRequest\x1a\x1a.rollcall.v1.EmbedResponse\x12G\n" +
-	"\bIdentify\x12\x1c.rollcall.v1.IdentifyRequest\x1a\x1d.rollcall.v1.IdentifyResponse\x12G\n" +
+	"\bIdentify\x12\x1c.rollcall.v1.IdentifyRequest\x1a\x1d.rollcall.v1.IdentifyResponse\x12A\n" +
+	"\x06Verify\x12\x1a.rollcall.v1.VerifyRequest\x1a\x1b.rollcall.v1.VerifyResponse\x12V\n" +
+	"\rIdentifyBurst\x12!.rollcall.v1.IdentifyBurstRequest\x1a\".rollcall.v1.IdentifyBurstResponse\x12G\n" +
 	"\bRollCall\x12\x1c.rollcall.v1.RollCallRequest\x1a\x1d.rollcall.v1.RollCallResponse\x12A\n" +
 	"\x06Detect\x12\x1a.rollcall.v1.DetectRequest\x1a\x1b.rollcall.v1.DetectResponseB'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
 
@@ -1385,70 +2263,106 @@ func file_rollcall_v1_attendance_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_attendance_proto_rawDescData
 }
 
-var file_rollcall_v1_attendance_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_rollcall_v1_attendance_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_rollcall_v1_attendance_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_rollcall_v1_attendance_proto_goTypes = []any{
-	(*EmbedRequest)(nil),     // 0: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),    // 1: rollcall.v1.EmbedResponse
-	(*IdentifyRequest)(nil),  // 2: rollcall.v1.IdentifyRequest
-	(*IdentifyResponse)(nil), // 3: rollcall.v1.IdentifyResponse
-	(*RollCallRequest)(nil),  // 4: rollcall.v1.RollCallRequest
-	(*RollCallProbe)(nil),    // 5: rollcall.v1.RollCallProbe
-	(*RollCallResponse)(nil), // 6: rollcall.v1.RollCallResponse
-	(*Seat)(nil),             // 7: rollcall.v1.Seat
-	(*DetectRequest)(nil),    // 8: rollcall.v1.DetectRequest
-	(*DetectResponse)(nil),   // 9: rollcall.v1.DetectResponse
-	(*Face)(nil),             // 10: rollcall.v1.Face
-	(*Box)(nil),              // 11: rollcall.v1.Box
-	(*Point)(nil),            // 12: rollcall.v1.Point
-	(*Quality)(nil),          // 13: rollcall.v1.Quality
-	(LandmarkSource)(0),      // 14: rollcall.v1.LandmarkSource
-	(Warning)(0),             // 15: rollcall.v1.Warning
-	(*Candidate)(nil),        // 16: rollcall.v1.Candidate
-	(*Scope)(nil),            // 17: rollcall.v1.Scope
-	(Verdict)(0),             // 18: rollcall.v1.Verdict
-	(Reason)(0),              // 19: rollcall.v1.Reason
+	(Face)(0),                     // 0: rollcall.v1.Face
+	(Liveness)(0),                 // 1: rollcall.v1.Liveness
+	(*EmbedRequest)(nil),          // 2: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),         // 3: rollcall.v1.EmbedResponse
+	(*IdentifyRequest)(nil),       // 4: rollcall.v1.IdentifyRequest
+	(*IdentifyResponse)(nil),      // 5: rollcall.v1.IdentifyResponse
+	(*VerifyRequest)(nil),         // 6: rollcall.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 7: rollcall.v1.VerifyResponse
+	(*IdentifyBurstRequest)(nil),  // 8: rollcall.v1.IdentifyBurstRequest
+	(*BurstFrame)(nil),            // 9: rollcall.v1.BurstFrame
+	(*IdentifyBurstResponse)(nil), // 10: rollcall.v1.IdentifyBurstResponse
+	(*FrameResult)(nil),           // 11: rollcall.v1.FrameResult
+	(*RollCallRequest)(nil),       // 12: rollcall.v1.RollCallRequest
+	(*RollCallProbe)(nil),         // 13: rollcall.v1.RollCallProbe
+	(*RollCallResponse)(nil),      // 14: rollcall.v1.RollCallResponse
+	(*Seat)(nil),                  // 15: rollcall.v1.Seat
+	(*DetectRequest)(nil),         // 16: rollcall.v1.DetectRequest
+	(*DetectResponse)(nil),        // 17: rollcall.v1.DetectResponse
+	(*FoundFace)(nil),             // 18: rollcall.v1.FoundFace
+	(*Box)(nil),                   // 19: rollcall.v1.Box
+	(*Point)(nil),                 // 20: rollcall.v1.Point
+	(*Quality)(nil),               // 21: rollcall.v1.Quality
+	(LandmarkSource)(0),           // 22: rollcall.v1.LandmarkSource
+	(Warning)(0),                  // 23: rollcall.v1.Warning
+	(*Candidate)(nil),             // 24: rollcall.v1.Candidate
+	(*Scope)(nil),                 // 25: rollcall.v1.Scope
+	(Verdict)(0),                  // 26: rollcall.v1.Verdict
+	(Reason)(0),                   // 27: rollcall.v1.Reason
 }
 var file_rollcall_v1_attendance_proto_depIdxs = []int32{
-	12, // 0: rollcall.v1.EmbedRequest.landmarks:type_name -> rollcall.v1.Point
-	13, // 1: rollcall.v1.EmbedResponse.quality:type_name -> rollcall.v1.Quality
-	12, // 2: rollcall.v1.EmbedResponse.landmarks:type_name -> rollcall.v1.Point
-	14, // 3: rollcall.v1.EmbedResponse.landmark_source:type_name -> rollcall.v1.LandmarkSource
-	15, // 4: rollcall.v1.EmbedResponse.warnings:type_name -> rollcall.v1.Warning
-	16, // 5: rollcall.v1.EmbedResponse.resembles:type_name -> rollcall.v1.Candidate
-	17, // 6: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
-	12, // 7: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
-	18, // 8: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
-	16, // 9: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
-	19, // 10: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
-	13, // 11: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
-	15, // 12: rollcall.v1.IdentifyResponse.warnings:type_name -> rollcall.v1.Warning
-	5,  // 13: rollcall.v1.RollCallRequest.probes:type_name -> rollcall.v1.RollCallProbe
-	17, // 14: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
-	12, // 15: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
-	7,  // 16: rollcall.v1.RollCallResponse.seats:type_name -> rollcall.v1.Seat
-	15, // 17: rollcall.v1.RollCallResponse.warnings:type_name -> rollcall.v1.Warning
-	18, // 18: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
-	16, // 19: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
-	19, // 20: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
-	13, // 21: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
-	10, // 22: rollcall.v1.DetectResponse.faces:type_name -> rollcall.v1.Face
-	11, // 23: rollcall.v1.Face.box:type_name -> rollcall.v1.Box
-	12, // 24: rollcall.v1.Face.landmarks:type_name -> rollcall.v1.Point
-	13, // 25: rollcall.v1.Face.quality:type_name -> rollcall.v1.Quality
-	19, // 26: rollcall.v1.Face.reasons:type_name -> rollcall.v1.Reason
-	0,  // 27: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
-	2,  // 28: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
-	4,  // 29: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
-	8,  // 30: rollcall.v1.AttendanceService.Detect:input_type -> rollcall.v1.DetectRequest
-	1,  // 31: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
-	3,  // 32: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
-	6,  // 33: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
-	9,  // 34: rollcall.v1.AttendanceService.Detect:output_type -> rollcall.v1.DetectResponse
-	31, // [31:35] is the sub-list for method output_type
-	27, // [27:31] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	20, // 0: rollcall.v1.EmbedRequest.landmarks:type_name -> rollcall.v1.Point
+	0,  // 1: rollcall.v1.EmbedRequest.face:type_name -> rollcall.v1.Face
+	21, // 2: rollcall.v1.EmbedResponse.quality:type_name -> rollcall.v1.Quality
+	20, // 3: rollcall.v1.EmbedResponse.landmarks:type_name -> rollcall.v1.Point
+	22, // 4: rollcall.v1.EmbedResponse.landmark_source:type_name -> rollcall.v1.LandmarkSource
+	23, // 5: rollcall.v1.EmbedResponse.warnings:type_name -> rollcall.v1.Warning
+	24, // 6: rollcall.v1.EmbedResponse.resembles:type_name -> rollcall.v1.Candidate
+	25, // 7: rollcall.v1.IdentifyRequest.scope:type_name -> rollcall.v1.Scope
+	20, // 8: rollcall.v1.IdentifyRequest.landmarks:type_name -> rollcall.v1.Point
+	0,  // 9: rollcall.v1.IdentifyRequest.face:type_name -> rollcall.v1.Face
+	26, // 10: rollcall.v1.IdentifyResponse.verdict:type_name -> rollcall.v1.Verdict
+	24, // 11: rollcall.v1.IdentifyResponse.candidates:type_name -> rollcall.v1.Candidate
+	27, // 12: rollcall.v1.IdentifyResponse.reasons:type_name -> rollcall.v1.Reason
+	21, // 13: rollcall.v1.IdentifyResponse.quality:type_name -> rollcall.v1.Quality
+	23, // 14: rollcall.v1.IdentifyResponse.warnings:type_name -> rollcall.v1.Warning
+	20, // 15: rollcall.v1.VerifyRequest.landmarks:type_name -> rollcall.v1.Point
+	0,  // 16: rollcall.v1.VerifyRequest.face:type_name -> rollcall.v1.Face
+	26, // 17: rollcall.v1.VerifyResponse.verdict:type_name -> rollcall.v1.Verdict
+	27, // 18: rollcall.v1.VerifyResponse.reasons:type_name -> rollcall.v1.Reason
+	21, // 19: rollcall.v1.VerifyResponse.quality:type_name -> rollcall.v1.Quality
+	1,  // 20: rollcall.v1.VerifyResponse.liveness:type_name -> rollcall.v1.Liveness
+	23, // 21: rollcall.v1.VerifyResponse.warnings:type_name -> rollcall.v1.Warning
+	9,  // 22: rollcall.v1.IdentifyBurstRequest.frames:type_name -> rollcall.v1.BurstFrame
+	25, // 23: rollcall.v1.IdentifyBurstRequest.scope:type_name -> rollcall.v1.Scope
+	19, // 24: rollcall.v1.BurstFrame.box:type_name -> rollcall.v1.Box
+	20, // 25: rollcall.v1.BurstFrame.landmarks:type_name -> rollcall.v1.Point
+	0,  // 26: rollcall.v1.BurstFrame.face:type_name -> rollcall.v1.Face
+	26, // 27: rollcall.v1.IdentifyBurstResponse.verdict:type_name -> rollcall.v1.Verdict
+	24, // 28: rollcall.v1.IdentifyBurstResponse.candidates:type_name -> rollcall.v1.Candidate
+	27, // 29: rollcall.v1.IdentifyBurstResponse.reasons:type_name -> rollcall.v1.Reason
+	11, // 30: rollcall.v1.IdentifyBurstResponse.frames:type_name -> rollcall.v1.FrameResult
+	1,  // 31: rollcall.v1.IdentifyBurstResponse.liveness:type_name -> rollcall.v1.Liveness
+	23, // 32: rollcall.v1.IdentifyBurstResponse.warnings:type_name -> rollcall.v1.Warning
+	27, // 33: rollcall.v1.FrameResult.reasons:type_name -> rollcall.v1.Reason
+	21, // 34: rollcall.v1.FrameResult.quality:type_name -> rollcall.v1.Quality
+	13, // 35: rollcall.v1.RollCallRequest.probes:type_name -> rollcall.v1.RollCallProbe
+	25, // 36: rollcall.v1.RollCallRequest.scope:type_name -> rollcall.v1.Scope
+	20, // 37: rollcall.v1.RollCallProbe.landmarks:type_name -> rollcall.v1.Point
+	15, // 38: rollcall.v1.RollCallResponse.seats:type_name -> rollcall.v1.Seat
+	23, // 39: rollcall.v1.RollCallResponse.warnings:type_name -> rollcall.v1.Warning
+	26, // 40: rollcall.v1.Seat.verdict:type_name -> rollcall.v1.Verdict
+	24, // 41: rollcall.v1.Seat.candidates:type_name -> rollcall.v1.Candidate
+	27, // 42: rollcall.v1.Seat.reasons:type_name -> rollcall.v1.Reason
+	21, // 43: rollcall.v1.Seat.quality:type_name -> rollcall.v1.Quality
+	18, // 44: rollcall.v1.Seat.face:type_name -> rollcall.v1.FoundFace
+	18, // 45: rollcall.v1.DetectResponse.faces:type_name -> rollcall.v1.FoundFace
+	19, // 46: rollcall.v1.FoundFace.box:type_name -> rollcall.v1.Box
+	20, // 47: rollcall.v1.FoundFace.landmarks:type_name -> rollcall.v1.Point
+	21, // 48: rollcall.v1.FoundFace.quality:type_name -> rollcall.v1.Quality
+	27, // 49: rollcall.v1.FoundFace.reasons:type_name -> rollcall.v1.Reason
+	2,  // 50: rollcall.v1.AttendanceService.Embed:input_type -> rollcall.v1.EmbedRequest
+	4,  // 51: rollcall.v1.AttendanceService.Identify:input_type -> rollcall.v1.IdentifyRequest
+	6,  // 52: rollcall.v1.AttendanceService.Verify:input_type -> rollcall.v1.VerifyRequest
+	8,  // 53: rollcall.v1.AttendanceService.IdentifyBurst:input_type -> rollcall.v1.IdentifyBurstRequest
+	12, // 54: rollcall.v1.AttendanceService.RollCall:input_type -> rollcall.v1.RollCallRequest
+	16, // 55: rollcall.v1.AttendanceService.Detect:input_type -> rollcall.v1.DetectRequest
+	3,  // 56: rollcall.v1.AttendanceService.Embed:output_type -> rollcall.v1.EmbedResponse
+	5,  // 57: rollcall.v1.AttendanceService.Identify:output_type -> rollcall.v1.IdentifyResponse
+	7,  // 58: rollcall.v1.AttendanceService.Verify:output_type -> rollcall.v1.VerifyResponse
+	10, // 59: rollcall.v1.AttendanceService.IdentifyBurst:output_type -> rollcall.v1.IdentifyBurstResponse
+	14, // 60: rollcall.v1.AttendanceService.RollCall:output_type -> rollcall.v1.RollCallResponse
+	17, // 61: rollcall.v1.AttendanceService.Detect:output_type -> rollcall.v1.DetectResponse
+	56, // [56:62] is the sub-list for method output_type
+	50, // [50:56] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_attendance_proto_init() }
@@ -1458,19 +2372,21 @@ func file_rollcall_v1_attendance_proto_init() {
 	}
 	file_rollcall_v1_common_proto_init()
 	file_rollcall_v1_attendance_proto_msgTypes[3].OneofWrappers = []any{}
-	file_rollcall_v1_attendance_proto_msgTypes[7].OneofWrappers = []any{}
+	file_rollcall_v1_attendance_proto_msgTypes[8].OneofWrappers = []any{}
+	file_rollcall_v1_attendance_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_attendance_proto_rawDesc), len(file_rollcall_v1_attendance_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_rollcall_v1_attendance_proto_goTypes,
 		DependencyIndexes: file_rollcall_v1_attendance_proto_depIdxs,
+		EnumInfos:         file_rollcall_v1_attendance_proto_enumTypes,
 		MessageInfos:      file_rollcall_v1_attendance_proto_msgTypes,
 	}.Build()
 	File_rollcall_v1_attendance_proto = out.File

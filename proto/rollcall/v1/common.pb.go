@@ -119,6 +119,9 @@ const (
 	Reason_REASON_TAKEN_BY_ANOTHER_CROP Reason = 9
 	// In a roll call: the student fits another crop almost as well.
 	Reason_REASON_TWO_CROPS_CLOSE Reason = 13
+	// In a burst: the frame shows another person than most frames, or no person is on
+	// more than half of the frames that can be judged.
+	Reason_REASON_ANOTHER_PERSON Reason = 20
 )
 
 // Enum value maps for Reason.
@@ -139,6 +142,7 @@ var (
 		8:  "REASON_NOBODY_ENROLLED",
 		9:  "REASON_TAKEN_BY_ANOTHER_CROP",
 		13: "REASON_TWO_CROPS_CLOSE",
+		20: "REASON_ANOTHER_PERSON",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":           0,
@@ -156,6 +160,7 @@ var (
 		"REASON_NOBODY_ENROLLED":       8,
 		"REASON_TAKEN_BY_ANOTHER_CROP": 9,
 		"REASON_TWO_CROPS_CLOSE":       13,
+		"REASON_ANOTHER_PERSON":        20,
 	}
 )
 
@@ -1178,7 +1183,7 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\rVERDICT_MATCH\x10\x01\x12\x15\n" +
 	"\x11VERDICT_AMBIGUOUS\x10\x02\x12\x13\n" +
 	"\x0fVERDICT_UNKNOWN\x10\x03\x12\x14\n" +
-	"\x10VERDICT_UNUSABLE\x10\x04*\x83\x03\n" +
+	"\x10VERDICT_UNUSABLE\x10\x04*\x9e\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eREASON_NO_FACE\x10\x01\x12\x14\n" +
@@ -1195,7 +1200,8 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x19REASON_TWO_STUDENTS_CLOSE\x10\a\x12\x1a\n" +
 	"\x16REASON_NOBODY_ENROLLED\x10\b\x12 \n" +
 	"\x1cREASON_TAKEN_BY_ANOTHER_CROP\x10\t\x12\x1a\n" +
-	"\x16REASON_TWO_CROPS_CLOSE\x10\r*q\n" +
+	"\x16REASON_TWO_CROPS_CLOSE\x10\r\x12\x19\n" +
+	"\x15REASON_ANOTHER_PERSON\x10\x14*q\n" +
 	"\aWarning\x12\x17\n" +
 	"\x13WARNING_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13WARNING_OTHER_MODEL\x10\x01\x12\x18\n" +

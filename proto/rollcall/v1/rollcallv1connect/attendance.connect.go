@@ -38,6 +38,12 @@ const (
 	// AttendanceServiceIdentifyProcedure is the fully-qualified name of the AttendanceService's
 	// Identify RPC.
 	AttendanceServiceIdentifyProcedure = "/rollcall.v1.AttendanceService/Identify"
+	// AttendanceServiceVerifyProcedure is the fully-qualified name of the AttendanceService's Verify
+	// RPC.
+	AttendanceServiceVerifyProcedure = "/rollcall.v1.AttendanceService/Verify"
+	// AttendanceServiceIdentifyBurstProcedure is the fully-qualified name of the AttendanceService's
+	// IdentifyBurst RPC.
+	AttendanceServiceIdentifyBurstProcedure = "/rollcall.v1.AttendanceService/IdentifyBurst"
 	// AttendanceServiceRollCallProcedure is the fully-qualified name of the AttendanceService's
 	// RollCall RPC.
 	AttendanceServiceRollCallProcedure = "/rollcall.v1.AttendanceService/RollCall"
@@ -64,8 +70,19 @@ type AttendanceServiceClient interface {
 	// changes nothing, but is not offered over GET: an image of a face must not be
 	// part of an address, because proxies log addresses.
 	Identify(context.Context, *v1.IdentifyRequest) (*v1.IdentifyResponse, error)
-	// RollCall takes the crops of one picture of a class. It assigns each student
-	// in scope to at most one crop, and each crop to at most one student, so that
+	// Verify says whether a face is that of one student, whose name is known: from a
+	// card, say. It compares the face with the crops of this student alone.
+	//
+	// not_found: the gallery has no such student, or no crop of the student under the
+	// model.
+	Verify(context.Context, *v1.VerifyRequest) (*v1.VerifyResponse, error)
+	// IdentifyBurst says whose face is on some frames of one person, such as a camera
+	// at the door takes within a second. Their evidence is combined into one verdict. A
+	// frame that cannot be judged, or shows another person than most of them, does not
+	// count; the answer says which ones do and why others do not.
+	IdentifyBurst(context.Context, *v1.IdentifyBurstRequest) (*v1.IdentifyBurstResponse, error)
+	// RollCall takes a photo of a class, or the crops of one. It assigns each student
+	// in scope to at most one face, and each face to at most one student, so that
 	// the sum of the similarities above the threshold is the greatest. It also says
 	// who is absent.
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
@@ -101,6 +118,18 @@ func NewAttendanceServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(attendanceServiceMethods.ByName("Identify")),
 			connect.WithClientOptions(opts...),
 		),
+		verify: connect.NewClient[v1.VerifyRequest, v1.VerifyResponse](
+			httpClient,
+			baseURL+AttendanceServiceVerifyProcedure,
+			connect.WithSchema(attendanceServiceMethods.ByName("Verify")),
+			connect.WithClientOptions(opts...),
+		),
+		identifyBurst: connect.NewClient[v1.IdentifyBurstRequest, v1.IdentifyBurstResponse](
+			httpClient,
+			baseURL+AttendanceServiceIdentifyBurstProcedure,
+			connect.WithSchema(attendanceServiceMethods.ByName("IdentifyBurst")),
+			connect.WithClientOptions(opts...),
+		),
 		rollCall: connect.NewClient[v1.RollCallRequest, v1.RollCallResponse](
 			httpClient,
 			baseURL+AttendanceServiceRollCallProcedure,
@@ -118,10 +147,12 @@ func NewAttendanceServiceClient(httpClient connect.HTTPClient, baseURL string, o
 
 // attendanceServiceClient implements AttendanceServiceClient.
 type attendanceServiceClient struct {
-	embed    *connect.Client[v1.EmbedRequest, v1.EmbedResponse]
-	identify *connect.Client[v1.IdentifyRequest, v1.IdentifyResponse]
-	rollCall *connect.Client[v1.RollCallRequest, v1.RollCallResponse]
-	detect   *connect.Client[v1.DetectRequest, v1.DetectResponse]
+	embed         *connect.Client[v1.EmbedRequest, v1.EmbedResponse]
+	identify      *connect.Client[v1.IdentifyRequest, v1.IdentifyResponse]
+	verify        *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
+	identifyBurst *connect.Client[v1.IdentifyBurstRequest, v1.IdentifyBurstResponse]
+	rollCall      *connect.Client[v1.RollCallRequest, v1.RollCallResponse]
+	detect        *connect.Client[v1.DetectRequest, v1.DetectResponse]
 }
 
 // Embed calls rollcall.v1.AttendanceService.Embed.
@@ -136,6 +167,24 @@ func (c *attendanceServiceClient) Embed(ctx context.Context, req *v1.EmbedReques
 // Identify calls rollcall.v1.AttendanceService.Identify.
 func (c *attendanceServiceClient) Identify(ctx context.Context, req *v1.IdentifyRequest) (*v1.IdentifyResponse, error) {
 	response, err := c.identify.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Verify calls rollcall.v1.AttendanceService.Verify.
+func (c *attendanceServiceClient) Verify(ctx context.Context, req *v1.VerifyRequest) (*v1.VerifyResponse, error) {
+	response, err := c.verify.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// IdentifyBurst calls rollcall.v1.AttendanceService.IdentifyBurst.
+func (c *attendanceServiceClient) IdentifyBurst(ctx context.Context, req *v1.IdentifyBurstRequest) (*v1.IdentifyBurstResponse, error) {
+	response, err := c.identifyBurst.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -178,8 +227,19 @@ type AttendanceServiceHandler interface {
 	// changes nothing, but is not offered over GET: an image of a face must not be
 	// part of an address, because proxies log addresses.
 	Identify(context.Context, *v1.IdentifyRequest) (*v1.IdentifyResponse, error)
-	// RollCall takes the crops of one picture of a class. It assigns each student
-	// in scope to at most one crop, and each crop to at most one student, so that
+	// Verify says whether a face is that of one student, whose name is known: from a
+	// card, say. It compares the face with the crops of this student alone.
+	//
+	// not_found: the gallery has no such student, or no crop of the student under the
+	// model.
+	Verify(context.Context, *v1.VerifyRequest) (*v1.VerifyResponse, error)
+	// IdentifyBurst says whose face is on some frames of one person, such as a camera
+	// at the door takes within a second. Their evidence is combined into one verdict. A
+	// frame that cannot be judged, or shows another person than most of them, does not
+	// count; the answer says which ones do and why others do not.
+	IdentifyBurst(context.Context, *v1.IdentifyBurstRequest) (*v1.IdentifyBurstResponse, error)
+	// RollCall takes a photo of a class, or the crops of one. It assigns each student
+	// in scope to at most one face, and each face to at most one student, so that
 	// the sum of the similarities above the threshold is the greatest. It also says
 	// who is absent.
 	RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error)
@@ -211,6 +271,18 @@ func NewAttendanceServiceHandler(svc AttendanceServiceHandler, opts ...connect.H
 		connect.WithSchema(attendanceServiceMethods.ByName("Identify")),
 		connect.WithHandlerOptions(opts...),
 	)
+	attendanceServiceVerifyHandler := connect.NewUnaryHandlerSimple(
+		AttendanceServiceVerifyProcedure,
+		svc.Verify,
+		connect.WithSchema(attendanceServiceMethods.ByName("Verify")),
+		connect.WithHandlerOptions(opts...),
+	)
+	attendanceServiceIdentifyBurstHandler := connect.NewUnaryHandlerSimple(
+		AttendanceServiceIdentifyBurstProcedure,
+		svc.IdentifyBurst,
+		connect.WithSchema(attendanceServiceMethods.ByName("IdentifyBurst")),
+		connect.WithHandlerOptions(opts...),
+	)
 	attendanceServiceRollCallHandler := connect.NewUnaryHandlerSimple(
 		AttendanceServiceRollCallProcedure,
 		svc.RollCall,
@@ -229,6 +301,10 @@ func NewAttendanceServiceHandler(svc AttendanceServiceHandler, opts ...connect.H
 			attendanceServiceEmbedHandler.ServeHTTP(w, r)
 		case AttendanceServiceIdentifyProcedure:
 			attendanceServiceIdentifyHandler.ServeHTTP(w, r)
+		case AttendanceServiceVerifyProcedure:
+			attendanceServiceVerifyHandler.ServeHTTP(w, r)
+		case AttendanceServiceIdentifyBurstProcedure:
+			attendanceServiceIdentifyBurstHandler.ServeHTTP(w, r)
 		case AttendanceServiceRollCallProcedure:
 			attendanceServiceRollCallHandler.ServeHTTP(w, r)
 		case AttendanceServiceDetectProcedure:
@@ -248,6 +324,14 @@ func (UnimplementedAttendanceServiceHandler) Embed(context.Context, *v1.EmbedReq
 
 func (UnimplementedAttendanceServiceHandler) Identify(context.Context, *v1.IdentifyRequest) (*v1.IdentifyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.AttendanceService.Identify is not implemented"))
+}
+
+func (UnimplementedAttendanceServiceHandler) Verify(context.Context, *v1.VerifyRequest) (*v1.VerifyResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.AttendanceService.Verify is not implemented"))
+}
+
+func (UnimplementedAttendanceServiceHandler) IdentifyBurst(context.Context, *v1.IdentifyBurstRequest) (*v1.IdentifyBurstResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.AttendanceService.IdentifyBurst is not implemented"))
 }
 
 func (UnimplementedAttendanceServiceHandler) RollCall(context.Context, *v1.RollCallRequest) (*v1.RollCallResponse, error) {
