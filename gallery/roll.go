@@ -3,7 +3,6 @@ package gallery
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -16,13 +15,14 @@ const seatsTogether = 32
 type Roll struct {
 	Seats     []Seat   // one for each probe, in their order
 	Absent    []string // students in scope that sit nowhere, sorted; see RollCall
-	Threshold float32  // the similarity that a match needs here
+	Threshold float32  // the similarity that a match needs in the first round: see rounds.go
 	AskedFPIR float64  // the rate that the threshold was made for
 	Students  int      // enrolled in scope: how many the probes were compared with
 	Warnings  []string // WarningOtherModel, …
 
 	margin float32
-	passes func(similarity float32) float64 // the FPIR: see Seat
+	model  Model // with the gallery's calibration
+	all    int   // comparisons that count in a search among all in scope
 }
 
 // A Seat is one probe of a roll call and who sits there.
@@ -31,16 +31,19 @@ type Seat struct {
 	StudentID  string      // only for [Match]
 	Assigned   string      // who fits best here, for [Ambiguous] too; "" for [Unknown]
 	Similarity float32     // of the assigned student, or else of the best; 0 without one
+	Threshold  float32     // the similarity that a match needed here, in the last round that the seat was in
 	FPIR       float64     // at which the threshold would be Similarity; NaN: not calibrated, or no candidate
 	Candidates []Candidate // best first, one for each student, at most [DefaultCandidates]
 	Reasons    []string    // why it is no match: ReasonBelowThreshold, …
 
-	near []Candidate // who reaches the threshold less the margin, best first
+	close []Candidate // who may be near in any round, best first
+	near  []Candidate // who reaches the round's threshold less the margin, best first
 }
 
 // RollCall says who is on the crops of one photo. Nobody is on a photo twice, so
 // each student is assigned to at most one probe, and each probe to at most one
-// student. Only students who reach the threshold are assigned. Of all such
+// student. Only students who reach the threshold are assigned; it falls as seats are
+// taken, see rounds.go. Of all such
 // assignments it takes the one with the greatest sum of similarity above the
 // threshold. (With the sum of plain similarities, two pairs, one of them barely
 // similar, would win over one sure pair.)
@@ -78,19 +81,12 @@ func (g *Gallery) RollCall(ctx context.Context, model string, probes []Embedding
 		return Roll{}, err
 	}
 	for together := range slices.Chunk(probes, seatsTogether) {
-		if err := roll.seat(ctx, g, together, facts, scope); err != nil {
+		if err := roll.seat(ctx, g, together, len(probes), facts, scope); err != nil {
 			return Roll{}, fmt.Errorf("roll call: %w", err)
 		}
 	}
-	if err := roll.settle(ctx); err != nil {
+	if err := roll.rounds(ctx); err != nil {
 		return Roll{}, err
-	}
-	for i := range roll.Seats {
-		s := &roll.Seats[i]
-		s.FPIR = math.NaN()
-		if len(s.Candidates) > 0 {
-			s.FPIR = roll.passes(s.Similarity)
-		}
 	}
 	seated := make(map[string]bool, len(roll.Seats))
 	for _, s := range roll.Seats {
@@ -112,16 +108,16 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 		return Roll{}, err
 	}
 	fpir = m.fpir(fpir)
-	calibrated, comparisons := m.calibrated(model), r.comparisons()
 	roll := Roll{
-		Threshold: m.threshold(model, comparisons, fpir),
 		AskedFPIR: fpir,
 		Warnings:  m.uncalibrated(model, fpir),
-		passes:    func(similarity float32) float64 { return calibrated.fpirAt(comparisons, similarity) },
 		Students:  r.students,
 		margin:    m.settings.Margin,
+		model:     m.calibrated(model),
+		all:       r.comparisons(),
 		Absent:    slices.Clone(sc.StudentIDs), // known or not
 	}
+	roll.Threshold = roll.threshold(0)
 	for st := range m.members(sc) {
 		roll.Absent = append(roll.Absent, st.ID)
 	}
@@ -132,8 +128,8 @@ func openRoll(ctx context.Context, g *Gallery, model Model, sc Scope, fpir float
 
 // seat searches for the students of some probes, and adds their seats. It holds the lock for
 // these probes only: otherwise changes would wait for a long roll call, and searches would
-// wait behind the changes.
-func (r *Roll) seat(ctx context.Context, g *Gallery, probes []Embedding, model Model, sc Scope) error {
+// wait behind the changes. all is how many probes the roll has.
+func (r *Roll) seat(ctx context.Context, g *Gallery, probes []Embedding, all int, model Model, sc Scope) error {
 	m, release, err := g.read(ctx)
 	if err != nil {
 		return err
@@ -147,8 +143,9 @@ func (r *Roll) seat(ctx context.Context, g *Gallery, probes []Embedding, model M
 	for _, e := range probes {
 		vectors = append(vectors, e.Vector)
 	}
-	floor := r.Threshold - r.margin
-	rankings, err := who.rank(vectors, DefaultCandidates, floor, r.Threshold, true)
+	least := r.threshold(all) // of all rounds: nobody has two seats
+	floor := least - r.margin
+	rankings, err := who.rank(vectors, DefaultCandidates, floor, least, true)
 	if err != nil {
 		return err
 	}
@@ -168,14 +165,13 @@ func newSeat(ranked []Candidate, floor float32) Seat {
 	seat := Seat{Candidates: ranked[:min(DefaultCandidates, len(ranked))]}
 	for i, c := range ranked {
 		if c.Similarity >= floor {
-			seat.near = ranked[:i+1]
+			seat.close = ranked[:i+1]
 		}
 	}
 	return seat
 }
 
-// similarity returns the student's similarity to the seat, if it is near the
-// threshold at all.
+// similarity returns the student's similarity to the seat, if the student is near it.
 func (s *Seat) similarity(studentID string) (float32, bool) {
 	for _, c := range s.near {
 		if c.StudentID == studentID {
@@ -185,7 +181,7 @@ func (s *Seat) similarity(studentID string) (float32, bool) {
 	return 0, false
 }
 
-// settle assigns the students and gives each seat its verdict.
+// settle assigns the students of one round and gives each seat its verdict.
 func (r *Roll) settle(ctx context.Context) error {
 	for _, t := range r.tables() {
 		for i, j := range assign(t.gain) {

@@ -189,8 +189,8 @@ func TestRollCallAsAlone(t *testing.T) {
 					}
 					all := alone[0].students
 					near := slices.DeleteFunc(slices.Clone(all), func(c Candidate) bool { return c.Similarity < roll.Threshold-roll.margin })
-					if !slices.Equal(seat.Candidates, all[:min(DefaultCandidates, len(all))]) || !slices.Equal(seat.near, near) {
-						t.Fatalf("scope %v, seat %d: %v and near %v, alone %v", scope, i, seat.Candidates, seat.near, all)
+					if !slices.Equal(seat.Candidates, all[:min(DefaultCandidates, len(all))]) || !slices.Equal(seat.close, near) {
+						t.Fatalf("scope %v, seat %d: %v and near %v, alone %v", scope, i, seat.Candidates, seat.close, all)
 					}
 				}
 				release()

@@ -49,7 +49,7 @@ func seatLine(seat *pb.Seat, roll gallery.Roll, recipe string) *pb.Line {
 		Similarity: seat.GetSimilarity(), Recipe: recipe,
 	}
 	if seat.GetVerdict() != pb.Verdict_VERDICT_UNUSABLE {
-		line.Threshold, line.Fpir, line.StudentsInScope = roll.Threshold, roll.AskedFPIR, int32(roll.Students)
+		line.Threshold, line.Fpir, line.StudentsInScope = seat.GetThreshold(), roll.AskedFPIR, int32(roll.Students)
 	}
 	return line
 }

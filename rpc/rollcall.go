@@ -136,6 +136,7 @@ func fillSeat(ctx context.Context, seat *pb.Seat, found gallery.Seat) {
 	seat.StudentId = found.StudentID
 	seat.Assigned = found.Assigned
 	seat.Similarity = found.Similarity
+	seat.Threshold = found.Threshold
 	seat.Fpir = fpirPB(found.FPIR)
 	seat.Candidates = candidates(ctx, found.Candidates)
 	seat.Reasons = reasonsPB(found.Reasons)

@@ -1488,7 +1488,8 @@ type RollCallResponse struct {
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
 	// Number of components of its embedding.
 	Dimension int32 `protobuf:"varint,5,opt,name=dimension,proto3" json:"dimension,omitempty"`
-	// The similarity that a match needs here.
+	// The similarity that a match needs among all in scope. Whoever has a seat is nobody
+	// else's face, so it is lower for those who are left: see Seat.threshold.
 	Threshold float32 `protobuf:"fixed32,6,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	// What somebody should look at.
 	Warnings []Warning `protobuf:"varint,7,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
@@ -1615,7 +1616,10 @@ type Seat struct {
 	// Where the face is in the photo; absent for a probe.
 	Face *FoundFace `protobuf:"bytes,8,opt,name=face,proto3" json:"face,omitempty"`
 	// The fpir whose threshold the similarity would just pass, as in IdentifyResponse.
-	Fpir          *float64 `protobuf:"fixed64,9,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	Fpir *float64 `protobuf:"fixed64,9,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	// The similarity that a match needs at this seat. It is lower than that of the roll
+	// call if the student was found among those whom no other face had taken.
+	Threshold     float32 `protobuf:"fixed32,10,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1709,6 +1713,13 @@ func (x *Seat) GetFace() *FoundFace {
 func (x *Seat) GetFpir() float64 {
 	if x != nil && x.Fpir != nil {
 		return *x.Fpir
+	}
+	return 0
+}
+
+func (x *Seat) GetThreshold() float32 {
+	if x != nil {
+		return x.Threshold
 	}
 	return 0
 }
@@ -2192,7 +2203,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\tthreshold\x18\x06 \x01(\x02R\tthreshold\x120\n" +
 	"\bwarnings\x18\a \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x14\n" +
 	"\x05width\x18\b \x01(\x05R\x05width\x12\x16\n" +
-	"\x06height\x18\t \x01(\x05R\x06height\"\xf6\x02\n" +
+	"\x06height\x18\t \x01(\x05R\x06height\"\x94\x03\n" +
 	"\x04Seat\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -2207,7 +2218,9 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\aquality\x18\x06 \x01(\v2\x14.rollcall.v1.QualityR\aquality\x12\x1a\n" +
 	"\bassigned\x18\a \x01(\tR\bassigned\x12*\n" +
 	"\x04face\x18\b \x01(\v2\x16.rollcall.v1.FoundFaceR\x04face\x12\x17\n" +
-	"\x04fpir\x18\t \x01(\x01H\x00R\x04fpir\x88\x01\x01B\a\n" +
+	"\x04fpir\x18\t \x01(\x01H\x00R\x04fpir\x88\x01\x01\x12\x1c\n" +
+	"\tthreshold\x18\n" +
+	" \x01(\x02R\tthresholdB\a\n" +
 	"\x05_fpir\"f\n" +
 	"\rDetectRequest\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
