@@ -189,15 +189,35 @@ func ways(w *workbench) []way {
 // locatedBy is the way of a server.
 func locatedBy(w *workbench) way { return way{name: "locator " + w.locator, locates: true} }
 
-// enrolled returns found, in which each crop that is enrolled has the result that a server stores for it.
+// enrolled returns found, in which each crop that is enrolled has the result that a server stores for it. A
+// crop that may be a probe may be too poor to be enrolled; then the student's next one is tried.
 func (y way) enrolled(ctx context.Context, progress io.Writer, w *workbench, crops []crop, found []*embedder.Result, r roster) ([]*embedder.Result, error) {
-	var places []int
-	for _, s := range r.students {
-		if i := s.enrolled(found); i >= 0 {
-			places = append(places, i)
+	out := slices.Clone(found)
+	for left := r.students; len(left) > 0; {
+		var next []student
+		var places []int
+		for _, s := range left {
+			if i := s.enrolled(found); i >= 0 {
+				places = append(places, i)
+				rest := s.crops[slices.Index(s.crops, i)+1:]
+				next = append(next, student{person: s.person, crops: rest})
+			}
+		}
+		if len(places) == 0 {
+			break
+		}
+		stored, err := y.stored(ctx, progress, w, crops, found, places)
+		if err != nil {
+			return nil, err
+		}
+		left = nil
+		for k, i := range places {
+			if out[i] = stored[i]; !usable(stored[i]) {
+				left = append(left, next[k])
+			}
 		}
 	}
-	return y.stored(ctx, progress, w, crops, found, places)
+	return out, nil
 }
 
 // stored returns found, in which the crops at places have the results that a server stores for them.

@@ -124,7 +124,7 @@ func (e *enroller) kindsOfCalls(url string) ([]*kindOfCall, error) {
 		for _, c := range e.crops {
 			for k, m := range map[*kindOfCall]proto.Message{
 				identify: &pb.IdentifyRequest{Image: c.jpeg},
-				embed:    &pb.EmbedRequest{Image: c.jpeg, CropId: c.name, StudentId: c.person, AllowDuplicate: e.allowDuplicate},
+				embed:    &pb.EmbedRequest{Image: c.jpeg, CropId: c.name, StudentId: c.person, AllowDuplicate: e.allowDuplicate, AllowUnlike: true},
 			} {
 				body, err := encoding.marshal(m)
 				if err != nil {

@@ -111,7 +111,7 @@ type enroller struct {
 // enroll enrols one of the crops under an id of the caller's.
 func (e *enroller) enroll(ctx context.Context, i int, cropID string, m mode) error {
 	c := e.crops[i%len(e.crops)]
-	req := &pb.EmbedRequest{Image: c.jpeg, CropId: cropID, StudentId: c.person, AllowDuplicate: e.allowDuplicate}
+	req := &pb.EmbedRequest{Image: c.jpeg, CropId: cropID, StudentId: c.person, AllowDuplicate: e.allowDuplicate, AllowUnlike: true}
 	if m.given {
 		req.Landmarks = pointsOf(c)
 	}

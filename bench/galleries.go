@@ -185,7 +185,7 @@ func (r *galleriesRun) enrol(ctx context.Context, g *gallery.Gallery, n uint64) 
 	}
 	_, err := together(max(r.students, 1), r.students, func(i int) error {
 		_, err := g.Enroll(ctx, gallery.Enrolment{
-			CropID: cropID(i), StudentID: studentID(i), Groups: []string{className(i)}, AllowDuplicate: true,
+			CropID: cropID(i), StudentID: studentID(i), Groups: []string{className(i)}, AllowDuplicate: true, AllowUnlike: true,
 			Embedding: gallery.Embedding{Model: "bench", Digest: strings.Repeat("0", 64), Recipe: "bench", Vector: vectors[i]},
 		})
 		return err

@@ -95,7 +95,7 @@ func (b *galleryRun) enrol(ctx context.Context, crop int, v []float32, allowDupl
 	student := b.student(crop)
 	_, err := b.gallery.Enroll(ctx, gallery.Enrolment{
 		CropID: cropID(crop), StudentID: studentID(student), Groups: []string{className(student), everybody},
-		Embedding: b.embedding(v), AllowDuplicate: allowDuplicate,
+		Embedding: b.embedding(v), AllowDuplicate: allowDuplicate, AllowUnlike: true,
 	})
 	return err
 }

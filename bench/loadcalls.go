@@ -30,7 +30,7 @@ func loadCalls(api rollcallv1connect.AttendanceServiceClient, seed uint64, i int
 	}
 	student, group := fmt.Sprintf("student-%d", i), fmt.Sprintf("class-%d", i%loadGroups)
 	embed := func(req *pb.EmbedRequest) func(context.Context) (proto.Message, error) {
-		req.ReturnEmbedding, req.AllowDuplicate = true, true
+		req.ReturnEmbedding, req.AllowDuplicate, req.AllowUnlike = true, true, true
 		return func(ctx context.Context) (proto.Message, error) { return api.Embed(ctx, req) }
 	}
 	identify := func(req *pb.IdentifyRequest) func(context.Context) (proto.Message, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
 	"rollcall/gallery"
 	"rollcall/index"
@@ -452,6 +454,79 @@ func TestConditions(t *testing.T) {
 	for _, c := range res.Conditions[1:] {
 		if c.Usable.Of != crops || c.CleanStrangers.Probes != strangers {
 			t.Errorf("%s: %+v", c.Name, c)
+		}
+	}
+}
+
+// TestQuality: without dropping, all orders miss the same; the best possible order misses no more than any
+// other. A fit to drawn faces takes nothing but from the score.
+func TestQuality(t *testing.T) {
+	students := times(8, 3)
+	faces := writeFaces(t, append(append(people(students, 3, splitTest), people(4, 1, splitTest)...), people(20, 3, splitTrain)...))
+	dir := "--models-dir=" + testModels(t)
+	var res qualityResult
+	benchJSON(t, &res, "quality", "--faces="+faces, dir, fmt.Sprintf("--students=%d", students))
+	if len(res.Rates) != 2 || len(res.Limits) != 3 || res.Pictures != 3*students+4 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	for _, at := range res.Rates {
+		for _, rate := range at.Rates {
+			best := rate.Orders[len(rate.Orders)-1]
+			for _, order := range rate.Orders {
+				for i, v := range order.FNIR {
+					if i == 0 && v != best.FNIR[0] || v < best.FNIR[i] || v > 1 {
+						t.Errorf("%s by %s: %v, best %v", rate.Probes, order.By, order.FNIR, best.FNIR)
+					}
+				}
+			}
+		}
+	}
+	var fit qualityFit
+	benchJSON(t, &fit, "quality", "--faces="+faces, dir, "--split=train", "--fit")
+	if fit.Crops == 0 || fit.Crops > 2*20*3 {
+		t.Errorf("fitted to %d crops", fit.Crops)
+	}
+	for i, w := range fit.Weights {
+		if !(w <= 0) {
+			t.Errorf("term %d adds %v", i, w)
+		}
+	}
+}
+
+// TestFitQuality: weights by which similarities were made are found again.
+func TestFitQuality(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 0))
+	want := []float64{0.5, -1.5, -0.3}
+	used := []int{2, 7}
+	rows := make([]embedder.Terms, 500)
+	wanted := make([]float64, len(rows))
+	for i := range rows {
+		rows[i][2], rows[i][7] = rng.Float64(), 3*rng.Float64()
+		wanted[i] = 1 / (1 + math.Exp(-(want[0] + want[1]*rows[i][2] + want[2]*rows[i][7])))
+	}
+	for i, w := range fitLogistic(rows, wanted, used) {
+		if math.Abs(w-want[i]) > 0.01 {
+			t.Errorf("weight %d is %v, want %v", i, w, want[i])
+		}
+	}
+}
+
+// TestUnlike: drawn faces are told apart, so wrong crops are refused and right ones are not.
+func TestUnlike(t *testing.T) {
+	faces := writeFaces(t, append(people(12, 4, splitTest), people(3, 1, splitTest)...))
+	var res unlikeResult
+	benchJSON(t, &res, "unlike", "--faces="+faces, "--models-dir="+testModels(t), "--students=12")
+	if len(res.Rows) != 2*mostOwn {
+		t.Fatalf("rows: %+v", res.Rows)
+	}
+	for _, row := range res.Rows {
+		for i, r := range append(row.Rules, row.Gallery) {
+			if r.Right.Of < unlikeTries || r.Right.Of != r.Student.Of || r.Right.Of != r.Strangers.Of {
+				t.Errorf("%d students, rule %d: %+v", row.Students, i, r)
+			}
+			if r.Right.Share > 0.1 || r.Student.Share < 0.9 || r.Strangers.Share < 0.7 {
+				t.Errorf("%d students with %d crops, rule %d: %v", row.Students, row.Own, i, r)
+			}
 		}
 	}
 }

@@ -107,18 +107,19 @@ func reaching(engine index.Engine, vector []float32, floor float32) ([]index.Hit
 // studentID, and an UnlikeError if it is unlike the student's other crops. If it may
 // be another student's, refuse notes whom it resembles.
 func (d *enrolDecision) refuse(e *edit, studentID string) error {
+	model := e.batch.memory.calibrated(d.model)
 	o := d.own(e, studentID)
 	if d.AllowDuplicate {
-		return d.refuseUnlike(o, Candidate{})
+		return d.refuseUnlike(model, o, Candidate{})
 	}
-	other, err := d.nearestOther(e, studentID, o)
+	other, err := d.nearestOther(e, model, studentID, o)
 	if err != nil {
 		return err
 	}
 	if other.StudentID != "" && other.Similarity >= d.seen.threshold {
 		return &DuplicateError{StudentID: other.StudentID, Similarity: other.Similarity}
 	}
-	if err := d.refuseUnlike(o, other); err != nil {
+	if err := d.refuseUnlike(model, o, other); err != nil {
 		return err
 	}
 	if other.StudentID != "" && other.Similarity >= d.seen.floor {
@@ -128,10 +129,11 @@ func (d *enrolDecision) refuse(e *edit, studentID string) error {
 }
 
 // nearestOther returns the crop of another student that the face resembles most, as
-// far as that decides anything; it has no student if there is none.
-func (d *enrolDecision) nearestOther(e *edit, studentID string, o own) (Candidate, error) {
+// far as that decides anything; it has no student if there is none. The model is
+// calibrated.
+func (d *enrolDecision) nearestOther(e *edit, model Model, studentID string, o own) (Candidate, error) {
 	recent := &d.gallery.writer.recent
-	if d.seen == nil || d.seen.seq < recent.forgotten || d.seen.reach > d.seen.reachFor(d.model, o) {
+	if d.seen == nil || d.seen.seq < recent.forgotten || d.seen.reach > d.seen.reachFor(model, o) {
 		// Nothing was searched before, or too long ago to tell what came since, or the
 		// student has lost the crop that was nearest then.
 		found, err := e.batch.memory.lookalikes(d.model, d.Embedding.Vector, studentID, func(*memory) own { return o })
