@@ -31,7 +31,7 @@ quality.score dropped first; and what the limits for probes and for enrolment re
 
 With --fit it prints the weights of the score instead (embedder/score.go): of people of
 train but for those of validation, by how similar a crop is to the person's other ones.`,
-		&qualityOptions{rosterOptions: rosterOptions{students: 160, settings: gallery.Settings{FPIR: gallery.DefaultFPIR}}})
+		&qualityOptions{rosterOptions: rosterOptions{students: 160, settings: settingsAt(gallery.DefaultFPIR)}})
 }
 
 func (o *qualityOptions) addFlags(set *pflag.FlagSet) {

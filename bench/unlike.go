@@ -25,7 +25,7 @@ wrong. Prints how many of each are refused. First by the rule alone (refused is 
 is less like the student's crops than like another student's, or less than a floor,
 whose rate is the share of wrong crops that reach it); then by the gallery, which
 also refuses duplicates.`,
-		&unlikeOptions{rosterOptions{students: 400, settings: gallery.Settings{FPIR: gallery.DefaultFPIR}}})
+		&unlikeOptions{rosterOptions{students: 400, settings: settingsAt(gallery.DefaultFPIR)}})
 }
 
 // unlikeSizes are the sizes of galleries. The largest is --students, or all people with enough crops.
