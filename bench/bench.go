@@ -2,7 +2,7 @@
 // Rollcall claims about itself, so that anybody can check them on their machine.
 //
 // [All] lists them. Each is a file with its options, named for it: accuracy.go,
-// against.go, conditions.go, locator.go, detect.go, embed.go, network.go, cpu.go, load.go, memory.go, sessions.go,
+// against.go, selfcalibration.go, conditions.go, locator.go, detect.go, embed.go, network.go, cpu.go, load.go, memory.go, sessions.go,
 // gallery.go, galleries.go, index.go. They share the crops (faces.go, drawing.go, crops.go), the models
 // (models.go) and the printing (report.go). newBench makes a command of each.
 //
@@ -71,5 +71,5 @@ func newBench(name, short, long string, m measurement) Bench {
 
 // All returns the benches. Each call returns new ones, with options of their own.
 func All() []Bench {
-	return []Bench{accuracyBench(), againstBench(), conditionsBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), embedBench(), networkBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), indexBench()}
+	return []Bench{accuracyBench(), againstBench(), calibrationBench(), conditionsBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), embedBench(), networkBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), indexBench()}
 }

@@ -52,6 +52,30 @@ func TestAccuracy(t *testing.T) {
 	}
 }
 
+// TestCalibration looks at what the bench prints of people who are too few for the larger galleries.
+func TestCalibration(t *testing.T) {
+	faces := "--faces=" + writeFaces(t, append(people(45, 3, splitTest), people(3, 1, splitTrain)...))
+	dir := testModels(t)
+	onnxtest.Install(t, dir, onnxtest.SFace(2).Named("other"))
+	var res calibrationResult
+	benchJSON(t, &res, "calibration", faces, "--models-dir="+dir, "--embedder-name=test-sface", "--against-name=other", "--seeds=2")
+	if len(res.Rows) == 0 || len(res.Scores) == 0 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	for _, row := range res.Rows {
+		for _, x := range row.Targets {
+			if x.Seeds != 2 || x.FPIR.Of == 0 || x.Interval.Low > x.FPIR.Share || x.Interval.High < x.FPIR.Share || x.FNIR.Of == 0 || x.FNIR.Share > 0.5 {
+				t.Errorf("%s, %d x %d: %+v", row.Model, row.Students, row.Crops, x)
+			}
+		}
+	}
+	for _, row := range res.Scores {
+		if row.FNIR[0] > row.FNIR[1] || row.At[0] > row.At[1] || row.FNIR[1] > 0.5 {
+			t.Errorf("%+v", row)
+		}
+	}
+}
+
 // TestAgainst compares a model with another one, and with a copy of itself under another name.
 func TestAgainst(t *testing.T) {
 	faces := "--faces=" + writeFaces(t, append(people(14, 3, splitTest), people(5, 1, splitTest)...))

@@ -134,34 +134,12 @@ func (m *memory) passes(model Model, n int, similarity float32) float64 {
 	return m.calibrated(model).fpirAt(n, similarity)
 }
 
-// fpirAt is the inverse of MatchThreshold, NaN without a calibration. Where the
-// threshold is the same for several rates, it is the greatest of them.
+// fpirAt is the inverse of MatchThreshold, NaN without a calibration.
 func (m Model) fpirAt(n int, similarity float32) float64 {
-	table := m.Calibration
-	if len(table) == 0 {
+	if len(m.Calibration) == 0 {
 		return math.NaN()
 	}
-	if similarity < table[0].Similarity {
-		return 1
-	}
-	i := 1
-	for i < len(table)-1 && similarity > table[i].Similarity {
-		i++
-	}
-	fmr := table[0].FMR
-	if i < len(table) {
-		a, b := table[i-1], table[i]
-		xa, xb := math.Log10(a.FMR), math.Log10(b.FMR)
-		switch {
-		case b.Similarity > a.Similarity:
-			fmr = math.Pow(10, xa+(xb-xa)*float64(similarity-a.Similarity)/float64(b.Similarity-a.Similarity))
-		case similarity > b.Similarity:
-			fmr = 0
-		default:
-			fmr = a.FMR
-		}
-	}
-	return -math.Expm1(float64(max(n, 1)) * math.Log1p(-min(fmr, 1)))
+	return -math.Expm1(float64(max(n, 1)) * math.Log1p(-m.fmrAt(similarity)))
 }
 
 // uncalibrated returns WarningNotCalibrated if another FPIR than the default is wanted,

@@ -156,8 +156,10 @@ func TestTail(t *testing.T) {
 			t.Errorf("%d pairs are too alike, want %d", s.leftOut, alike)
 		}
 		for _, p := range points {
-			if want := 0.1 + 0.12*normal(p.FMR); p.FMR >= 1e-6 && math.Abs(float64(p.Similarity)-want) > 0.015 {
-				t.Errorf("%d alike: %v at an FMR of %v, want %v", alike, p.Similarity, p.FMR, want)
+			// A tail that may be heavier than it looks is taken for heavier.
+			least, most := 0.1+0.12*normal(p.FMR)-0.01, 0.1+0.12*heavy(p.FMR)+0.01
+			if got := float64(p.Similarity); p.FMR >= 1e-6 && (got < least || got > most) {
+				t.Errorf("%d alike: %v at an FMR of %v, want %v to %v", alike, got, p.FMR, least, most)
 			}
 		}
 	}

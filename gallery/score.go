@@ -18,7 +18,8 @@ import (
 // student with one crop has that crop's similarity.
 //
 // Measured against the best crop, the mean of the best two, and a centroid weighted
-// by quality: see "rollcall bench score". Scores of strangers lie nearly as those of
+// by quality: "rollcall bench calibration"
+// prints the comparison. Scores of strangers lie nearly as those of
 // single crops do, however many crops there are, so that one calibration fits all.
 
 // agreement is the least mean similarity of a crop with the others of a centroid. With

@@ -25,11 +25,23 @@ func TestRankingsByBruteForce(t *testing.T) {
 					}
 					v := face(rng, who, wide.Dimension, spread)
 					crops[id] = append(crops[id], v)
-					mustEnroll(t, g, Enrolment{CropID: fmt.Sprint(id, "-", j), StudentID: id, Embedding: made(wide, v), AllowDuplicate: true})
+					mustEnroll(t, g, Enrolment{CropID: fmt.Sprint(id, "-", j), StudentID: id, Embedding: made(wide, v), AllowDuplicate: true, AllowUnlike: true})
 				}
 			}
-			for range 200 {
+			// Crops that hardly agree: a probe in their middle is far from each of them.
+			for i := range 40 {
+				id := fmt.Sprintf("wide-%03d", i)
+				for j := range 6 {
+					v := face(rng, 1000+i, wide.Dimension, 1.1)
+					crops[id] = append(crops[id], v)
+					mustEnroll(t, g, Enrolment{CropID: fmt.Sprint(id, "-", j), StudentID: id, Embedding: made(wide, v), AllowDuplicate: true, AllowUnlike: true})
+				}
+			}
+			for round := range 200 {
 				probe := face(rng, rng.IntN(500), wide.Dimension, 0.6)
+				if round%2 == 0 {
+					probe = face(rng, 1000+rng.IntN(40), wide.Dimension, 2)
+				}
 				var want []Candidate
 				for id, vectors := range crops {
 					want = append(want, Candidate{StudentID: id, Similarity: float32(plainScore(probe, vectors))})
@@ -43,8 +55,8 @@ func TestRankingsByBruteForce(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				floor := want[rng.IntN(40)].Similarity - 2*near
-				rankings, err := r.rank([][]float32{probe}, 1+rng.IntN(20), floor, 0.5, true)
+				floor := want[rng.IntN(4)].Similarity - 2*near
+				rankings, err := r.rank([][]float32{probe}, 1+rng.IntN(3), floor, 0.5, true)
 				release()
 				if err != nil {
 					t.Fatal(err)
