@@ -71,5 +71,5 @@ func newBench(name, short, long string, m measurement) Bench {
 
 // All returns the benches. Each call returns new ones, with options of their own.
 func All() []Bench {
-	return []Bench{accuracyBench(), againstBench(), calibrationBench(), conditionsBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), embedBench(), networkBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), indexBench()}
+	return []Bench{accuracyBench(), againstBench(), calibrationBench(), conditionsBench(), duplicatesBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), embedBench(), networkBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), indexBench()}
 }

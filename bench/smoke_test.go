@@ -572,3 +572,19 @@ func TestAccuracyMirrored(t *testing.T) {
 		t.Error("the mirror image changes no similarity")
 	}
 }
+
+// TestDuplicates: every person again, of whom models that are nearly perfect on these faces
+// should refuse most, and nobody else.
+func TestDuplicates(t *testing.T) {
+	faces := writeFaces(t, append(people(14, 3, splitTest), people(9, 1, splitTest)...))
+	var res duplicatesResult
+	benchJSON(t, &res, "duplicates", "--faces="+faces, "--models-dir="+testModels(t), "--students=10", "--rosters=3")
+	if res.Students != 10 || res.Refused.Of != 30 || res.Wrongly.Of == 0 || len(res.Hindsight) != 5 {
+		t.Fatalf("incomplete: %+v", res)
+	}
+	if res.Refused.Share < 0.5 || res.Wrongly.Share > 0.5 || res.Named.Share < 0.9 {
+		t.Errorf("%+v", res)
+	}
+	_, err := runBench(t, "duplicates", "--faces="+faces, "--models-dir="+testModels(t), "--students=15")
+	wantError(t, err, "only 14 people")
+}

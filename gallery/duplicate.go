@@ -9,8 +9,10 @@ import (
 )
 
 // A face is enrolled under one student only. An enrolment is refused if the face is
-// surely enrolled under another student. If it is only as similar as a match would
-// be, the answer says so. It is refused too if it is unlike the student's other
+// probably enrolled under another student; a person can allow it, for twins. If it is only
+// somewhat similar, the answer says to whom. The two thresholds do not follow the FPIR that
+// the gallery wants of its searches: a wrong refusal costs a look, and a wrong match a false
+// entry in the register. An enrolment is refused too if it is unlike the student's other
 // crops: see unlike.go.
 //
 // The check has two parts, so that the slow one does not keep other edits waiting.
@@ -22,7 +24,7 @@ import (
 type lookalikes struct {
 	seq       uint64      // of the last change that the search saw
 	threshold float32     // of a duplicate
-	floor     float32     // of a face that a search would match: at most threshold
+	floor     float32     // of a face that the answer tells of: at most threshold
 	reach     float32     // crops are those that are this similar: at most floor
 	crops     []Candidate // without StudentID: the writer looks it up later
 }
@@ -70,8 +72,8 @@ func (m *memory) beginLookalikes(model Model, studentID string, ofStudent func(*
 		}
 	}
 	model = m.calibrated(model)
-	found.threshold = model.duplicateThreshold(others, m.settings.FPIR)
-	found.floor = min(found.threshold, model.MatchThreshold(others, m.settings.FPIR))
+	found.threshold = model.duplicateThreshold(others)
+	found.floor = model.resembleThreshold(others)
 	found.reach = found.reachFor(model, ofStudent(m))
 	return found, sp, nil
 }

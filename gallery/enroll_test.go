@@ -204,7 +204,7 @@ func TestLaterEnrolmentIndexesAllModels(t *testing.T) {
 
 func TestDuplicates(t *testing.T) {
 	g := openGallery(t, Options{})
-	threshold := plain.duplicateThreshold(1, DefaultFPIR) // (0.7+1)/2
+	threshold := plain.duplicateThreshold(1) // (0.7+1)/2
 	if threshold != 0.85 {
 		t.Fatalf("threshold %v", threshold)
 	}
@@ -314,8 +314,7 @@ func TestErrorsTellNoContent(t *testing.T) {
 	}
 }
 
-// A face that Identify would take for another student's, but that is not sure enough
-// to be refused, is enrolled, and the other student is named.
+// A face that resembles another student's, but not enough to be refused, is enrolled, and the other student is named.
 func TestEnrollNamesWhomAFaceResembles(t *testing.T) {
 	g := openGallery(t, Options{})
 	mustEnroll(t, g, Enrolment{CropID: "a1", StudentID: "a", Embedding: made(plain, base(plain, 0))})

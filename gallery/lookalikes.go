@@ -139,7 +139,8 @@ func (s *lookalikeSearch) portion() (more bool, err error) {
 	if err := model.agrees(sp.Model); err != nil {
 		return false, err
 	}
-	s.page.Threshold = m.threshold(model, sp.owned, m.settings.FPIR)
+	model = m.calibrated(model)
+	s.page.Threshold = model.MatchThreshold(sp.owned, m.settings.FPIR)
 	from, found := searchStudent(m.byID, s.after)
 	if found {
 		from++
@@ -165,7 +166,7 @@ func (s *lookalikeSearch) portion() (more bool, err error) {
 // they all are on it.
 func (s *lookalikeSearch) take(m *memory, model Model, sp *space, st *student, pairs map[*student]cropPair) (full bool) {
 	var list []Lookalike
-	duplicate := model.duplicateThreshold(sp.owned, m.settings.FPIR)
+	duplicate := model.duplicateThreshold(sp.owned)
 	for other, p := range pairs {
 		list = append(list, sp.lookalike(model, st, other, p, s.page.Threshold, duplicate))
 	}
@@ -275,10 +276,13 @@ func (s *space) lookalike(model Model, st, other *student, p cropPair, threshold
 		First:      LookalikeSide{StudentID: st.ID, CropID: p.own.ID, Own: s.own(p.own)},
 		Second:     LookalikeSide{StudentID: other.ID, CropID: p.other.ID, Own: s.own(p.other)},
 		Similarity: p.similarity,
-		FMR:        model.fmrAt(p.similarity),
+		FMR:        model.fpirAt(1, p.similarity),
 		Advice:     AdviceEnrolMore,
 	}
 	first, second := l.First.misplaced(threshold), l.Second.misplaced(threshold)
+	if math.IsNaN(l.FMR) {
+		l.FMR = 0
+	}
 	switch {
 	case first != second:
 		l.Advice = AdviceAssign
@@ -304,28 +308,4 @@ func (s *space) own(c *crop) (nearest float32) {
 		}
 	}
 	return nearest
-}
-
-// fmrAt is the inverse of similarityAt: the rate at which comparisons of different people
-// reach a similarity; at most that of the first point of the calibration, and 0 without a
-// calibration.
-func (m Model) fmrAt(similarity float32) float64 {
-	table := m.Calibration
-	if len(table) == 0 {
-		return 0
-	}
-	if similarity <= table[0].Similarity || len(table) == 1 {
-		return table[0].FMR
-	}
-	i := 1
-	for i < len(table)-1 && similarity > table[i].Similarity {
-		i++
-	}
-	a, b := table[i-1], table[i]
-	if a.Similarity == b.Similarity {
-		return b.FMR
-	}
-	xa, xb := math.Log10(a.FMR), math.Log10(b.FMR)
-	at := float64(similarity-a.Similarity) / float64(b.Similarity-a.Similarity)
-	return math.Pow(10, xa+(xb-xa)*at)
 }

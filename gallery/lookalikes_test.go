@@ -24,7 +24,7 @@ func TestLookalikes(t *testing.T) {
 			if who == 7 {
 				v = face(rng, rng.IntN(4), wide.Dimension, 0.3)
 			}
-			e := Enrolment{CropID: fmt.Sprintf("c%03d", i), StudentID: student, Embedding: made(wide, v), AllowDuplicate: true}
+			e := Enrolment{CropID: fmt.Sprintf("c%03d", i), StudentID: student, Embedding: made(wide, v), AllowDuplicate: true, AllowUnlike: true}
 			if rng.IntN(10) == 0 {
 				e.StudentID = ""
 			}
@@ -105,7 +105,7 @@ func TestAdvice(t *testing.T) {
 		"wrong/1": base(small, 6), "wrong/2": at(small, 0, 0, 0, 0, 0.995, 0, 0.05),
 	} {
 		student, _, _ := strings.Cut(id, "/")
-		mustEnroll(t, g, Enrolment{CropID: id, StudentID: student, Embedding: made(small, unit(v)), AllowDuplicate: true})
+		mustEnroll(t, g, Enrolment{CropID: id, StudentID: student, Embedding: made(small, unit(v)), AllowDuplicate: true, AllowUnlike: true})
 	}
 	page, err := g.Lookalikes(ctx, LookalikePage{}, 0)
 	if err != nil {
@@ -123,25 +123,6 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// TestFMRIsTheInverse of the threshold, over the calibration and beyond its end.
-func TestFMRIsTheInverse(t *testing.T) {
-	for fmr := 0.09; fmr > 1e-7; fmr /= 1.7 {
-		s := small.similarityAt(fmr)
-		if s == 1 {
-			break
-		}
-		if got := small.fmrAt(s); got < fmr*0.999 || got > fmr*1.001 {
-			t.Errorf("similarity %v: FMR %v, want %v", s, got, fmr)
-		}
-	}
-	if got := small.fmrAt(-1); got != 0.1 {
-		t.Errorf("below the calibration: %v", got)
-	}
-	if plain.fmrAt(0.9) != 0 {
-		t.Error("a rate without a calibration")
-	}
-}
-
 // TestChanges lists a history that is known, by pages of any length and by filters.
 func TestChanges(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
@@ -151,7 +132,7 @@ func TestChanges(t *testing.T) {
 	for i := range 60 {
 		student, crop := fmt.Sprint("s", i%7), fmt.Sprint("c", i%5)
 		if i < 5 || rng.IntN(2) == 0 {
-			mustEnroll(t, g, Enrolment{CropID: crop, StudentID: student, Embedding: made(plain, base(plain, i%5)), AllowDuplicate: true})
+			mustEnroll(t, g, Enrolment{CropID: crop, StudentID: student, Embedding: made(plain, base(plain, i%5)), AllowDuplicate: true, AllowUnlike: true})
 			history = append(history, entry{"enrol", student, crop})
 			continue
 		}

@@ -76,7 +76,7 @@ func (o *oracle) expect(e Enrolment, m Model) enrolment {
 	want.otherwise = locked && recipe != e.Embedding.Recipe
 	var others int
 	want.nearest, want.whose, others = o.nearestOther(e, want.student)
-	want.threshold = float64(m.duplicateThreshold(others, o.settings.FPIR))
+	want.threshold = float64(m.duplicateThreshold(others))
 	want.own, want.floor = o.nearestOwn(e, want.student, m)
 	want.checked = want.student != "" && !old.corrected &&
 		(old.student != want.student || !slices.Equal(old.vectors[m.Name], e.Embedding.Vector))

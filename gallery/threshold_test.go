@@ -74,11 +74,11 @@ func TestThresholdProperties(t *testing.T) {
 		if m.MatchThreshold(n, less) < got {
 			t.Fatalf("threshold falls from FPIR %v to %v: %+v, n %d", fpir, less, m, n)
 		}
-		dup := m.duplicateThreshold(n, fpir)
-		if dup < min(got, duplicateCeiling) || dup > duplicateCeiling {
-			t.Fatalf("duplicate threshold %v against %v: %+v, n %d, FPIR %v", dup, got, m, n, fpir)
+		dup := m.duplicateThreshold(n)
+		if dup < m.resembleThreshold(n) || dup > duplicateCeiling {
+			t.Fatalf("duplicate threshold %v against %v: %+v, n %d", dup, m.resembleThreshold(n), m, n)
 		}
-		if m.duplicateThreshold(more, fpir) < dup {
+		if m.duplicateThreshold(more) < dup {
 			t.Fatalf("duplicate threshold falls from %d to %d students: %+v", n, more, m)
 		}
 		if k := len(m.Calibration); k > 0 {

@@ -294,8 +294,8 @@ type EmbedResponse struct {
 	Recipe string `protobuf:"bytes,14,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	// What somebody should look at.
 	Warnings []Warning `protobuf:"varint,15,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
-	// Another student whom the face resembles so much that Identify could confuse the
-	// two. The crop was enrolled all the same, because the similarity is too low to
+	// Another student whom the face resembles more than 98 of 100 new students resemble
+	// anybody. The crop was enrolled all the same, because the similarity is too low to
 	// refuse it as a duplicate. It may be one child under two ids, or siblings: look
 	// at both.
 	Resembles     *Candidate `protobuf:"bytes,16,opt,name=resembles,proto3" json:"resembles,omitempty"`
