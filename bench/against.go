@@ -24,7 +24,7 @@ type againstOptions struct {
 
 func againstBench() Bench {
 	return newBench("against", "whether one embedder recognises people as well as another",
-		`Cuts crops as bench accuracy does and gives the same ones to two embedders, each
+		`Cuts crops as eval does and gives the same ones to two embedders, each
 as the server uses it. In many rosters, whose students are drawn anew, one crop of
 each student is enrolled, and the other crops and those of strangers are probes.
 --embedder and --embedder-name say which embedder is the first, --against and

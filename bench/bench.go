@@ -1,8 +1,9 @@
 // Package bench is "rollcall bench": the commands that print every figure that
 // Rollcall claims about itself, so that anybody can check them on their machine.
 //
-// [All] lists them. Each is a file with its options, named for it: accuracy.go,
-// against.go, selfcalibration.go, conditions.go, locator.go, detect.go, embed.go, network.go, cpu.go, load.go, memory.go, sessions.go,
+// [All] lists them, and [Eval] is the one for operators. Each is a file with its options,
+// named for it: eval.go, against.go, selfcalibration.go, conditions.go, duplicates.go, locator.go,
+// detect.go, embed.go, network.go, cpu.go, load.go, memory.go, sessions.go,
 // gallery.go, galleries.go, index.go. They share the crops (faces.go, drawing.go, crops.go), the models
 // (models.go) and the printing (report.go). newBench makes a command of each.
 //
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rollcall/cmd/terminal"
+	"rollcall/gallery"
 )
 
 // A Bench is one measurement. Flags is called once, then Validate, then Run once.
@@ -26,6 +28,8 @@ type Bench struct {
 	Name  string // as on the command line
 	Short string // one line for a list
 	Long  string // for its help
+	// Folder is set to the one argument of the command before Validate; nil: it takes none.
+	Folder *string
 	// Flags registers the options, which Run reads.
 	Flags func(*pflag.FlagSet)
 	// Validate says which option cannot be as it is, and what it may be. It opens nothing.
@@ -69,7 +73,15 @@ func newBench(name, short, long string, m measurement) Bench {
 	}
 }
 
-// All returns the benches. Each call returns new ones, with options of their own.
+// Eval returns "rollcall eval": the measurement that operators make with faces of their own.
+func Eval() Bench {
+	o := &evalOptions{rosterOptions: rosterOptions{settings: settingsAt(gallery.DefaultFPIR)}}
+	b := newBench(evalName, "measure how well the people of a folder are told apart, with a report", evalHelp, o)
+	b.Folder = &o.faces.folder
+	return b
+}
+
+// All returns the other benches. Each call returns new ones, with options of their own.
 func All() []Bench {
-	return []Bench{accuracyBench(), againstBench(), calibrationBench(), conditionsBench(), duplicatesBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), embedBench(), networkBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), indexBench()}
+	return []Bench{againstBench(), calibrationBench(), conditionsBench(), duplicatesBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), embedBench(), networkBench(), cpuBench(), loadBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), indexBench()}
 }

@@ -16,7 +16,7 @@ type conditionsOptions struct{ rosterOptions }
 
 func conditionsBench() Bench {
 	return newBench("conditions", "what turned, stretched, tight and poor crops do to verdicts",
-		`Cuts crops as bench accuracy does, and deforms them as cameras and software do.
+		`Cuts crops as eval does, and deforms them as cameras and software do.
 Students are enrolled with one crop each, once with an upright one and once with
 one that is deformed like the probes: what is deformed alike may resemble each
 other. Prints how many crops are usable, how many students' probes get the right

@@ -45,6 +45,7 @@ const tightSide = 2 * 40.7
 type crop struct {
 	name, person string
 	jpeg         []byte
+	file         string           // where the image lies, if it is not in jpeg
 	landmarks    models.Landmarks // pixels of the crop
 }
 

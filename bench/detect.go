@@ -32,7 +32,7 @@ type detectOptions struct {
 
 func detectBench() Bench {
 	return newBench("detect", "how many faces of a photo the detector finds, and how long it takes",
-		`Composes photos from the pictures of a folder of faces (see bench accuracy): twelve
+		`Composes photos from the pictures of a folder of faces (see eval): twelve
 faces of 16 to 300 pixels on each, turned by up to 30 degrees, some overlapping,
 some dark, on backgrounds made of corners of the pictures. Prints the share of
 the faces that is found, by their size, at one false face in ten photos or fewer;

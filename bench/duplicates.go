@@ -33,7 +33,7 @@ and leaves nothing in it. It is done with many rosters.
 
 Beside the gallery's own rule it prints what would be refused by the best threshold for
 some shares of false refusals: chosen in hindsight, so no rule can do better.`,
-		&duplicatesOptions{rosterOptions: rosterOptions{students: 160, settings: gallery.Settings{FPIR: gallery.DefaultFPIR}}})
+		&duplicatesOptions{rosterOptions: rosterOptions{students: 160, settings: settingsAt(gallery.DefaultFPIR)}})
 }
 
 func (o *duplicatesOptions) addFlags(set *pflag.FlagSet) {

@@ -39,7 +39,11 @@ const (
 type facesOptions struct{ folder, split string }
 
 func (o *facesOptions) addFlags(set *pflag.FlagSet) {
-	set.StringVar(&o.folder, "faces", "", "folder of the faces (see bench accuracy)")
+	set.StringVar(&o.folder, "faces", "", "folder of the faces (see eval)")
+	o.addSplit(set)
+}
+
+func (o *facesOptions) addSplit(set *pflag.FlagSet) {
 	set.StringVar(&o.split, "split", splitTest, "which people of the folder: test, train, or validation, the tenth of train that the built-in models were not trained on")
 }
 

@@ -89,7 +89,7 @@ func writeFaces(t testing.TB, all []person) string {
 // runBench runs a bench as the command line does and returns what it prints.
 func runBench(t testing.TB, name string, args ...string) (string, error) {
 	t.Helper()
-	for _, b := range All() {
+	for _, b := range append(All(), Eval()) {
 		if b.Name != name {
 			continue
 		}
@@ -97,6 +97,9 @@ func runBench(t testing.TB, name string, args ...string) (string, error) {
 		b.Flags(set)
 		if err := set.Parse(args); err != nil {
 			return "", err
+		}
+		if b.Folder != nil && set.NArg() > 0 {
+			*b.Folder = set.Arg(0)
 		}
 		if err := b.Validate(); err != nil {
 			return "", err

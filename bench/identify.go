@@ -52,6 +52,7 @@ func (v *wayResult) verify(ctx context.Context, crops []crop, found []*embedder.
 	if err != nil {
 		return err
 	}
+	v.pairs = pairs
 	v.Genuine, v.Impostor = pairs.genuines, pairs.impostors
 	v.Accuracy = pairs.accuracy()
 	for _, fmr := range []float64{1e-2, 1e-3} {
@@ -153,13 +154,14 @@ func (v *wayResult) judge(ctx context.Context, g *gallery.Gallery, probes []prob
 			continue
 		}
 		group.Go(func() (err error) {
-			p.found, err = g.Identify(gctx, gallery.Probe{Embedding: embeddingOf(found[p.crop]), Candidates: 1})
+			p.found, err = g.Identify(gctx, gallery.Probe{Embedding: embeddingOf(found[p.crop]), Candidates: 2})
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	v.probes = probes
 	withFace, first := 0, 0
 	for _, p := range probes {
 		if found[p.crop].Embedding != nil {

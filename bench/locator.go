@@ -22,7 +22,7 @@ type locatorOptions struct {
 
 func locatorBench() Bench {
 	return newBench("locator", "how exactly a locator finds the landmarks of rough crops",
-		`Cuts a crop from each picture of a folder of faces (see bench accuracy) as roughly
+		`Cuts a crop from each picture of a folder of faces (see eval) as roughly
 as a detector would at worst: the face fills 40 to 100 % of it, off centre by up
 to a fifth, turned by up to 30 degrees; 40 to 600 pixels a side; every fifth
 dark, blurred or grey. Beside it a patch without a face. Prints how far the

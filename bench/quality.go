@@ -23,7 +23,7 @@ type qualityOptions struct {
 
 func qualityBench() Bench {
 	return newBench("quality", "what it brings to drop the probes of the lowest quality, and to refuse poor crops",
-		`Cuts each picture twice: as bench accuracy does, and poorly, as one of the conditions
+		`Cuts each picture twice: as eval does, and poorly, as one of the conditions
 of bench conditions or the worst of detectors would. Enrols one upright crop of each
 student in five galleries, and identifies all other crops, even those that a server
 calls unusable. Prints how many of the students' probes are missed, the worst ones by

@@ -59,7 +59,11 @@ func printReport(out io.Writer, name string, flags *pflag.FlagSet, asJSON bool, 
 	fmt.Fprintf(text, "machine\t%s, %d cores (%d used), %s/%s\n", m.CPU, m.Cores, m.GoMaxProcs, m.OS, m.Arch)
 	fmt.Fprintf(text, "date\t%s\n", m.Date)
 	fmt.Fprintf(text, "versions\t%s\n", strings.Join(versions(m), ", "))
-	fmt.Fprintf(text, "command\tbench %s %s\n", name, strings.Join(options, " "))
+	command := "bench " + name
+	if name == evalName {
+		command = name + " DIR"
+	}
+	fmt.Fprintf(text, "command\t%s %s\n", command, strings.Join(options, " "))
 	for _, t := range tables {
 		t.print(text)
 	}

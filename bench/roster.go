@@ -25,6 +25,11 @@ type rosterOptions struct {
 
 func (o *rosterOptions) addFlags(set *pflag.FlagSet) {
 	o.faces.addFlags(set)
+	o.addOtherFlags(set)
+}
+
+// addOtherFlags adds the flags that do not say which faces are used.
+func (o *rosterOptions) addOtherFlags(set *pflag.FlagSet) {
 	set.IntVar(&o.students, "students", o.students, "how many people with two pictures or more are enrolled; 0: all")
 	o.cut.addFlags(set)
 	set.Float64Var(&o.settings.FPIR, "fpir", o.settings.FPIR, "wanted share of strangers' probes that get a MATCH, for calibrated models")

@@ -19,13 +19,13 @@ import (
 	"rollcall/index"
 )
 
-// TestAccuracy measures models that are nearly perfect on their faces: what is
+// TestEval measures models that are nearly perfect on their faces: what is
 // wrong then is the bench.
-func TestAccuracy(t *testing.T) {
+func TestEval(t *testing.T) {
 	all := append(people(14, 3, splitTest), people(5, 1, splitTest)...)
 	faces := writeFaces(t, append(all, people(1, 2, splitTrain)...))
-	var res accuracyResult
-	benchJSON(t, &res, "accuracy", "--faces="+faces, "--models-dir="+testModels(t), "--students=12")
+	var res evalResult
+	benchJSON(t, &res, "eval", faces, "--models-dir="+testModels(t), "--students=12")
 	if res.Pictures != 14*3+5 || res.Students != 12 || len(res.Ways) != 3 {
 		t.Fatalf("%d pictures, %d students, %d ways", res.Pictures, res.Students, len(res.Ways))
 	}
@@ -116,7 +116,7 @@ func TestCalibrate(t *testing.T) {
 	installed := testModels(t)
 	calibrate := func() (table calibration, out string) {
 		t.Helper()
-		out, err := runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--split=train", "--calibrate")
+		out, err := runBench(t, "eval", faces, "--models-dir="+installed, "--split=train", "--calibrate")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,14 +135,14 @@ func TestCalibrate(t *testing.T) {
 	if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var before, after accuracyResult
-	args := []string{"--faces=" + faces, "--models-dir=" + installed, "--students=0"}
-	benchJSON(t, &before, "accuracy", args...)
-	benchJSON(t, &after, "accuracy", append(args, "--calibration="+file)...)
+	var before, after evalResult
+	args := []string{faces, "--models-dir=" + installed}
+	benchJSON(t, &before, "eval", args...)
+	benchJSON(t, &after, "eval", append(args, "--calibration="+file)...)
 	if before.Ways[0].Threshold == after.Ways[0].Threshold {
 		t.Errorf("the threshold is %v with and without the calibration", after.Ways[0].Threshold)
 	}
-	_, err := runBench(t, "accuracy", "--faces="+faces, "--models-dir="+installed, "--calibrate")
+	_, err := runBench(t, "eval", faces, "--models-dir="+installed, "--calibrate")
 	wantError(t, err, "--split validation")
 }
 
@@ -384,22 +384,23 @@ func TestTables(t *testing.T) {
 }
 
 func TestBadFlags(t *testing.T) {
-	faces := "--faces=" + t.TempDir()
+	folder := writeFaces(t, people(1, 1, splitTest))
+	faces := "--faces=" + folder
 	for _, test := range []struct {
 		bench string
 		args  []string
 		says  string
 	}{
-		{"accuracy", nil, "--faces is missing"},
-		{"accuracy", []string{faces, "--split=all"}, "--split"},
-		{"accuracy", []string{faces, "--students=-1"}, "--students"},
-		{"accuracy", []string{faces, "--fpir=0"}, "--fpir"},
-		{"accuracy", []string{faces, "--fpir=NaN"}, "--fpir"},
-		{"accuracy", []string{faces, "--grow=-0.1"}, "--grow"},
-		{"accuracy", []string{faces, "--shift=NaN"}, "--shift"},
-		{"accuracy", []string{faces, "--turn=200"}, "--turn"},
-		{"accuracy", []string{faces, "--output=xml"}, "--output"},
-		{"accuracy", []string{faces, "--split=train"}, facesTable},
+		{"eval", nil, "needs the folder"},
+		{"eval", []string{folder, "--split=all"}, "--split"},
+		{"eval", []string{folder, "--students=-1"}, "--students"},
+		{"eval", []string{folder, "--fpir=0"}, "--fpir"},
+		{"eval", []string{folder, "--fpir=NaN"}, "--fpir"},
+		{"eval", []string{folder, "--grow=-0.1"}, "--grow"},
+		{"eval", []string{folder, "--shift=NaN"}, "--shift"},
+		{"eval", []string{folder, "--turn=200"}, "--turn"},
+		{"eval", []string{folder, "--output=xml"}, "--output"},
+		{"eval", []string{folder, "--split=train", "--models-dir=" + testModels(t)}, facesTable},
 		{"against", []string{faces}, "--against or --against-name is missing"},
 		{"against", []string{faces, "--against-contract=c.json"}, "--against or --against-name is missing"},
 		{"against", []string{"--against-name=a"}, "--faces is missing"},
@@ -555,11 +556,11 @@ func TestUnlike(t *testing.T) {
 	}
 }
 
-// TestAccuracyMirrored measures what the mean with the mirror image brings beside the server's way.
-func TestAccuracyMirrored(t *testing.T) {
+// TestEvalMirrored measures what the mean with the mirror image brings beside the server's way.
+func TestEvalMirrored(t *testing.T) {
 	faces := writeFaces(t, people(8, 3, splitTest))
-	var res accuracyResult
-	benchJSON(t, &res, "accuracy", "--faces="+faces, "--models-dir="+testModels(t), "--students=0", "--mirror")
+	var res evalResult
+	benchJSON(t, &res, "eval", faces, "--models-dir="+testModels(t), "--students=7", "--mirror")
 	if len(res.Ways) != 6 || res.Ways[1].Way != "none mirrored" {
 		t.Fatalf("%d ways: %+v", len(res.Ways), res.Ways)
 	}

@@ -44,7 +44,7 @@ func TestBuiltinModels(t *testing.T) {
 			}
 		}
 	}
-	if off > 0.09 { // 0.073 over the test people: rollcall bench accuracy
+	if off > 0.09 { // 0.073 over the test people: rollcall eval
 		t.Errorf("landmarks are off by %.3f of the eye distance", off)
 	}
 	right := 0

@@ -42,6 +42,7 @@ func root() command {
 			runtimeCommand(),
 			tlsCommand(),
 			checkCommand(),
+			evalCommand(),
 			benchCommand(),
 			completionCommand(),
 			versionCommand(),

@@ -38,7 +38,7 @@ def main():
                         "--models-dir", library], check=True, stdout=sys.stderr)
         with open(os.path.join(library, "trial", "contract.json")) as f:
             golden = json.load(f)["golden"]["embedding"]
-        table = subprocess.run([program, "bench", "accuracy", "--calibrate", "--split", "train", "--faces", o.faces, "--models-dir", library,
+        table = subprocess.run([program, "eval", o.faces, "--calibrate", "--split", "train", "--models-dir", library,
                                 "--embedder-name", "trial", "--locator-name", "rollcall-points"], check=True, stdout=subprocess.PIPE)
     write_contract(o.models, NAME, {**dict.fromkeys(none), "golden": {"embedding": [round(v, 5) for v in golden], "tolerance": TOLERANCE},
                                     **json.loads(table.stdout)})

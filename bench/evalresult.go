@@ -2,13 +2,23 @@ package bench
 
 import "fmt"
 
-// accuracyResult is what "bench accuracy" prints.
-type accuracyResult struct {
+// evalResult is what "eval" prints.
+type evalResult struct {
 	Model    modelFacts  `json:"model"`
 	Pictures int         `json:"pictures"`
 	Students int         `json:"students"`
 	Rule     string      `json:"rule"`
 	Ways     []wayResult `json:"ways"`
+
+	// The rest is of the first way, which is the server's.
+	Stages     []stageTime  `json:"stages"`
+	OpenSet    []openSet    `json:"open_set"`
+	DET        []detPoint   `json:"det"`
+	Histogram  []alikeness  `json:"histogram"`
+	Failures   []failure    `json:"failures"`
+	FailureSum int          `json:"failures_in_all"` // Failures lists at most 1,000
+	Strangers  []strangers  `json:"most_alike_strangers"`
+	Fairness   []groupRates `json:"fairness,omitempty"`
 }
 
 // wayResult is the accuracy with the landmarks from one source.
@@ -43,6 +53,9 @@ type wayResult struct {
 	Strangers verdictCounts `json:"stranger_probes"`
 	FNIR      ratio         `json:"fnir"` // enrolled probes without a MATCH with the right student
 	FPIR      ratio         `json:"fpir"` // strangers' probes with a MATCH
+
+	pairs  *comparisons
+	probes []probe
 }
 
 // verdictCounts counts verdicts.
@@ -73,7 +86,7 @@ type landmarkErrors struct {
 	P95  float64 `json:"p95"`
 }
 
-func (r accuracyResult) tables() []table {
+func (r evalResult) tables() []table {
 	t := table{
 		title: fmt.Sprintf("accuracy of %s\n  %d pictures, %d students with one enrolled crop each; %s", r.Model, r.Pictures, r.Students, r.Rule),
 	}
@@ -122,9 +135,45 @@ func (r accuracyResult) tables() []table {
 	row("strangers' probes: wrong", func(v wayResult) string { return fmt.Sprint(v.Strangers.Wrong) })
 	row("  ambiguous, unknown, unusable", func(v wayResult) string { return v.Strangers.undecided() })
 	row("students not enrolled, refused as duplicates", func(v wayResult) string { return fmt.Sprintf("%d, %d", v.NotEnrolled, v.Refused) })
-	return []table{t}
+	return append([]table{t}, r.studyTables()...)
 }
 
 func (c verdictCounts) undecided() string {
 	return fmt.Sprintf("%d, %d, %d", c.Ambiguous, c.Unknown, c.Unusable)
 }
+
+// studyTables show what the study found.
+func (r evalResult) studyTables() []table {
+	sizes := table{title: "galleries of several sizes, one enrolled crop each", header: []string{"students", "FNIR at FPIR 1 %", "FNIR at FPIR 0.1 %", "the server's FPIR", "and FNIR"}}
+	for _, s := range r.OpenSet {
+		sizes.row(fmt.Sprint(s.Students), s.at(1e-2), s.at(1e-3), s.FPIR.String(), s.FNIR.String())
+	}
+	stages := table{title: "time of one crop, with several at once", header: []string{"stage", "median", "90 %", "99 %"}}
+	for _, s := range r.Stages {
+		stages.row(s.Stage, inMilliseconds(s.Median), inMilliseconds(s.P90), inMilliseconds(s.P99))
+	}
+	failures := table{title: fmt.Sprintf("failures: %d in all", r.FailureSum), header: []string{"what", "file", "most similar student", "similarity", "reasons"}}
+	for _, f := range r.Failures[:min(failuresPrinted, len(r.Failures))] {
+		failures.row(f.What, f.File, f.Student, fmt.Sprintf("%.4f", f.Similarity), f.Reasons)
+	}
+	if r.FailureSum > failuresPrinted {
+		failures.notes = append(failures.notes, "--report and --output json list more")
+	}
+	alike := table{title: "most alike crops of different people: one person with two folders?", header: []string{"file", "file", "similarity"}}
+	for _, s := range r.Strangers {
+		alike.row(s.FileA, s.FileB, fmt.Sprintf("%.4f", s.Similarity))
+	}
+	tables := []table{sizes, stages, failures, alike}
+	if len(r.Fairness) > 0 {
+		groups := table{title: "by label", header: []string{"label", "people", "crops", "unusable", "FNIR", "95 %", "FPIR", "95 %", "FMR within"}}
+		for _, g := range r.Fairness {
+			groups.row(g.Label+"="+g.Value, fmt.Sprint(g.People), fmt.Sprint(g.Crops), g.Unusable.String(), g.FNIR.String(), g.FNIR95.String(),
+				g.FPIR.String(), g.FPIR95.String(), fmt.Sprintf("%.2e of %d", g.FMR, g.Pairs))
+		}
+		tables = append(tables, groups)
+	}
+	return tables
+}
+
+// failuresPrinted is how many failures a terminal shows.
+const failuresPrinted = 20

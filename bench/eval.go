@@ -16,60 +16,82 @@ import (
 	"rollcall/gallery"
 )
 
-// accuracyOptions are the flags of "bench accuracy".
-type accuracyOptions struct {
+// evalOptions are the flags of "eval".
+type evalOptions struct {
 	rosterOptions
+	labels      string
+	report      string
 	calibrate   bool
 	mirror      bool
 	calibration string
 }
 
-func accuracyBench() Bench {
-	return newBench("accuracy", "how often crops of a folder of faces are identified rightly",
-		`Cuts crops from pictures of known people as a detector would, enrols one crop of
-each student, and identifies the others, and strangers. Everything is done as the
-server does it: decoding, locating, aligning, embedding, the gallery's verdict.
+const evalName = "eval"
 
-Three ways are compared: with the landmarks that the locator finds, which is what
-a server does; with those that faces.csv gives, which no locator can better; and
-without any, as if the whole crop were the face. The folder holds faces.csv
-(picture, person, split, five landmarks) and faces-192.tar (the pictures).
+const evalHelp = `Enrols one crop of some people of a folder, and identifies their other crops, and those
+of everybody else, who are strangers then. Everything is done as the server does it:
+decoding, locating, aligning, embedding, the gallery's verdict. Nothing leaves this machine.
+
+The folder has a folder with crops for each person, DIR/PERSON/any-name.jpg: that is what
+"rollcall enroll" takes. Or it holds faces.csv (picture, person, split, five landmarks) and
+faces-192.tar (the pictures); then crops are cut as a detector would, and three ways are
+compared: with the landmarks that the locator finds, which is what a server does; with those
+of faces.csv, which no locator can better; and without any.
+
+With --report it also writes one HTML file that needs no other: error rates and their curves,
+galleries of several sizes, how alike crops are, each failure with its file, the time of each
+stage, and, with --labels, the error rates of each group of people. The labels are a CSV file
+whose first column is named "person" or "file", as they are called in the folder.
 
 With --calibrate it prints the similarities at which two different people are
-taken for one (FMR 1e-1, 1e-2, ...), for the contract of the model: down to the
+taken for one (FMR 1e-1, 1e-2, ...), for the contract of a model: down to the
 FMR that 30 pairs of people reach, and from there to 1e-6 by a tail that is fitted
 to the similarities. Every pair of people counts the same, however many pictures
-they have.`,
-		&accuracyOptions{rosterOptions: rosterOptions{students: 200, settings: settingsAt(gallery.DefaultFPIR)}})
-}
+they have.`
 
-func (o *accuracyOptions) addFlags(set *pflag.FlagSet) {
-	o.rosterOptions.addFlags(set)
+func (o *evalOptions) addFlags(set *pflag.FlagSet) {
+	set.StringVar(&o.report, "report", "", "write a report to this HTML file")
+	set.StringVar(&o.labels, "labels", "", "CSV file with labels of people or files, to compare error rates by")
+	o.faces.addSplit(set)
+	o.addOtherFlags(set)
+	set.Lookup("students").Usage = "how many people with two crops or more are enrolled; 0: half of them"
 	set.BoolVar(&o.calibrate, "calibrate", false, "print a calibration for the model's contract instead; not from the split test")
 	set.BoolVar(&o.mirror, "mirror", false, "also measure the mean of each embedding and that of the mirrored crop, for enrolled crops and for all")
 	set.StringVar(&o.calibration, "calibration", "", "judge by the calibration in this file, which --calibrate printed, instead of the contract's")
 }
 
-func (o *accuracyOptions) validate() error {
-	if o.calibrate && o.faces.split == splitTest {
+func (o *evalOptions) validate() error {
+	if o.faces.folder == "" {
+		return errors.New("eval needs the folder of the people")
+	}
+	if o.listed() && o.calibrate && o.faces.split == splitTest {
 		return fmt.Errorf("--calibrate cannot use the split %s, whose people are kept for measuring: use --split %s or %s", splitTest, splitValidation, splitTrain)
+	}
+	if o.mirror && !o.listed() {
+		return errors.New("--mirror needs a folder with " + facesTable)
 	}
 	return o.rosterOptions.validate()
 }
 
-func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
-	faces, w, err := o.faces.open(ctx, progress, o.models)
+func (o *evalOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
+	w, err := o.models.open(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	fmt.Fprintf(progress, "cutting %d crops …\n", len(faces))
-	crops, err := o.cut.cutAll(ctx, faces)
+	crops, err := o.read(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
 	if o.calibrate {
 		return o.calibrated(ctx, progress, w, crops)
+	}
+	labels, err := readLabels(o.labels, crops)
+	if err != nil {
+		return nil, err
+	}
+	if o.students == 0 {
+		o.students = max(severalCrops(crops)/2, 1)
 	}
 	roster, err := newRoster(crops, o.students, o.cut.seed)
 	if err != nil {
@@ -84,16 +106,19 @@ func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ re
 			return nil, err
 		}
 	}
-	res := accuracyResult{Model: w.describe(), Pictures: len(crops), Students: len(roster.students), Rule: o.rule(model)}
-	for i, way := range ways(w) {
+	res := evalResult{Model: w.describe(), Pictures: len(crops), Students: len(roster.students), Rule: o.rule(model)}
+	for i, way := range o.ways(w) {
+		stages := new(stageTimes)
+		way.stages = stages
 		found, err := way.embedAll(ctx, progress, w, crops)
 		if err != nil {
 			return nil, err
 		}
 		v := wayResult{Way: way.name}
-		if way.locates {
+		if way.locates && o.listed() {
 			v.Landmarks = measureLandmarks(crops, found)
 		}
+		way.stages = nil
 		enrolled, err := way.enrolled(ctx, progress, w, crops, found, roster)
 		if err != nil {
 			return nil, err
@@ -102,6 +127,17 @@ func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ re
 			return nil, err
 		}
 		res.Ways = append(res.Ways, v)
+		if i == 0 {
+			res.Stages = stages.summarise()
+			stored, err := way.embed(ctx, progress, w, crops, true)
+			if err != nil {
+				return nil, err
+			}
+			s := study{crops: crops, found: found, stored: stored, model: model, options: o, labels: labels}
+			if err := s.fill(ctx, progress, &res, v); err != nil {
+				return nil, err
+			}
+		}
 		if i == 0 && o.mirror {
 			both, err := way.withMirrored(ctx, progress, w, crops, found)
 			if err != nil {
@@ -112,11 +148,23 @@ func (o *accuracyOptions) measure(ctx context.Context, progress io.Writer) (_ re
 			}
 		}
 	}
+	if o.report != "" {
+		return res, writeReport(o.report, res)
+	}
 	return res, nil
 }
 
+// ways returns the ways that are compared. Only faces.csv tells where landmarks are.
+func (o *evalOptions) ways(w *workbench) []way {
+	all := ways(w)
+	if !o.listed() {
+		return all[:1]
+	}
+	return all
+}
+
 // measureMirrored adds to res the accuracy with both, which are the results that withMirrored returns.
-func (o *accuracyOptions) measureMirrored(ctx context.Context, res *accuracyResult, crops []crop, found, both []*embedder.Result, r roster, model gallery.Model) error {
+func (o *evalOptions) measureMirrored(ctx context.Context, res *evalResult, crops []crop, found, both []*embedder.Result, r roster, model gallery.Model) error {
 	for _, v := range []struct {
 		name             string
 		enrolled, probes []*embedder.Result
@@ -140,7 +188,7 @@ func (v *wayResult) measure(ctx context.Context, crops []crop, enrolled, probes 
 }
 
 // rule says which threshold decides.
-func (o *accuracyOptions) rule(m gallery.Model) string {
+func (o *evalOptions) rule(m gallery.Model) string {
 	if len(m.Calibration) == 0 {
 		return fmt.Sprintf("published threshold, similarity %.3f: the model is not calibrated", m.Threshold)
 	}
@@ -148,7 +196,7 @@ func (o *accuracyOptions) rule(m gallery.Model) string {
 }
 
 // calibrated returns the calibration of the server's way.
-func (o *accuracyOptions) calibrated(ctx context.Context, progress io.Writer, w *workbench, crops []crop) (result, error) {
+func (o *evalOptions) calibrated(ctx context.Context, progress io.Writer, w *workbench, crops []crop) (result, error) {
 	way := ways(w)[0]
 	found, err := way.embedAll(ctx, progress, w, crops)
 	if err != nil {
@@ -158,7 +206,7 @@ func (o *accuracyOptions) calibrated(ctx context.Context, progress io.Writer, w 
 	if err != nil {
 		return nil, err
 	}
-	source := fmt.Sprintf("rollcall bench accuracy --calibrate --split %s --seed %d --grow %g --shift %g --turn %g, %s, %d crops",
+	source := fmt.Sprintf("rollcall eval --calibrate --split %s --seed %d --grow %g --shift %g --turn %g, %s, %d crops",
 		o.faces.split, o.cut.seed, o.cut.grow, o.cut.shift, o.cut.turn, way.name, len(crops))
 	table, err := pairs.calibrate(source)
 	if err != nil {
@@ -170,8 +218,9 @@ func (o *accuracyOptions) calibrated(ctx context.Context, progress io.Writer, w 
 // A way is where the landmarks come from.
 type way struct {
 	name    string
-	given   bool // with the request
-	locates bool // by a locator
+	given   bool        // with the request
+	locates bool        // by a locator
+	stages  *stageTimes // takes the times of the embedder's stages; may be nil
 }
 
 // ways returns the ways that make a difference for the model, the server's first.
@@ -248,6 +297,9 @@ func (y way) embed(ctx context.Context, progress io.Writer, w *workbench, crops 
 	if !y.locates {
 		opts.Locator = embedder.LocatorNone
 	}
+	if y.stages != nil {
+		opts.Observe = y.stages.add
+	}
 	e, err := w.newEmbedder(opts)
 	if err != nil {
 		return nil, err
@@ -265,11 +317,18 @@ func (y way) embed(ctx context.Context, progress io.Writer, w *workbench, crops 
 	for i, c := range crops {
 		group.Go(func() (err error) {
 			defer m.Add(len(crops))
-			req := embedder.Request{Image: c.jpeg, Model: w.embedder.Contract.Name, Enrol: enrol}
+			image, err := c.image()
+			if err != nil {
+				return err
+			}
+			req := embedder.Request{Image: image, Model: w.embedder.Contract.Name, Enrol: enrol}
 			if y.given {
 				req.Landmarks = &c.landmarks
 			}
 			results[i], err = e.Embed(ctx, req)
+			if c.file != "" && unreadable(err) {
+				results[i], err = &embedder.Result{Quality: embedder.Quality{Reasons: []embedder.Reason{reasonUnreadable}}}, nil
+			}
 			return err
 		})
 	}
