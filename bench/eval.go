@@ -91,7 +91,7 @@ func (o *evalOptions) measure(ctx context.Context, progress io.Writer) (_ result
 		return nil, err
 	}
 	if o.students == 0 {
-		o.students = max(severalCrops(crops)/2, 1)
+		o.students = max(peopleToEnrol(crops)/2, 1)
 	}
 	roster, err := newRoster(crops, o.students, o.cut.seed)
 	if err != nil {

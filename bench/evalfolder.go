@@ -94,8 +94,8 @@ func unreadable(err error) bool {
 		func(is error) bool { return errors.Is(err, is) })
 }
 
-// severalCrops counts the people with two crops or more.
-func severalCrops(crops []crop) (n int) {
+// peopleToEnrol counts the people with two crops or more.
+func peopleToEnrol(crops []crop) (n int) {
 	counts := make(map[string]int)
 	for _, c := range crops {
 		if counts[c.person]++; counts[c.person] == 2 {

@@ -245,7 +245,7 @@ const (
 var openSizes = []int{30, 100, 300, 1000, 3000}
 
 func (s *study) openSets(ctx context.Context, progress io.Writer) (list []openSet, err error) {
-	people := severalCrops(s.crops)
+	people := peopleToEnrol(s.crops)
 	m := terminal.NewMeter(progress, "identifying, galleries of several sizes", "rosters")
 	defer m.End()
 	var sizes []int

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"rollcall/index"
@@ -276,13 +275,10 @@ func (s *space) lookalike(model Model, st, other *student, p cropPair, threshold
 		First:      LookalikeSide{StudentID: st.ID, CropID: p.own.ID, Own: s.own(p.own)},
 		Second:     LookalikeSide{StudentID: other.ID, CropID: p.other.ID, Own: s.own(p.other)},
 		Similarity: p.similarity,
-		FMR:        model.fpirAt(1, p.similarity),
+		FMR:        model.fmrAt(p.similarity),
 		Advice:     AdviceEnrolMore,
 	}
 	first, second := l.First.misplaced(threshold), l.Second.misplaced(threshold)
-	if math.IsNaN(l.FMR) {
-		l.FMR = 0
-	}
 	switch {
 	case first != second:
 		l.Advice = AdviceAssign

@@ -123,6 +123,25 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
+// TestFMRIsTheInverse of the threshold, over the calibration and beyond its end.
+func TestFMRIsTheInverse(t *testing.T) {
+	for fmr := 0.09; fmr > 1e-7; fmr /= 1.7 {
+		s := small.similarityAt(fmr)
+		if s == 1 {
+			break
+		}
+		if got := small.fmrAt(s); got < fmr*0.999 || got > fmr*1.001 {
+			t.Errorf("similarity %v: FMR %v, want %v", s, got, fmr)
+		}
+	}
+	if got := small.fmrAt(-1); got != 0.1 {
+		t.Errorf("below the calibration: %v", got)
+	}
+	if plain.fmrAt(0.9) != 0 {
+		t.Error("a rate without a calibration")
+	}
+}
+
 // TestChanges lists a history that is known, by pages of any length and by filters.
 func TestChanges(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))

@@ -102,3 +102,27 @@ func (m Model) similarityAt(fmr float64) float32 {
 	ya, yb := float64(a.Similarity), float64(b.Similarity)
 	return float32(min(ya+(yb-ya)*(x-xa)/(xb-xa), 1))
 }
+
+// fmrAt is the inverse of similarityAt: the rate at which comparisons of different people
+// reach a similarity; at most that of the first point of the calibration, and 0 without a
+// calibration.
+func (m Model) fmrAt(similarity float32) float64 {
+	table := m.Calibration
+	if len(table) == 0 {
+		return 0
+	}
+	if similarity <= table[0].Similarity || len(table) == 1 {
+		return table[0].FMR
+	}
+	i := 1
+	for i < len(table)-1 && similarity > table[i].Similarity {
+		i++
+	}
+	a, b := table[i-1], table[i]
+	if a.Similarity == b.Similarity {
+		return b.FMR
+	}
+	xa, xb := math.Log10(a.FMR), math.Log10(b.FMR)
+	at := float64(similarity-a.Similarity) / float64(b.Similarity-a.Similarity)
+	return math.Pow(10, xa+(xb-xa)*at)
+}
