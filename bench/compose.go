@@ -20,6 +20,7 @@ type composition struct {
 	faces         int     // of a photo; fewer where there is no room
 	least, most   float64 // sizes of the faces in pixels, see embedder.Face; any in between, by their logarithms
 	turn          float64 // degrees by which faces are turned at most
+	light         bool    // nothing is dark
 }
 
 // A composed photo, and what is on it.
@@ -33,6 +34,7 @@ type composed struct {
 type trueFace struct {
 	size      float64          // side of its square in pixels
 	landmarks models.Landmarks // pixels of the photo
+	person    string
 }
 
 // What is done to faces and photos, beside turning them.
@@ -52,6 +54,11 @@ const (
 // made of corners of the pictures, turned so that nobody who happens to be there is upright, of flat
 // pieces and of noise.
 func (c composition) compose(faces []face, seed uint64, i int) (composed, error) {
+	return c.composeOf(faces, nil, seed, i)
+}
+
+// composeOf is compose with the people who are on the photo, as many as it has faces; nil: chosen at random.
+func (c composition) composeOf(faces, people []face, seed uint64, i int) (composed, error) {
 	rng := rand.New(rand.NewPCG(seed, uint64(i)))
 	photo := composed{pix: image.NewRGBA(image.Rect(0, 0, c.width, c.height))}
 	if err := background(photo.pix, faces, rng); err != nil {
@@ -60,13 +67,17 @@ func (c composition) compose(faces []face, seed uint64, i int) (composed, error)
 	places := c.places(rng)
 	// The larger ones are nearer: they cover the others.
 	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.size, b.size) })
-	dark := rng.Float64() < darkPhotos
-	for _, p := range places {
+	dark := !c.light && rng.Float64() < darkPhotos
+	for k, p := range places {
 		light := 1.0
-		if !dark && rng.Float64() < darkFaces {
+		if !c.light && !dark && rng.Float64() < darkFaces {
 			light = darkness(rng)
 		}
-		truth, err := p.paste(photo.pix, faces[rng.IntN(len(faces))], light)
+		shown := people
+		if people == nil {
+			shown, k = faces, rng.IntN(len(faces))
+		}
+		truth, err := p.paste(photo.pix, shown[k], light)
 		if err != nil {
 			return photo, err
 		}
@@ -166,7 +177,7 @@ func (p place) paste(photo *image.RGBA, f face, light float64) (trueFace, error)
 			}
 		}
 	}
-	truth := trueFace{size: p.size}
+	truth := trueFace{person: f.person, size: p.size}
 	for i, l := range f.landmarks {
 		q := t.Apply(l)
 		truth.landmarks[i] = models.Point{X: q.X + float32(left), Y: q.Y + float32(top)}

@@ -16,8 +16,8 @@ import (
 	"rollcall/models"
 )
 
-// drawnFaceFolder is a folder of n pictures with a face that the built-in detectors find.
-func drawnFaceFolder(t testing.TB, n int) string {
+// drawnFaceFolder is a folder of n pictures with a face that the built-in detectors find, and of n/each people.
+func drawnFaceFolder(t testing.TB, n, each int) string {
 	t.Helper()
 	dir := t.TempDir()
 	var archive, table bytes.Buffer
@@ -37,8 +37,9 @@ func drawnFaceFolder(t testing.TB, n int) string {
 			dx, dy := right.X-left.X, right.Y-left.Y
 			return models.Point{X: (left.X+right.X)/2 + across*dx - down*dy, Y: (left.Y+right.Y)/2 + across*dy + down*dx}
 		}
-		name := fmt.Sprintf("p%04d_001.jpg", i)
-		row := []string{name, fmt.Sprintf("p%04d", i), splitTest}
+		person := fmt.Sprintf("p%04d", i/each)
+		name := fmt.Sprintf("%s_%03d.jpg", person, i%each)
+		row := []string{name, person, splitTest}
 		for _, l := range []models.Point{left, right, at(0, 0.5), at(-0.42, 1.06), at(0.42, 1.06)} {
 			row = append(row, fmt.Sprintf("%.2f", l.X), fmt.Sprintf("%.2f", l.Y))
 		}
@@ -60,7 +61,7 @@ func drawnFaceFolder(t testing.TB, n int) string {
 func TestDetect(t *testing.T) {
 	var res detectResult
 	photos := times(3, 1)
-	benchJSON(t, &res, "detect", "--faces="+drawnFaceFolder(t, 10), "--models-dir="+t.TempDir(),
+	benchJSON(t, &res, "detect", "--faces="+drawnFaceFolder(t, 10, 1), "--models-dir="+t.TempDir(),
 		fmt.Sprintf("--photos=%d", photos), "--rounds=1", "--megapixels=2")
 	if res.Photos != photos || res.Faces < 20*photos/3 || len(res.Recalls) != 1 || res.Detector != "rollcall-faces-short" {
 		t.Fatalf("%+v", res)
@@ -88,7 +89,7 @@ func TestDetect(t *testing.T) {
 
 // TestCompose: a photo depends on the seed and its number alone, and its faces are where it says.
 func TestCompose(t *testing.T) {
-	faces, err := readFaces(drawnFaceFolder(t, 6), splitTest)
+	faces, err := readFaces(drawnFaceFolder(t, 6, 1), splitTest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func TestFaceTally(t *testing.T) {
 		}
 		return l
 	}
-	truth := []trueFace{{112, shifted(0, 1)}, {56, shifted(500, 0.5)}, {20, shifted(900, 0.1786)}}
+	truth := []trueFace{{size: 112, landmarks: shifted(0, 1)}, {size: 56, landmarks: shifted(500, 0.5)}, {size: 20, landmarks: shifted(900, 0.1786)}}
 	tally := new(faceTally)
 	for range 9 {
 		tally.add(truth, []finding{{0.7, shifted(3, 1)}})
