@@ -130,6 +130,16 @@ func (u *unite) score(similarities []float32) float32 {
 	return best
 }
 
+// most returns the greatest score that the student can have if no crop is more similar
+// than this.
+func (u *unite) most(similarity float32) float32 {
+	const rounding = 1e-5
+	if u.core == 0 || similarity <= 0 {
+		return similarity + rounding
+	}
+	return max(similarity, similarity*float32(u.core)/u.sum) + rounding
+}
+
 // leastCrop returns a similarity that a crop of every student reaches whose score is at
 // least score, in a space whose students have at most n crops.
 //

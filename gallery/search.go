@@ -73,7 +73,7 @@ func (r *roster) rank(vectors [][]float32, want int, floor, threshold float32, d
 		var stillOpen []*ranking
 		lower := nothing
 		for i, res := range results {
-			ranked := r.scores(vectors[i], res.Hits)
+			ranked := r.scores(vectors[i], res.Hits, want, floor)
 			needs := r.needs(ranked, want, floor)
 			complete := least == 0 || needs >= least
 			if len(res.Hits) == k && k < all { // there may be more
@@ -100,35 +100,71 @@ func (r *roster) needs(ranked []Candidate, want int, floor float32) float32 {
 	return leastCrop(min(ranked[want-1].Similarity, floor), r.space.most)
 }
 
-// scores returns the students whose crops are among the hits, by their score.
-func (r *roster) scores(vector []float32, hits []index.Hit) []Candidate {
-	ranked := make([]Candidate, 0, len(hits))
-	students := make(map[*student]int, len(hits)) // places in ranked
-	var nearest []float32                         // similarity of the nearest crop, by place
+// scores returns students whose crops are among the hits, by their score. It leaves out
+// some who are worse than want others and do not reach the floor.
+func (r *roster) scores(vector []float32, hits []index.Hit, want int, floor float32) []Candidate {
+	ranked := make([]Candidate, 0, want)
+	nearest := make([]float32, 0, want)    // similarity of the nearest crop, as ranked
+	students := make(map[*student]int, 64) // places in ranked, or leftOut
+	const leftOut = -1
+	best := newBest(want, floor)
 	var similarities []float32
 	for _, h := range hits {
+		if h.Similarity < leastCrop(best.cut(), r.space.most) {
+			break
+		}
 		c := r.space.owner(h.ID)
 		if c == nil || c == r.exclude {
 			continue
 		}
-		if i, ranks := students[c.student]; ranks {
-			if nearest[i] == h.Similarity {
+		if i, known := students[c.student]; known {
+			if i != leftOut && nearest[i] == h.Similarity {
 				ranked[i].CropID = min(ranked[i].CropID, c.ID)
 			}
 			continue
 		}
-		students[c.student] = len(ranked)
 		score := h.Similarity
 		if r.space.students[c.student].vectors > 1 {
 			u := r.united(c.student)
+			if u.most(h.Similarity) < best.cut() {
+				students[c.student] = leftOut
+				continue
+			}
 			similarities = slices.Grow(similarities[:0], len(u.ids))[:len(u.ids)]
 			r.space.engine.Similarities(vector, u.ids, similarities)
 			score = u.score(similarities)
 		}
+		students[c.student] = len(ranked)
 		ranked, nearest = append(ranked, Candidate{c.student.ID, c.ID, score}), append(nearest, h.Similarity)
+		best.add(score)
 	}
 	slices.SortFunc(ranked, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.StudentID, b.StudentID))
 	})
 	return ranked
+}
+
+// best keeps the best scores of a search, to know which ones are of no use.
+type best struct {
+	floor  float32
+	scores []float32 // best first; as many as are wanted
+	wanted int
+}
+
+func newBest(want int, floor float32) *best {
+	return &best{floor: floor, scores: make([]float32, 0, want+1), wanted: want}
+}
+
+// cut returns the score below which another one is of no use.
+func (b *best) cut() float32 {
+	if len(b.scores) < b.wanted {
+		return -nothing
+	}
+	return min(b.floor, b.scores[b.wanted-1])
+}
+
+func (b *best) add(score float32) {
+	i, _ := slices.BinarySearchFunc(b.scores, score, func(a, b float32) int { return cmp.Compare(b, a) })
+	b.scores = slices.Insert(b.scores, i, score)
+	b.scores = b.scores[:min(len(b.scores), b.wanted)]
 }
