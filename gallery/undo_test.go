@@ -26,6 +26,7 @@ func TestUndoPlannedTooEarly(t *testing.T) {
 		synctest.Wait()
 		release()
 		err = <-failed
+		synctest.Wait()
 		var newer *NewerChangeError
 		if !errors.As(err, &newer) || newer.Seq != second.Seq || newer.Cause != causeAssign || newer.Final {
 			t.Fatalf("%v, want change %d to stand against it", err, second.Seq)
