@@ -70,7 +70,7 @@ func (s *study) groupRates(ctx context.Context, v wayResult, label, value string
 		if !in(p.crop) {
 			continue
 		}
-		match := usable(s.found[p.crop]) && p.found.Verdict == gallery.Match
+		match := usable(v.results[p.crop]) && p.found.Verdict == gallery.Match
 		c := &counts[place[s.crops[p.crop].person]]
 		switch {
 		case p.student == "":

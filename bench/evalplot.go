@@ -63,9 +63,10 @@ func ratesPlot(x, y string, curves []curve) (htmltemplate.HTML, error) {
 		return "<p>There are too few comparisons for a curve.</p>", nil
 	}
 	p.Legend.Top = true
-	// A scale of a single value would have no length.
-	p.X.Max, p.Y.Max = max(p.X.Max, 2*p.X.Min), min(math.Max(p.Y.Max, 2*p.Y.Min), 1)
-	p.Y.Min = min(p.Y.Min, p.Y.Max/10)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} { // whole powers of ten, which are labelled
+		axis.Min = math.Pow(10, math.Floor(math.Log10(axis.Min)))
+		axis.Max = math.Pow(10, math.Ceil(math.Log10(max(axis.Max, 2*axis.Min))))
+	}
 	return svg(p)
 }
 

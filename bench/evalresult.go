@@ -1,6 +1,10 @@
 package bench
 
-import "fmt"
+import (
+	"fmt"
+
+	"rollcall/embedder"
+)
 
 // evalResult is what "eval" prints.
 type evalResult struct {
@@ -54,8 +58,9 @@ type wayResult struct {
 	FNIR      ratio         `json:"fnir"` // enrolled probes without a MATCH with the right student
 	FPIR      ratio         `json:"fpir"` // strangers' probes with a MATCH
 
-	pairs  *comparisons
-	probes []probe
+	pairs   *comparisons
+	probes  []probe
+	results []*embedder.Result // of the crops, as they were enrolled or identified
 }
 
 // verdictCounts counts verdicts.

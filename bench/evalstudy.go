@@ -144,7 +144,7 @@ func (s *study) failures(v wayResult) (list []failure) {
 	}
 	for _, p := range v.probes {
 		match := p.found.Verdict == gallery.Match
-		switch r := s.found[p.crop]; {
+		switch r := v.results[p.crop]; {
 		case !usable(r):
 			reasons := make([]string, len(r.Quality.Reasons))
 			for i, reason := range r.Quality.Reasons {
@@ -275,7 +275,7 @@ func (s *study) openSets(ctx context.Context, progress io.Writer) (list []openSe
 			set.FNIR.Count += v.FNIR.Count
 			for _, p := range v.probes {
 				switch c := p.found.Candidates; {
-				case len(c) == 0 || !usable(s.found[p.crop]):
+				case len(c) == 0 || !usable(v.results[p.crop]):
 				case p.student == "":
 					strangers = append(strangers, float64(c[0].Similarity))
 				case c[0].StudentID == p.student:

@@ -161,7 +161,7 @@ func (v *wayResult) judge(ctx context.Context, g *gallery.Gallery, probes []prob
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	v.probes = probes
+	v.probes, v.results = probes, found
 	withFace, first := 0, 0
 	for _, p := range probes {
 		if found[p.crop].Embedding != nil {

@@ -34,6 +34,11 @@
 // another locator are confirmed by a locator that looks twice (recheck.go). [Quality.Reasons] says what
 // speaks against a crop.
 //
+// # Quality
+//
+// [Quality] is what was measured of a crop, and its Score foretells how far it can be trusted (score.go). The
+// limits of what is usable, looser for probes than for crops that are stored, are in quality.go.
+//
 // # Photos
 //
 // [Embedder.Faces] finds the faces of a whole photo, with the landmarks and the quality of each, and

@@ -264,3 +264,21 @@ func BenchmarkLargeStudent(b *testing.B) {
 		perCrop("DeleteStudent", func() error { _, err := g.DeleteStudent(ctx, "0"); return err })
 	}
 }
+
+// BenchmarkLookalikes compares 20,000 students of five crops each with one another: all pages.
+func BenchmarkLookalikes(b *testing.B) {
+	g := school(b, wide, 20_000)
+	for b.Loop() {
+		pages, pairs := 0, 0
+		for from := new(LookalikePage); from != nil; pages++ {
+			page, err := g.Lookalikes(ctx, *from, MaxPage)
+			if err != nil {
+				b.Fatal(err)
+			}
+			pairs += len(page.Pairs)
+			from = page.Next
+		}
+		b.ReportMetric(float64(pages), "pages")
+		b.ReportMetric(float64(pairs), "pairs")
+	}
+}

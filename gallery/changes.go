@@ -85,7 +85,7 @@ const (
 // the number before (0: the newest). Limit is the length of the page (0: [DefaultPage];
 // never more than [MaxPage]). Next is the before of the next page; 0: there is none. A page
 // may be shorter than limit, or empty, though there is a next one: that is where no change
-// of many was wanted. The log reaches back 400 days. The errors are ErrInvalidID,
+// of many was wanted. The log reaches back as far as [Settings] keep it. The errors are ErrInvalidID,
 // ErrUnavailable, ErrClosed and storage's.
 func (g *Gallery) Changes(ctx context.Context, before uint64, limit int, filter ChangeFilter) (page []ChangeInfo, next uint64, err error) {
 	if filter, err = filter.parse(); err != nil {

@@ -11,23 +11,35 @@ import (
 const (
 	DueNoCrop    = "NO_CROP"    // nobody recognises the student under the gallery's model
 	DuePoorCrops = "POOR_CROPS" // every crop has a score under GoodScore
+	DueFalling   = "FALLING"    // DueQuery.Falling says so: the student's matches become less similar
 	DueOldCrops  = "OLD_CROPS"  // the newest picture is too old
 	DueFewCrops  = "FEW_CROPS"  // there are fewer than EnoughCrops
 )
 
 const (
 	// EnoughCrops is how many crops a student should have: with three, a probe is
-	// missed half as often as with one.
+	// missed a quarter as often as with one ("rollcall bench score").
 	EnoughCrops = 3
 
 	// GoodScore is the quality that at least one crop of a student should have. Of the
-	// pictures of faces.csv one in a hundred has less.
+	// upright crops of "rollcall bench quality", one in a hundred has less.
 	GoodScore = 0.8
 
 	// DefaultDueAge is from which age on the newest picture is too old: a child's face
 	// changes within a year.
 	DefaultDueAge = 365 * 24 * time.Hour
 )
+
+// A DueQuery asks for a page of the students who should be photographed again.
+type DueQuery struct {
+	After, Group string // as in [Gallery.Students]
+	Limit        int
+	Before       time.Time // pictures from before are too old
+
+	// Falling says whether the matches of a student become less similar, since the time
+	// of the newest picture. It is asked with the gallery locked, and must not wait.
+	Falling func(studentID string, newest time.Time) bool
+}
 
 // A Due is a student who should be photographed again.
 type Due struct {
@@ -40,14 +52,13 @@ type Due struct {
 }
 
 // Due returns a page of the students who should be photographed again, in the order
-// of their ids. After, limit, group and next are as in [Gallery.Students]. Pictures
-// from before the given time are too old. The errors are ErrInvalidID,
-// ErrUnavailable and ErrClosed.
-func (g *Gallery) Due(ctx context.Context, after string, limit int, group string, before time.Time) (page []Due, next string, err error) {
-	if after, err = parseIfAny("student", after); err != nil {
+// of their ids. Next is the After of the next page; "" on the last one. The errors
+// are ErrInvalidID, ErrUnavailable and ErrClosed.
+func (g *Gallery) Due(ctx context.Context, q DueQuery) (page []Due, next string, err error) {
+	if q.After, err = parseIfAny("student", q.After); err != nil {
 		return nil, "", err
 	}
-	if group, err = parseIfAny("group", group); err != nil {
+	if q.Group, err = parseIfAny("group", q.Group); err != nil {
 		return nil, "", err
 	}
 	m, release, err := g.read(ctx)
@@ -55,9 +66,9 @@ func (g *Gallery) Due(ctx context.Context, after string, limit int, group string
 		return nil, "", err
 	}
 	defer release()
-	limit = pageLength(limit)
-	for _, st := range m.studentsAfter(after, group) {
-		d := st.due(m.spaces[m.settings.Model], before)
+	limit := pageLength(q.Limit)
+	for _, st := range m.studentsAfter(q.After, q.Group) {
+		d := st.due(m.spaces[m.settings.Model], q)
 		if len(d.Reasons) == 0 {
 			continue
 		}
@@ -71,7 +82,7 @@ func (g *Gallery) Due(ctx context.Context, after string, limit int, group string
 
 // due says why the student should be photographed again, if at all. The space is that
 // of the gallery's model; nil: nothing is embedded yet.
-func (st *student) due(sp *space, before time.Time) Due {
+func (st *student) due(sp *space, q DueQuery) Due {
 	d := Due{StudentID: st.ID, Groups: slices.Clone(st.Groups)}
 	for _, c := range st.crops {
 		p := c.place(sp)
@@ -91,7 +102,10 @@ func (st *student) due(sp *space, before time.Time) Due {
 	if d.BestScore < GoodScore {
 		d.Reasons = append(d.Reasons, DuePoorCrops)
 	}
-	if d.Newest.Before(before) {
+	if q.Falling(st.ID, d.Newest) {
+		d.Reasons = append(d.Reasons, DueFalling)
+	}
+	if d.Newest.Before(q.Before) {
 		d.Reasons = append(d.Reasons, DueOldCrops)
 	}
 	if d.Crops < EnoughCrops {

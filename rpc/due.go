@@ -18,8 +18,16 @@ func (s galleryService) ListDueStudents(ctx context.Context, req *pb.ListDueStud
 	if err != nil {
 		return nil, err
 	}
+	seen, err := matchesOf(ctx, recordOf(ctx).journal)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
 	age := cmp.Or(time.Duration(req.GetMaxAgeDays())*day, gallery.DefaultDueAge)
-	page, next, err := galleryOf(ctx).Due(ctx, after, int(req.GetPageSize()), req.GetGroup(), time.Now().Add(-age))
+	page, next, err := galleryOf(ctx).Due(ctx, gallery.DueQuery{
+		After: after, Limit: int(req.GetPageSize()), Group: req.GetGroup(), Before: now.Add(-age),
+		Falling: func(studentID string, newest time.Time) bool { return seen.falling(studentID, newest, now) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ const (
 	// All crops are poor: they can be enrolled, but are much less like other pictures of
 	// the student than good ones.
 	DueReason_DUE_REASON_POOR_CROPS DueReason = 2
+	// The student's check-ins match clearly less well than a month ago: by the lines of
+	// the journal since the newest picture, as far as it keeps them.
+	DueReason_DUE_REASON_FALLING DueReason = 5
 	// The newest picture is older than max_age_days.
 	DueReason_DUE_REASON_OLD_CROPS DueReason = 3
 	// There are fewer than three crops. Three recognise better than one.
@@ -46,6 +49,7 @@ var (
 		0: "DUE_REASON_UNSPECIFIED",
 		1: "DUE_REASON_NO_CROP",
 		2: "DUE_REASON_POOR_CROPS",
+		5: "DUE_REASON_FALLING",
 		3: "DUE_REASON_OLD_CROPS",
 		4: "DUE_REASON_FEW_CROPS",
 	}
@@ -53,6 +57,7 @@ var (
 		"DUE_REASON_UNSPECIFIED": 0,
 		"DUE_REASON_NO_CROP":     1,
 		"DUE_REASON_POOR_CROPS":  2,
+		"DUE_REASON_FALLING":     5,
 		"DUE_REASON_OLD_CROPS":   3,
 		"DUE_REASON_FEW_CROPS":   4,
 	}
@@ -3739,11 +3744,12 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x14DeleteGalleryRequest\x127\n" +
 	"\n" +
 	"gallery_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tgalleryId\"\x17\n" +
-	"\x15DeleteGalleryResponse*\x8e\x01\n" +
+	"\x15DeleteGalleryResponse*\xa6\x01\n" +
 	"\tDueReason\x12\x1a\n" +
 	"\x16DUE_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DUE_REASON_NO_CROP\x10\x01\x12\x19\n" +
-	"\x15DUE_REASON_POOR_CROPS\x10\x02\x12\x18\n" +
+	"\x15DUE_REASON_POOR_CROPS\x10\x02\x12\x16\n" +
+	"\x12DUE_REASON_FALLING\x10\x05\x12\x18\n" +
 	"\x14DUE_REASON_OLD_CROPS\x10\x03\x12\x18\n" +
 	"\x14DUE_REASON_FEW_CROPS\x10\x04*\\\n" +
 	"\x06Advice\x12\x16\n" +
