@@ -21,6 +21,10 @@ type api struct {
 	server *Server
 	logger *slog.Logger
 
+	// granting is held by who makes a token or a code, and alone by who deletes a gallery: none
+	// is made for a gallery that is being deleted.
+	granting sync.RWMutex
+
 	calibrated sync.Map // name of an embedder -> bool; a contract is read once
 
 	mu struct {
