@@ -3,6 +3,7 @@ package access_test
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"rollcall/access"
@@ -66,6 +67,40 @@ func TestTokensLeaveADeletedGallery(t *testing.T) {
 		}
 		closeTokens(t, tokens)
 		tokens = open(t, store)
+	}
+	closeTokens(t, tokens)
+}
+
+// TestSessionsBesideALeave: a session is never for a gallery that its token has left, also
+// if both happen at once.
+func TestSessionsBesideALeave(t *testing.T) {
+	tokens := open(t, storage.OpenMemory(storage.Faults{}))
+	create(t, tokens, admin)
+	for range 50 {
+		text, _ := create(t, tokens, access.Token{Caller: access.Caller{Role: access.CheckIn, Galleries: []string{"elm", "oak"}}})
+		var beside sync.WaitGroup
+		begin := make(chan struct{})
+		for range 16 {
+			beside.Go(func() {
+				<-begin
+				if _, _, err := tokens.Session(t.Context(), text); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		beside.Go(func() {
+			<-begin
+			if err := tokens.Leave(t.Context(), "elm", access.Anybody); err != nil {
+				t.Error(err)
+			}
+		})
+		close(begin)
+		beside.Wait()
+	}
+	for _, made := range tokens.List() {
+		if slices.Contains(made.Galleries, "elm") {
+			t.Fatalf("%s may still use the gallery", made.Token)
+		}
 	}
 	closeTokens(t, tokens)
 }

@@ -56,10 +56,7 @@ func network(address netip.Addr) netip.Addr {
 	if !address.Is6() {
 		return address
 	}
-	prefix, err := address.Prefix(64)
-	if err != nil { // an address with a zone
-		return address
-	}
+	prefix, _ := address.Prefix(64) // which every IPv6 address has
 	return prefix.Addr()
 }
 

@@ -22,20 +22,20 @@ func (t *Tokens) Session(ctx context.Context, token string) (text string, made T
 	if err != nil {
 		return "", Token{}, err
 	}
-	want := e.token
-	if want.Parent != "" {
+	if e.token.Parent != "" {
 		return "", Token{}, ErrInvalid
 	}
 	now := time.Now().UTC()
-	want.Parent = want.Token
-	if end := now.Add(sessionTime); want.Expires.IsZero() || end.Before(want.Expires) {
-		want.Expires = end
-	}
-	err = t.edit(ctx, "begin session", want.Caller, func(records map[string]storage.Token) ([]storage.Write, error) {
-		if r, ok := records[want.Parent]; !ok || !r.Revoked.IsZero() {
+	err = t.edit(ctx, "begin session", e.token.Caller, func(records map[string]storage.Token) ([]storage.Write, error) {
+		r, ok := records[e.token.Token] // as it is now: it may have left a gallery
+		if !ok || !r.Revoked.IsZero() {
 			return nil, ErrRevoked
 		}
-		var r storage.Token
+		want := tokenOf(r)
+		want.Parent = want.Token
+		if end := now.Add(sessionTime); want.Expires.IsZero() || end.Before(want.Expires) {
+			want.Expires = end
+		}
 		text, made, r = newToken(want, now)
 		writes := []storage.Write{put(r)}
 		sessions := 0

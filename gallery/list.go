@@ -18,6 +18,9 @@ var errLeaving = fmt.Errorf("%w: it is being deleted", ErrUnavailable)
 // streams end sooner.
 const leaveTime = 5 * time.Second
 
+// DeleteCause is the cause of a deletion in the log of the server.
+const DeleteCause = "delete gallery"
+
 // ParseID returns the id of a gallery as the list has it, in NFC, or ErrInvalidID.
 func ParseID(id string) (string, error) { return parseID("gallery", id) }
 
@@ -77,7 +80,7 @@ func (s *Galleries) Delete(ctx context.Context, id string) error {
 	}
 	defer stay()
 	gone := storage.Change{
-		Time: time.Now().UTC(), Cause: "delete gallery", By: whoOf(ctx), Drop: id,
+		Time: time.Now().UTC(), Cause: DeleteCause, By: whoOf(ctx), Drop: id,
 		Writes: []storage.Write{{Ref: storage.Gallery{ID: id}.Ref()}},
 	}
 	return s.changeList(context.WithoutCancel(ctx), id, gone, func(bool) error { return nil })

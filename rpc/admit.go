@@ -37,8 +37,8 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 	r, release = r.WithContext(ctx), func() { cancel(nil) }
 	if alive != nil {
 		// Before the role, so that nobody is refused without an end.
-		if wait := s.limits.Request(caller.Token, s.clientAddress(r)); wait > 0 {
-			return r, release, &refusal{Error: busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)}
+		if err := s.tooMany(r, caller); err != nil {
+			return r, release, &refusal{Error: err}
 		}
 	}
 	switch {
@@ -63,6 +63,14 @@ func (s *Server) admit(out *reply, r *http.Request, allowed right) (_ *http.Requ
 		ending.Wait() // it must not use the answer after the handler
 		cancel(nil)
 	}, nil
+}
+
+// tooMany counts a request of a caller with a token, and refuses it if it is one too many.
+func (s *Server) tooMany(r *http.Request, c access.Caller) *connect.Error {
+	if wait := s.limits.Request(c.Token, s.clientAddress(r)); wait > 0 {
+		return busy("TOO_MANY_REQUESTS", "this token, or this address, makes too many requests a second", wait)
+	}
+	return nil
 }
 
 // tokenEnd returns why the token has ended with which a call was made: access.ErrExpired,
@@ -115,9 +123,12 @@ func (s *Server) credential(r *http.Request) (string, *connect.Error) {
 	return cookie.Value, nil
 }
 
-// crossOrigin refuses what a browser does for a page of another site.
+// crossOrigin refuses what a browser does for a page of another site: a GET too, though
+// that page could learn no more than how large the answer is.
 func crossOrigin(r *http.Request) *connect.Error {
-	if http.NewCrossOriginProtection().Check(r) == nil {
+	asked := *r
+	asked.Method = http.MethodPost // Check lets every GET pass
+	if http.NewCrossOriginProtection().Check(&asked) == nil {
 		return nil
 	}
 	return newError(connect.CodePermissionDenied, "CROSS_ORIGIN",

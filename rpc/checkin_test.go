@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -117,6 +118,38 @@ func TestDeletedGalleryAdmitsNobody(t *testing.T) {
 	if _, err := office.ListStudents(t.Context(), &pb.ListStudentsRequest{}); reasonOf(err) != "REVOKED_TOKEN" {
 		t.Errorf("the token of a deleted gallery: %v", err)
 	}
+}
+
+// TestNoTokenIsMadeBesideADeletion: while a gallery is being deleted, which lasts as long as
+// somebody uses it, nobody gets a token or a code that the next gallery of this name admits.
+func TestNoTokenIsMadeBesideADeletion(t *testing.T) {
+	w := newWorld(t, setup{})
+	admin := w.admin()
+	head := newBrowser(w).tokens(bearer(admin))
+	galleries := rollcallv1connect.NewGalleryServiceClient(h2c(), w.url, connect.WithGRPC(), bearer(admin))
+	_, err := galleries.CreateGallery(t.Context(), &pb.CreateGalleryRequest{GalleryId: "elm"})
+	must(t, err)
+	old := w.token(access.Caller{Role: access.CheckIn, Galleries: []string{"elm"}})
+	stream, err := galleries.EnrollStream(inGallery(t, "elm"))
+	must(t, err)
+	must(t, stream.Send(&pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{Image: onnxtest.Blank(1)}})) // needs an id
+	_, err = stream.Receive()
+	must(t, err) // the stream uses the gallery
+	deleted := make(chan error, 1)
+	go func() {
+		_, err := galleries.DeleteGallery(t.Context(), &pb.DeleteGalleryRequest{GalleryId: "elm"})
+		deleted <- err
+	}()
+	eventually(t, "the deletion has begun", func() bool { _, _, err := w.tokens.Check(old); return errors.Is(err, access.ErrRevoked) })
+	_, err = head.CreateToken(t.Context(), &pb.CreateTokenRequest{Name: "door", Role: pb.Role_ROLE_CHECKIN, Galleries: []string{"elm"}})
+	if reasonOf(err) != "GALLERY_NOT_FOUND" {
+		t.Errorf("a token beside the deletion: %v", err)
+	}
+	_, err = head.CreatePairingCode(t.Context(), &pb.CreatePairingCodeRequest{Name: "door", Role: pb.Role_ROLE_CHECKIN, Galleries: []string{"elm"}})
+	if reasonOf(err) != "GALLERY_NOT_FOUND" {
+		t.Errorf("a code beside the deletion: %v", err)
+	}
+	must(t, <-deleted)
 }
 
 // TestAdminOfOneGallery makes, sees and revokes tokens for it, and for no other.

@@ -20,6 +20,10 @@ type api struct {
 	server *Server
 	logger *slog.Logger
 
+	// granting is held by who makes a token or a code, and alone by who deletes a gallery: none
+	// is made for a gallery that is being deleted.
+	granting sync.RWMutex
+
 	mu struct {
 		sync.Mutex
 		preferred string // embedder; "" until one is installed

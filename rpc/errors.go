@@ -59,6 +59,20 @@ func fieldError(reason, field, message string) *connect.Error {
 	return badField(reason, field, message, nil)
 }
 
+// Validate says what is wrong with a request, as the server would, or returns nil. It is for
+// who does in the data folder what the server does for a call.
+func Validate(req proto.Message) error {
+	if _, err := proto.Marshal(req); err != nil {
+		return errors.New("a text is not UTF-8")
+	}
+	err := validate(req)
+	var invalid *connect.Error
+	if errors.As(err, &invalid) {
+		return errors.New(invalid.Message())
+	}
+	return err
+}
+
 // validate checks a request with the rules in its .proto.
 func validate(msg any) error {
 	m, ok := msg.(proto.Message)

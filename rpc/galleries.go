@@ -43,6 +43,8 @@ func (s galleryService) DeleteGallery(ctx context.Context, req *pb.DeleteGallery
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", gallery.ErrGalleryNotFound, err)
 	}
+	s.granting.Lock()
+	defer s.granting.Unlock()
 	if _, err := s.Galleries.Find(id); err == nil && id != gallery.DefaultGallery {
 		// Before the gallery: if the server stops between, the caller deletes it again.
 		if err := s.Tokens.Leave(ctx, id, callerOf(ctx)); err != nil {

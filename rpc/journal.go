@@ -33,22 +33,45 @@ func (s journalService) RecordCheckIn(ctx context.Context, req *pb.RecordCheckIn
 	}
 	who(ctx, line)
 	number, err := recordOf(ctx).journal.Record(line, req.GetRequestId())
+	if err == nil && req.GetRequestId() != "" {
+		err = s.isLineOf(ctx, number, req, student)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &pb.RecordCheckInResponse{Number: number}, nil
 }
 
+// isLineOf returns an error if a line is of another check-in with the same request id. A
+// client that draws an id twice must not take its second check-in for recorded.
+func (s journalService) isLineOf(ctx context.Context, number uint64, req *pb.RecordCheckInRequest, student string) error {
+	line, err := lineAt(ctx, number)
+	if err != nil || line.GetErased() {
+		return err
+	}
+	if line.GetStudentId() == student && line.GetMethod() == req.GetMethod() && line.GetCancels() == req.GetCancels() {
+		return nil
+	}
+	return newError(connect.CodeAlreadyExists, "REQUEST_ID_USED",
+		fmt.Sprintf("line %d has this request_id, and is another check-in: nothing was recorded; draw a new request_id for each check-in", number), nil)
+}
+
+// lineAt returns the line with this number; nil: it is not written yet.
+func lineAt(ctx context.Context, number uint64) (*pb.Line, error) {
+	for line, err := range recordOf(ctx).journal.Lines(ctx, number-1) {
+		return line, err
+	}
+	return nil, nil
+}
+
 // mayCancel returns why a line cannot be taken back, or nil.
 func (s journalService) mayCancel(ctx context.Context, number uint64, student string) error {
-	for line, err := range recordOf(ctx).journal.Lines(ctx, number-1) {
-		if err != nil {
-			return err
-		}
-		if line.GetStudentId() == student && isCheckIn(line) && line.GetCancels() == 0 {
-			return nil
-		}
-		break
+	line, err := lineAt(ctx, number)
+	if err != nil {
+		return err
+	}
+	if line.GetStudentId() == student && isCheckIn(line) && line.GetCancels() == 0 {
+		return nil
 	}
 	return newError(connect.CodeFailedPrecondition, "CANNOT_CANCEL",
 		fmt.Sprintf("line %d is no match or check-in of this student: look with ListLines which line to take back", number), nil)

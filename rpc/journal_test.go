@@ -112,16 +112,19 @@ func TestRecordCheckIn(t *testing.T) {
 	}
 	taken := w.record("no-face", pb.Method_METHOD_CANCELLED, card, "")
 	for what, c := range map[string]struct{ body, reason string }{
-		"of another student":  {`{"studentId":"ada","method":"METHOD_CANCELLED","cancels":"1"}`, "CANNOT_CANCEL"},
-		"of a taking back":    {fmt.Sprintf(`{"studentId":"no-face","method":"METHOD_CANCELLED","cancels":"%d"}`, taken), "CANNOT_CANCEL"},
-		"of the next line":    {`{"studentId":"no-face","method":"METHOD_CANCELLED","cancels":"4"}`, "CANNOT_CANCEL"},
-		"of a far line":       {`{"studentId":"no-face","method":"METHOD_CANCELLED","cancels":"400"}`, "NO_SUCH_LINE"},
-		"of no line":          {`{"studentId":"no-face","method":"METHOD_CANCELLED"}`, "INVALID_REQUEST"},
-		"with a card":         {`{"studentId":"no-face","method":"METHOD_CARD","cancels":"1"}`, "INVALID_REQUEST"},
-		"by no method":        {`{"studentId":"no-face"}`, "INVALID_REQUEST"},
-		"by an unknown one":   {`{"studentId":"no-face","method":"METHOD_SHOUT"}`, "INVALID_REQUEST"},
-		"of nobody":           {`{"method":"METHOD_CARD"}`, "INVALID_REQUEST"},
-		"of an invisible one": {`{"studentId":"\u200b","method":"METHOD_CARD"}`, "INVALID_ID"},
+		"of another student":                {`{"studentId":"ada","method":"METHOD_CANCELLED","cancels":"1"}`, "CANNOT_CANCEL"},
+		"of a taking back":                  {fmt.Sprintf(`{"studentId":"no-face","method":"METHOD_CANCELLED","cancels":"%d"}`, taken), "CANNOT_CANCEL"},
+		"of the next line":                  {`{"studentId":"no-face","method":"METHOD_CANCELLED","cancels":"4"}`, "CANNOT_CANCEL"},
+		"of a far line":                     {`{"studentId":"no-face","method":"METHOD_CANCELLED","cancels":"400"}`, "NO_SUCH_LINE"},
+		"of no line":                        {`{"studentId":"no-face","method":"METHOD_CANCELLED"}`, "INVALID_REQUEST"},
+		"with a card":                       {`{"studentId":"no-face","method":"METHOD_CARD","cancels":"1"}`, "INVALID_REQUEST"},
+		"by no method":                      {`{"studentId":"no-face"}`, "INVALID_REQUEST"},
+		"by an unknown one":                 {`{"studentId":"no-face","method":"METHOD_SHOUT"}`, "INVALID_REQUEST"},
+		"of nobody":                         {`{"method":"METHOD_CARD"}`, "INVALID_REQUEST"},
+		"of an invisible one":               {`{"studentId":"\u200b","method":"METHOD_CARD"}`, "INVALID_ID"},
+		"of another student with a used id": {`{"studentId":"ada","method":"METHOD_CARD","requestId":"a"}`, "REQUEST_ID_USED"},
+		"by another method with a used id":  {`{"studentId":"no-face","method":"METHOD_PIN","requestId":"a"}`, "REQUEST_ID_USED"},
+		"taken back with a used id":         {`{"studentId":"no-face","method":"METHOD_CANCELLED","cancels":"1","requestId":"a"}`, "REQUEST_ID_USED"},
 	} {
 		if a := w.post(journalPath+"RecordCheckIn", c.body); a.reason() != c.reason {
 			t.Errorf("%s: %s", what, a.raw)

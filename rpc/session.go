@@ -89,7 +89,7 @@ func (s *Server) beginSession(w http.ResponseWriter, r *http.Request) (*sessionI
 		}
 		text, made, err = tokens.Pair(r.Context(), code)
 	} else {
-		text, made, err = tokens.Session(r.Context(), token)
+		text, made, err = s.buySession(r, token)
 	}
 	switch {
 	case errors.Is(err, access.ErrInvalid), errors.Is(err, access.ErrExpired), errors.Is(err, access.ErrRevoked):
@@ -101,6 +101,28 @@ func (s *Server) beginSession(w http.ResponseWriter, r *http.Request) (*sessionI
 	}
 	s.setSession(w, r, text, made)
 	return infoOf(made.Caller), nil
+}
+
+// buySession buys a session with a token. It is a change on disk, so it counts as a request.
+func (s *Server) buySession(r *http.Request, token string) (text string, made access.Token, err error) {
+	tokens := s.open.Load().api.Tokens
+	caller, _, err := tokens.Check(token)
+	if err != nil {
+		return "", access.Token{}, err
+	}
+	if err := s.tooMany(r, caller); err != nil {
+		return "", access.Token{}, err
+	}
+	return tokens.Session(r.Context(), token)
+}
+
+// visitor returns who asks for the session page, as authenticate does.
+func (s *Server) visitor(r *http.Request) (access.Caller, context.Context, *connect.Error) {
+	caller, alive, err := s.authenticate(r)
+	if err == nil && alive != nil {
+		err = s.tooMany(r, caller)
+	}
+	return caller, alive, err
 }
 
 // readPayment reads what a session is bought with: a token or a pairing code.
@@ -125,7 +147,7 @@ func readPayment(w http.ResponseWriter, r *http.Request) (token, code string, er
 
 // showSession says who the browser is. It keeps the cookie of a paired tablet fresh.
 func (s *Server) showSession(w http.ResponseWriter, r *http.Request) (*sessionInfo, error) {
-	caller, alive, failed := s.authenticate(r)
+	caller, alive, failed := s.visitor(r)
 	if failed != nil {
 		return nil, failed
 	}
@@ -140,7 +162,7 @@ func (s *Server) showSession(w http.ResponseWriter, r *http.Request) (*sessionIn
 // endSession forgets the session, on the server and in the browser. That of a tablet is
 // unpaired. A token is not revoked in this way.
 func (s *Server) endSession(w http.ResponseWriter, r *http.Request) (*sessionInfo, error) {
-	caller, alive, failed := s.authenticate(r)
+	caller, alive, failed := s.visitor(r)
 	if failed != nil {
 		return nil, failed
 	}

@@ -122,6 +122,7 @@ func TestOtherSitesPages(t *testing.T) {
 	} {
 		for _, c := range []struct{ method, path, body string }{
 			{http.MethodPost, galleryPath + "ListStudents", `{}`}, {http.MethodPost, "/session", `{"token":"` + admin + `"}`}, {http.MethodDelete, "/session", ""},
+			{http.MethodGet, galleryPath + "ListStudents?connect=v1&encoding=json&message=%7B%7D", ""}, {http.MethodGet, "/session", ""},
 		} {
 			if status, answer, _ := b.ask(c.method, c.path, c.body, foreign); status != http.StatusForbidden || !strings.Contains(answer["message"].(string), "another site") {
 				t.Errorf("%s %s for a page of another site, known %s: %d %v", c.method, c.path, name, status, answer)
@@ -235,6 +236,27 @@ func TestGuessedCodesSlowDown(t *testing.T) {
 	status, _, resp := newBrowser(w).ask(http.MethodPost, "/session", `{"code":"`+code.GetCode()+`"}`, nil)
 	if statuses[0] != http.StatusUnauthorized || statuses[3] != http.StatusTooManyRequests || status != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("%v, then with a right code %d", statuses, status)
+	}
+}
+
+// TestSessionsCountAsRequests: whatever is asked of /session with a good token.
+func TestSessionsCountAsRequests(t *testing.T) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		w := newWorld(t, setup{options: rpc.Options{Limits: access.LimitOptions{Requests: 2}}})
+		admin, body := w.admin(), ""
+		if method == http.MethodPost {
+			body = `{"token":"` + admin + `"}`
+		}
+		limited := 0
+		for range 10 {
+			status, answer, _ := newBrowser(w).ask(method, "/session", body, http.Header{"Authorization": {"Bearer " + admin}})
+			if status == http.StatusTooManyRequests && strings.Contains(answer["message"].(string), "requests a second") {
+				limited++
+			}
+		}
+		if limited == 0 {
+			t.Errorf("ten times %s at once, where two requests a second are allowed: none was refused", method)
+		}
 	}
 }
 

@@ -25,6 +25,8 @@ var roles = map[pb.Role]access.Role{
 }
 
 func (s tokenService) CreateToken(ctx context.Context, req *pb.CreateTokenRequest) (*pb.CreateTokenResponse, error) {
+	s.granting.RLock()
+	defer s.granting.RUnlock()
 	want, err := s.wanted(ctx, req.GetName(), req.GetRole(), req.GetGalleries(), req.GetGroups())
 	if err != nil {
 		return nil, err
@@ -43,7 +45,8 @@ func (s tokenService) CreateToken(ctx context.Context, req *pb.CreateTokenReques
 	return &pb.CreateTokenResponse{Secret: text, Token: tokenPB(made)}, nil
 }
 
-// wanted returns what a token shall be able to do: no more than the caller.
+// wanted returns what a token shall be able to do: in no more galleries than the caller.
+// REQUIRES: granting is held.
 func (s tokenService) wanted(ctx context.Context, name string, role pb.Role, galleries, groups []string) (access.Token, error) {
 	caller := callerOf(ctx)
 	if len(galleries) == 0 {
@@ -90,6 +93,8 @@ func (s tokenService) CreatePairingCode(ctx context.Context, req *pb.CreatePairi
 		return nil, newError(connect.CodeFailedPrecondition, "NO_LOGIN",
 			"nobody has to log in on this server, so there is nothing to pair with: make an admin's token first, with \"rollcall tokens create\"", nil)
 	}
+	s.granting.RLock()
+	defer s.granting.RUnlock()
 	want, err := s.wanted(ctx, req.GetName(), req.GetRole(), req.GetGalleries(), req.GetGroups())
 	if err != nil {
 		return nil, err

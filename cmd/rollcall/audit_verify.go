@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"rollcall/cmd/terminal"
+	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/storage"
 )
@@ -29,7 +31,8 @@ server: a server that lies cannot vouch for itself. No server may have the folde
 open: stop it, or verify a copy or a backup. It prints the heads of the days.
 
 With --heads it also compares with what "rollcall audit days --output json" printed
-earlier. Only that shows a journal that was written anew as a whole.`,
+earlier. Only that shows a journal that was written anew as a whole. Heads of a gallery
+that was deleted later, up to that day, cannot be compared: verify says so.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringVar(&data, "data", "rollcall-data", "the folder")
 			set.StringVar(&heads, "heads", "", "file of heads that were kept; - reads standard input")
@@ -144,9 +147,36 @@ func runAuditVerify(ctx context.Context, out io.Writer, data string, kept keptHe
 		}
 		printVerified(out, name, v, len(kept.days[id]))
 		delete(kept.days, id)
+		if id == storage.ServerPartition { // which is the first
+			if err := kept.dropDeleted(ctx, out, partition, v.FirstChange-1); err != nil {
+				return err
+			}
+		}
 	}
 	for id := range kept.days {
 		return fmt.Errorf("there is a head of gallery %q, and the folder has no such gallery", id)
+	}
+	return nil
+}
+
+// dropDeleted takes out the heads of galleries that were deleted later: their journals went
+// with them. The server's log says when, and is verified.
+func (k *keptHeads) dropDeleted(ctx context.Context, out io.Writer, server *storage.Partition, after uint64) error {
+	for c, err := range server.Changes(ctx, after) {
+		if err != nil {
+			return err
+		}
+		for _, w := range c.Writes {
+			id, kept := w.Ref.ID, k.days[w.Ref.ID]
+			later := slices.DeleteFunc(slices.Clone(kept), func(d storage.Day) bool { return !d.Date.After(c.Time) })
+			if c.Cause != gallery.DeleteCause || len(later) == len(kept) {
+				continue
+			}
+			terminal.Printf(out, "gallery %s: deleted at %s, so that %s cannot be compared\n", id, c.Time.Format(time.RFC3339), count(len(kept)-len(later), "head"))
+			if k.days[id] = later; len(later) == 0 {
+				delete(k.days, id)
+			}
+		}
 	}
 	return nil
 }

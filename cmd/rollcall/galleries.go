@@ -75,7 +75,8 @@ func galleriesDelete() command {
 		name:  "delete",
 		args:  "GALLERY",
 		short: "erase a gallery with all its students and crops",
-		long: `Erases a gallery: its students, crops, embeddings and settings, and its log of changes.
+		long: `Erases a gallery: its students, crops, embeddings and settings, its log of changes and its
+journal. Tokens for this gallery alone end with it.
 Nothing brings it back but a backup.`,
 		flags: func(set *pflag.FlagSet) {
 			set.BoolVar(&yes, "without-asking", false, "delete without asking")

@@ -21,8 +21,8 @@ func tokensCommand() command {
 		long: `A server without a token answers everybody on its machine. From the first token on
 every caller needs one: commands take it from ROLLCALL_TOKEN, --token-file or --token.
 
-  checkin    asks who is on a crop or a photo: the door, a tablet
-  register   lists students: the attendance system behind
+  checkin    asks who is on a crop, finds faces, records check-ins: the door, a tablet
+  register   reads verdicts, records check-ins, lists students: the attendance system behind
   enroll     what a checkin may, and enrols and corrects students and crops: the office
   admin      everything
   metrics    reads /metrics`,

@@ -55,7 +55,8 @@ type JournalServiceClient interface {
 	// whose face is not enrolled is in no group.
 	//
 	// failed_precondition: the line that is taken back is no verdict or check-in of
-	// this student. unavailable: the disk is nearly full.
+	// this student. already_exists: the request_id was used for another check-in, and
+	// nothing was recorded. unavailable: the disk is nearly full.
 	RecordCheckIn(context.Context, *v1.RecordCheckInRequest) (*v1.RecordCheckInResponse, error)
 	// ListLines returns lines page by page, by number. out_of_range: the lines after
 	// this number were trimmed by age, and the error says where the journal begins; or
@@ -165,7 +166,8 @@ type JournalServiceHandler interface {
 	// whose face is not enrolled is in no group.
 	//
 	// failed_precondition: the line that is taken back is no verdict or check-in of
-	// this student. unavailable: the disk is nearly full.
+	// this student. already_exists: the request_id was used for another check-in, and
+	// nothing was recorded. unavailable: the disk is nearly full.
 	RecordCheckIn(context.Context, *v1.RecordCheckInRequest) (*v1.RecordCheckInResponse, error)
 	// ListLines returns lines page by page, by number. out_of_range: the lines after
 	// this number were trimmed by age, and the error says where the journal begins; or
