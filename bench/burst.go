@@ -26,7 +26,7 @@ func burstBench() Bench {
 	return newBench("burst", "how much better several frames of a person are identified than one",
 		`In many rosters, whose students are drawn anew, one crop of each student is enrolled.
 Bursts of --frames frames are identified: of students, and of strangers. The frames
-are crops as bench accuracy cuts them.
+are crops as eval cuts them.
 
 Different pictures: only people with enough pictures count, each burst has other
 pictures, and the same people have bursts of all sizes; frames of one second differ

@@ -32,7 +32,7 @@ type rollcallOptions struct {
 func rollcallBench() Bench {
 	return newBench("rollcall", "what a roll call of a class photo makes of it, and how long it takes",
 		`Composes photos of simulated classes from the pictures of a folder of faces (see
-bench accuracy). Of each class --enrolled people are enrolled with one crop each; of
+eval). Of each class --enrolled people are enrolled with one crop each; of
 these --present are on the photo, with another picture, and --strangers who are not
 enrolled. Their faces have 44 to 120 pixels, are turned by up to 15 degrees and may
 overlap; they are pasted pictures, not people in one light. The detector finds the

@@ -47,7 +47,7 @@ func newSchool(ctx context.Context, progress io.Writer, w *workbench, faces []fa
 	return s, nil
 }
 
-// usualCut cuts as bench accuracy does unless it is told otherwise.
+// usualCut cuts as eval does unless it is told otherwise.
 func usualCut(seed uint64) cutOptions {
 	return cutOptions{seed: seed, grow: 0.6, shift: 0.1, turn: 15}
 }

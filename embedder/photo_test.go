@@ -308,3 +308,35 @@ func TestUnusablePhotos(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+// TestBox: the face in the box of a frame is the one that is embedded, with places of the frame.
+func TestBox(t *testing.T) {
+	e := newEmbedder(t, Options{Sessions: 1}, onnxtest.FaceNet(1))
+	faces := []onnxtest.PhotoFace{{X: 150, Y: 220, Side: 200, Turn: 10}, {X: 480, Y: 260, Side: 220, Turn: -15}}
+	image := onnxtest.Photo(640, 480, faces...)
+	for i, f := range faces {
+		left, right := f.Eyes()
+		apart := float64(eyeDistance(models.Landmarks{left, right}))
+		box := [4]float32{float32(f.X - f.Side/2), float32(f.Y - f.Side/2), float32(f.Side), float32(f.Side)}
+		got := embed(t, e, Request{Image: image, Box: &box, Model: "rollcall-base-2"})
+		if got.Landmarks == nil || max(distance(got.Landmarks[0], left), distance(got.Landmarks[1], right)) > 0.3*apart || got.LandmarksFrom != FromLocator {
+			t.Errorf("face %d: landmarks %v, the eyes are at %v and %v", i, got.Landmarks, left, right)
+		}
+		if got.Quality.Width != 640 || got.Quality.Height != 480 {
+			t.Errorf("face %d: %d x %d pixels", i, got.Quality.Width, got.Quality.Height)
+		}
+		given := embed(t, e, Request{Image: image, Box: &[4]float32{-900, 0, 1, 1}, Landmarks: got.Landmarks, Model: "rollcall-base-2"})
+		if s := similarity(given.Embedding, got.Embedding); s < 0.99 {
+			t.Errorf("face %d: landmarks given, and another box: similarity %.4f", i, s)
+		}
+		if whole := embed(t, e, Request{Image: image, Box: &box, Model: "test-facenet"}); len(whole.Embedding) == 0 || whole.Landmarks != nil {
+			t.Errorf("face %d: a model that does not align: %+v", i, whole)
+		}
+	}
+	nan := float32(math.NaN())
+	for _, box := range [][4]float32{{900, 100, 20, 20}, {100, 100, 0, 0}, {100, 100, -5, -5}, {nan, 0, 9, 9}, {0, 0, nan, 9}, {3e38, 3e38, 3e38, 3e38}} {
+		if _, err := e.Embed(t.Context(), Request{Image: image, Box: &box, Model: "rollcall-base-2"}); !errors.Is(err, ErrBox) {
+			t.Errorf("box %v: %v", box, err)
+		}
+	}
+}

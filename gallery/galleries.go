@@ -81,9 +81,10 @@ func (s *Galleries) Writable() error { return s.store.Writable() }
 
 // Overview is what can be told about a gallery without loading it.
 type Overview struct {
-	ID       string
-	Settings Settings
-	Recipe   string // that is expected under the model of the settings; "": there is none
+	ID         string
+	Settings   Settings
+	Recipe     string // that is expected under the model of the settings; "": there is none
+	Calibrated bool   // it has a calibration of its own for that model
 }
 
 // Overview returns all galleries, by id.
@@ -114,7 +115,8 @@ func (s *Galleries) overview(ctx context.Context, id string) (Overview, error) {
 		return o, nil
 	}
 	if records, err = partition.Fetch(ctx, modelRef(o.Settings.Model)); err == nil && len(records) > 0 {
-		o.Recipe = records[0].(storage.Model).Recipe
+		m := records[0].(storage.Model)
+		o.Recipe, o.Calibrated = m.Recipe, len(m.Calibration.Points) > 0
 	}
 	return o, err
 }

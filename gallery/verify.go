@@ -20,6 +20,7 @@ type Verification struct {
 	Verdict    Verdict  // Match or Unknown
 	Similarity float32  // of the student: see score.go
 	Threshold  float32  // the similarity that a match needs here
+	FMR        float64  // at which the threshold would be Similarity; NaN: not calibrated
 	Reasons    []string // why it is no match: ReasonBelowThreshold
 	Warnings   []string // WarningOtherModel, …
 }
@@ -66,5 +67,6 @@ func (g *Gallery) Verify(ctx context.Context, c Claim) (Verification, error) {
 	if students := rankings[0].students; len(students) > 0 {
 		v.Similarity = students[0].Similarity
 	}
+	v.FMR = m.passes(model, r.comparisons(), v.Similarity)
 	return v, nil
 }

@@ -17,6 +17,7 @@ import (
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
+	"rollcall/rpc"
 )
 
 // A claim is judged by the student's crops alone.
@@ -185,5 +186,24 @@ func TestRollCallOfAPhoto(t *testing.T) {
 	must(t, err)
 	if len(empty.GetSeats()) != 0 || !slices.Equal(empty.GetAbsent(), []string{"ada"}) {
 		t.Errorf("an empty classroom: %v", empty)
+	}
+}
+
+// Each face of a photo counts as a crop does: with a photo nobody may ask about more faces.
+func TestFacesOfAPhotoCountAsCrops(t *testing.T) {
+	w := newWorld(t, setup{
+		models:  []onnxtest.Model{},
+		gallery: gallery.Options{New: gallery.Settings{Model: "rollcall-base-2"}},
+		options: rpc.Options{Limits: access.LimitOptions{Crops: 2}},
+	})
+	client := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, bearer(w.admin()))
+	photo := onnxtest.Photo(900, 700, onnxtest.PhotoFace{X: 250, Y: 300, Side: 200}, onnxtest.PhotoFace{X: 620, Y: 350, Side: 300})
+	roll, err := client.RollCall(context.Background(), &pb.RollCallRequest{Photo: photo})
+	must(t, err)
+	if len(roll.GetSeats()) != 2 {
+		t.Fatalf("%d faces", len(roll.GetSeats()))
+	}
+	if _, err := client.Identify(context.Background(), &pb.IdentifyRequest{Image: onnxtest.Face(1, 0)}); reasonOf(err) != "TOO_MANY_CROPS" {
+		t.Errorf("a third crop: %v", err)
 	}
 }

@@ -96,6 +96,11 @@ func (s attendanceService) embedPhoto(ctx context.Context, req *pb.RollCallReque
 	if len(photo.Faces) > mostFaces {
 		return nil, fieldError("TOO_MANY_FACES", "photo", fmt.Sprintf("the photo has %d faces, and a roll call takes %d: photograph the class in parts", len(photo.Faces), mostFaces))
 	}
+	for range photo.Faces[min(1, len(photo.Faces)):] { // the photo itself counts for one
+		if _, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, s.countCrop(ctx) }); err != nil {
+			return nil, err
+		}
+	}
 	resp.Width, resp.Height = int32(photo.Width), int32(photo.Height)
 	for _, f := range photo.Faces {
 		resp.Seats = append(resp.Seats, &pb.Seat{Face: facePB(f)})

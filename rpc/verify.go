@@ -32,6 +32,7 @@ func (s attendanceService) Verify(ctx context.Context, req *pb.VerifyRequest) (*
 		resp.Similarity, resp.Threshold = found.Similarity, found.Threshold
 		resp.Reasons = reasonsPB(found.Reasons)
 		resp.Warnings = warningsPB(found.Warnings)
+		resp.Fmr = fpirPB(found.FMR)
 	}
 	line := verifyLine(resp, res.Recipe, cmp.Or(req.GetFmr(), gallery.DefaultFMR))
 	if resp.GetVerdict() == pb.Verdict_VERDICT_MATCH {

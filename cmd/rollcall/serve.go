@@ -249,7 +249,7 @@ func (config *serveConfig) announceDifferences(out io.Writer, p *serveParts, o g
 	if o.Settings.Model == "" {
 		return
 	}
-	if m, err := p.library.Model(o.Settings.Model); err == nil && len(m.Contract.Calibration) == 0 && o.Settings.FPIR != gallery.DefaultFPIR {
+	if m, err := p.library.Model(o.Settings.Model); err == nil && len(m.Contract.Calibration) == 0 && !o.Calibrated && o.Settings.FPIR != gallery.DefaultFPIR {
 		note("its fpir of %v has no effect, because model %s has no calibration: a MATCH needs the similarity %v that the model's makers publish, whatever the size of the gallery", o.Settings.FPIR, o.Settings.Model, m.Contract.Threshold)
 	}
 	recipe, err := p.embedder.Recipe(o.Settings.Model)

@@ -828,7 +828,10 @@ type VerifyResponse struct {
 	// Whether it was a living person.
 	Liveness Liveness `protobuf:"varint,8,opt,name=liveness,proto3,enum=rollcall.v1.Liveness" json:"liveness,omitempty"`
 	// What somebody should look at.
-	Warnings      []Warning `protobuf:"varint,9,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	Warnings []Warning `protobuf:"varint,9,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
+	// The fmr whose threshold the similarity would just pass: how likely somebody else is
+	// to be so similar to the student. Left out where the model is not calibrated.
+	Fmr           *float64 `protobuf:"fixed64,10,opt,name=fmr,proto3,oneof" json:"fmr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -924,6 +927,13 @@ func (x *VerifyResponse) GetWarnings() []Warning {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *VerifyResponse) GetFmr() float64 {
+	if x != nil && x.Fmr != nil {
+		return *x.Fmr
+	}
+	return 0
 }
 
 // IdentifyBurstRequest is some frames of one person, and the students that they may
@@ -2119,7 +2129,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x05model\x18\x05 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12)\n" +
 	"\x03fmr\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x03fmr:\xab\x02\xbaH\xa7\x02\x1a\x97\x01\n" +
 	"\x11verify.crop_bytes\x12Rimage: a crop may have at most 8388608 bytes; with face, a photo may have 16777216\x1a.this.face != 0 || this.image.size() <= 8388608\x1a\x8a\x01\n" +
-	"\x18verify.face_or_landmarks\x12@give either face or landmarks: landmarks say which face is meant\x1a,this.face == 0 || this.landmarks.size() == 0\"\xf6\x02\n" +
+	"\x18verify.face_or_landmarks\x12@give either face or landmarks: landmarks say which face is meant\x1a,this.face == 0 || this.landmarks.size() == 0\"\x95\x03\n" +
 	"\x0eVerifyResponse\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1e\n" +
 	"\n" +
@@ -2131,7 +2141,10 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\tdimension\x18\x06 \x01(\x05R\tdimension\x12.\n" +
 	"\aquality\x18\a \x01(\v2\x14.rollcall.v1.QualityR\aquality\x121\n" +
 	"\bliveness\x18\b \x01(\x0e2\x15.rollcall.v1.LivenessR\bliveness\x120\n" +
-	"\bwarnings\x18\t \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\"\x89\x02\n" +
+	"\bwarnings\x18\t \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x15\n" +
+	"\x03fmr\x18\n" +
+	" \x01(\x01H\x00R\x03fmr\x88\x01\x01B\x06\n" +
+	"\x04_fmr\"\x89\x02\n" +
 	"\x14IdentifyBurstRequest\x12;\n" +
 	"\x06frames\x18\x01 \x03(\v2\x17.rollcall.v1.BurstFrameB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10\n" +
@@ -2385,6 +2398,7 @@ func file_rollcall_v1_attendance_proto_init() {
 	}
 	file_rollcall_v1_common_proto_init()
 	file_rollcall_v1_attendance_proto_msgTypes[3].OneofWrappers = []any{}
+	file_rollcall_v1_attendance_proto_msgTypes[5].OneofWrappers = []any{}
 	file_rollcall_v1_attendance_proto_msgTypes[8].OneofWrappers = []any{}
 	file_rollcall_v1_attendance_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
