@@ -34,6 +34,7 @@ type Enrolled struct {
 	Student   storage.Student // whose the crop is; zero when nobody's
 	Replaced  bool            // an embedding of this crop and model was there before
 	Corrected bool            // an earlier correction stands, against the StudentID given
+	Crops     int             // that the student is enrolled with now
 	Resembles Candidate       // another student, whom the face could be taken for; zero: there is none, or nobody looked for one
 	Warnings  []string        // WarningOtherRecipe, …
 	Seq       uint64          // sequence number of the change
@@ -163,6 +164,7 @@ func (d *enrolDecision) decide(e *edit) error {
 	if crop.StudentID == "" {
 		return nil
 	}
+	d.out.Crops = len(e.cropsOf(crop.StudentID))
 	var groups []string
 	if d.StudentID == crop.StudentID {
 		groups = d.Groups // they are about the student that was given, nobody else

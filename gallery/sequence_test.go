@@ -210,6 +210,15 @@ func (w *walk) enroll() {
 		w.fatalf("enrolled %+v, want %+v", out, want)
 	}
 	w.o.enrol(e, want)
+	crops := 0
+	for _, c := range w.o.crops {
+		if want.student != "" && c.student == want.student {
+			crops++
+		}
+	}
+	if out.Crops != crops {
+		w.fatalf("the student has %d crops, want %d", out.Crops, crops)
+	}
 	w.checkCrop(e.CropID)
 }
 

@@ -133,6 +133,7 @@ func (a *api) store(ctx context.Context, req *pb.EmbedRequest, res *embedder.Res
 	resp.Enrolled = enrolled.Crop.StudentID != ""
 	resp.Replaced = enrolled.Replaced
 	resp.Corrected = enrolled.Corrected
+	resp.StudentCrops = int32(enrolled.Crops)
 	resp.Warnings = warningsPB(enrolled.Warnings)
 	if enrolled.Resembles.StudentID != "" {
 		resp.Resembles = candidatesPB([]gallery.Candidate{enrolled.Resembles})[0]

@@ -12,20 +12,22 @@ import (
 	"connectrpc.com/connect"
 
 	"rollcall/cmd/terminal"
+	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 )
 
 // enrolment is the result of a whole enroll.
 type enrolment struct {
-	Crops     int           `json:"crops"`    // files to enrol, and folders that cannot be read
-	Enrolled  int           `json:"enrolled"` // now on disk
-	Replaced  int           `json:"replaced"` // of these, those that replaced an older one
-	Students  int           `json:"students"`
-	Unknown   int           `json:"unknown,omitempty"`   // sent, but the connection broke before the answer
-	Corrected []string      `json:"corrected,omitempty"` // kept with the student of an earlier correction
-	Alike     []likeness    `json:"alike,omitempty"`     // enrolled, though they resemble another student
-	Failed    []fileFailure `json:"failed,omitempty"`
-	students  map[string]bool
+	Crops     int            `json:"crops"`    // files to enrol, and folders that cannot be read
+	Enrolled  int            `json:"enrolled"` // now on disk
+	Replaced  int            `json:"replaced"` // of these, those that replaced an older one
+	Students  int            `json:"students"`
+	Unknown   int            `json:"unknown,omitempty"`   // sent, but the connection broke before the answer
+	Corrected []string       `json:"corrected,omitempty"` // kept with the student of an earlier correction
+	Alike     []likeness     `json:"alike,omitempty"`     // enrolled, though they resemble another student
+	Failed    []fileFailure  `json:"failed,omitempty"`
+	FewCrops  int            `json:"few_crops,omitempty"` // of the students, those with fewer crops than are good
+	students  map[string]int // how many crops each has now
 }
 
 // likeness is a crop that resembles another student's.
@@ -82,6 +84,11 @@ func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, file
 	e.Failed = append(e.Failed, outcome.unread...)
 	slices.SortFunc(e.Failed, func(a, b fileFailure) int { return strings.Compare(a.File, b.File) })
 	e.Students = len(e.students)
+	for _, crops := range e.students {
+		if crops < gallery.EnoughCrops {
+			e.FewCrops++
+		}
+	}
 	if failed != nil {
 		return failed
 	}
@@ -151,7 +158,7 @@ func (e *enrolment) take(resp *pb.EnrollStreamResponse) error {
 		return nil
 	}
 	e.Enrolled++
-	e.students[resp.GetEmbedded().GetStudentId()] = true
+	e.students[resp.GetEmbedded().GetStudentId()] = int(resp.GetEmbedded().GetStudentCrops())
 	if resp.GetEmbedded().GetReplaced() {
 		e.Replaced++
 	}
@@ -178,6 +185,9 @@ func (e *enrolment) print(c console, output terminal.Output) error {
 	}
 	for _, l := range e.Alike {
 		terminal.Printf(c.out, "  %s: looks like student %s (similarity %.3f, crop %s): one person under two ids, or siblings? look at both\n", l.Crop, l.Student, l.Similarity, l.Other)
+	}
+	if e.FewCrops > 0 {
+		fmt.Fprintf(c.out, "  %s with fewer than %d crops: with %[2]d a third as many probes are missed as with one, with five a sixth\n", count(e.FewCrops, "student"), gallery.EnoughCrops)
 	}
 	for _, f := range e.Failed {
 		terminal.Printf(c.out, "  %s: %s (%s)\n", f.File, f.Message, f.Code)
