@@ -12,6 +12,8 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
 	"rollcall/access"
 	"rollcall/embedder/onnxtest"
 	"rollcall/gallery"
@@ -205,5 +207,23 @@ func TestFacesOfAPhotoCountAsCrops(t *testing.T) {
 	}
 	if _, err := client.Identify(context.Background(), &pb.IdentifyRequest{Image: onnxtest.Face(1, 0)}); reasonOf(err) != "TOO_MANY_CROPS" {
 		t.Errorf("a third crop: %v", err)
+	}
+}
+
+// An error names the field as the request calls it, also in a list.
+func TestErrorsNameTheField(t *testing.T) {
+	w := newWorld(t, setup{})
+	enroll(t, w, 1, 0, "ada/1", "ada")
+	ctx, client, face := context.Background(), w.attendance(), onnxtest.Face(1, 1)
+	text := []byte("no image")
+	_, photo := client.RollCall(ctx, &pb.RollCallRequest{Photo: text})
+	_, probe := client.RollCall(ctx, &pb.RollCallRequest{Probes: []*pb.RollCallProbe{{Image: face}, {Image: text}}})
+	_, box := client.IdentifyBurst(ctx, &pb.IdentifyBurstRequest{Frames: []*pb.BurstFrame{{Image: face, Box: &pb.Box{Left: 9000, Top: 9, Width: 9, Height: 9}}}})
+	_, fmr := client.Verify(ctx, &pb.VerifyRequest{StudentId: "ada", Image: face, Fmr: 1e-12})
+	for field, err := range map[string]error{"photo": photo, "probes[1].image": probe, "frames[0].box": box, "fmr": fmr} {
+		got := detailOf[*errdetails.BadRequest](err).GetFieldViolations()
+		if len(got) != 1 || got[0].GetField() != field {
+			t.Errorf("%s: %v names %v", field, err, got)
+		}
 	}
 }

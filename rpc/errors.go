@@ -31,6 +31,7 @@ const errorDomain = "rollcall"
 // take the reason from it.
 type failure struct {
 	reason   string            // ErrorInfo.reason: upper case, stable
+	field    string            // the wrong one of an invalid_argument; "": none
 	metadata map[string]string // ErrorInfo.metadata
 	message  string            // for the client
 	internal error             // for the log alone

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -74,9 +75,14 @@ func unlike(e *gallery.UnlikeError) *connect.Error {
 
 // badField is fieldError with figures for programs.
 func badField(reason, field, message string, metadata map[string]string) *connect.Error {
-	return newError(connect.CodeInvalidArgument, reason, message, metadata, &errdetails.BadRequest{
+	err := newError(connect.CodeInvalidArgument, reason, message, metadata, &errdetails.BadRequest{
 		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: message}},
 	})
+	var f *failure
+	if errors.As(err, &f) {
+		f.field = field
+	}
+	return err
 }
 
 func decimal(v float32) string { return strconv.FormatFloat(float64(v), 'g', 4, 32) }

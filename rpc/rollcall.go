@@ -90,7 +90,7 @@ func (s attendanceService) embedPhoto(ctx context.Context, req *pb.RollCallReque
 		Model:        resp.GetModel(), Most: mostFaces,
 	})
 	if err != nil {
-		return nil, err
+		return nil, ofField(translate(ctx, err), "image", "photo")
 	}
 	s.server.opts.Metrics.facesFound(len(photo.Faces))
 	if len(photo.Faces) > mostFaces {
@@ -133,7 +133,20 @@ func itemError(err error, field string, i int) error {
 	if connect.CodeOf(err) != connect.CodeInvalidArgument || !errors.As(err, &f) {
 		return err
 	}
-	return fieldError(f.reason, fmt.Sprintf("%s[%d]", field, i), fmt.Sprintf("%s %d: %s", strings.TrimSuffix(field, "s"), i, f.message))
+	place := fmt.Sprintf("%s[%d]", field, i)
+	if f.field != "" {
+		place += "." + f.field
+	}
+	return fieldError(f.reason, place, fmt.Sprintf("%s %d: %s", strings.TrimSuffix(field, "s"), i, f.message))
+}
+
+// ofField renames the field of an invalid_argument, where the request calls it otherwise.
+func ofField(err error, from, to string) error {
+	var f *failure
+	if connect.CodeOf(err) != connect.CodeInvalidArgument || !errors.As(err, &f) || f.field != from {
+		return err
+	}
+	return fieldError(f.reason, to, f.message)
 }
 
 func fillSeat(ctx context.Context, seat *pb.Seat, found gallery.Seat) {

@@ -3,6 +3,8 @@ package rpc
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
@@ -25,6 +27,9 @@ func (s attendanceService) Verify(ctx context.Context, req *pb.VerifyRequest) (*
 		resp.Reasons = resp.GetQuality().GetReasons()
 	} else {
 		found, err := galleryOf(ctx).Verify(ctx, gallery.Claim{Embedding: embeddingOf(res), StudentID: req.GetStudentId(), FMR: req.GetFmr()})
+		if errors.Is(err, gallery.ErrInvalidFPIR) {
+			return nil, fieldError("INVALID_FPIR", "fmr", fmt.Sprintf("fmr is %g; it can be %g to %g, or 0 for the default", req.GetFmr(), gallery.MinFPIR, gallery.MaxFPIR))
+		}
 		if err != nil {
 			return nil, err
 		}
