@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -63,8 +64,8 @@ func annotate(name string, photo []byte, seats []*pb.Seat) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, s := range seats {
-		if err := mark(img, letters, s); err != nil {
+	for i, s := range seats {
+		if err := mark(img, letters, i+1, s); err != nil {
 			return err
 		}
 	}
@@ -76,22 +77,23 @@ func annotate(name string, photo []byte, seats []*pb.Seat) (err error) {
 	return annotatedFormat(name)(out, img)
 }
 
-// mark draws the box and the id of one face.
-func mark(img *image.RGBA, letters *opentype.Font, s *pb.Seat) error {
+// mark draws the box of one face, with its number in the register and the student's id.
+func mark(img *image.RGBA, letters *opentype.Font, number int, s *pb.Seat) error {
 	b := s.GetFace().GetBox()
 	box := image.Rect(int(b.GetLeft()), int(b.GetTop()), int(b.GetLeft()+b.GetWidth()), int(b.GetTop()+b.GetHeight()))
 	side := float64(max(b.GetWidth(), b.GetHeight()))
-	thick := max(1, int(math.Round(lineShare*side)))
+	thick := max(2, int(math.Round(lineShare*side)))
+	text, colour, pieces := fmt.Sprint(number), unknownColour, 1
 	switch {
 	case s.GetStudentId() != "":
-		frame(img, box, thick, 1, matchColour)
+		text, colour = text+" "+s.GetStudentId(), matchColour
 	case s.GetAssigned() != "":
-		frame(img, box, thick, dashes, checkColour)
+		text, colour, pieces = text+" "+s.GetAssigned()+"?", checkColour, dashes
 	default:
-		frame(img, box, max(1, thick/2), 1, unknownColour)
-		return nil
+		thick = max(1, thick/2)
 	}
-	return label(img, letters, box, min(max(letterShare*side, leastLetter), mostLetter), s)
+	frame(img, box, thick, pieces, colour)
+	return label(img, letters, box, min(max(letterShare*side, leastLetter), mostLetter), text, colour)
 }
 
 // frame draws the four sides of a box. Each is broken into pieces with gaps of the same length; one piece has no gap.
@@ -112,17 +114,13 @@ func frame(img *image.RGBA, box image.Rectangle, thick, pieces int, c color.RGBA
 	}
 }
 
-// label writes the id under a box, or in it where the photo ends.
-func label(img *image.RGBA, letters *opentype.Font, box image.Rectangle, height float64, s *pb.Seat) error {
+// label writes a text under a box, or in it where the photo ends.
+func label(img *image.RGBA, letters *opentype.Font, box image.Rectangle, height float64, text string, back color.RGBA) error {
 	face, err := opentype.NewFace(letters, &opentype.FaceOptions{Size: height, DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
 		return err
 	}
 	defer face.Close()
-	text, back := s.GetStudentId(), matchColour
-	if text == "" {
-		text, back = s.GetAssigned()+"?", checkColour
-	}
 	pen := font.Drawer{Dst: img, Src: image.White, Face: face}
 	width, m := pen.MeasureString(text).Ceil(), face.Metrics()
 	high, pad := (m.Ascent + m.Descent).Ceil(), int(height/4)

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
@@ -30,7 +34,11 @@ func runBurst(ctx context.Context, c console, o identifyOptions, files []string)
 	}
 	resp, err := o.attendance().IdentifyBurst(ctx, req)
 	if err != nil {
-		return callError(o.server, err)
+		file := frameFile(files, err)
+		if err = callError(o.server, err); file != "" {
+			return fileError(file, err)
+		}
+		return err
 	}
 	if o.output.JSON() {
 		err = printMessage(c.out, resp)
@@ -41,6 +49,25 @@ func runBurst(ctx context.Context, c console, o identifyOptions, files []string)
 		return &exitError{code: exitNoMatch}
 	}
 	return err
+}
+
+// frameFile returns the file of the frame that an answer is about; "" if it is about none.
+func frameFile(files []string, err error) string {
+	var answer *connect.Error
+	if !errors.As(err, &answer) {
+		return ""
+	}
+	for _, detail := range answer.Details() {
+		value, _ := detail.Value()
+		bad, _ := value.(*errdetails.BadRequest)
+		for _, violation := range bad.GetFieldViolations() {
+			var at int
+			if n, _ := fmt.Sscanf(violation.GetField(), "frames[%d]", &at); n == 1 && at < len(files) {
+				return files[at]
+			}
+		}
+	}
+	return ""
 }
 
 func printBurst(c console, files []string, resp *pb.IdentifyBurstResponse) error {

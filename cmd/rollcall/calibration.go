@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/proto"
@@ -149,7 +150,7 @@ func (o *calibrationOptions) print(c console, message proto.Message, cal *pb.Cal
 	terminal.Printf(c.out, "model      %s\n", cal.GetModel())
 	terminal.Printf(c.out, "source     %s\n", sourceTexts[cal.GetSource()])
 	if cal.GetSource() == pb.CalibrationSource_CALIBRATION_SOURCE_GALLERY {
-		terminal.Printf(c.out, "made       %s, from %s and %s, without %d of people too alike\n", cal.GetMade().AsTime().Format("2006-01-02 15:04"),
+		terminal.Printf(c.out, "made       %s, from %s and %s, without %d of people too alike\n", cal.GetMade().AsTime().Local().Format(time.DateTime),
 			count(int(cal.GetStudents()), "student"), count(int(cal.GetComparisons()), "comparison"), cal.GetLeftOut())
 	}
 	frozen := "no"

@@ -40,7 +40,7 @@ named and do not count.
 
 A FILE may be a pipe, such as /dev/stdin. With --output json each file is one line,
 with its name as "file". If a file cannot be used, its line has "code" and "message"
-in place of a verdict.`,
+in place of a verdict. A burst has one answer.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringArrayVar(&o.groups, "group", nil, "only students of this group; may be repeated")
 			set.StringArrayVar(&o.students, "student", nil, "only this student; may be repeated")

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/proto"
 
@@ -89,11 +91,22 @@ func adviceWord(l *pb.Lookalike) string {
 	first, second := l.GetFirst(), l.GetSecond()
 	switch l.GetAdvice() {
 	case pb.Advice_ADVICE_MERGE:
-		return fmt.Sprintf("rollcall students merge %s %s", second.GetStudentId(), first.GetStudentId())
+		return fmt.Sprintf("rollcall students merge %s %s", shellWord(second.GetStudentId()), shellWord(first.GetStudentId()))
 	case pb.Advice_ADVICE_ASSIGN:
-		return fmt.Sprintf("rollcall crops assign %s %s", first.GetCropId(), second.GetStudentId())
+		return fmt.Sprintf("rollcall crops assign %s %s", shellWord(first.GetCropId()), shellWord(second.GetStudentId()))
 	}
 	return "siblings or chance: enrol more crops of both"
+}
+
+// shellWord returns an id as a shell takes it: ids may hold blanks and whatever a shell acts on.
+func shellWord(id string) string {
+	plain := func(r rune) bool {
+		return r > unicode.MaxASCII || unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._:@%+-", r)
+	}
+	if strings.IndexFunc(id, func(r rune) bool { return !plain(r) }) < 0 {
+		return id
+	}
+	return "'" + strings.ReplaceAll(id, "'", `'\''`) + "'"
 }
 
 func studentsMerge() command {

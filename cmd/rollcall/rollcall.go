@@ -31,9 +31,9 @@ func rollCommand() command {
 		short: "say who is on a photo of a class, and who is absent",
 		long: `Asks the server who of the students in scope is on a photo, and prints the register:
 who is present, who has to be checked by a person, and who is absent. Faces are
-numbered, the largest first. --annotated writes the photo with a box and the student's
-id on each face: a solid box for who is present, a broken one for who has to be checked,
-a thin one for a face that nobody in scope has.
+numbered, the largest first. --annotated writes the photo with a box, the number and the
+student's id on each face: a solid box for who is present, a broken one for who has to be
+checked, a thin one without an id for a face that nobody in scope has.
 
 PHOTO may be a pipe, such as /dev/stdin.`,
 		flags: func(set *pflag.FlagSet) {
@@ -70,15 +70,18 @@ func runRoll(ctx context.Context, c console, o rollOptions, file string) error {
 	if err != nil {
 		return fileError(file, callError(o.server, err))
 	}
-	if o.annotated != "" {
-		if err := annotate(o.annotated, photo, resp.GetSeats()); err != nil {
-			return err
-		}
-	}
 	if o.output.JSON() {
-		return printFileJSON(c.out, file, resp)
+		err = printFileJSON(c.out, file, resp)
+	} else {
+		err = printRegister(c, file, resp)
 	}
-	return printRegister(c, file, resp)
+	if err != nil || o.annotated == "" {
+		return err
+	}
+	if err := annotate(o.annotated, photo, resp.GetSeats()); err != nil {
+		return fmt.Errorf("--annotated: %w", err)
+	}
+	return nil
 }
 
 // validate returns a usage error for values that the server would refuse.
