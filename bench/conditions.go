@@ -148,7 +148,7 @@ func (c *condition) count(found []*embedder.Result) {
 func (c *condition) judge(ctx context.Context, crops []crop, stored [2][]*embedder.Result, found []*embedder.Result, people roster, model gallery.Model, settings gallery.Settings) error {
 	var results [2]wayResult
 	for i := range results {
-		if err := results[i].identify(ctx, crops, people.mixed(stored[i], found), people, model, settings); err != nil {
+		if err := results[i].identify(ctx, crops, stored[i], found, people, model, settings); err != nil {
 			return err
 		}
 	}

@@ -101,7 +101,7 @@ func TestContestAgainstGallery(t *testing.T) {
 			}
 			for k := range found {
 				var v wayResult
-				err := v.identify(t.Context(), crops, found[k], rosters[0], contestModel, gallery.Settings{FPIR: rule.FPIR, Margin: margin})
+				err := v.identify(t.Context(), crops, found[k], found[k], rosters[0], contestModel, gallery.Settings{FPIR: rule.FPIR, Margin: margin})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -334,5 +334,30 @@ func TestSameFPIR(t *testing.T) {
 	}
 	if got := c.recognised(0, 0.01, []int{1, 1}); got != 2 {
 		t.Errorf("%d are recognised, want 2: the third is as similar as a stranger too many", got)
+	}
+}
+
+// A crop that is too poor to enrol is still judged as a probe.
+func TestPoorCropsAreProbes(t *testing.T) {
+	crops, found := madeUp(rand.New(rand.NewPCG(1, 1)), 40)
+	probes := found[0]
+	for i, r := range probes {
+		if !usable(r) {
+			probes[i] = probes[0]
+		}
+	}
+	people := madeUpRosters(t, crops, 1, 12, 1)[0]
+	stored := slices.Clone(probes)
+	for _, s := range people.students {
+		poor := *stored[s.crops[0]]
+		poor.Quality.Reasons = []embedder.Reason{embedder.LowQuality}
+		stored[s.crops[0]] = &poor
+	}
+	var v wayResult
+	if err := v.identify(t.Context(), crops, stored, probes, people, contestModel, gallery.Settings{}); err != nil {
+		t.Fatal(err)
+	}
+	if v.Enrolled.Probes == 0 || v.Enrolled.Unusable > 0 || v.NotEnrolled > 0 {
+		t.Errorf("%+v, %d not enrolled", v.Enrolled, v.NotEnrolled)
 	}
 }

@@ -184,7 +184,7 @@ func (v *wayResult) measure(ctx context.Context, crops []crop, enrolled, probes 
 	if err := v.verify(ctx, crops, probes); err != nil {
 		return err
 	}
-	return v.identify(ctx, crops, r.mixed(enrolled, probes), r, model, settings)
+	return v.identify(ctx, crops, enrolled, probes, r, model, settings)
 }
 
 // rule says which threshold decides.

@@ -77,6 +77,9 @@ func TestEvalOfAFolder(t *testing.T) {
 	if bytes.Count(page, []byte("<svg")) < 1 || bytes.Contains(page, []byte("<img")) || bytes.Contains(page, []byte("src=")) || bytes.Contains(page, []byte("<script")) {
 		t.Error("the report has no plots, or needs other files")
 	}
+	if n := bytes.Count(page, []byte("p03/letter.jpg")); n != 1 {
+		t.Errorf("the report names a failure %d times", n)
+	}
 	_, err = runBench(t, "eval", t.TempDir(), "--models-dir="+testModels(t))
 	wantError(t, err, "PERSON/any-name.jpg")
 	_, err = runBench(t, "eval", dir, "--models-dir="+testModels(t), "--mirror")

@@ -17,6 +17,8 @@ import (
 const (
 	plotWidth  = 16 * vg.Centimeter
 	plotHeight = 10 * vg.Centimeter
+
+	legendPadding = 3 * vg.Millimeter / 2
 )
 
 // colours can be told apart by people who see few colours (Okabe and Ito, 2008).
@@ -62,7 +64,9 @@ func ratesPlot(x, y string, curves []curve) (htmltemplate.HTML, error) {
 	if shown == 0 {
 		return "<p>There are too few comparisons for a curve.</p>", nil
 	}
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs = plotWidth / 2 // a name goes on to the right, where browsers have wider letters
+	p.Legend.Padding = legendPadding
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} { // whole powers of ten, which are labelled
 		axis.Min = math.Pow(10, math.Floor(math.Log10(axis.Min)))
 		axis.Max = math.Pow(10, math.Ceil(math.Log10(max(axis.Max, 2*axis.Min))))
@@ -99,7 +103,7 @@ func histogramPlot(bars []alikeness, threshold float64) (htmltemplate.HTML, erro
 	limit.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
 	p.Add(limit)
 	p.Legend.Add("threshold", limit)
-	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, legendPadding
 	return svg(p)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"os"
+	"strings"
 
 	"gonum.org/v1/plot/plotter"
 )
@@ -36,8 +37,9 @@ type tableView struct {
 // people of the folder, and holds no image and no embedding.
 func writeReport(name string, r evalResult) (err error) {
 	view := reportView{Machine: describeMachine(), Result: r}
-	for _, t := range r.tables() {
-		view.Tables = append(view.Tables, tableView{t.title, t.header, t.rows, t.notes})
+	for _, t := range r.tablesWith(mostFailures) {
+		title, _, _ := strings.Cut(t.title, "\n") // what follows is said above already
+		view.Tables = append(view.Tables, tableView{title, t.header, t.rows, t.notes})
 	}
 	if view.DET, err = ratesPlot("FMR", "FNMR", []curve{{"one comparison", detPoints(r.DET)}}); err != nil {
 		return err

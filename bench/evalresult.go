@@ -60,7 +60,7 @@ type wayResult struct {
 
 	pairs   *comparisons
 	probes  []probe
-	results []*embedder.Result // of the crops, as they were enrolled or identified
+	results []*embedder.Result // of the crops as probes
 }
 
 // verdictCounts counts verdicts.
@@ -91,7 +91,10 @@ type landmarkErrors struct {
 	P95  float64 `json:"p95"`
 }
 
-func (r evalResult) tables() []table {
+func (r evalResult) tables() []table { return r.tablesWith(failuresPrinted) }
+
+// tablesWith lists so many failures at most.
+func (r evalResult) tablesWith(failures int) []table {
 	t := table{
 		title: fmt.Sprintf("accuracy of %s\n  %d pictures, %d students with one enrolled crop each; %s", r.Model, r.Pictures, r.Students, r.Rule),
 	}
@@ -140,15 +143,15 @@ func (r evalResult) tables() []table {
 	row("strangers' probes: wrong", func(v wayResult) string { return fmt.Sprint(v.Strangers.Wrong) })
 	row("  ambiguous, unknown, unusable", func(v wayResult) string { return v.Strangers.undecided() })
 	row("students not enrolled, refused as duplicates", func(v wayResult) string { return fmt.Sprintf("%d, %d", v.NotEnrolled, v.Refused) })
-	return append([]table{t}, r.studyTables()...)
+	return append([]table{t}, r.studyTables(failures)...)
 }
 
 func (c verdictCounts) undecided() string {
 	return fmt.Sprintf("%d, %d, %d", c.Ambiguous, c.Unknown, c.Unusable)
 }
 
-// studyTables show what the study found.
-func (r evalResult) studyTables() []table {
+// studyTables show what the study found, with so many failures at most.
+func (r evalResult) studyTables(most int) []table {
 	sizes := table{title: "galleries of several sizes, one enrolled crop each", header: []string{"students", "FNIR at FPIR 1 %", "FNIR at FPIR 0.1 %", "the server's FPIR", "and FNIR"}}
 	for _, s := range r.OpenSet {
 		sizes.row(fmt.Sprint(s.Students), s.at(1e-2), s.at(1e-3), s.FPIR.String(), s.FNIR.String())
@@ -158,11 +161,11 @@ func (r evalResult) studyTables() []table {
 		stages.row(s.Stage, inMilliseconds(s.Median), inMilliseconds(s.P90), inMilliseconds(s.P99))
 	}
 	failures := table{title: fmt.Sprintf("failures: %d in all", r.FailureSum), header: []string{"what", "file", "most similar student", "similarity", "reasons"}}
-	for _, f := range r.Failures[:min(failuresPrinted, len(r.Failures))] {
+	for _, f := range r.Failures[:min(most, len(r.Failures))] {
 		failures.row(f.What, f.File, f.Student, fmt.Sprintf("%.4f", f.Similarity), f.Reasons)
 	}
-	if r.FailureSum > failuresPrinted {
-		failures.notes = append(failures.notes, "--report and --output json list more")
+	if r.FailureSum > most {
+		failures.notes = append(failures.notes, fmt.Sprintf("the first %d are listed; --report and --output json list up to %d", most, mostFailures))
 	}
 	alike := table{title: "most alike crops of different people: one person with two folders?", header: []string{"file", "file", "similarity"}}
 	for _, s := range r.Strangers {

@@ -266,7 +266,7 @@ func (s *study) openSets(ctx context.Context, progress io.Writer) (list []openSe
 				return nil, err
 			}
 			var v wayResult
-			if err := v.identify(ctx, s.crops, r.mixed(s.stored, s.found), r, s.model, s.options.settings); err != nil {
+			if err := v.identify(ctx, s.crops, s.stored, s.found, r, s.model, s.options.settings); err != nil {
 				return nil, err
 			}
 			set.Probes += v.Enrolled.Probes

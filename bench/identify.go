@@ -63,9 +63,9 @@ func (v *wayResult) verify(ctx context.Context, crops []crop, found []*embedder.
 	return nil
 }
 
-// identify enrols the students in a gallery of its own and asks it for all
+// identify enrols the students, by what a server stores, in a gallery of its own and asks it for all
 // probes.
-func (v *wayResult) identify(ctx context.Context, crops []crop, found []*embedder.Result, r roster, model gallery.Model, settings gallery.Settings) (err error) {
+func (v *wayResult) identify(ctx context.Context, crops []crop, stored, found []*embedder.Result, r roster, model gallery.Model, settings gallery.Settings) (err error) {
 	store := storage.OpenMemory(storage.Faults{})
 	defer func() { err = errors.Join(err, store.Close()) }()
 	partition, err := store.Partition(gallery.DefaultGallery)
@@ -83,7 +83,7 @@ func (v *wayResult) identify(ctx context.Context, crops []crop, found []*embedde
 
 	var probes []probe
 	for _, s := range r.students {
-		rest, err := v.enrol(ctx, g, s, crops, found)
+		rest, err := v.enrol(ctx, g, s, crops, stored)
 		if err != nil {
 			return err
 		}
@@ -118,13 +118,13 @@ type probe struct {
 
 // enrol enrols the first usable crop of a student and returns the others as
 // probes; none where no crop is usable.
-func (v *wayResult) enrol(ctx context.Context, g *gallery.Gallery, s student, crops []crop, found []*embedder.Result) ([]probe, error) {
-	enrolled := s.enrolled(found)
+func (v *wayResult) enrol(ctx context.Context, g *gallery.Gallery, s student, crops []crop, stored []*embedder.Result) ([]probe, error) {
+	enrolled := s.enrolled(stored)
 	if enrolled < 0 {
 		v.NotEnrolled++
 		return nil, nil
 	}
-	e := gallery.Enrolment{CropID: crops[enrolled].name, StudentID: s.person, Embedding: embeddingOf(found[enrolled])}
+	e := gallery.Enrolment{CropID: crops[enrolled].name, StudentID: s.person, Embedding: embeddingOf(stored[enrolled])}
 	_, err := g.Enroll(ctx, e)
 	var duplicate *gallery.DuplicateError
 	if errors.As(err, &duplicate) {

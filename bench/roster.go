@@ -91,21 +91,6 @@ func newRoster(crops []crop, n int, seed uint64) (roster, error) {
 	return r, nil
 }
 
-// mixed returns the results of probes, but for the crops that are enrolled those of enrolled. Of each
-// student the first usable crop is enrolled.
-func (r roster) mixed(enrolled, probes []*embedder.Result) []*embedder.Result {
-	out := slices.Clone(probes)
-	for _, s := range r.students {
-		for _, i := range s.crops {
-			out[i] = enrolled[i]
-			if usable(enrolled[i]) {
-				break
-			}
-		}
-	}
-	return out
-}
-
 // enrolled is the crop of a student that is enrolled, the first that is usable in all of found, or -1.
 func (s student) enrolled(found ...[]*embedder.Result) int {
 	for _, i := range s.crops {
