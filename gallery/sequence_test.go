@@ -454,32 +454,15 @@ func (o *oracle) checkRoll(m Model, probes []Embedding, sc Scope, roll Roll, err
 	if want := m.MatchThreshold(o.comparisons(m.Name, sc, ""), o.settings.FPIR); roll.Threshold != want {
 		return fmt.Errorf("roll call with threshold %v, want %v", roll.Threshold, want)
 	}
-	gain := make([][]float64, len(probes))
-	column := map[string]int{}
-	for i, e := range probes {
-		gain[i] = slices.Repeat([]float64{-1}, 20)
-		for _, c := range o.scores(e.Vector, m.Name, sc, "") {
-			if _, ok := column[c.StudentID]; !ok {
-				column[c.StudentID] = len(column)
-			}
-			// Within the tolerance of the threshold a pair counts for nothing, or
-			// next to it, so that it changes no sum.
-			gain[i][column[c.StudentID]] = float64(c.Similarity) - float64(roll.Threshold)
-		}
-	}
-	sum, seated := 0.0, map[string]bool{}
-	for i, s := range roll.Seats {
-		if s.Assigned == "" {
-			continue
-		}
-		if seated[s.Assigned] {
+	seated := map[string]bool{}
+	for _, s := range roll.Seats {
+		if s.Assigned != "" && seated[s.Assigned] {
 			return fmt.Errorf("%q sits twice", s.Assigned)
 		}
 		seated[s.Assigned] = true
-		sum += gain[i][column[s.Assigned]]
 	}
-	if want := bestByTrying(gain, 0, map[int]bool{}); math.Abs(sum-want) > float64(len(probes)+1)*near {
-		return fmt.Errorf("roll call sums to %v, want %v", sum, want)
+	if err := o.checkLastRound(m, probes, sc, roll); err != nil {
+		return err
 	}
 	for _, id := range roll.Absent {
 		if seated[id] {
@@ -490,6 +473,54 @@ func (o *oracle) checkRoll(m Model, probes []Embedding, sc Scope, roll Roll, err
 		if o.inScope(sc, id) && !seated[id] && !slices.Contains(roll.Absent, id) {
 			return fmt.Errorf("%q is neither seated nor absent", id)
 		}
+	}
+	return nil
+}
+
+// checkLastRound checks that the seats that were open in the last round, which are those with
+// the lowest threshold, are assigned with the greatest sum to students without an earlier seat.
+func (o *oracle) checkLastRound(m Model, probes []Embedding, sc Scope, roll Roll) error {
+	threshold := roll.Threshold
+	for _, s := range roll.Seats {
+		threshold = min(threshold, s.Threshold)
+	}
+	column := map[string]int{}
+	for _, s := range roll.Seats {
+		if s.Threshold > threshold {
+			column[s.StudentID] = -1
+		}
+	}
+	var gain [][]float64
+	sum := 0.0
+	for i, e := range probes {
+		s := roll.Seats[i]
+		if s.Threshold > threshold {
+			continue
+		}
+		row := slices.Repeat([]float64{-1}, 20)
+		for _, c := range o.scores(e.Vector, m.Name, sc, "") {
+			at, known := column[c.StudentID]
+			if at < 0 {
+				continue
+			}
+			if !known {
+				at = len(column)
+				column[c.StudentID] = at
+			}
+			// Within the tolerance of the threshold a pair counts for nothing, or
+			// next to it, so that it changes no sum.
+			row[at] = float64(c.Similarity) - float64(threshold)
+		}
+		if s.Assigned != "" {
+			if column[s.Assigned] < 0 {
+				return fmt.Errorf("%q has a seat already", s.Assigned)
+			}
+			sum += row[column[s.Assigned]]
+		}
+		gain = append(gain, row)
+	}
+	if want := bestByTrying(gain, 0, map[int]bool{}); math.Abs(sum-want) > float64(len(probes)+1)*near {
+		return fmt.Errorf("the last round of a roll call sums to %v, want %v", sum, want)
 	}
 	return nil
 }
