@@ -24,7 +24,9 @@ type Lookalike struct {
 type LookalikeSide struct {
 	StudentID string
 	CropID    string  // the one that is nearest to the other student
-	Own       float32 // similarity of the crop to the nearest other one of its student; 0: there is none
+	Own       float32 // similarity of the crop to the nearest other one of its student, [-1, 1]; 0: there is none
+
+	only bool // there is none
 }
 
 // Advice says what to do about two students who look alike. A person decides, who has
@@ -166,8 +168,8 @@ func (s *lookalikeSearch) portion() (more bool, err error) {
 func (s *lookalikeSearch) take(m *memory, model Model, sp *space, st *student, pairs map[*student]cropPair) (full bool) {
 	var list []Lookalike
 	duplicate := model.duplicateThreshold(sp.owned)
-	for other, p := range pairs {
-		list = append(list, sp.lookalike(model, st, other, p, s.page.Threshold, duplicate))
+	for _, p := range pairs {
+		list = append(list, sp.lookalike(model, p, s.page.Threshold, duplicate))
 	}
 	slices.SortFunc(list, comparePairs)
 	skipped := min(s.skip, len(list))
@@ -270,10 +272,10 @@ func (s *space) vector(c *crop) []float32 {
 }
 
 // lookalike says what a pair comes to.
-func (s *space) lookalike(model Model, st, other *student, p cropPair, threshold, duplicate float32) Lookalike {
+func (s *space) lookalike(model Model, p cropPair, threshold, duplicate float32) Lookalike {
 	l := Lookalike{
-		First:      LookalikeSide{StudentID: st.ID, CropID: p.own.ID, Own: s.own(p.own)},
-		Second:     LookalikeSide{StudentID: other.ID, CropID: p.other.ID, Own: s.own(p.other)},
+		First:      s.side(p.own),
+		Second:     s.side(p.other),
 		Similarity: p.similarity,
 		FMR:        model.fmrAt(p.similarity),
 		Advice:     AdviceEnrolMore,
@@ -293,15 +295,19 @@ func (s *space) lookalike(model Model, st, other *student, p cropPair, threshold
 
 // misplaced reports whether the crop does not match its own student, whose other crops it is
 // compared with. It matches the other student, so it may be that one's.
-func (s LookalikeSide) misplaced(threshold float32) bool { return s.Own != 0 && s.Own < threshold }
+func (s LookalikeSide) misplaced(threshold float32) bool { return !s.only && s.Own < threshold }
 
-// own returns the similarity of a crop to the nearest other one of its student, or 0.
-func (s *space) own(c *crop) (nearest float32) {
+// side returns what a pair says of the student of a crop.
+func (s *space) side(c *crop) LookalikeSide {
+	side := LookalikeSide{StudentID: c.student.ID, CropID: c.ID, Own: -1, only: true}
 	v := s.vector(c)
 	for _, other := range c.student.crops {
 		if p := other.place(s); other != c && p != nil && p.indexed {
-			nearest = max(nearest, dot(v, s.vector(other)))
+			side.Own, side.only = max(side.Own, dot(v, s.vector(other))), false
 		}
 	}
-	return nearest
+	if side.only {
+		side.Own = 0
+	}
+	return side
 }

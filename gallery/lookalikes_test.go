@@ -123,6 +123,25 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
+// TestAdviceOnACropUnlikeItsOwn: the crop in the wrong folder is often the opposite of its
+// student's others, and is still taken for misplaced.
+func TestAdviceOnACropUnlikeItsOwn(t *testing.T) {
+	g := openGallery(t, Options{New: Settings{Model: "small", FPIR: 0.01}})
+	for id, v := range map[string][]float32{
+		"right/1": base(small, 0), "wrong/1": at(small, 0.99, 0.1), "wrong/2": at(small, -0.1, 0, 0.9),
+	} {
+		student, _, _ := strings.Cut(id, "/")
+		mustEnroll(t, g, Enrolment{CropID: id, StudentID: student, Embedding: made(small, unit(v)), AllowDuplicate: true})
+	}
+	page, err := g.Lookalikes(ctx, LookalikePage{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Pairs) != 1 || page.Pairs[0].Advice != AdviceAssign || page.Pairs[0].First.CropID != "wrong/1" || page.Pairs[0].First.Own >= 0 {
+		t.Errorf("%+v", page.Pairs)
+	}
+}
+
 // TestFMRIsTheInverse of the threshold, over the calibration and beyond its end.
 func TestFMRIsTheInverse(t *testing.T) {
 	for fmr := 0.09; fmr > 1e-7; fmr /= 1.7 {
