@@ -42,7 +42,7 @@ type strictness float32
 
 // than returns the stricter threshold.
 func (s strictness) than(threshold float32) float32 {
-	return min(max(threshold, threshold*float32(s)), 1)
+	return min(max(threshold, threshold*max(float32(s), 1)), 1)
 }
 
 // undone returns the similarity that passes the threshold as narrowly without the strictness.

@@ -146,3 +146,17 @@ func TestIdentifyBurst(t *testing.T) {
 		}
 	}
 }
+
+// A threshold stays as it is where nothing is stricter, also one below 0.
+func TestStrictness(t *testing.T) {
+	for _, threshold := range []float32{-0.2, 0, 0.4, 1} {
+		for _, s := range []strictness{0, 1} {
+			if got := s.than(threshold); got != threshold {
+				t.Errorf("%v makes %v of %v", s, got, threshold)
+			}
+		}
+		if got := strictness(1.2).than(threshold); got < threshold || got > 1 {
+			t.Errorf("stricter than %v is %v", threshold, got)
+		}
+	}
+}
