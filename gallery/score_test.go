@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 )
 
 // Rankings among many students, with crops that disagree, against brute force. The
@@ -102,4 +103,35 @@ func TestCropsThatDisagreeStandAlone(t *testing.T) {
 			t.Errorf("crop %d: %+v", i, c)
 		}
 	}
+}
+
+// Of very many crops the newest make the centroid. The others count alone.
+func TestVeryManyCrops(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		rng := newRand(t, 47)
+		g := openGallery(t, Options{})
+		const many = 2 * mostTogether
+		for i := range many {
+			mustEnroll(t, g, Enrolment{CropID: fmt.Sprintf("a%03d", many-i), StudentID: "a", Embedding: made(wide, face(rng, 1, wide.Dimension, 0.4))})
+			time.Sleep(time.Second)
+		}
+		m, release, err := g.read(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.roster(wide, Scope{}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := r.united(m.students["a"])
+		release()
+		if u.core != mostTogether || len(u.crops) != many {
+			t.Fatalf("%d of %d crops make the centroid, want %d", u.core, len(u.crops), mostTogether)
+		}
+		for i, c := range u.crops {
+			if newest := c.ID <= fmt.Sprintf("a%03d", mostTogether); newest != (i < mostTogether) {
+				t.Errorf("place %d: crop %s", i, c.ID)
+			}
+		}
+	})
 }
