@@ -39,10 +39,6 @@ const (
 
 	// mostWork bounds the multiplications: a tenth of a second on one core.
 	mostWork = 2e8
-
-	// atOnce is how many crops are compared under one hold of the lock, a fraction of a
-	// millisecond.
-	atOnce = 4
 )
 
 // poke tells the calibrator that something was stored. It does not wait.
@@ -115,7 +111,7 @@ func (g *Gallery) Calibrate(ctx context.Context, model string) error {
 		}
 		n := max(1, e.batch.memory.comparisons(model))
 		fpir := e.fpir()
-		if math.Abs(float64(facts.with(points).MatchThreshold(n, fpir)-facts.with(record.Calibration.Points).MatchThreshold(n, fpir))) < noticeable {
+		if !noticeably(facts.with(record.Calibration.Points), facts.with(points), n, fpir) {
 			return nil
 		}
 		record.Calibration = storage.Calibration{Points: points, Students: students, Comparisons: seen.n, LeftOut: seen.leftOut, Made: e.now}
@@ -126,6 +122,15 @@ func (g *Gallery) Calibrate(ctx context.Context, model string) error {
 		return fmt.Errorf("calibrate model %q: %w", model, err)
 	}
 	return nil
+}
+
+// noticeably reports whether the threshold of a search is noticeably another after than
+// before. The first calibration is always noticed: by it a threshold follows the rate.
+func noticeably(before, after Model, n int, fpir float64) bool {
+	if (len(before.Calibration) == 0) != (len(after.Calibration) == 0) {
+		return true
+	}
+	return math.Abs(float64(after.MatchThreshold(n, fpir)-before.MatchThreshold(n, fpir))) >= noticeable
 }
 
 // fpir returns the rate of the settings.
@@ -153,17 +158,26 @@ func (g *Gallery) compareStudents(ctx context.Context, model Model) (*similariti
 	}
 	probes := max(1, min(mostProbes, int(mostWork/float64(len(ids)*len(ids)*model.Dimension))))
 	vector := make([]float32, model.Dimension)
-	for first := 0; first < len(ids); first += atOnce {
-		m, release, err := g.read(ctx)
-		if err != nil {
-			return nil, 0, err
-		}
-		if r := (&roster{space: m.spaces[model.Name]}); r.space != nil {
-			for _, id := range ids[first:min(first+atOnce, len(ids))] {
-				r.compare(m, id, ids, probes, vector, seen)
+	// Each student has a hold of the lock of its own. Uniting the crops of all takes too long
+	// for one.
+	for _, each := range []func(r *roster, m *memory, id string){
+		func(r *roster, m *memory, id string) {
+			if st := m.students[id]; r.space.students[st] != nil {
+				r.united(st)
 			}
+		},
+		func(r *roster, m *memory, id string) { r.compare(m, id, ids, probes, vector, seen) },
+	} {
+		for _, id := range ids {
+			m, release, err := g.read(ctx)
+			if err != nil {
+				return nil, 0, err
+			}
+			if r := (&roster{space: m.spaces[model.Name]}); r.space != nil {
+				each(r, m, id)
+			}
+			release()
 		}
-		release()
 	}
 	return seen, students, nil
 }
@@ -171,34 +185,47 @@ func (g *Gallery) compareStudents(ctx context.Context, model Model) (*similariti
 // someStudents returns the ids of at most mostStudents students with a vector, and how
 // many there are.
 func (g *Gallery) someStudents(ctx context.Context, model Model) ([]string, int, error) {
-	m, release, err := g.read(ctx)
+	ids, err := g.studentsUnder(ctx, model)
 	if err != nil {
-		return nil, 0, err
-	}
-	defer release()
-	sp := m.spaces[model.Name]
-	if sp == nil {
-		return nil, 0, nil
-	}
-	if err := model.agrees(sp.Model); err != nil {
 		return nil, 0, err
 	}
 	type hashed struct {
 		hash uint64
 		id   string
 	}
-	list := make([]hashed, 0, len(sp.students))
-	for st := range sp.students {
+	list := make([]hashed, len(ids))
+	for i, id := range ids {
 		h := fnv.New64a()
-		h.Write([]byte(st.ID))
-		list = append(list, hashed{h.Sum64(), st.ID})
+		h.Write([]byte(id))
+		list[i] = hashed{h.Sum64(), id}
 	}
 	slices.SortFunc(list, func(a, b hashed) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.id, b.id)) })
-	ids := make([]string, min(len(list), mostStudents))
-	for i := range ids {
-		ids[i] = list[i].id
+	some := ids[:min(len(ids), mostStudents)]
+	for i := range some {
+		some[i] = list[i].id
 	}
-	return ids, len(list), nil
+	return some, len(list), nil
+}
+
+// studentsUnder returns the ids of the students with a vector under the model, in no order.
+func (g *Gallery) studentsUnder(ctx context.Context, model Model) ([]string, error) {
+	m, release, err := g.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	sp := m.spaces[model.Name]
+	if sp == nil {
+		return nil, nil
+	}
+	if err := model.agrees(sp.Model); err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(sp.students))
+	for st := range sp.students {
+		ids = append(ids, st.ID)
+	}
+	return ids, nil
 }
 
 // compare adds the scores of the students for some crops of one of them.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"rollcall/storage"
 )
 
 // enrolFaces enrols students with random faces, which are strangers to each other.
@@ -137,6 +139,16 @@ func TestFPIRThatPasses(t *testing.T) {
 		if again := m.MatchThreshold(n, max(MinFPIR, min(got*0.999, MaxFPIR))); got < fpir*0.999 && threshold < 1 || again < threshold-1e-5 {
 			t.Fatalf("%+v, n %d, FPIR %v: threshold %v passes %v, whose threshold is %v", m, n, fpir, threshold, got, again)
 		}
+	}
+}
+
+// A model without a calibration gets one, though the published threshold happens to be that of
+// the gallery: from then on the threshold follows the rate that is asked.
+func TestFirstCalibrationIsNoticed(t *testing.T) {
+	published := Model{Threshold: 0.5}
+	measured := published.with([]storage.OperatingPoint{{FMR: 1e-1, Similarity: 0.3}, {FMR: 1e-3, Similarity: 0.501}})
+	if !noticeably(published, measured, 1, 0.001) || !noticeably(measured, published, 1, 0.001) || noticeably(measured, measured, 1, 0.001) || noticeably(published, published, 1, 0.1) {
+		t.Error("a first calibration, or the last one's end, goes unnoticed")
 	}
 }
 
