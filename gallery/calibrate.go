@@ -103,7 +103,8 @@ func (g *Gallery) Calibrate(ctx context.Context, model string) error {
 	if err != nil {
 		return fmt.Errorf("calibrate model %q: %w", model, err)
 	}
-	points := seen.points(facts, students)
+	// What is not compared makes the fit no surer.
+	points := seen.points(facts, min(students, mostStudents))
 	_, err = g.writer.do(ctx, "calibrate", func(e *edit) error {
 		record, ok := lookup[storage.Model](e, modelRef(model))
 		if !ok || record.Calibration.Frozen || facts.agrees(record) != nil {

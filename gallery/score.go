@@ -190,7 +190,7 @@ func (r *roster) united(st *student) *unite {
 type CropSimilarity struct {
 	CropID     string
 	Similarity float32 // [-1, 1]
-	Alone      bool    // it does not agree with the student's other crops, or is one of very many, and counts alone
+	Alone      bool    // it does not agree with the others, or mostTogether newer ones are enough: it counts alone
 }
 
 // explain returns the similarities of the student's crops to a vector, the nearest first.

@@ -775,8 +775,8 @@ type CropSimilarity struct {
 	CropId string `protobuf:"bytes,1,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
 	// Cosine similarity, -1 to 1.
 	Similarity float32 `protobuf:"fixed32,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
-	// True when the crop does not agree with the student's other crops: it is poor, or
-	// shows somebody else. It is not part of the centroid.
+	// True when the crop is not part of the centroid. It does not agree with the student's
+	// other crops (it is poor, or shows somebody else), or 32 newer ones are enough.
 	Alone         bool `protobuf:"varint,3,opt,name=alone,proto3" json:"alone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
