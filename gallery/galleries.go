@@ -245,8 +245,8 @@ func (s *Galleries) idle() *entry {
 	return oldest
 }
 
-// evict takes a gallery that nobody uses out of memory. Its writer is idle, so
-// closing takes no time. Nobody can load the gallery again before it is closed,
+// evict takes a gallery that nobody uses out of memory. Its writer is idle, or stores a
+// calibration, so closing takes one commit at most. Nobody can load the gallery again before it is closed,
 // since mu is held.
 func (s *Galleries) evict(e *entry) {
 	if err := e.load.gallery.Close(); err != nil {
