@@ -18,7 +18,7 @@ const (
 
 const (
 	// EnoughCrops is how many crops a student should have: with three, a probe is
-	// missed a quarter as often as with one ("rollcall bench score").
+	// missed a quarter as often as with one ("rollcall bench calibration").
 	EnoughCrops = 3
 
 	// GoodScore is the quality that at least one crop of a student should have. Of the

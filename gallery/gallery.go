@@ -17,10 +17,12 @@
 // applies what is stored in the same way. No rule is written twice: apply says what
 // a record means in memory, and an edit says when the record is written.
 //
-// Where to read on: verdict.go and threshold.go say how a verdict is made;
-// duplicate.go, when an enrolment is refused as a duplicate; people.go, which
-// student and crop a vector belongs to; space.go, how the vectors of a model lie in
-// its index.
+// Where to read on: verdict.go, threshold.go and score.go say how a verdict is made,
+// calibrate.go and tail.go how the gallery turns a rate into a threshold; burst.go and
+// rounds.go, what is made of several frames and of a class photo; duplicate.go and
+// unlike.go, when an enrolment is refused; undo.go, what can be taken back; people.go,
+// which student and crop a vector belongs to; space.go, how the vectors of a model lie
+// in its index.
 //
 // Two promises hold for every change: nothing is acknowledged before it is on
 // disk, and nothing is searchable before it is on disk. A search sees each change

@@ -187,7 +187,7 @@ func (e *enrolment) print(c console, output terminal.Output) error {
 		terminal.Printf(c.out, "  %s: looks like student %s (similarity %.3f, crop %s): one person under two ids, or siblings? look at both\n", l.Crop, l.Student, l.Similarity, l.Other)
 	}
 	if e.FewCrops > 0 {
-		fmt.Fprintf(c.out, "  %s with fewer than %d crops: with %[2]d a third as many probes are missed as with one, with five a sixth\n", count(e.FewCrops, "student"), gallery.EnoughCrops)
+		fmt.Fprintf(c.out, "  %s with fewer than %d crops: with %[2]d a quarter as many probes are missed as with one, with five a seventh\n", count(e.FewCrops, "student"), gallery.EnoughCrops)
 	}
 	for _, f := range e.Failed {
 		terminal.Printf(c.out, "  %s: %s (%s)\n", f.File, f.Message, f.Code)

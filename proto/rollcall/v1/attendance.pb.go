@@ -299,8 +299,8 @@ type EmbedResponse struct {
 	// refuse it as a duplicate. It may be one child under two ids, or siblings: look
 	// at both.
 	Resembles *Candidate `protobuf:"bytes,16,opt,name=resembles,proto3" json:"resembles,omitempty"`
-	// How many crops the student is enrolled with now. Three are a good number: a third
-	// as many probes are missed as with one. With five it is a sixth.
+	// How many crops the student is enrolled with now. Three are a good number: a
+	// quarter as many probes are missed as with one. With five it is a seventh.
 	StudentCrops  int32 `protobuf:"varint,17,opt,name=student_crops,json=studentCrops,proto3" json:"student_crops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
