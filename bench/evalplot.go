@@ -66,7 +66,7 @@ func ratesPlot(x, y string, curves []curve) (htmltemplate.HTML, error) {
 	}
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.XOffs = plotWidth / 2 // a name goes on to the right, where browsers have wider letters
-	p.Legend.Padding = legendPadding
+	p.Legend.Padding, p.Legend.YOffs = legendPadding, -legendPadding
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} { // whole powers of ten, which are labelled
 		axis.Min = math.Pow(10, math.Floor(math.Log10(axis.Min)))
 		axis.Max = math.Pow(10, math.Ceil(math.Log10(max(axis.Max, 2*axis.Min))))

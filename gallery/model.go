@@ -98,7 +98,7 @@ func checkPoints(points []Calibration) error {
 			continue
 		}
 		if before := points[i-1]; c.FMR >= before.FMR || c.Similarity < before.Similarity {
-			return fmt.Errorf("calibration point %d out of order", i)
+			return fmt.Errorf("calibration point %d out of order: each FMR must be lower than the one before, and its similarity not lower", i)
 		}
 	}
 	return nil

@@ -44,20 +44,30 @@ func scope(ctx context.Context, asked *pb.Scope) (gallery.Scope, error) {
 	}
 	for _, g := range sc.Groups {
 		if !slices.Contains(groups, norm.NFC.String(g)) {
-			return gallery.Scope{}, beyondGroups("groups")
+			return gallery.Scope{}, beyondGroups("scope.groups")
 		}
 	}
 	for _, id := range sc.StudentIDs {
-		student, err := galleryOf(ctx).Student(ctx, id)
-		// Whether there is a student outside of its groups is not the caller's business.
-		if errors.Is(err, gallery.ErrStudentNotFound) || err == nil && !shareOne(student.Groups, groups) {
-			return gallery.Scope{}, beyondGroups("student_ids")
-		}
-		if err != nil {
+		if err := mayAskAbout(ctx, id, "scope.student_ids"); err != nil {
 			return gallery.Scope{}, err
 		}
 	}
 	return sc, nil
+}
+
+// mayAskAbout refuses a caller that may ask about some groups, if the student of this field is in none
+// of them.
+func mayAskAbout(ctx context.Context, id, field string) error {
+	groups := callerOf(ctx).Groups
+	if len(groups) == 0 {
+		return nil
+	}
+	student, err := galleryOf(ctx).Student(ctx, id)
+	// Whether there is a student outside of its groups is not the caller's business.
+	if errors.Is(err, gallery.ErrStudentNotFound) || err == nil && !shareOne(student.Groups, groups) {
+		return beyondGroups(field)
+	}
+	return err
 }
 
 func shareOne(a, b []string) bool {
@@ -66,7 +76,7 @@ func shareOne(a, b []string) bool {
 
 func beyondGroups(field string) *connect.Error {
 	return newError(connect.CodePermissionDenied, "SCOPE_NOT_ALLOWED",
-		"this token may ask only about the students of its groups, and scope."+field+" names others: name these alone, or leave the scope out", nil)
+		"this token may ask only about the students of its groups, and "+field+" names others: name these alone", nil)
 }
 
 // mayNameCrops refuses a probe that is a crop of the gallery. A check-in does not know the

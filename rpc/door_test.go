@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -70,7 +71,7 @@ func TestVerifyWithinGroups(t *testing.T) {
 	}
 	must(t, verify("ada"))
 	for _, student := range []string{"ben", "zed"} {
-		if err := verify(student); reasonOf(err) != "SCOPE_NOT_ALLOWED" {
+		if err := verify(student); reasonOf(err) != "SCOPE_NOT_ALLOWED" || !strings.Contains(err.Error(), ", and student_id names") {
 			t.Errorf("%s: %v", student, err)
 		}
 	}

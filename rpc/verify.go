@@ -11,7 +11,7 @@ import (
 )
 
 func (s attendanceService) Verify(ctx context.Context, req *pb.VerifyRequest) (*pb.VerifyResponse, error) {
-	if _, err := scope(ctx, &pb.Scope{StudentIds: []string{req.GetStudentId()}}); err != nil {
+	if err := mayAskAbout(ctx, req.GetStudentId(), "student_id"); err != nil {
 		return nil, err
 	}
 	res, err := s.embed(ctx, shown{image: req.GetImage(), landmarks: req.GetLandmarks(), face: req.GetFace()}, req.GetModel(), false)

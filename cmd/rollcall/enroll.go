@@ -37,11 +37,11 @@ func enrollCommand() command {
 A crop's id is its path in the folder, such as STUDENT/any-name.jpg. If it is enrolled
 again, it replaces the old one. A crop is refused if it is too poor to recognise somebody by,
 if another student has the same face (--allow-duplicate), or if it is unlike the student's
-other crops, because it lies in a wrong folder perhaps (--allow-unlike). A folder with another layout is refused before anything
-is sent. A bad file does not stop the others: it is listed at the end, and the exit code
-is then 4. Symbolic links are followed. Thumbs.db, desktop.ini and files whose names
-begin with a dot are left out. After an interrupt the command still waits for the answers
-to what it has sent, so that the counts are right; a second interrupt ends it at once.`,
+other crops, because it lies in a wrong folder perhaps (--allow-unlike). A folder with another
+layout is refused before anything is sent. A bad file does not stop the others: it is listed at
+the end, and the exit code is then 4. Symbolic links are followed. Thumbs.db, desktop.ini and
+files whose names begin with a dot are left out. After an interrupt the command still waits for
+the answers to what it has sent, so that the counts are right; a second interrupt ends it at once.`,
 		flags: func(set *pflag.FlagSet) {
 			set.Var(&o.layout, "layout", "how the folder is laid out: "+oneOf(layouts))
 			set.StringVar(&o.student, "student", "", "whose face it is; for a single file")
