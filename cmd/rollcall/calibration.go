@@ -22,8 +22,9 @@ func calibrationCommand() command {
 		short: "show and change how the gallery turns an fpir into a threshold",
 		long: `Each student is a stranger to all others. From some 30 students on, the gallery
 compares them and calibrates its model by what it finds, some seconds after enough
-crops came or went. Until then the model's own calibration counts, or else the
-threshold that its makers publish.`,
+crops came or went. It keeps the calibration that it has if the threshold would hardly
+change. Until then the model's own calibration counts, or else the threshold that its
+makers publish.`,
 		children: []command{calibrationShow(), calibrationFreeze(), calibrationUnfreeze(), calibrationSet()},
 	}
 }
@@ -150,7 +151,7 @@ func (o *calibrationOptions) print(c console, message proto.Message, cal *pb.Cal
 	terminal.Printf(c.out, "model      %s\n", cal.GetModel())
 	terminal.Printf(c.out, "source     %s\n", sourceTexts[cal.GetSource()])
 	if cal.GetSource() == pb.CalibrationSource_CALIBRATION_SOURCE_GALLERY {
-		terminal.Printf(c.out, "made       %s, from %s and %s, without %d of people too alike\n", cal.GetMade().AsTime().Local().Format(time.DateTime),
+		terminal.Printf(c.out, "made       %s, from %s and %s; %d more left out, of two who are as alike as one person\n", cal.GetMade().AsTime().Local().Format(time.DateTime),
 			count(int(cal.GetStudents()), "student"), count(int(cal.GetComparisons()), "comparison"), cal.GetLeftOut())
 	}
 	frozen := "no"
