@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -59,6 +60,9 @@ func runRoll(ctx context.Context, c console, o rollOptions, file string) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	if o.annotated != "" && sameFile(o.annotated, file) {
+		return usageError("--annotated would replace the photo %q: give another name", file)
+	}
 	photo, err := readPhoto(ctx, file)
 	if err != nil {
 		return fileError(file, err)
@@ -82,6 +86,16 @@ func runRoll(ctx context.Context, c console, o rollOptions, file string) error {
 		return fmt.Errorf("--annotated: %w", err)
 	}
 	return nil
+}
+
+// sameFile says whether both names are of one file.
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 // validate returns a usage error for values that the server would refuse.
