@@ -167,3 +167,20 @@ func newFlags(config *serveConfig) *pflag.FlagSet {
 	config.addFlags(set)
 	return set
 }
+
+func TestParseNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.1.2.3":            "10.1.2.3/32",
+		"::ffff:10.1.2.3":     "10.1.2.3/32",
+		"10.1.0.0/16":         "10.1.0.0/16",
+		"::ffff:10.1.0.0/112": "10.1.0.0/16",
+		"2001:db8::/48":       "2001:db8::/48",
+		"::/0":                "::/0",
+		"::ffff:0.0.0.0/95":   "::ffff:0.0.0.0/95",
+		"2001:db8::1":         "2001:db8::1/128",
+	} {
+		if got, err := parseNetwork(text); err != nil || got.String() != want {
+			t.Errorf("%s is read as %v, %v; want %s", text, got, err, want)
+		}
+	}
+}

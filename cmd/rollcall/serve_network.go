@@ -76,7 +76,11 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(text); err == nil {
 		return address.Unmap().Prefix(address.Unmap().BitLen())
 	}
-	return netip.ParsePrefix(text)
+	network, err := netip.ParsePrefix(text)
+	if err == nil && network.Addr().Is4In6() && network.Bits() >= 96 { // ::ffff:10.1.0.0/112 is 10.1.0.0/16
+		return netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96), nil
+	}
+	return network, err
 }
 
 func notHost(name string) bool { return name == "" || strings.ContainsAny(name, "/:* ") }
