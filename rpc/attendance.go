@@ -12,7 +12,7 @@ import (
 type attendanceService struct{ *api }
 
 func (s attendanceService) Embed(ctx context.Context, req *pb.EmbedRequest) (*pb.EmbedResponse, error) {
-	return s.embedAndStore(ctx, req)
+	return s.embedAndStore(ctx, req, nil)
 }
 
 func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest) (*pb.IdentifyResponse, error) {

@@ -78,8 +78,9 @@ func (a *api) embed(ctx context.Context, f shown, model string, enrol bool) (*em
 	})
 }
 
-// embedAndStore is Embed, for the unary call and for the stream.
-func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.EmbedResponse, error) {
+// embedAndStore is Embed, for the unary call and for the stream. It stores when before has
+// ended; nil: at once.
+func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest, before <-chan struct{}) (*pb.EmbedResponse, error) {
 	if req.GetReturnEmbedding() && !callerOf(ctx).Embeddings {
 		return nil, newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
 			"embeddings go out only to a token that was made for it: leave return_embedding out, or make one with \"rollcall tokens create --embeddings\"", nil)
@@ -96,6 +97,13 @@ func (a *api) embedAndStore(ctx context.Context, req *pb.EmbedRequest) (*pb.Embe
 		Recipe:         res.Recipe,
 		Landmarks:      pointsPB(res.Landmarks),
 		LandmarkSource: landmarkSources[res.LandmarksFrom],
+	}
+	if before != nil {
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	if req.GetCropId() != "" {
 		if err := a.store(ctx, req, res, resp); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"connectrpc.com/connect"
@@ -21,6 +22,7 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 	sender := &enrollSender{stream: stream, stop: cancel}
 	free := make(chan struct{}, s.server.opts.StreamWorkers)
 	var working errgroup.Group
+	var underWay []cropUnderWay
 	err := func() error {
 		for index := int32(0); ; index++ {
 			select {
@@ -42,10 +44,11 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 				return err
 			}
 			size, finished := int64(proto.Size(req)), make(chan struct{})
+			before := earlier(&underWay, cropUnderWay{req.GetCrop().GetStudentId(), finished})
 			room := s.server.budget.TryAcquire(size)
 			var embedded *pb.EmbedResponse
 			s.server.part(ctx, &working, func() (err error) {
-				embedded, err = s.enrollCrop(ctx, req)
+				embedded, err = s.enrollCrop(ctx, req, before)
 				return err
 			}, func(err error) error {
 				sender.send(s.outcome(ctx, index, req.GetCrop().GetCropId(), embedded, err))
@@ -64,6 +67,33 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 		}
 	}()
 	return errors.Join(err, working.Wait(), sender.failed())
+}
+
+// cropUnderWay is a crop of a stream that a worker has.
+type cropUnderWay struct {
+	student  string
+	finished <-chan struct{}
+}
+
+// earlier adds a crop to those under way, and returns what ends with the one before it of the
+// same student; nil: there is none. A student's crops are stored in their order. Otherwise
+// chance would say which of two that are unlike each other is refused.
+func earlier(underWay *[]cropUnderWay, next cropUnderWay) (before <-chan struct{}) {
+	*underWay = slices.DeleteFunc(*underWay, func(c cropUnderWay) bool {
+		select {
+		case <-c.finished:
+			return true
+		default:
+			return false
+		}
+	})
+	for _, c := range *underWay {
+		if c.student == next.student && next.student != "" {
+			before = c.finished
+		}
+	}
+	*underWay = append(*underWay, next)
+	return before
 }
 
 // outcome makes the response for one crop. For a bad crop it holds a Problem.
@@ -86,7 +116,8 @@ func (s galleryService) outcome(ctx context.Context, index int32, cropID string,
 	return resp
 }
 
-func (s galleryService) enrollCrop(ctx context.Context, req *pb.EnrollStreamRequest) (*pb.EmbedResponse, error) {
+// enrollCrop stores the crop when before has ended; nil: at once.
+func (s galleryService) enrollCrop(ctx context.Context, req *pb.EnrollStreamRequest, before <-chan struct{}) (*pb.EmbedResponse, error) {
 	if err := unreadable(req); err != nil {
 		return nil, err
 	}
@@ -97,7 +128,7 @@ func (s galleryService) enrollCrop(ctx context.Context, req *pb.EnrollStreamRequ
 	if err := validate(crop); err != nil {
 		return nil, err
 	}
-	return patiently(ctx, func() (*pb.EmbedResponse, error) { return s.embedAndStore(ctx, crop) })
+	return patiently(ctx, func() (*pb.EmbedResponse, error) { return s.embedAndStore(ctx, crop, before) })
 }
 
 // enrollSender lets several workers answer on one stream. If sending fails, the client

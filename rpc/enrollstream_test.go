@@ -87,6 +87,25 @@ func TestEnrollStream(t *testing.T) {
 	}
 }
 
+// Of two crops of a student that are unlike each other, the first of the stream is enrolled and
+// the second refused, however long the workers take.
+func TestStreamKeepsTheOrderOfAStudent(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{StreamWorkers: 6}})
+	var requests []*pb.EnrollStreamRequest
+	for i := range 40 {
+		for k := range 2 {
+			requests = append(requests, &pb.EnrollStreamRequest{Crop: &pb.EmbedRequest{
+				Image: onnxtest.Face(int64(2*i+k), 0), CropId: fmt.Sprintf("s%d/%d", i, k), StudentId: fmt.Sprintf("s%d", i), AllowDuplicate: true}})
+		}
+	}
+	responses := enrollStream(t, w, requests)
+	for i := range int32(40) {
+		if first, second := responses[2*i], responses[2*i+1]; !first.GetEmbedded().GetEnrolled() || second.GetProblem().GetReason() != "UNLIKE_STUDENT" {
+			t.Errorf("student %d: %v, then %v", i, first.GetProblem().GetReason(), second.GetProblem().GetReason())
+		}
+	}
+}
+
 // A stream whose client is silent does not hold up a server that drains: what
 // was sent is answered, and the client learns why the stream ends.
 func TestDrainEndsSilentStreams(t *testing.T) {
