@@ -25,7 +25,12 @@ func (f syncFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, e
 }
 
 func (f syncFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	file, err := f.FS.ReuseForWrite(oldname, newname, category)
+	// Not MemFS's own: it takes a lock for reading twice, and a CrashClone between the two would
+	// wait for it, and it for the clone.
+	if err := f.FS.Rename(oldname, newname); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.OpenReadWrite(newname, category)
 	if err != nil {
 		return nil, err
 	}
