@@ -60,6 +60,8 @@ type setup struct {
 	data    string // of an earlier world
 	library *models.Library
 	wrap    func(rpc.Backend) rpc.Backend
+
+	listener func(net.Listener) net.Listener // wraps that of the server
 }
 
 func newWorld(t *testing.T, s setup) *world {
@@ -81,6 +83,9 @@ func newWorld(t *testing.T, s setup) *world {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w.url = "http://" + ln.Addr().String()
+	if s.listener != nil {
+		ln = s.listener(ln)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- w.server.Serve(ctx, ln) }()
