@@ -13,7 +13,7 @@ import (
 
 // kept returns settings that keep lines for the default time, unless they say otherwise.
 func kept(s Settings) Settings {
-	s.KeepVerdicts = cmp.Or(s.KeepVerdicts, 180)
+	s.KeepVerdicts = cmp.Or(s.KeepVerdicts, 184)
 	s.KeepChanges = cmp.Or(s.KeepChanges, 1095)
 	return s
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"connectrpc.com/connect"
+
 	"rollcall/access"
 	"rollcall/embedder/onnxtest"
 	"rollcall/gallery"
@@ -134,6 +136,12 @@ func TestEmbeddingOnlyWhereAllowed(t *testing.T) {
 	without := bearer(w.token(access.Caller{Role: access.Admin}))
 	if _, err := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, without).Embed(ctx, req); reasonOf(err) != "EMBEDDING_NOT_ALLOWED" {
 		t.Errorf("with a token that was not made for it: %v", err)
+	}
+	for token, may := range map[connect.ClientOption]bool{without: false, bearer(w.token(access.Caller{Role: access.Admin, Embeddings: true})): true} {
+		_, err := rollcallv1connect.NewTokenServiceClient(http.DefaultClient, w.url, token).CreateToken(ctx, &pb.CreateTokenRequest{Name: "office", Role: pb.Role_ROLE_ENROLL, Embeddings: true})
+		if reason := reasonOf(err); may && err != nil || !may && reason != "EMBEDDING_NOT_ALLOWED" {
+			t.Errorf("an admin with embeddings %t makes a token with them: %v", may, err)
+		}
 	}
 	plain, err := client.Embed(ctx, &pb.EmbedRequest{Image: onnxtest.Face(1, 0)})
 	must(t, err)

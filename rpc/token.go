@@ -31,7 +31,10 @@ func (s tokenService) CreateToken(ctx context.Context, req *pb.CreateTokenReques
 	if err != nil {
 		return nil, err
 	}
-	want.Embeddings = req.GetEmbeddings()
+	if want.Embeddings = req.GetEmbeddings(); want.Embeddings && s.Tokens.Any() && !callerOf(ctx).Embeddings {
+		return nil, newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
+			"your token was made without embeddings, so it makes none with them: use one that has them, or \"rollcall tokens create --data\" where the server's folder is", nil)
+	}
 	if req.GetExpires() != nil {
 		if err := req.GetExpires().CheckValid(); err != nil {
 			return nil, fieldError("INVALID_REQUEST", "expires", "expires is not a time")

@@ -70,10 +70,10 @@ type Settings struct {
 }
 
 // How many days lines are kept in a partition without settings, as [ServerPartition]
-// is. Six months of verdicts answer the questions about a term. Three years of changes
+// is. Six months of verdicts are what the EU AI Act asks for (Art. 26(6)). Three years of changes
 // are as long as claims are usually open.
 const (
-	DefaultKeepVerdicts = 180
+	DefaultKeepVerdicts = 184
 	DefaultKeepChanges  = 3 * 365
 )
 

@@ -239,7 +239,8 @@ type CreateTokenRequest struct {
 	// For a checkin: the groups that it may ask about; empty: all. It asks about all of
 	// them if a call has no scope.
 	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
-	// For enroll and admin: it may get embeddings. A face can be rebuilt from one.
+	// For enroll and admin: it may get embeddings. A face can be rebuilt from one. Only a
+	// token that has them makes one (EMBEDDING_NOT_ALLOWED), but for the first.
 	Embeddings bool `protobuf:"varint,5,opt,name=embeddings,proto3" json:"embeddings,omitempty"`
 	// When it ends; absent: never.
 	Expires       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires,proto3" json:"expires,omitempty"`
