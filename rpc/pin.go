@@ -49,6 +49,14 @@ func (a *api) pin(ctx context.Context, procedure string, header http.Header) (_ 
 	if err != nil {
 		return nil, nil, err
 	}
+	// The gallery may have been deleted, and made again, while the body came: its tokens
+	// left it then. What is held now is asked for anew.
+	if caller := callerOf(ctx); caller.Token != "" {
+		if now, err := a.Tokens.Get(caller.Token); err != nil || !now.MayUse(id) {
+			release()
+			return nil, nil, errNotFound
+		}
+	}
 	return context.WithValue(ctx, galleryKey{}, g), release, nil
 }
 

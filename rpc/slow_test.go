@@ -18,6 +18,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
+	"rollcall/access"
 	"rollcall/embedder/onnxtest"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
@@ -189,6 +190,37 @@ func TestClientsOfHTTP2ThatNeverRead(t *testing.T) {
 		}
 	}()
 	closed(conn)
+}
+
+// A call that was admitted before its gallery was deleted does not reach the one that was
+// made again under its name.
+func TestCallsDoNotReachAGalleryMadeAgain(t *testing.T) {
+	w := newWorld(t, setup{})
+	admin := rollcallv1connect.NewGalleryServiceClient(http.DefaultClient, w.url, bearer(w.admin()))
+	create := func() {
+		_, err := admin.CreateGallery(t.Context(), &pb.CreateGalleryRequest{GalleryId: "ours"})
+		must(t, err)
+	}
+	create()
+	token := w.token(access.Caller{Role: access.Enroll, Galleries: []string{"ours", "default"}})
+	head := "Authorization: Bearer " + token + "\r\nRollcall-Gallery: ours\r\nExpect: 100-continue\r\nContent-Length"
+	conn := w.dial(strings.Replace(begin("POST", galleryPath+"ListStudents", 2, ""), "Content-Length", head, 1))
+	reader := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(reader, nil) // sent when the body is read: it is admitted
+	must(t, err)
+	if resp.StatusCode != http.StatusContinue {
+		t.Fatal(resp.Status)
+	}
+	_, err = admin.DeleteGallery(t.Context(), &pb.DeleteGalleryRequest{GalleryId: "ours"})
+	must(t, err)
+	create()
+	_, err = io.WriteString(conn, "{}")
+	must(t, err)
+	resp, err = http.ReadResponse(reader, nil)
+	must(t, err)
+	if resp.StatusCode != http.StatusNotFound {
+		t.Errorf("the gallery made again answers %s", resp.Status)
+	}
 }
 
 // A server that stops does not wait for a body that does not come, and its end is
