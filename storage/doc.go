@@ -23,6 +23,8 @@
 // A change of one partition may drop another one ([Change.Drop]): so a gallery leaves
 // the server's list and the disk in one step, of which a crash leaves no half.
 //
+// [Copy] copies all partitions of one store into another.
+//
 // A caller that knows the changes up to some number reads the later ones with
 // [Partition.Changes], and then the records that they wrote with
 // [Partition.Fetch].

@@ -53,6 +53,14 @@ var (
 	// wrote to. Run that release, or restore a backup made before it.
 	ErrNewerSchema = errors.New("storage: folder was written by a newer release")
 
+	// ErrUnfinished is returned by [Open] for a folder that a [Copy] has not
+	// finished. Copy into it again: it goes on where it stopped.
+	ErrUnfinished = errors.New("storage: folder is an unfinished copy")
+
+	// ErrOccupied is returned by [Copy] when the target is neither new nor an
+	// unfinished copy. Nothing was changed.
+	ErrOccupied = errors.New("storage: folder already holds galleries")
+
 	// ErrLost is returned by [Open] when acknowledged changes are missing.
 	// Restore a backup, or go on with what is left: [Options.AcceptLoss].
 	ErrLost = errors.New("storage: acknowledged changes are missing")

@@ -101,6 +101,8 @@ func (m *memory) store(b *batch) bool {
 	for _, s := range b.drops {
 		maps.DeleteFunc(m.values, func(key string, _ []byte) bool { return string(s.lower) <= key && key < string(s.upper) })
 	}
+	number, _ := readBigEndian(m.values[metaNumber])
+	m.values[metaNumber] = bigEndian(number + b.changes)
 	for _, w := range b.writes {
 		if w.value == nil {
 			delete(m.values, string(w.key))

@@ -66,11 +66,15 @@ type Options struct {
 	// and what is missing is logged. Copy the folder before: what was cut is
 	// gone.
 	AcceptLoss bool
+
+	// Target opens a folder for [Copy] to fill: a new one, or one where a Copy was
+	// interrupted.
+	Target bool
 }
 
 // Open opens the folder dir, and creates it, for its owner alone, when it is
 // missing. It returns ErrLocked, ErrForeign, ErrOldSchema, ErrNewerSchema,
-// ErrLost or ErrCorrupt, each wrapped with what to do. An Open that fails in
+// ErrLost, ErrUnfinished or ErrCorrupt, each wrapped with what to do. An Open that fails in
 // this way leaves the folder as it was, unless AcceptLoss is set.
 func Open(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
@@ -170,6 +174,9 @@ func inspect(dir string, o pebble.Options, opts Options) error {
 		return err
 	}
 	err = checkSchema(db)
+	if err == nil {
+		err = checkFinished(db, opts)
+	}
 	if err == nil {
 		err = checkAcknowledged(db, o.FS, dir, opts)
 	}

@@ -21,6 +21,18 @@ const (
 	metaServer = "\x01\x00server\x00\x01" // Store.Server
 )
 
+// metaCopy is there while a store is an unfinished [Copy], which knows what it holds.
+const metaCopy = "\x01\x00copy\x00\x01"
+
+// checkFinished returns ErrUnfinished for an unfinished copy that is not opened to go on with it.
+func checkFinished(db *pebble.DB, opts Options) error {
+	mark, err := get(db, []byte(metaCopy))
+	if err == nil && mark != nil && !opts.Target {
+		err = fmt.Errorf("%w: run the command that makes it again, or remove the folder", ErrUnfinished)
+	}
+	return err
+}
+
 // checkSchema refuses a store that this release does not read: ErrForeign,
 // ErrOldSchema, ErrNewerSchema. A crash after Pebble made the folder and
 // before initSchema leaves an empty store. So an empty store is new, and a
