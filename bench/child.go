@@ -42,13 +42,13 @@ type child struct {
 }
 
 // childCommand returns the command line of a server on a free port over a
-// workbench's models. In tests it is another one.
-var childCommand = func(w *workbench, data string) (*exec.Cmd, error) {
+// workbench's models, with more flags than those of serveArgs. In tests it is another one.
+var childCommand = func(w *workbench, data string, more ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command(self, serveArgs(w, data)...), nil
+	return exec.Command(self, append(serveArgs(w, data), more...)...), nil
 }
 
 func serveArgs(w *workbench, data string) []string {
@@ -65,12 +65,12 @@ func serveArgs(w *workbench, data string) []string {
 }
 
 // startChild starts a server and waits until it answers. The caller stops it.
-func startChild(ctx context.Context, w *workbench, data string) (*child, error) {
+func startChild(ctx context.Context, w *workbench, data string, more ...string) (*child, error) {
 	token, err := benchToken(ctx, data)
 	if err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)
 	}
-	cmd, err := childCommand(w, data)
+	cmd, err := childCommand(w, data, more...)
 	if err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)
 	}

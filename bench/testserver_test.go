@@ -51,8 +51,8 @@ func asChild(t *testing.T, mode string) {
 	temp := t.TempDir() // a server that crashes leaves its files
 	before := childCommand
 	t.Cleanup(func() { childCommand = before })
-	childCommand = func(w *workbench, data string) (*exec.Cmd, error) {
-		cmd := exec.Command(self, serveArgs(w, data)...)
+	childCommand = func(w *workbench, data string, more ...string) (*exec.Cmd, error) {
+		cmd := exec.Command(self, append(serveArgs(w, data), more...)...)
 		cmd.Env = []string{serverVariable + "=" + mode, "TMPDIR=" + temp}
 		return cmd, nil
 	}
@@ -70,6 +70,8 @@ func runTestServer(mode string, args []string) (err error) {
 	data := set.String("data", "", "")
 	set.Float64("requests-per-second", 0, "")
 	set.Float64("crops-per-minute", 0, "")
+	set.Int64("gallery-memory", 0, "")
+	set.Duration("model-ttl", 0, "")
 	set.StringVar(&o.modelsDir, "models-dir", "", "")
 	set.StringVar(&o.embedder.name, "model", "", "")
 	set.StringVar(&o.locator.name, "locator", "", "")
@@ -91,12 +93,16 @@ func runTestServer(mode string, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	front, err := misbehave(s.url, mode)
-	if err != nil {
-		return err
+	url := s.url
+	if mode != serveWell {
+		front, err := misbehave(s.url, mode)
+		if err != nil {
+			return err
+		}
+		defer front.Close()
+		url = "http://" + front.Addr().String()
 	}
-	defer front.Close()
-	fmt.Printf("Rollcall test answers at http://%s\n", front.Addr())
+	fmt.Printf("Rollcall test answers at %s\n", url)
 	<-ctx.Done()
 	return nil
 }
