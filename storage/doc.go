@@ -40,7 +40,7 @@
 // byte for the kind, and the ids, or a number (key.go); a value is a protobuf
 // message of rollcall.storage.v1 (codec.go):
 //
-//	partition, head                       -> Head: the ends of the log
+//	partition, data key                   -> the key that seals the others, wrapped; absent: not sealed
 //	partition, settings                   -> Settings
 //	partition, model, name                -> Model
 //	partition, student, id                -> Student
@@ -48,6 +48,7 @@
 //	partition, embedding, crop id, model  -> Embedding
 //	partition, gallery, id                -> Gallery, in the server's partition
 //	partition, token, id                  -> Token, in the server's partition
+//	partition, head                       -> Head: the ends of the log
 //	partition, line, sequence number      -> Line of the log
 //	partition, journal head               -> Journal: the ends of the journal
 //	partition, journal, number            -> JournalLine
@@ -57,6 +58,13 @@
 // An id ends with an escape sequence. Its length does not stand in front: that
 // would sort "b" before "aa". This encoding keeps the order of the ids' bytes,
 // which is the order of Load. A sequence number is eight bytes, big-endian.
+//
+// # Sealed
+//
+// With [Options.SealKey] every value is sealed on its way to the disk, and opened on its way
+// back (sealed.go, xaes.go): records, log, journal and heads. Each partition has a data key of
+// its own, which the operator's key wraps. Keys are not sealed: ids can be read. Pebble's
+// checkpoints are as sealed as the folder.
 //
 // # The log
 //

@@ -53,6 +53,11 @@ var (
 	// wrote to. Run that release, or restore a backup made before it.
 	ErrNewerSchema = errors.New("storage: folder was written by a newer release")
 
+	// ErrSealKey is returned by [Open] for a folder that is sealed with another key than
+	// the one given, or with a key where none is given, or not sealed where one is. Nothing
+	// was changed.
+	ErrSealKey = errors.New("storage: folder cannot be opened with this key")
+
 	// ErrUnfinished is returned by [Open] for a folder that a [Copy] has not
 	// finished. Copy into it again: it goes on where it stopped.
 	ErrUnfinished = errors.New("storage: folder is an unfinished copy")

@@ -2,8 +2,10 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,8 +71,34 @@ func partition(t testing.TB, s *Store, id string) *Partition {
 	return p
 }
 
-// onPebble returns the backend of a store in a folder.
-func onPebble(s *Store) *pebbleBackend { return s.backend.(*pebbleBackend) }
+// onPebble returns the backend of a store in a folder; nil: it is in memory.
+func onPebble(s *Store) *pebbleBackend {
+	b := s.backend
+	if s, ok := b.(*sealed); ok {
+		b = s.backend
+	}
+	p, _ := b.(*pebbleBackend)
+	return p
+}
+
+// testKey returns one of many keys.
+func testKey(t testing.TB, n byte) *SealKey {
+	t.Helper()
+	key, err := ParseSealKey([]byte(strings.Repeat(fmt.Sprintf("%02x", n), SealKeyBytes)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func openSealed(t testing.TB, fs vfs.FS, key *SealKey) *Store {
+	t.Helper()
+	s, err := Open("gallery", Options{FS: fs, SealKey: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return closeAtEnd(t, s)
+}
 
 func collect[T any](t testing.TB, seq iter.Seq2[T, error]) (all []T) {
 	t.Helper()

@@ -18,10 +18,12 @@ const MaxIDBytes = 128
 const keyVersion = 2
 
 // After the partition a key has the byte of its record's [Kind], or one of
-// these: where the log begins and ends, and the lines of the log; the same of the
-// journal; the days of the journal that have ended, and the keys of its requests.
+// these: the data key, which comes before all that it seals (sealed.go); where the log
+// begins and ends, and the lines of the log; the same of the journal; the days of the
+// journal that have ended, and the keys of its requests.
 const (
-	kindHead        Kind = 0
+	kindDataKey     Kind = 0
+	kindHead        Kind = 0x7f
 	kindLine        Kind = 0x80
 	kindJournalHead Kind = 0x81
 	kindJournal     Kind = 0x82
@@ -104,7 +106,7 @@ func (k keys) records() span {
 }
 
 // headOnly is the span of the key of the head.
-func (k keys) headOnly() span { return span{k.head(), k.of(KindSettings)} }
+func (k keys) headOnly() span { return span{k.head(), k.of(kindHead + 1)} }
 
 // linesFrom is the span of the lines of the log from the one with this number.
 func (k keys) linesFrom(sequence uint64) span {
@@ -170,3 +172,7 @@ func cutID(b []byte) (id, rest []byte, ok bool) {
 
 // span is a range of keys: lower is within it, upper is not.
 type span struct{ lower, upper []byte }
+
+func (s span) has(key []byte) bool {
+	return bytes.Compare(s.lower, key) <= 0 && bytes.Compare(key, s.upper) < 0
+}

@@ -67,6 +67,9 @@ type Options struct {
 	// gone.
 	AcceptLoss bool
 
+	// SealKey seals a new folder, and opens a sealed one. Nil: a folder without sealing.
+	SealKey *SealKey
+
 	// Target opens a folder for [Copy] to fill: a new one, or one where a Copy was
 	// interrupted.
 	Target bool
@@ -74,7 +77,7 @@ type Options struct {
 
 // Open opens the folder dir, and creates it, for its owner alone, when it is
 // missing. It returns ErrLocked, ErrForeign, ErrOldSchema, ErrNewerSchema,
-// ErrLost, ErrUnfinished or ErrCorrupt, each wrapped with what to do. An Open that fails in
+// ErrSealKey, ErrLost, ErrUnfinished or ErrCorrupt, each wrapped with what to do. An Open that fails in
 // this way leaves the folder as it was, unless AcceptLoss is set.
 func Open(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
@@ -113,7 +116,11 @@ func Open(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	return &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss, server: p.server}, nil
+	s := &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss, server: p.server}
+	if opts.SealKey != nil {
+		s.backend = newSealed(p, opts.SealKey)
+	}
+	return s, nil
 }
 
 // openPebble opens the folder with every option set. It first looks at the
@@ -156,7 +163,7 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		return nil, err
 	}
 	opened()
-	if err := p.prepare(dir, o.FS); err != nil {
+	if err := p.prepare(dir, o.FS, opts.SealKey); err != nil {
 		return nil, errors.Join(err, p.db.Close())
 	}
 	return p, nil
@@ -174,6 +181,9 @@ func inspect(dir string, o pebble.Options, opts Options) error {
 		return err
 	}
 	err = checkSchema(db)
+	if err == nil {
+		err = checkSealKey(db, opts.SealKey)
+	}
 	if err == nil {
 		err = checkFinished(db, opts)
 	}
@@ -202,8 +212,8 @@ func (p *pebbleBackend) stopWhereOpeningFails(o *pebble.Options) (opened func())
 
 // prepare writes the schema into a new store, raises the format of an older
 // store to that of this release, and reads the store's own numbers.
-func (p *pebbleBackend) prepare(dir string, fsys vfs.FS) error {
-	if err := initSchema(p.db); err != nil {
+func (p *pebbleBackend) prepare(dir string, fsys vfs.FS, key *SealKey) error {
+	if err := initSchema(p.db, key); err != nil {
 		return err
 	}
 	if p.db.FormatMajorVersion() < formatVersion {

@@ -11,7 +11,7 @@ import (
 
 // schema is the version of keys and values that this release reads and writes.
 // Earlier versions were never released.
-const schema = 4
+const schema = 5
 
 // The store's own keys hold one big-endian uint64 each. They stay the same for
 // ever, because any release must be able to read the schema of any folder.
@@ -19,6 +19,7 @@ const (
 	metaSchema = "\x01\x00schema\x00\x01" // the version of keys and values
 	metaNumber = "\x01\x00number\x00\x01" // how many changes were ever committed, with the lines of journals
 	metaServer = "\x01\x00server\x00\x01" // Store.Server
+	metaSealed = "\x01\x00sealed\x00\x01" // the fingerprint of the key that wraps the data keys; absent: not sealed
 )
 
 // metaCopy is there while a store is an unfinished [Copy], which knows what it holds.
@@ -69,15 +70,40 @@ func checkEmpty(db *pebble.DB) error {
 	return nil
 }
 
-// initSchema writes the schema version, and a number for the server, into a new store.
+// checkSealKey returns ErrSealKey unless the store is sealed with this key, or not sealed
+// and there is no key.
+func checkSealKey(db *pebble.DB, key *SealKey) error {
+	_, found, err := meta(db, metaSchema)
+	if err != nil || !found { // a new store
+		return err
+	}
+	wanted, sealed, err := meta(db, metaSealed)
+	switch {
+	case err != nil:
+		return err
+	case sealed && key == nil:
+		return fmt.Errorf("%w: the folder is sealed with key %s; give it with --seal-key-file or --seal-key-command", ErrSealKey, keyName(wanted))
+	case sealed && key.id != wanted:
+		return fmt.Errorf("%w: the folder is sealed with key %s, and the one given is %s", ErrSealKey, keyName(wanted), key)
+	case !sealed && key != nil:
+		return fmt.Errorf("%w: the folder is not sealed; \"rollcall seal folder\" seals it with key %s", ErrSealKey, key)
+	}
+	return nil
+}
+
+// initSchema writes the schema version, a number for the server, and the fingerprint of the
+// key, if there is one, into a new store.
 // REQUIRES: the store has passed checkSchema, or was just made.
-func initSchema(db *pebble.DB) error {
+func initSchema(db *pebble.DB, key *SealKey) error {
 	if _, found, err := meta(db, metaSchema); err != nil || found {
 		return err
 	}
 	b := db.NewBatch()
-	err := errors.Join(b.Set([]byte(metaSchema), bigEndian(schema), nil), b.Set([]byte(metaServer), bigEndian(rand.Uint64()), nil),
-		b.Commit(pebble.Sync), b.Close())
+	err := errors.Join(b.Set([]byte(metaSchema), bigEndian(schema), nil), b.Set([]byte(metaServer), bigEndian(rand.Uint64()), nil))
+	if key != nil {
+		err = errors.Join(err, b.Set([]byte(metaSealed), bigEndian(key.id), nil))
+	}
+	err = errors.Join(err, b.Commit(pebble.Sync), b.Close())
 	if err != nil {
 		return fmt.Errorf("storage: writing the schema: %w", err)
 	}

@@ -31,6 +31,13 @@ func onEvery(t *testing.T, test func(t *testing.T, s *Store, reopen func(*Store)
 			return openMem(t, fs)
 		})
 	})
+	t.Run("sealed", func(t *testing.T) {
+		fs, key := vfs.NewMem(), testKey(t, 1)
+		test(t, openSealed(t, fs, key), func(s *Store) *Store {
+			closeNow(t, s)
+			return openSealed(t, fs, key)
+		})
+	})
 }
 
 // TestRandom compares partitions side by side with a model of each over random
@@ -62,7 +69,7 @@ func TestRandom(t *testing.T) {
 					if err := p.Commit(t.Context(), after, changes); err != nil {
 						t.Fatal(err)
 					}
-					if b, ok := s.backend.(*pebbleBackend); ok && rng.IntN(10) == 0 {
+					if b := onPebble(s); b != nil && rng.IntN(10) == 0 {
 						if err := b.db.Flush(); err != nil {
 							t.Fatal(err)
 						}

@@ -22,6 +22,7 @@ import (
 
 func auditVerify() command {
 	var data, heads string
+	var sealKey sealKeyOptions
 	return command{
 		name:  "verify",
 		short: "verify the log and the journal of a data folder",
@@ -35,6 +36,7 @@ earlier. Only that shows a journal that was written anew as a whole. Heads of a 
 that was deleted later, up to that day, cannot be compared: verify says so.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringVar(&data, "data", "rollcall-data", "the folder")
+			sealKey.addFlags(set)
 			set.StringVar(&heads, "heads", "", "file of heads that were kept; - reads standard input")
 		},
 		run: func(ctx context.Context, c console, args []string) error {
@@ -45,7 +47,7 @@ that was deleted later, up to that day, cannot be compared: verify says so.`,
 			if err != nil {
 				return err
 			}
-			return runAuditVerify(ctx, c.out, data, kept)
+			return runAuditVerify(ctx, c.out, data, sealKey, kept)
 		},
 	}
 }
@@ -116,11 +118,11 @@ func (k *keptHeads) add(text []byte) error {
 	return nil
 }
 
-func runAuditVerify(ctx context.Context, out io.Writer, data string, kept keptHeads) (err error) {
+func runAuditVerify(ctx context.Context, out io.Writer, data string, sealKey sealKeyOptions, kept keptHeads) (err error) {
 	if _, err := os.Stat(data); err != nil {
 		return fmt.Errorf("there is no data folder: %w", err)
 	}
-	store, err := storage.Open(data, storage.Options{})
+	store, err := sealKey.open(ctx, data, storage.Options{})
 	if err != nil {
 		return err
 	}

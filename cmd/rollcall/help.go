@@ -34,6 +34,7 @@ func root() command {
 			changesCommand(),
 			undoCommand(),
 			tokensCommand(),
+			sealCommand(),
 			modelsCommand(),
 			settingsCommand(),
 			calibrationCommand(),

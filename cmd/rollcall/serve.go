@@ -105,7 +105,7 @@ func (config *serveConfig) open(ctx context.Context, c console, logger *slog.Log
 		}
 	}()
 	// Open the store first, so that a second server on the same folder fails at once.
-	if p.store, err = storage.Open(config.data, storage.Options{Logger: logger, AcceptLoss: config.acceptLoss}); err != nil {
+	if p.store, err = config.sealKey.open(ctx, config.data, storage.Options{Logger: logger, AcceptLoss: config.acceptLoss}); err != nil {
 		return p, err
 	}
 	if p.tokens, err = access.OpenTokens(ctx, p.store, logger); err != nil {

@@ -24,6 +24,7 @@ import (
 type serveConfig struct {
 	network networkOptions
 	data    string
+	sealKey sealKeyOptions
 	library libraryOptions
 	install installOptions
 	ort     ortlib.Options
@@ -49,6 +50,7 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	config.set = set
 	config.network.addFlags(set)
 	set.StringVar(&config.data, "data", "rollcall-data", "folder of the gallery; made if it is missing")
+	config.sealKey.addFlags(set)
 	config.library.addFlags(set)
 	set.StringVar(&config.model, "model", "", "embedder of a new gallery; empty: that of its first crop, and until then the best one installed")
 	set.StringVar(&config.locator, "locator", "", "locator that finds landmarks; \"none\": embed without alignment; empty: the best one installed")

@@ -73,6 +73,7 @@ type createOptions struct {
 	embeddings bool
 	expires    string
 	data       string
+	sealKey    sealKeyOptions
 }
 
 func tokensCreate() command {
@@ -92,6 +93,7 @@ has open, so nobody has to log in:
 			set.BoolVar(&o.embeddings, "embeddings", false, "for enroll and admin: it may get embeddings; a face can be rebuilt from one")
 			set.StringVar(&o.expires, "expires", "", "when it ends: a last day such as 2027-07-31, or a time from now such as 12h; empty: never")
 			set.StringVar(&o.data, "data", "", "make it in this data folder, while no server has it open")
+			o.sealKey.addFlags(set)
 			o.clientOptions.addFlags(set)
 		},
 		run: func(ctx context.Context, c console, args []string) error {
@@ -118,7 +120,7 @@ func runTokensCreate(ctx context.Context, c console, o createOptions, name strin
 	}
 	var resp *pb.CreateTokenResponse
 	if o.data != "" {
-		resp, err = createInFolder(ctx, o.data, req)
+		resp, err = createInFolder(ctx, o.data, o.sealKey, req)
 	} else if err = o.validate(); err == nil {
 		resp, err = o.tokens().CreateToken(ctx, req)
 		err = callError(o.server, err)

@@ -17,11 +17,11 @@ import (
 
 // createInFolder makes a token in a data folder. Nobody has to log in for that: who can
 // write to the folder may do everything anyway.
-func createInFolder(ctx context.Context, folder string, req *pb.CreateTokenRequest) (_ *pb.CreateTokenResponse, err error) {
+func createInFolder(ctx context.Context, folder string, sealKey sealKeyOptions, req *pb.CreateTokenRequest) (_ *pb.CreateTokenResponse, err error) {
 	if err := rpc.Validate(req); err != nil {
 		return nil, usageError("%w", err)
 	}
-	store, err := storage.Open(folder, storage.Options{})
+	store, err := sealKey.open(ctx, folder, storage.Options{})
 	if errors.Is(err, storage.ErrLocked) {
 		return nil, fmt.Errorf("a server has %s open: stop it, or leave --data (and ROLLCALL_DATA) out to ask the server", folder)
 	}
