@@ -41,16 +41,16 @@ type child struct {
 	err   error
 }
 
-// childCommand returns the command line of a server on a free port over a
-// workbench's models, with more flags than those of serveArgs. In tests it is another one.
-var childCommand = func(w *workbench, data string, more ...string) (*exec.Cmd, error) {
+// childCommand returns this program with a command line. In tests it is another program.
+var childCommand = func(args []string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command(self, append(serveArgs(w, data), more...)...), nil
+	return exec.Command(self, args...), nil
 }
 
+// serveArgs is the command line of a server on a free port over a workbench's models.
 func serveArgs(w *workbench, data string) []string {
 	args := []string{
 		"serve", "--listen=127.0.0.1:0", "--data=" + data, "--requests-per-second=0", "--crops-per-minute=0",
@@ -64,13 +64,20 @@ func serveArgs(w *workbench, data string) []string {
 	return args
 }
 
-// startChild starts a server and waits until it answers. The caller stops it.
+// startChild starts a server on a new folder, with more flags than those of serveArgs, and waits
+// until it answers. The caller stops it.
 func startChild(ctx context.Context, w *workbench, data string, more ...string) (*child, error) {
 	token, err := benchToken(ctx, data)
 	if err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)
 	}
-	cmd, err := childCommand(w, data, more...)
+	return launch(ctx, append(serveArgs(w, data), more...), token)
+}
+
+// launch starts a server, whose folder has the token, and waits until it answers. The caller
+// stops it. With an error, the child is one that has ended, or nil.
+func launch(ctx context.Context, args []string, token string) (*child, error) {
+	cmd, err := childCommand(args)
 	if err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)
 	}
@@ -92,13 +99,13 @@ func startChild(ctx context.Context, w *workbench, data string, more ...string) 
 	case c.url = <-address:
 		return c, nil
 	case <-c.ended:
-		return nil, fmt.Errorf("start a server: %w", c.crash())
+		return c, fmt.Errorf("start a server: %w", c.crash())
 	case <-time.After(startTimeout):
 		err = fmt.Errorf("start a server: it did not answer within %v", startTimeout)
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	return nil, errors.Join(err, c.stop())
+	return c, errors.Join(err, c.stop())
 }
 
 func withoutPrefix(environment []string, prefix string) (kept []string) {

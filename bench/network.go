@@ -144,7 +144,7 @@ func (o *networkOptions) startGuarded(ctx context.Context, w *workbench) (_ *ser
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(trusted)
 	client.Transport.(bearer).TLSClientConfig = &tls.Config{RootCAs: roots}
-	s, err := startServerOn(ctx, w, data, pair.TLS())
+	s, err := startServerOn(ctx, w, data, serverOptions{secure: pair.TLS()})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"rollcall/access"
 	"rollcall/access/journal"
 	"rollcall/embedder"
@@ -40,7 +42,7 @@ func startServer(ctx context.Context, w *workbench) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := startServerOn(ctx, w, dir, nil)
+	s, err := startServerOn(ctx, w, dir, serverOptions{})
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}
@@ -48,16 +50,21 @@ func startServer(ctx context.Context, w *workbench) (*server, error) {
 	return s, nil
 }
 
-// startServerOn is startServer on a folder of the caller's, which may hold tokens, and with
-// TLS unless that is nil.
-func startServerOn(ctx context.Context, w *workbench, dir string, secure *tls.Config) (_ *server, err error) {
+// serverOptions say how a server differs from others.
+type serverOptions struct {
+	secure *tls.Config // nil: no TLS
+	disk   vfs.FS      // that its folder is on; nil: the system's
+}
+
+// startServerOn is startServer on a folder of the caller's, which may hold tokens.
+func startServerOn(ctx context.Context, w *workbench, dir string, o serverOptions) (_ *server, err error) {
 	s := new(server)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	store, err := storage.Open(dir, storage.Options{})
+	store, err := storage.Open(dir, storage.Options{FS: o.disk})
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +93,10 @@ func startServerOn(ctx context.Context, w *workbench, dir string, secure *tls.Co
 	if _, err := s.embedder.Load(ctx, w.embedder.Contract.Name); err != nil {
 		return nil, err
 	}
-	rpcServer := rpc.New(rpc.Options{Logger: logger, Metrics: metrics, TLS: secure})
+	rpcServer := rpc.New(rpc.Options{Logger: logger, Metrics: metrics, TLS: o.secure})
 	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Journals: journals, Models: w.library, Tokens: tokens})
 	scheme := "http://"
-	if secure != nil {
+	if o.secure != nil {
 		scheme = "https://"
 	}
 	return s, s.listen(ctx, scheme, rpcServer)
@@ -176,6 +183,9 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.Transport.RoundTrip(r)
 }
 
+// benchTokenName is the name of the token that benchToken makes.
+const benchTokenName = "bench"
+
 // benchToken makes a token that may do everything, and get embeddings, in a folder that no
 // server has open.
 func benchToken(ctx context.Context, dir string) (text string, err error) {
@@ -189,7 +199,7 @@ func benchToken(ctx context.Context, dir string) (text string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, tokens.Close()) }()
-	text, _, err = tokens.Create(ctx, access.Token{Caller: access.Caller{Name: "bench", Role: access.Admin, Embeddings: true}}, access.Anybody)
+	text, _, err = tokens.Create(ctx, access.Token{Caller: access.Caller{Name: benchTokenName, Role: access.Admin, Embeddings: true}}, access.Anybody)
 	return text, err
 }
 

@@ -35,6 +35,7 @@ const (
 	serveWrong  = "wrong" // another similarity
 	serveErrors = "errors"
 	serveCrash  = "crash"
+	serveForget = "forget" // says that crops are deleted, and deletes none
 )
 
 // faultAfter is how many calls it takes to prepare four clients. Of the first calls
@@ -51,16 +52,25 @@ func asChild(t *testing.T, mode string) {
 	temp := t.TempDir() // a server that crashes leaves its files
 	before := childCommand
 	t.Cleanup(func() { childCommand = before })
-	childCommand = func(w *workbench, data string, more ...string) (*exec.Cmd, error) {
-		cmd := exec.Command(self, append(serveArgs(w, data), more...)...)
+	childCommand = func(args []string) (*exec.Cmd, error) {
+		cmd := exec.Command(self, args...)
 		cmd.Env = []string{serverVariable + "=" + mode, "TMPDIR=" + temp}
 		return cmd, nil
 	}
 }
 
 // runTestServer is what "serve" is to the tests, with the flags that serveArgs
-// gives it.
+// gives it, and what "bench crash" is to itself.
 func runTestServer(mode string, args []string) (err error) {
+	if len(args) > 1 && args[0] == "bench" {
+		b := crashBench()
+		set := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+		b.Flags(set)
+		if err := errors.Join(set.Parse(args[2:]), b.Validate()); err != nil {
+			return err
+		}
+		return b.Run(context.Background(), os.Stdout, os.Stderr)
+	}
 	if len(args) == 0 || args[0] != "serve" {
 		return fmt.Errorf("not a command line of serve: %v", args)
 	}
@@ -72,6 +82,7 @@ func runTestServer(mode string, args []string) (err error) {
 	set.Float64("crops-per-minute", 0, "")
 	set.Int64("gallery-memory", 0, "")
 	set.Duration("model-ttl", 0, "")
+	set.Float64("wrong-tokens-per-minute", 0, "")
 	set.StringVar(&o.modelsDir, "models-dir", "", "")
 	set.StringVar(&o.embedder.name, "model", "", "")
 	set.StringVar(&o.locator.name, "locator", "", "")
@@ -88,7 +99,7 @@ func runTestServer(mode string, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	s, err := startServerOn(ctx, w, *data, nil)
+	s, err := startServerOn(ctx, w, *data, serverOptions{})
 	if err != nil {
 		return err
 	}
@@ -138,6 +149,8 @@ func misbehave(target, mode string) (net.Listener, error) {
 			os.Exit(134)
 		case mode == serveErrors && n > faultAfter && r.URL.Path == rollcallv1connect.AttendanceServiceEmbedProcedure:
 			http.Error(w, "broken", http.StatusInternalServerError)
+		case mode == serveForget && r.URL.Path == rollcallv1connect.GalleryServiceDeleteCropProcedure:
+			w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
 		default:
 			proxy.ServeHTTP(w, r)
 		}
