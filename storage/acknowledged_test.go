@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -255,6 +256,9 @@ func twoLogs(t *testing.T) *vfs.MemFS {
 				t.Fatal(err)
 			}
 		}
+	}
+	for len(list(t, base, ".log")) > 2 { // Pebble deletes the log of the first Open when it comes to it
+		time.Sleep(time.Millisecond)
 	}
 	fs := base.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
 	close(gate)

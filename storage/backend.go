@@ -25,6 +25,10 @@ type backend interface {
 	// writable returns ErrReadOnly while commit would.
 	writable() error
 
+	// rewrite makes sure that nothing that was deleted or replaced in the span before is
+	// kept anywhere.
+	rewrite(ctx context.Context, in span) error
+
 	close() error
 }
 

@@ -19,7 +19,7 @@ import (
 func (s Settings) encode() ([]byte, error) {
 	return marshal(KindSettings, &storagev1.Settings{
 		Model: s.Model, Fpir: s.FPIR, Margin: s.Margin, Updated: timestamppb.New(s.Updated),
-		KeepVerdicts: int32(s.KeepVerdicts), KeepChanges: int32(s.KeepChanges),
+		KeepVerdicts: int32(s.KeepVerdicts), KeepChanges: int32(s.KeepChanges), RequireConsent: s.RequireConsent,
 	}, s.Updated)
 }
 
@@ -49,7 +49,16 @@ func (s Student) encode() ([]byte, error) {
 	groups := slices.Sorted(slices.Values(s.Groups))
 	return marshal(KindStudent, &storagev1.Student{
 		Groups: slices.Compact(groups), Created: timestamppb.New(s.Created), Updated: timestamppb.New(s.Updated),
+		Consent: s.Consent.message(), DeleteAfter: string(s.DeleteAfter),
 	}, s.Created, s.Updated)
+}
+
+// message returns nil for the zero Consent.
+func (c Consent) message() *storagev1.Consent {
+	if c == (Consent{}) {
+		return nil
+	}
+	return &storagev1.Consent{State: string(c.State), Reference: c.Reference, Date: string(c.Date)}
 }
 
 func (c Crop) encode() ([]byte, error) {
@@ -97,6 +106,25 @@ func (t Token) encode() ([]byte, error) {
 		m.Galleries = append(m.Galleries, []byte(id))
 	}
 	return marshal(KindToken, m, t.Created, t.Expires, t.Revoked, t.Used)
+}
+
+func (e Erasure) encode() ([]byte, error) {
+	m := &storagev1.Erasure{
+		Time: timestamppb.New(e.Time), Change: e.Change, Open: e.Open,
+		ErasedCrops: int64(e.ErasedCrops), ErasedEmbeddings: int64(e.ErasedEmbeddings), LogLines: int64(e.LogLines), JournalLines: int64(e.JournalLines),
+		Finished: optional(e.Finished),
+	}
+	for _, id := range e.Students {
+		m.Students = append(m.Students, []byte(id))
+	}
+	for _, id := range e.Crops {
+		m.Crops = append(m.Crops, []byte(id))
+	}
+	return marshal(KindErasure, m, e.Time, e.Finished)
+}
+
+func (k ErasureKey) encode() ([]byte, error) {
+	return marshal(KindErasureKey, &storagev1.ErasureKey{Key: []byte(k)})
 }
 
 // optional returns nil for the zero time.
@@ -179,6 +207,10 @@ func (d *decoder) value(ref Ref, value []byte) (Record, error) {
 		r, ok = decodeGallery(ref, value)
 	case KindToken:
 		r, ok = decodeToken(ref, value)
+	case KindErasure:
+		r, ok = decodeErasure(ref, value)
+	case KindErasureKey:
+		r, ok = decodeErasureKey(value)
 	}
 	if !ok {
 		return nil, corrupt(ref.Kind)
@@ -190,7 +222,7 @@ func decodeSettings(value []byte) (s Settings, ok bool) {
 	var m storagev1.Settings
 	ok = proto.Unmarshal(value, &m) == nil && readTime(m.Updated, &s.Updated)
 	s.Model, s.FPIR, s.Margin = m.Model, m.Fpir, m.Margin
-	s.KeepVerdicts, s.KeepChanges = int(m.KeepVerdicts), int(m.KeepChanges)
+	s.KeepVerdicts, s.KeepChanges, s.RequireConsent = int(m.KeepVerdicts), int(m.KeepChanges), m.RequireConsent
 	return s, ok
 }
 
@@ -215,7 +247,8 @@ func decodeStudent(ref Ref, value []byte) (_ Student, ok bool) {
 	var m storagev1.Student
 	s := Student{ID: ref.ID}
 	ok = proto.Unmarshal(value, &m) == nil && readTime(m.Created, &s.Created) && readTime(m.Updated, &s.Updated)
-	s.Groups = m.Groups
+	s.Groups, s.DeleteAfter = m.Groups, Date(m.DeleteAfter)
+	s.Consent = Consent{ConsentState(m.GetConsent().GetState()), m.GetConsent().GetReference(), Date(m.GetConsent().GetDate())}
 	return s, ok
 }
 
@@ -322,6 +355,27 @@ func decodeToken(ref Ref, value []byte) (_ Token, ok bool) {
 		t.Galleries = append(t.Galleries, string(id))
 	}
 	return t, ok
+}
+
+func decodeErasure(ref Ref, value []byte) (_ Erasure, ok bool) {
+	var m storagev1.Erasure
+	e := Erasure{Digest: ref.ID}
+	ok = proto.Unmarshal(value, &m) == nil && readTime(m.Time, &e.Time) && readTime(m.Finished, &e.Finished)
+	e.Change, e.Open = m.Change, m.Open
+	e.ErasedCrops, e.ErasedEmbeddings, e.LogLines, e.JournalLines = int(m.ErasedCrops), int(m.ErasedEmbeddings), int(m.LogLines), int(m.JournalLines)
+	for _, id := range m.Students {
+		e.Students = append(e.Students, string(id))
+	}
+	for _, id := range m.Crops {
+		e.Crops = append(e.Crops, string(id))
+	}
+	return e, ok
+}
+
+func decodeErasureKey(value []byte) (_ ErasureKey, ok bool) {
+	var m storagev1.ErasureKey
+	ok = proto.Unmarshal(value, &m) == nil && len(m.Key) == erasureKeyBytes
+	return ErasureKey(m.Key), ok
 }
 
 // readTime sets t to ts, the zero time where there is none. It reports whether

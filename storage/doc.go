@@ -48,6 +48,8 @@
 //	partition, embedding, crop id, model  -> Embedding
 //	partition, gallery, id                -> Gallery, in the server's partition
 //	partition, token, id                  -> Token, in the server's partition
+//	partition, erasure, digest            -> Erasure
+//	partition, erasure key                -> ErasureKey, in the server's partition
 //	partition, head                       -> Head: the ends of the log
 //	partition, line, sequence number      -> Line of the log
 //	partition, journal head               -> Journal: the ends of the journal
@@ -73,8 +75,8 @@
 // hashes, and reading verifies the chain. So nobody can alter, remove or
 // insert a line unnoticed without writing everything after it again. Who made
 // a change, which record it changed, and what the record was before are
-// chained by salted digests. They can be blanked when somebody has to be
-// erased, and the chain still verifies. Lines leave the log only by age, which
+// chained by salted digests. [Partition.BlankChanges] blanks them when somebody has
+// to be erased, and the chain still verifies. Lines leave the log only by age, which
 // the settings of the gallery say.
 //
 // # The journal
@@ -84,4 +86,12 @@
 // student from them and [Partition.TrimJournal] deletes old ones. Each day has a
 // chain of its own, whose head [Partition.Days] returns (journal_line.go). The
 // journal has its own head, so that verdicts and changes never wait for each other.
+//
+// # Erasing
+//
+// A deletion is in no answer from its commit on, but its bytes stay in the files. So who
+// deletes for good puts an open [Erasure] into the same commit, blanks the log and the
+// journal, calls [Partition.Rewrite], and then closes the Erasure. The erasures of all
+// partitions are the list ([Store.Erasures]) that cleans older copies of the store:
+// [Store.Apply].
 package storage

@@ -113,4 +113,6 @@ func (m *memory) store(b *batch) bool {
 	return true
 }
 
+func (m *memory) rewrite(context.Context, span) error { return nil }
+
 func (m *memory) close() error { return nil }

@@ -38,8 +38,8 @@ func randomTime(rng *rand.Rand) time.Time {
 }
 
 func randomRef(rng *rand.Rand) Ref {
-	r := Ref{Kind: pick(rng, []Kind{KindSettings, KindModel, KindStudent, KindCrop, KindCrop, KindEmbedding, KindEmbedding, KindGallery, KindToken})}
-	if r.Kind != KindSettings {
+	r := Ref{Kind: pick(rng, []Kind{KindSettings, KindModel, KindStudent, KindCrop, KindCrop, KindEmbedding, KindEmbedding, KindGallery, KindToken, KindErasure, KindErasureKey})}
+	if r.Kind != KindSettings && r.Kind != KindErasureKey {
 		r.ID = pick(rng, trickyIDs)
 	}
 	if r.Kind == KindEmbedding {
@@ -53,11 +53,14 @@ func randomRecord(rng *rand.Rand, ref Ref) Record {
 	digest := fmt.Sprintf("%064x", rng.Uint64())
 	switch ref.Kind {
 	case KindSettings:
-		return Settings{pick(rng, []string{"", "sface"}), rng.Float64(), rng.Float32(), updated, 301 + rng.IntN(1e5), 301 + rng.IntN(1e5)}
+		return Settings{pick(rng, []string{"", "sface"}), rng.Float64(), rng.Float32(), updated, 301 + rng.IntN(1e5), 301 + rng.IntN(1e5), rng.IntN(2) == 0}
 	case KindModel:
 		return Model{ref.ID, digest, 1 + rng.IntN(512), "recipe", created, randomCalibration(rng, created)}
 	case KindStudent:
-		s := Student{ID: ref.ID, Created: created, Updated: updated}
+		s := Student{ID: ref.ID, Created: created, Updated: updated, DeleteAfter: pick(rng, []Date{"", "2026-07-31"})}
+		if rng.IntN(2) == 0 {
+			s.Consent = Consent{ConsentGiven, pick(rng, []string{"", "form 12"}), "2026-02-01"}
+		}
 		for range rng.IntN(4) {
 			s.Groups = append(s.Groups, pick(rng, []string{"1a", "1b", "2a", "chess"}))
 		}
@@ -73,6 +76,17 @@ func randomRecord(rng *rand.Rand, ref Ref) Record {
 		}
 	case KindGallery:
 		return Gallery{ref.ID, created}
+	case KindErasureKey:
+		return ErasureKey(digest[:erasureKeyBytes])
+	case KindErasure:
+		e := Erasure{Digest: ref.ID, Time: created, Change: rng.Uint64(), Open: rng.IntN(2) == 0}
+		e.ErasedCrops, e.ErasedEmbeddings, e.LogLines, e.JournalLines = rng.IntN(9), rng.IntN(9), rng.IntN(9), rng.IntN(9)
+		if e.Open {
+			e.Students, e.Crops = []string{pick(rng, trickyIDs)}, []string{pick(rng, trickyIDs)}
+		} else {
+			e.Finished = updated
+		}
+		return e
 	}
 	t := Token{ID: ref.ID, Role: "checkin", Name: pick(rng, []string{"", "door"}), Embeddings: rng.IntN(2) == 0, Created: created,
 		Parent: pick(rng, append(trickyIDs, "")), Digest: []byte(digest)}

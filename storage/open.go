@@ -128,8 +128,9 @@ func Open(dir string, opts Options) (*Store, error) {
 // deletes the files that it does not need. These can be a log that somebody
 // has put back, or all tables of a store that has lost its manifest.
 func openPebble(dir string, opts Options) (*pebbleBackend, error) {
-	p := &pebbleBackend{log: pebbleLogger{opts.Logger}}
+	p := &pebbleBackend{dir: dir, log: pebbleLogger{opts.Logger}}
 	o := p.options(opts)
+	p.fs = o.FS
 	p.space = &spaceGuard{min: opts.MinFreeBytes, log: opts.Logger, usage: func() (vfs.DiskUsage, error) {
 		return o.FS.GetDiskUsage(dir)
 	}}
@@ -241,6 +242,8 @@ func (p *pebbleBackend) options(opts Options) *pebble.Options {
 		MemTableSize:                memTableBytes,
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                maxOpenFiles,
+		MaxManifestFileSize:         1, // a new one begins when it is worth it, not when it is large
+		Cleaner:                     noRecycling{},
 		Logger:                      p.log,
 		EventListener:               &logging,
 	}
@@ -254,3 +257,13 @@ func (p *pebbleBackend) options(opts Options) *pebble.Options {
 	}
 	return o
 }
+
+// noRecycling deletes files that Pebble does not need. Pebble writes into old logs again,
+// and a log could hold for years what was erased, unless its cleaner needs what is in
+// them. This one says so, as the archiving cleaner does, and deletes them.
+type noRecycling struct {
+	pebble.DeleteCleaner
+	needsContents
+}
+
+type needsContents struct{ pebble.ArchiveCleaner }

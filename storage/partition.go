@@ -333,7 +333,7 @@ func (p *Partition) add(b *batch, head *storagev1.Head, c Change) error {
 			b.delete(key)
 			continue
 		}
-		b.deletes = false
+		b.deletes = b.deletes && w.Ref.Kind == KindErasure
 		value, err := w.Put.encode()
 		if err != nil {
 			return err

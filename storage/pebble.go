@@ -9,12 +9,15 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // pebbleBackend keeps everything in one Pebble store: the partitions' keys lie
 // one after another.
 type pebbleBackend struct {
 	db           *pebble.DB
+	dir          string
+	fs           vfs.FS
 	log          pebbleLogger
 	space        *spaceGuard
 	acknowledged *acknowledged
@@ -24,6 +27,8 @@ type pebbleBackend struct {
 	// enter Pebble's log. Nobody waits for the disk while holding it.
 	mu     sync.Mutex
 	number uint64 // guarded by mu: how many changes were ever committed, in all partitions
+
+	rewriting sync.Mutex // one rewrite at a time
 }
 
 func (p *pebbleBackend) get(key []byte) ([]byte, error) { return get(p.db, key) }

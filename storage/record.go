@@ -11,23 +11,26 @@ type Kind byte
 
 // The kinds of records. The zero Kind is none of them.
 const (
-	KindSettings  Kind = 1
-	KindModel     Kind = 2
-	KindStudent   Kind = 3
-	KindCrop      Kind = 4
-	KindEmbedding Kind = 5
-	KindGallery   Kind = 6
-	KindToken     Kind = 7
+	KindSettings   Kind = 1
+	KindModel      Kind = 2
+	KindStudent    Kind = 3
+	KindCrop       Kind = 4
+	KindEmbedding  Kind = 5
+	KindGallery    Kind = 6
+	KindToken      Kind = 7
+	KindErasure    Kind = 8
+	KindErasureKey Kind = 9
 )
 
 var kindWords = [...]string{
 	KindSettings: "settings", KindModel: "model", KindStudent: "student",
 	KindCrop: "crop", KindEmbedding: "embedding", KindGallery: "gallery", KindToken: "token",
+	KindErasure: "erasure", KindErasureKey: "erasure key",
 }
 
 // String returns the word for k.
 func (k Kind) String() string {
-	if k < KindSettings || k > KindToken {
+	if k < KindSettings || k > KindErasureKey {
 		return fmt.Sprintf("unknown(%d)", byte(k))
 	}
 	return kindWords[k]
@@ -38,7 +41,8 @@ type Ref struct {
 	Kind Kind
 
 	// ID is 1 to MaxIDBytes bytes: the name of a model, or the id of a student,
-	// a crop (of an embedding too), a gallery or a token. The settings have none.
+	// a crop (of an embedding too), a gallery or a token, or the digest of an erasure.
+	// The settings and the key of erasures have none.
 	ID string
 
 	// Model is the name of an embedding's model, 1 to MaxIDBytes bytes. Other
@@ -47,7 +51,7 @@ type Ref struct {
 }
 
 // Record is one of [Settings], [Model], [Student], [Crop], [Embedding],
-// [Gallery] and [Token]: the values, not pointers to them. Times are kept to the
+// [Gallery], [Token], [Erasure] and [ErasureKey]: the values, not pointers to them. Times are kept to the
 // nanosecond, within the years 1 to 9999, and come back in UTC. Text other than
 // ids must be valid UTF-8.
 type Record interface {
@@ -67,6 +71,8 @@ type Settings struct {
 
 	KeepVerdicts int // days that a line of the journal is kept
 	KeepChanges  int // days that a change is kept in the log
+
+	RequireConsent bool // nobody is enrolled without a given consent
 }
 
 // How many days lines are kept in a partition without settings, as [ServerPartition]
@@ -115,7 +121,34 @@ type Student struct {
 	Groups  []string // stored sorted, each once
 	Created time.Time
 	Updated time.Time
+
+	Consent     Consent
+	DeleteAfter Date // the last day on which the student is kept; "": no day is set
 }
+
+// Consent is what was said about enrolling a student's face. The zero Consent: nothing
+// was noted.
+type Consent struct {
+	State     ConsentState
+	Reference string // where it is written down, as the school calls it
+	Date      Date   // when it was said
+}
+
+// ConsentState is what was said.
+type ConsentState string
+
+// What can be said about enrolling a face.
+const (
+	ConsentGiven     ConsentState = "given"
+	ConsentRefused   ConsentState = "refused"
+	ConsentWithdrawn ConsentState = "withdrawn"
+)
+
+// Date is a day, as "2026-07-31"; "": none. Dates compare as text.
+type Date string
+
+// DateOf returns the day of a time, in UTC.
+func DateOf(t time.Time) Date { return Date(t.UTC().Format(time.DateOnly)) }
 
 // Crop is an image of one face, by its id: the image itself is not stored.
 type Crop struct {

@@ -43,9 +43,11 @@ type Settings struct {
 	// How many days a line of the journal is kept.
 	KeepVerdicts int32 `protobuf:"varint,5,opt,name=keep_verdicts,json=keepVerdicts,proto3" json:"keep_verdicts,omitempty"`
 	// How many days a change is kept in the log.
-	KeepChanges   int32 `protobuf:"varint,6,opt,name=keep_changes,json=keepChanges,proto3" json:"keep_changes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	KeepChanges int32 `protobuf:"varint,6,opt,name=keep_changes,json=keepChanges,proto3" json:"keep_changes,omitempty"`
+	// True when nobody is enrolled without a given consent.
+	RequireConsent bool `protobuf:"varint,7,opt,name=require_consent,json=requireConsent,proto3" json:"require_consent,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
@@ -118,6 +120,13 @@ func (x *Settings) GetKeepChanges() int32 {
 		return x.KeepChanges
 	}
 	return 0
+}
+
+func (x *Settings) GetRequireConsent() bool {
+	if x != nil {
+		return x.RequireConsent
+	}
+	return false
 }
 
 // Model is the value under a model's name: what the vectors of this name were
@@ -367,7 +376,11 @@ type Student struct {
 	// When the student was first stored.
 	Created *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=created,proto3" json:"created,omitempty"`
 	// When the student was last changed.
-	Updated       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=updated,proto3" json:"updated,omitempty"`
+	Updated *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=updated,proto3" json:"updated,omitempty"`
+	// What was said about enrolling the student's face; absent: nothing was noted.
+	Consent *Consent `protobuf:"bytes,4,opt,name=consent,proto3" json:"consent,omitempty"`
+	// The last day on which the student is kept, as "2026-07-31"; empty: no day is set.
+	DeleteAfter   string `protobuf:"bytes,5,opt,name=delete_after,json=deleteAfter,proto3" json:"delete_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -423,6 +436,84 @@ func (x *Student) GetUpdated() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Student) GetConsent() *Consent {
+	if x != nil {
+		return x.Consent
+	}
+	return nil
+}
+
+func (x *Student) GetDeleteAfter() string {
+	if x != nil {
+		return x.DeleteAfter
+	}
+	return ""
+}
+
+// Consent is what was said about enrolling a student's face.
+type Consent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was said: "given", "refused" or "withdrawn".
+	State string `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	// Where it is written down, as the school calls it.
+	Reference string `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The day on which it was said, as "2026-07-31".
+	Date          string `protobuf:"bytes,3,opt,name=date,proto3" json:"date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consent) Reset() {
+	*x = Consent{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consent) ProtoMessage() {}
+
+func (x *Consent) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consent.ProtoReflect.Descriptor instead.
+func (*Consent) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Consent) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Consent) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Consent) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
 // Crop is the value under a crop's id. The image itself is never stored.
 type Crop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -443,7 +534,7 @@ type Crop struct {
 
 func (x *Crop) Reset() {
 	*x = Crop{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +546,7 @@ func (x *Crop) String() string {
 func (*Crop) ProtoMessage() {}
 
 func (x *Crop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[5]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +559,7 @@ func (x *Crop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crop.ProtoReflect.Descriptor instead.
 func (*Crop) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Crop) GetStudentId() []byte {
@@ -525,7 +616,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +628,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[6]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +641,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Embedding) GetVector() []byte {
@@ -622,7 +713,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +725,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[7]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +738,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Quality) GetLocatorScore() float32 {
@@ -745,7 +836,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[8]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +848,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[8]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +861,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Gallery) GetCreated() *timestamppb.Timestamp {
@@ -813,7 +904,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[9]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +916,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[9]
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +929,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Token) GetRole() string {
@@ -918,18 +1009,195 @@ func (x *Token) GetUsed() *timestamppb.Timestamp {
 	return nil
 }
 
+// Erasure is the value under the digest of what was erased: a student, a crop or a
+// gallery. The list of erasures is all of them.
+type Erasure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was erased.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// The number of the change that erased it; 0: that change is not in this partition.
+	Change uint64 `protobuf:"varint,2,opt,name=change,proto3" json:"change,omitempty"`
+	// True until the names have left the log and the journal, and all of it the files.
+	Open bool `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"`
+	// While it is open: the ids of students that have to leave the log and the journal.
+	Students [][]byte `protobuf:"bytes,4,rep,name=students,proto3" json:"students,omitempty"`
+	// While it is open: the ids of crops that have to leave the log.
+	Crops [][]byte `protobuf:"bytes,5,rep,name=crops,proto3" json:"crops,omitempty"`
+	// How many crops were erased.
+	ErasedCrops int64 `protobuf:"varint,6,opt,name=erased_crops,json=erasedCrops,proto3" json:"erased_crops,omitempty"`
+	// How many embeddings.
+	ErasedEmbeddings int64 `protobuf:"varint,7,opt,name=erased_embeddings,json=erasedEmbeddings,proto3" json:"erased_embeddings,omitempty"`
+	// How many lines of the log were blanked.
+	LogLines int64 `protobuf:"varint,8,opt,name=log_lines,json=logLines,proto3" json:"log_lines,omitempty"`
+	// How many lines of the journal were blanked.
+	JournalLines int64 `protobuf:"varint,9,opt,name=journal_lines,json=journalLines,proto3" json:"journal_lines,omitempty"`
+	// When the last of it left the files; absent while it is open, and where nobody waited
+	// for that.
+	Finished      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=finished,proto3" json:"finished,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Erasure) Reset() {
+	*x = Erasure{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Erasure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Erasure) ProtoMessage() {}
+
+func (x *Erasure) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Erasure.ProtoReflect.Descriptor instead.
+func (*Erasure) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Erasure) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Erasure) GetChange() uint64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+func (x *Erasure) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *Erasure) GetStudents() [][]byte {
+	if x != nil {
+		return x.Students
+	}
+	return nil
+}
+
+func (x *Erasure) GetCrops() [][]byte {
+	if x != nil {
+		return x.Crops
+	}
+	return nil
+}
+
+func (x *Erasure) GetErasedCrops() int64 {
+	if x != nil {
+		return x.ErasedCrops
+	}
+	return 0
+}
+
+func (x *Erasure) GetErasedEmbeddings() int64 {
+	if x != nil {
+		return x.ErasedEmbeddings
+	}
+	return 0
+}
+
+func (x *Erasure) GetLogLines() int64 {
+	if x != nil {
+		return x.LogLines
+	}
+	return 0
+}
+
+func (x *Erasure) GetJournalLines() int64 {
+	if x != nil {
+		return x.JournalLines
+	}
+	return 0
+}
+
+func (x *Erasure) GetFinished() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Finished
+	}
+	return nil
+}
+
+// ErasureKey is what the digests of erasures are keyed with, in the partition of the
+// server.
+type ErasureKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 random bytes.
+	Key           []byte `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErasureKey) Reset() {
+	*x = ErasureKey{}
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErasureKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErasureKey) ProtoMessage() {}
+
+func (x *ErasureKey) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_storage_v1_record_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErasureKey.ProtoReflect.Descriptor instead.
+func (*ErasureKey) Descriptor() ([]byte, []int) {
+	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ErasureKey) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 var File_rollcall_storage_v1_record_proto protoreflect.FileDescriptor
 
 const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\n" +
-	" rollcall/storage/v1/record.proto\x12\x13rollcall.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x01\n" +
+	" rollcall/storage/v1/record.proto\x12\x13rollcall.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf3\x01\n" +
 	"\bSettings\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04fpir\x18\x02 \x01(\x01R\x04fpir\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x02R\x06margin\x124\n" +
 	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12#\n" +
 	"\rkeep_verdicts\x18\x05 \x01(\x05R\fkeepVerdicts\x12!\n" +
-	"\fkeep_changes\x18\x06 \x01(\x05R\vkeepChanges\"\xcf\x01\n" +
+	"\fkeep_changes\x18\x06 \x01(\x05R\vkeepChanges\x12'\n" +
+	"\x0frequire_consent\x18\a \x01(\bR\x0erequireConsent\"\xcf\x01\n" +
 	"\x05Model\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x1c\n" +
 	"\tdimension\x18\x02 \x01(\x03R\tdimension\x12\x16\n" +
@@ -948,11 +1216,17 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\x03fmr\x18\x01 \x01(\x01R\x03fmr\x12\x1e\n" +
 	"\n" +
 	"similarity\x18\x02 \x01(\x02R\n" +
-	"similarity\"\x8d\x01\n" +
+	"similarity\"\xe8\x01\n" +
 	"\aStudent\x12\x16\n" +
 	"\x06groups\x18\x01 \x03(\tR\x06groups\x124\n" +
 	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\aupdated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\xe7\x01\n" +
+	"\aupdated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x126\n" +
+	"\aconsent\x18\x04 \x01(\v2\x1c.rollcall.storage.v1.ConsentR\aconsent\x12!\n" +
+	"\fdelete_after\x18\x05 \x01(\tR\vdeleteAfter\"Q\n" +
+	"\aConsent\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x12\n" +
+	"\x04date\x18\x03 \x01(\tR\x04date\"\xe7\x01\n" +
 	"\x04Crop\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\fR\tstudentId\x12\x1c\n" +
@@ -998,7 +1272,22 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\aexpires\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x124\n" +
 	"\arevoked\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\arevoked\x12.\n" +
-	"\x04used\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x04usedB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
+	"\x04used\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x04used\"\xe1\x02\n" +
+	"\aErasure\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06change\x18\x02 \x01(\x04R\x06change\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\bR\x04open\x12\x1a\n" +
+	"\bstudents\x18\x04 \x03(\fR\bstudents\x12\x14\n" +
+	"\x05crops\x18\x05 \x03(\fR\x05crops\x12!\n" +
+	"\ferased_crops\x18\x06 \x01(\x03R\verasedCrops\x12+\n" +
+	"\x11erased_embeddings\x18\a \x01(\x03R\x10erasedEmbeddings\x12\x1b\n" +
+	"\tlog_lines\x18\b \x01(\x03R\blogLines\x12#\n" +
+	"\rjournal_lines\x18\t \x01(\x03R\fjournalLines\x126\n" +
+	"\bfinished\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\bfinished\"\x1e\n" +
+	"\n" +
+	"ErasureKey\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03keyB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_rollcall_storage_v1_record_proto_rawDescOnce sync.Once
@@ -1012,43 +1301,49 @@ func file_rollcall_storage_v1_record_proto_rawDescGZIP() []byte {
 	return file_rollcall_storage_v1_record_proto_rawDescData
 }
 
-var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_rollcall_storage_v1_record_proto_goTypes = []any{
 	(*Settings)(nil),              // 0: rollcall.storage.v1.Settings
 	(*Model)(nil),                 // 1: rollcall.storage.v1.Model
 	(*Calibration)(nil),           // 2: rollcall.storage.v1.Calibration
 	(*OperatingPoint)(nil),        // 3: rollcall.storage.v1.OperatingPoint
 	(*Student)(nil),               // 4: rollcall.storage.v1.Student
-	(*Crop)(nil),                  // 5: rollcall.storage.v1.Crop
-	(*Embedding)(nil),             // 6: rollcall.storage.v1.Embedding
-	(*Quality)(nil),               // 7: rollcall.storage.v1.Quality
-	(*Gallery)(nil),               // 8: rollcall.storage.v1.Gallery
-	(*Token)(nil),                 // 9: rollcall.storage.v1.Token
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Consent)(nil),               // 5: rollcall.storage.v1.Consent
+	(*Crop)(nil),                  // 6: rollcall.storage.v1.Crop
+	(*Embedding)(nil),             // 7: rollcall.storage.v1.Embedding
+	(*Quality)(nil),               // 8: rollcall.storage.v1.Quality
+	(*Gallery)(nil),               // 9: rollcall.storage.v1.Gallery
+	(*Token)(nil),                 // 10: rollcall.storage.v1.Token
+	(*Erasure)(nil),               // 11: rollcall.storage.v1.Erasure
+	(*ErasureKey)(nil),            // 12: rollcall.storage.v1.ErasureKey
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_rollcall_storage_v1_record_proto_depIdxs = []int32{
-	10, // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
-	10, // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
+	13, // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
+	13, // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
 	2,  // 2: rollcall.storage.v1.Model.calibration:type_name -> rollcall.storage.v1.Calibration
 	3,  // 3: rollcall.storage.v1.Calibration.points:type_name -> rollcall.storage.v1.OperatingPoint
-	10, // 4: rollcall.storage.v1.Calibration.made:type_name -> google.protobuf.Timestamp
-	10, // 5: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
-	10, // 6: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	10, // 7: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	10, // 8: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	10, // 9: rollcall.storage.v1.Crop.pictured:type_name -> google.protobuf.Timestamp
-	7,  // 10: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
-	10, // 11: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	10, // 12: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
-	10, // 13: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
-	10, // 14: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	10, // 15: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
-	10, // 16: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 4: rollcall.storage.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	13, // 5: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
+	13, // 6: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	5,  // 7: rollcall.storage.v1.Student.consent:type_name -> rollcall.storage.v1.Consent
+	13, // 8: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	13, // 9: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	13, // 10: rollcall.storage.v1.Crop.pictured:type_name -> google.protobuf.Timestamp
+	8,  // 11: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
+	13, // 12: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	13, // 13: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
+	13, // 14: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
+	13, // 15: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	13, // 16: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
+	13, // 17: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
+	13, // 18: rollcall.storage.v1.Erasure.time:type_name -> google.protobuf.Timestamp
+	13, // 19: rollcall.storage.v1.Erasure.finished:type_name -> google.protobuf.Timestamp
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_storage_v1_record_proto_init() }
@@ -1062,7 +1357,7 @@ func file_rollcall_storage_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_storage_v1_record_proto_rawDesc), len(file_rollcall_storage_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
