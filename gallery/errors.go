@@ -65,6 +65,10 @@ var (
 	// change, because the disk is nearly full or has failed. Retry later.
 	ErrReadOnly = storage.ErrReadOnly
 
+	// ErrBackupRunning is [storage.ErrCheckpoint]: another backup is being made. Retry
+	// later.
+	ErrBackupRunning = storage.ErrCheckpoint
+
 	// ErrUnavailable says that the gallery cannot answer for the moment; retry in a
 	// second. A change that was under way may or may not be stored: look, or make
 	// it again, which does no harm.

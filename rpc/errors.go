@@ -195,6 +195,8 @@ func translate(ctx context.Context, err error) *connect.Error {
 		return busy("QUEUE_FULL", "too many crops are waiting", full.RetryAfter)
 	case errors.As(err, &many):
 		return busy("TOO_MANY_CROPS", "this token, or this address, sends too many crops a minute", many.retryAfter)
+	case errors.Is(err, gallery.ErrBackupRunning):
+		return busy("BACKUP_RUNNING", "another backup is being made", backupRetryAfter)
 	case errors.As(err, &request):
 		return fieldError("INVALID_REQUEST", request.Field, request.What)
 	case errors.As(err, &duplicate):

@@ -56,7 +56,7 @@ var methods = sync.OnceValue(func() map[string]method {
 		reflection + "/ServerReflectionInfo": {limit: noImage, stream: true},
 		alpha + "/ServerReflectionInfo":      {limit: noImage, stream: true},
 	}
-	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_journal_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto} {
+	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_journal_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto, pb.File_rollcall_v1_backup_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
@@ -68,7 +68,7 @@ var methods = sync.OnceValue(func() map[string]method {
 					stream:  m.IsStreamingClient(),
 					answers: m.IsStreamingServer() && !m.IsStreamingClient(),
 					get:     options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
-					server:  service.FullName() == rollcallv1connect.TokenServiceName || aboutServer[path],
+					server:  aboutServer[path] || aboutServer[string(service.FullName())],
 					input:   m.Input(),
 				}
 			}
@@ -77,8 +77,10 @@ var methods = sync.OnceValue(func() map[string]method {
 	return all
 })
 
-// aboutServer are the calls that are not about one gallery, beside those of TokenService.
+// aboutServer are the services and calls that are not about one gallery.
 var aboutServer = map[string]bool{
+	rollcallv1connect.TokenServiceName:                     true,
+	rollcallv1connect.BackupServiceName:                    true,
 	rollcallv1connect.GalleryServiceListGalleriesProcedure: true,
 	rollcallv1connect.GalleryServiceCreateGalleryProcedure: true,
 	rollcallv1connect.GalleryServiceDeleteGalleryProcedure: true,

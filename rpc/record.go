@@ -93,17 +93,26 @@ func (i interceptor) pinned(ctx context.Context, req connect.AnyRequest, next co
 func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		record := recordOf(ctx)
-		pinned, release, err := i.pin(ctx, conn.Spec().Procedure, conn.RequestHeader())
-		if err == nil {
-			defer release()
-			err = next(pinned, conn)
-		}
+		err := i.pinnedStream(ctx, conn, next)
 		if err != nil {
 			err = translate(ctx, err)
 		}
 		record.end(err)
 		return err
 	}
+}
+
+// pinnedStream is pinned for a stream.
+func (i interceptor) pinnedStream(ctx context.Context, conn connect.StreamingHandlerConn, next connect.StreamingHandlerFunc) error {
+	if methods()[conn.Spec().Procedure].server {
+		return next(ctx, conn)
+	}
+	ctx, release, err := i.pin(ctx, conn.Spec().Procedure, conn.RequestHeader())
+	if err != nil {
+		return err
+	}
+	defer release()
+	return next(ctx, conn)
 }
 
 // WrapStreamingClient changes nothing: the interceptor is for a server.

@@ -82,6 +82,8 @@ var rights = map[string]right{
 	rollcallv1connect.TokenServiceRevokeTokenProcedure:       adminOnly,
 	rollcallv1connect.TokenServiceCreatePairingCodeProcedure: adminOnly,
 
+	rollcallv1connect.BackupServiceBackupProcedure: adminOnly,
+
 	"/" + grpchealth.HealthV1ServiceName + "/Check":                       everybody,
 	"/" + grpchealth.HealthV1ServiceName + "/Watch":                       everybody,
 	"/" + grpcreflect.ReflectV1ServiceName + "/ServerReflectionInfo":      withToken,

@@ -169,6 +169,9 @@ func (s *Server) Ready(b Backend) {
 		case rollcallv1connect.AttendanceServiceName:
 			_, handler := rollcallv1connect.NewAttendanceServiceHandler(attendanceService{api}, options...)
 			mux.Handle(path, handler)
+		case rollcallv1connect.BackupServiceName:
+			_, handler := rollcallv1connect.NewBackupServiceHandler(backupService{api}, options...)
+			mux.Handle(path, handler)
 		case rollcallv1connect.GalleryServiceName:
 			_, handler := rollcallv1connect.NewGalleryServiceHandler(galleryService{api}, options...)
 			mux.Handle(path, handler)
@@ -210,6 +213,7 @@ func (s *Server) compileRules() {
 // serviceNames are the services that health checks and reflection know.
 var serviceNames = []string{
 	rollcallv1connect.AttendanceServiceName,
+	rollcallv1connect.BackupServiceName,
 	rollcallv1connect.GalleryServiceName,
 	rollcallv1connect.JournalServiceName,
 	rollcallv1connect.ModelServiceName,

@@ -138,4 +138,11 @@ func (a *acknowledged) raise(number uint64) {
 	}
 }
 
+// number returns what was written last.
+func (a *acknowledged) number() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.written
+}
+
 func (a *acknowledged) close() error { return a.file.Close() }

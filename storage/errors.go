@@ -58,13 +58,17 @@ var (
 	// was changed.
 	ErrSealKey = errors.New("storage: folder cannot be opened with this key")
 
-	// ErrUnfinished is returned by [Open] for a folder that a [Copy] has not
-	// finished. Copy into it again: it goes on where it stopped.
-	ErrUnfinished = errors.New("storage: folder is an unfinished copy")
+	// ErrUnfinished is returned by [Open] for a folder that a [Copy] or a [Fill] has
+	// not finished. Run it again.
+	ErrUnfinished = errors.New("storage: folder is unfinished")
 
 	// ErrOccupied is returned by [Copy] when the target is neither new nor an
-	// unfinished copy. Nothing was changed.
-	ErrOccupied = errors.New("storage: folder already holds galleries")
+	// unfinished copy, and by [Fill] when the folder is not empty. Nothing was
+	// changed.
+	ErrOccupied = errors.New("storage: folder is not empty")
+
+	// ErrCheckpoint is returned by [Store.Checkpoint] while there is another one.
+	ErrCheckpoint = errors.New("storage: another backup is being made")
 
 	// ErrLost is returned by [Open] when acknowledged changes are missing.
 	// Restore a backup, or go on with what is left: [Options.AcceptLoss].

@@ -73,11 +73,7 @@ func partition(t testing.TB, s *Store, id string) *Partition {
 
 // onPebble returns the backend of a store in a folder; nil: it is in memory.
 func onPebble(s *Store) *pebbleBackend {
-	b := s.backend
-	if s, ok := b.(*sealed); ok {
-		b = s.backend
-	}
-	p, _ := b.(*pebbleBackend)
+	p, _ := s.onDisk()
 	return p
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -128,7 +129,7 @@ func Open(dir string, opts Options) (*Store, error) {
 // deletes the files that it does not need. These can be a log that somebody
 // has put back, or all tables of a store that has lost its manifest.
 func openPebble(dir string, opts Options) (*pebbleBackend, error) {
-	p := &pebbleBackend{dir: dir, log: pebbleLogger{opts.Logger}}
+	p := &pebbleBackend{dir: dir, log: pebbleLogger{opts.Logger}, checkpoints: semaphore.NewWeighted(1)}
 	o := p.options(opts)
 	p.fs = o.FS
 	p.space = &spaceGuard{min: opts.MinFreeBytes, log: opts.Logger, usage: func() (vfs.DiskUsage, error) {
@@ -137,6 +138,9 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	o.AddEventListener(p.space.listener())
 	if err := o.FS.MkdirAll(dir, folderMode); err != nil {
 		return nil, fmt.Errorf("storage: making the folder: %w", err)
+	}
+	if err := refuseUnfilled(o.FS, dir); err != nil {
+		return nil, err
 	}
 	if err := p.space.toOpen(o.FS, dir); err != nil {
 		return nil, err
@@ -164,7 +168,11 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		return nil, err
 	}
 	opened()
-	if err := p.prepare(dir, o.FS, opts.SealKey); err != nil {
+	err = p.prepare(dir, o.FS, opts.SealKey)
+	if err == nil {
+		err = p.removeCheckpoint()
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.db.Close())
 	}
 	return p, nil

@@ -10,18 +10,21 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/semaphore"
 )
 
 // pebbleBackend keeps everything in one Pebble store: the partitions' keys lie
 // one after another.
 type pebbleBackend struct {
 	db           *pebble.DB
+	log          pebbleLogger
 	dir          string
 	fs           vfs.FS
-	log          pebbleLogger
 	space        *spaceGuard
 	acknowledged *acknowledged
 	server       uint64
+
+	checkpoints *semaphore.Weighted // 1, held while there is a checkpoint
 
 	// mu lets one commit at a time compare its head, take its numbers and
 	// enter Pebble's log. Nobody waits for the disk while holding it.

@@ -17,7 +17,7 @@ import (
 // Rewrite rewrites the files that hold the partition. When it returns, nothing that was
 // deleted or replaced in the partition before the call is in any file of the folder. It
 // takes about as long as reading and writing the partition once. A loop that reads for
-// long keeps old files: Rewrite waits for it. The errors are ErrClosed, ctx's and the
+// long, and a checkpoint, keep old files: Rewrite waits for them. The errors are ErrClosed, ctx's and the
 // store's.
 func (p *Partition) Rewrite(ctx context.Context) error { return p.store.rewrite(ctx, p.keys.all()) }
 
@@ -90,7 +90,15 @@ func (p *pebbleBackend) rewrite(ctx context.Context, in span) error {
 	if err := p.newManifest(ctx, in.lower); err != nil {
 		return err
 	}
-	return p.deleted(ctx, append(old, logs...))
+	if err := p.deleted(ctx, append(old, logs...)); err != nil {
+		return err
+	}
+	// A checkpoint may have links to the old files.
+	if err := p.checkpoints.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	p.checkpoints.Release(1)
+	return nil
 }
 
 // mark writes deletions of keys that nothing has, and flushes them with all before them.

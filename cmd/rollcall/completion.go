@@ -46,7 +46,7 @@ type completionWord struct{ Word, About string }
 // completions lists a command and all below it.
 func completions(cmd command, path string) []completion {
 	at := completion{Command: path}
-	if cmd.children == nil {
+	if cmd.run != nil {
 		set := pflag.NewFlagSet(path, pflag.ContinueOnError)
 		set.SortFlags = false
 		if cmd.flags != nil {
@@ -54,7 +54,6 @@ func completions(cmd command, path string) []completion {
 		}
 		set.VisitAll(func(f *pflag.Flag) { at.Flags = append(at.Flags, completionWord{f.Name, f.Usage}) })
 		at.Flags = append(at.Flags, completionWord{"help", "show help for the command"})
-		return []completion{at}
 	}
 	var below []completion
 	for _, child := range cmd.children {

@@ -42,6 +42,8 @@ func root() command {
 			auditCommand(),
 			runtimeCommand(),
 			tlsCommand(),
+			backupCommand(),
+			restoreCommand(),
 			checkCommand(),
 			evalCommand(),
 			benchCommand(),
@@ -73,21 +75,16 @@ func help(out io.Writer, cmd command, path string, args []string) error {
 		}
 		cmd, path = child, path+" "+word
 	}
-	if cmd.children == nil {
+	if cmd.run != nil {
 		set := pflag.NewFlagSet(path, pflag.ContinueOnError)
 		set.SortFlags = false
 		if cmd.flags != nil {
 			cmd.flags(set)
 		}
-		printCommandHelp(out, cmd, path, set)
-		return nil
+		return printCommandHelp(out, cmd, path, set)
 	}
-	fmt.Fprintf(out, "%s\n\nCommands:\n", cmd.long)
-	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	for _, child := range cmd.children {
-		fmt.Fprintf(table, "  %s %s\t%s\n", path, child.name, child.short)
-	}
-	if err := table.Flush(); err != nil {
+	fmt.Fprintf(out, "%s\n", cmd.long)
+	if err := printChildren(out, cmd, path); err != nil {
 		return err
 	}
 	if path == "rollcall" {
@@ -96,7 +93,16 @@ func help(out io.Writer, cmd command, path string, args []string) error {
 	return nil
 }
 
-func printCommandHelp(out io.Writer, cmd command, path string, set *pflag.FlagSet) {
+func printChildren(out io.Writer, cmd command, path string) error {
+	fmt.Fprint(out, "\nCommands:\n")
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for _, child := range cmd.children {
+		fmt.Fprintf(table, "  %s %s\t%s\n", path, child.name, child.short)
+	}
+	return table.Flush()
+}
+
+func printCommandHelp(out io.Writer, cmd command, path string, set *pflag.FlagSet) error {
 	usage := path
 	if set.HasFlags() {
 		usage += " [flags]"
@@ -113,4 +119,8 @@ func printCommandHelp(out io.Writer, cmd command, path string, set *pflag.FlagSe
 	if set.HasFlags() {
 		fmt.Fprintf(out, "\nFlags:\n%s", set.FlagUsagesWrapped(100))
 	}
+	if cmd.children != nil {
+		return printChildren(out, cmd, path)
+	}
+	return nil
 }

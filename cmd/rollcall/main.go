@@ -28,7 +28,8 @@ type console struct {
 	err io.Writer // progress, hints, errors
 }
 
-// command is one subcommand. A command with children has no run of its own.
+// command is one subcommand. A command with children and a run of its own is run when its first
+// argument names no child.
 type command struct {
 	name  string
 	args  string // as the usage line shows them
@@ -70,7 +71,7 @@ func execute(ctx context.Context, c console, args []string) int {
 
 // dispatch finds the command that args name, parses its flags and runs it.
 func dispatch(ctx context.Context, c console, cmd command, path string, args []string) error {
-	if cmd.children != nil {
+	if cmd.run == nil || len(args) > 0 && (args[0] == "help" || cmd.hasChild(args[0])) {
 		return dispatchChild(ctx, c, cmd, path, args)
 	}
 	set := pflag.NewFlagSet(path, pflag.ContinueOnError)
@@ -79,7 +80,7 @@ func dispatch(ctx context.Context, c console, cmd command, path string, args []s
 	if cmd.flags != nil {
 		cmd.flags(set)
 	}
-	set.Usage = func() { printCommandHelp(c.out, cmd, path, set) }
+	set.Usage = func() { _ = printCommandHelp(c.out, cmd, path, set) }
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return err
@@ -104,6 +105,10 @@ func dispatchChild(ctx context.Context, c console, cmd command, path string, arg
 		return err
 	}
 	return dispatch(ctx, c, child, path+" "+child.name, args[1:])
+}
+
+func (cmd command) hasChild(word string) bool {
+	return slices.ContainsFunc(cmd.children, func(child command) bool { return child.name == word })
 }
 
 // findChild returns the command that a word names.
