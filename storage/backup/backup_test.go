@@ -3,6 +3,7 @@ package backup
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -293,4 +294,45 @@ func TestThenFails(t *testing.T) {
 	if n := len(content(t, school(t, dir), "north")); n != 12 {
 		t.Errorf("%d records", n)
 	}
+}
+
+// sealKey returns one of many keys.
+func sealKey(t *testing.T, n byte) *storage.SealKey {
+	t.Helper()
+	key, err := storage.ParseSealKey([]byte(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{n}, storage.SealKeyBytes))))
+	must(t, err)
+	return key
+}
+
+// TestSealed: the backup of a sealed store needs its key, and restores sealed.
+func TestSealed(t *testing.T) {
+	dir := t.TempDir()
+	s, err := storage.Open(filepath.Join(dir, "data"), storage.Options{SealKey: sealKey(t, 1)})
+	must(t, err)
+	enrol(t, s, "north", 1)
+	var file bytes.Buffer
+	m, err := Write(t.Context(), &file, s, nil)
+	must(t, err)
+	must(t, s.Close())
+	if m.Galleries["north"] != (Newest{1, 1}) {
+		t.Errorf("the manifest tells %v", m.Galleries)
+	}
+	restored := filepath.Join(dir, "restored")
+	for _, key := range []*storage.SealKey{nil, sealKey(t, 2)} {
+		_, err := Restore(t.Context(), bytes.NewReader(file.Bytes()), restored, Options{Storage: storage.Options{SealKey: key}})
+		if !errors.Is(err, storage.ErrSealKey) {
+			t.Errorf("with another key: %v", err)
+		}
+	}
+	_, err = Restore(t.Context(), bytes.NewReader(file.Bytes()), restored, Options{Storage: storage.Options{SealKey: sealKey(t, 1)}})
+	must(t, err)
+	if _, err := storage.Open(restored, storage.Options{}); !errors.Is(err, storage.ErrSealKey) {
+		t.Errorf("opening it without the key: %v", err)
+	}
+	s, err = storage.Open(restored, storage.Options{SealKey: sealKey(t, 1)})
+	must(t, err)
+	if n := len(content(t, s, "north")); n != 2 {
+		t.Errorf("%d records", n)
+	}
+	must(t, s.Close())
 }
