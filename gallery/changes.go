@@ -17,7 +17,8 @@ const (
 	causeRegroup       = "change groups"
 	causeDeleteCrop    = "delete crop"
 	causeDeleteStudent = "delete student"
-	causeUndo          = "undo " // with the number of what was undone
+	causeUndo          = "undo "    // with the number of what was undone
+	causeConsent       = "consent " // with what was said
 )
 
 // undoable says whether changes of this cause can be undone.

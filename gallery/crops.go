@@ -78,8 +78,8 @@ func (g *Gallery) cropInfos(ctx context.Context, ids ...string) ([]CropInfo, err
 // created. With "" the crop is nobody's: stored, but never matched. The correction
 // stays: a later [Gallery.Enroll] of the crop does not change it, and says so. Only
 // another AssignCrop changes it, a merge, an undo, or deleting the crop. It is a person's
-// decision, so no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound,
-// ErrReadOnly, ErrUnavailable and ErrClosed.
+// decision, so no duplicate check is made. The errors are ErrInvalidID, ErrCropNotFound, a
+// *NoConsentError, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) AssignCrop(ctx context.Context, cropID, studentID string) (CropInfo, error) {
 	return g.assign(ctx, cropID, studentID, func(string) error { return nil })
 }
@@ -135,6 +135,11 @@ func (g *Gallery) assign(ctx context.Context, cropID, studentID string, allow fu
 
 // assign writes a crop with its new student, whom it creates if there is none; "": nobody.
 func (e *edit) assign(crop storage.Crop, studentID string, corrected bool) (storage.Crop, error) {
+	if studentID != "" {
+		if err := e.mayEnrol(studentID); err != nil {
+			return crop, err
+		}
+	}
 	wasNobodys := crop.StudentID == ""
 	crop.StudentID, crop.Corrected, crop.Updated = studentID, corrected, e.now
 	e.put(crop)

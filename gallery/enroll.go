@@ -49,7 +49,7 @@ type Enrolled struct {
 // The first embedding of a gallery chooses its model, where the settings name none.
 //
 // The errors are ErrInvalidID, ErrInvalidModel, ErrInvalidVector, a
-// *DuplicateError, an *UnlikeError, a *DigestError, those of [Options.Models], ErrReadOnly,
+// *NoConsentError, a *DuplicateError, an *UnlikeError, a *DigestError, those of [Options.Models], ErrReadOnly,
 // ErrUnavailable and ErrClosed. Nothing was stored, except perhaps after
 // ErrUnavailable.
 //
@@ -150,6 +150,11 @@ func (d *enrolDecision) decide(e *edit) error {
 	}
 	if locked.Recipe != d.Embedding.Recipe {
 		d.out.Warnings = append(d.out.Warnings, WarningOtherRecipe)
+	}
+	if crop.StudentID != "" {
+		if err := e.mayEnrol(crop.StudentID); err != nil {
+			return err
+		}
 	}
 	if crop.StudentID != "" && !crop.Corrected && !(d.AllowDuplicate && d.AllowUnlike) {
 		repeated := old != nil && before.StudentID == crop.StudentID && slices.Equal(old.Vector, d.Embedding.Vector)

@@ -13,7 +13,7 @@ import (
 // it back. It returns the student who stays, and how many crops moved.
 //
 // The errors are ErrInvalidID (also where there would be more than [MaxGroups] groups),
-// ErrSameStudent, ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
+// ErrSameStudent, ErrStudentNotFound, a *NoConsentError, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) MergeStudents(ctx context.Context, from, into string) (st StudentInfo, moved int, err error) {
 	if from, err = parseID("student", from); err != nil {
 		return StudentInfo{}, 0, err
@@ -42,6 +42,12 @@ func (e *edit) merge(from, into string) (stays storage.Student, moved int, err e
 	}
 	if stays, ok = lookup[storage.Student](e, studentRef(into)); !ok {
 		return storage.Student{}, 0, fmt.Errorf("%w: %q", ErrStudentNotFound, into)
+	}
+	if !allows(gone.Consent.State) {
+		return storage.Student{}, 0, &NoConsentError{gone.ID, gone.Consent.State}
+	}
+	if stays.Consent == (Consent{}) {
+		stays.Consent = gone.Consent
 	}
 	all := append(append([]string(nil), stays.Groups...), gone.Groups...)
 	if stays.Groups, err = groupSet(all...); err != nil {

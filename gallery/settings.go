@@ -60,6 +60,9 @@ type Settings struct {
 
 	// KeepChanges is how many days the log says what was changed, 1 to [MaxKeep].
 	KeepChanges int
+
+	// RequireConsent refuses to enrol students whose consent was not given.
+	RequireConsent bool
 }
 
 // withDefaults returns the settings with every field set, or the error of Check.
@@ -106,7 +109,7 @@ func checkFPIR(fpir float64) error {
 func (e *edit) putSettings(s Settings) {
 	e.put(storage.Settings{
 		Model: s.Model, FPIR: s.FPIR, Margin: s.Margin, Updated: e.now,
-		KeepVerdicts: s.KeepVerdicts, KeepChanges: s.KeepChanges,
+		KeepVerdicts: s.KeepVerdicts, KeepChanges: s.KeepChanges, RequireConsent: s.RequireConsent,
 	})
 }
 
@@ -121,7 +124,7 @@ func (g *Gallery) Settings(ctx context.Context) (Settings, error) {
 }
 
 func settingsOf(r storage.Settings) Settings {
-	return Settings{Model: r.Model, FPIR: r.FPIR, Margin: r.Margin, KeepVerdicts: r.KeepVerdicts, KeepChanges: r.KeepChanges}
+	return Settings{Model: r.Model, FPIR: r.FPIR, Margin: r.Margin, KeepVerdicts: r.KeepVerdicts, KeepChanges: r.KeepChanges, RequireConsent: r.RequireConsent}
 }
 
 // SettingsChange says what to change; nil leaves a setting as it is.
@@ -132,6 +135,8 @@ type SettingsChange struct {
 
 	KeepVerdicts *int
 	KeepChanges  *int
+
+	RequireConsent *bool
 }
 
 // UpdateSettings changes settings, for all calls that come after it. Choosing a
@@ -172,6 +177,9 @@ func (g *Gallery) UpdateSettings(ctx context.Context, change SettingsChange) (Se
 		}
 		if change.KeepChanges != nil {
 			s.KeepChanges = *change.KeepChanges
+		}
+		if change.RequireConsent != nil {
+			s.RequireConsent = *change.RequireConsent
 		}
 		if err := s.Check(); err != nil {
 			return err

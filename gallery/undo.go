@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"rollcall/storage"
 )
@@ -185,7 +186,7 @@ func (p *undoPlan) follow(c storage.Change) {
 		if r := p.records[w.Ref]; r != nil {
 			r.left(w.Before)
 			r.last = &touch{c.Sequence, c.Cause, w.Before}
-			if c.Cause == causeDeleteCrop || c.Cause == causeDeleteStudent {
+			if c.Cause == causeDeleteCrop || c.Cause == causeDeleteStudent || strings.HasPrefix(c.Cause, causeConsent) && w.Ref.Kind == storage.KindCrop {
 				r.deleted, r.altered = true, r.last
 			}
 		}
@@ -241,6 +242,9 @@ func (p *undoPlan) decide(e *edit) error {
 	for _, ref := range p.order {
 		r := p.records[ref]
 		if st, ok := r.before.(storage.Student); ok && r.alters() {
+			if present, ok := lookup[storage.Student](e, ref); ok { // what was said since still holds
+				st.Consent, st.DeleteAfter = present.Consent, present.DeleteAfter
+			}
 			st.Updated = e.now
 			e.put(st)
 		}

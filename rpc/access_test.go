@@ -46,6 +46,8 @@ var mayCall = map[string]string{
 	"/rollcall.v1.GalleryService/ListStudents":      "re",
 	"/rollcall.v1.GalleryService/ListDueStudents":   "e",
 	"/rollcall.v1.GalleryService/UpdateStudent":     "e",
+	"/rollcall.v1.GalleryService/SetConsent":        "e",
+	"/rollcall.v1.GalleryService/SetDeleteAfter":    "e",
 	"/rollcall.v1.GalleryService/DeleteStudent":     "e",
 	"/rollcall.v1.GalleryService/GetCrop":           "e",
 	"/rollcall.v1.GalleryService/AssignCrop":        "e",

@@ -103,6 +103,9 @@ func studentPB(s gallery.StudentInfo) *pb.Student {
 		CropCount: int32(s.CropCount),
 		Created:   timePB(s.Created),
 		Updated:   timePB(s.Updated),
+		Consent:   consentPB(s.Consent),
+
+		DeleteAfter: string(s.DeleteAfter),
 	}
 	for _, c := range s.Crops {
 		out.Crops = append(out.Crops, cropPB(c))

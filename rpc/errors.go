@@ -132,6 +132,7 @@ var rules = []rule{
 	{embedder.ErrBox, connect.CodeInvalidArgument, "BAD_BOX", "box"},
 	{embedder.ErrWrongKind, connect.CodeFailedPrecondition, "UNKNOWN_MODEL", "model"},
 	{gallery.ErrInvalidFPIR, connect.CodeInvalidArgument, "INVALID_FPIR", "fpir"},
+	{gallery.ErrInvalidConsent, connect.CodeInvalidArgument, "INVALID_CONSENT", ""},
 	{gallery.ErrInvalidSettings, connect.CodeInvalidArgument, "INVALID_SETTINGS", ""},
 	{access.ErrInvalid, connect.CodeUnauthenticated, "INVALID_TOKEN", ""},
 	{access.ErrExpired, connect.CodeUnauthenticated, "EXPIRED_TOKEN", ""},
@@ -180,6 +181,7 @@ func translate(ctx context.Context, err error) *connect.Error {
 	var full *embedder.QueueFullError
 	var duplicate *gallery.DuplicateError
 	var apart *gallery.UnlikeError
+	var refused *gallery.NoConsentError
 	var digest *gallery.DigestError
 	var moved *gallery.StudentChangedError
 	var newer *gallery.NewerChangeError
@@ -202,6 +204,9 @@ func translate(ctx context.Context, err error) *connect.Error {
 	case errors.As(err, &duplicate):
 		return newError(connect.CodeAlreadyExists, "DUPLICATE_FACE", duplicate.Error()+": correct the student, or set allow_duplicate for twins",
 			map[string]string{"student_id": duplicate.StudentID})
+	case errors.As(err, &refused):
+		return newError(connect.CodeFailedPrecondition, "NO_CONSENT", refused.Error(),
+			map[string]string{"student_id": refused.StudentID, "consent": string(refused.State)})
 	case errors.As(err, &moved):
 		return newError(connect.CodeFailedPrecondition, "STUDENT_CHANGED", moved.Error()+": look at the crop again",
 			map[string]string{"student_id": moved.StudentID})

@@ -118,6 +118,8 @@ var bodies = map[string]string{
 	"GalleryService/ListStudents":      `{"group":"secret-group"}`,
 	"GalleryService/ListDueStudents":   `{"group":"secret-group"}`,
 	"GalleryService/UpdateStudent":     `{"studentId":"secret-student"}`,
+	"GalleryService/SetConsent":        `{"studentId":"secret-student","consent":{"state":"CONSENT_STATE_GIVEN"}}`,
+	"GalleryService/SetDeleteAfter":    `{"studentId":"secret-student"}`,
 	"GalleryService/DeleteStudent":     `{"studentId":"secret-student"}`,
 	"GalleryService/GetCrop":           `{"cropId":"secret-crop"}`,
 	"GalleryService/AssignCrop":        `{"cropId":"secret-crop","studentId":"x"}`,

@@ -52,6 +52,8 @@ var rights = map[string]right{
 	rollcallv1connect.GalleryServiceUpdateStudentProcedure:     office,
 	rollcallv1connect.GalleryServiceDeleteStudentProcedure:     office,
 	rollcallv1connect.GalleryServiceMergeStudentsProcedure:     office,
+	rollcallv1connect.GalleryServiceSetConsentProcedure:        office,
+	rollcallv1connect.GalleryServiceSetDeleteAfterProcedure:    office,
 	rollcallv1connect.GalleryServiceListLookalikesProcedure:    office,
 	rollcallv1connect.GalleryServiceGetCropProcedure:           office,
 	rollcallv1connect.GalleryServiceAssignCropProcedure:        office,

@@ -22,7 +22,7 @@ func (s galleryService) GetSettings(ctx context.Context, _ *pb.GetSettingsReques
 func (s galleryService) UpdateSettings(ctx context.Context, req *pb.UpdateSettingsRequest) (*pb.UpdateSettingsResponse, error) {
 	settings, err := galleryOf(ctx).UpdateSettings(ctx, gallery.SettingsChange{
 		Model: req.Model, FPIR: req.Fpir, Margin: req.Margin,
-		KeepVerdicts: daysOf(req.KeepVerdicts), KeepChanges: daysOf(req.KeepChanges),
+		KeepVerdicts: daysOf(req.KeepVerdicts), KeepChanges: daysOf(req.KeepChanges), RequireConsent: req.RequireConsent,
 	})
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s galleryService) UpdateSettings(ctx context.Context, req *pb.UpdateSettin
 func settingsPB(s gallery.Settings) *pb.Settings {
 	return &pb.Settings{
 		Model: s.Model, Fpir: s.FPIR, Margin: s.Margin,
-		KeepVerdicts: int32(s.KeepVerdicts), KeepChanges: int32(s.KeepChanges),
+		KeepVerdicts: int32(s.KeepVerdicts), KeepChanges: int32(s.KeepChanges), RequireConsent: s.RequireConsent,
 	}
 }
 

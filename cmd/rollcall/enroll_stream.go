@@ -147,11 +147,12 @@ func (e *enrolment) take(resp *pb.EnrollStreamResponse) error {
 	if p := resp.GetProblem(); p != nil {
 		message := withFlagNames(p.GetMessage())
 		code := exitFailure
-		switch p.GetCode() {
-		case "unavailable":
+		switch {
+		case p.GetReason() == "NO_CONSENT": // of this student
+		case p.GetCode() == "unavailable":
 			code = exitUnavailable
 			fallthrough
-		case "failed_precondition", "unauthenticated", "permission_denied":
+		case slices.Contains([]string{"failed_precondition", "unauthenticated", "permission_denied"}, p.GetCode()):
 			return &exitError{code, fmt.Errorf("stopped at %s: %s (%s)", resp.GetCropId(), message, p.GetCode())}
 		}
 		e.Failed = append(e.Failed, fileFailure{File: resp.GetCropId(), Code: p.GetCode(), Reason: p.GetReason(), Message: message})

@@ -21,7 +21,8 @@ func settingsCommand() command {
 wanted false positive identification rate (fpir), the margin by which the best
 student must be ahead of the next one, and how many days verdicts and changes are
 kept (keep_verdicts, keep_changes). The flags of serve with the same names are only
-for new galleries.`,
+for new galleries. With require_consent=true nobody is enrolled whose consent was not
+given (rollcall students consent).`,
 		children: []command{settingsShow(), settingsSet()},
 	}
 }
@@ -53,7 +54,7 @@ func settingsSet() command {
 	return command{
 		name:  "set",
 		args:  "NAME=VALUE...",
-		short: "change settings: model=NAME, fpir=RATE, margin=SIMILARITY, keep_verdicts=DAYS, keep_changes=DAYS",
+		short: "change settings: model=NAME, fpir=RATE, margin=SIMILARITY, keep_verdicts=DAYS, keep_changes=DAYS, require_consent=true|false",
 		long: `Changes settings for all later calls, for example:
 
   rollcall settings set fpir=0.01 margin=0.04
@@ -76,7 +77,7 @@ changes that are older than keep_changes leave the log at later changes.`,
 // flags.
 func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 	if len(args) == 0 {
-		return nil, usageError("settings set needs what to change: model=NAME, fpir=RATE, margin=SIMILARITY, keep_verdicts=DAYS or keep_changes=DAYS")
+		return nil, usageError("settings set needs what to change: model=NAME, fpir=RATE, margin=SIMILARITY, keep_verdicts=DAYS, keep_changes=DAYS or require_consent=true|false")
 	}
 	change := new(pb.UpdateSettingsRequest)
 	for _, arg := range args {
@@ -98,8 +99,13 @@ func settingsChange(args []string) (*pb.UpdateSettingsRequest, error) {
 			change.KeepVerdicts, err = wholeNumber(value)
 		case name == "keep_changes":
 			change.KeepChanges, err = wholeNumber(value)
+		case name == "require_consent":
+			if value != "true" && value != "false" {
+				return nil, usageError("require_consent is %q; it must be true or false", value)
+			}
+			change.RequireConsent = proto.Bool(value == "true")
 		default:
-			return nil, usageError("there is no setting %q; there are model, fpir, margin, keep_verdicts and keep_changes", name)
+			return nil, usageError("there is no setting %q; there are model, fpir, margin, keep_verdicts, keep_changes and require_consent", name)
 		}
 		if err != nil {
 			return nil, usageError("%s is %q; it must be a number", name, value)
@@ -178,6 +184,9 @@ func (o *clientOptions) printSettings(c console, message proto.Message, s *pb.Se
 	terminal.Printf(c.out, "fpir    %v  (about 1 of %.0f strangers may be taken for a student)\n", s.GetFpir(), 1/s.GetFpir())
 	terminal.Printf(c.out, "margin  %v  (the similarity by which the best student must be ahead of the next)\n", s.GetMargin())
 	terminal.Printf(c.out, "keep    verdicts for %s, changes for %s\n", count(int(s.GetKeepVerdicts()), "day"), count(int(s.GetKeepChanges()), "day"))
+	if s.GetRequireConsent() {
+		terminal.Printf(c.out, "consent required  (nobody is enrolled whose consent was not given)\n")
+	}
 	printCoverage(c.out, s.GetModel(), coverage)
 	return nil
 }

@@ -18,7 +18,7 @@ func studentsCommand() command {
 		short: "list, show, change, merge and delete students",
 		long:  "Crops belong to students.",
 		children: []command{
-			studentsList(), studentsDue(), studentsShow(), studentsGroups(), studentsLookalikes(), studentsMerge(), studentsDelete(),
+			studentsList(), studentsDue(), studentsShow(), studentsGroups(), studentsLookalikes(), studentsMerge(), studentsConsent(), studentsDeleteAfter(), studentsDelete(),
 		},
 	}
 }
@@ -161,6 +161,12 @@ func withOne(o *clientOptions, args []string, command, what string, call func(id
 
 func printStudent(c console, s *pb.Student) error {
 	terminal.Printf(c.out, "student  %s\ngroups   %s\ncrops    %d\n", s.GetStudentId(), orDash(strings.Join(s.GetGroups(), ", ")), s.GetCropCount())
+	if consent := s.GetConsent(); consent != nil {
+		terminal.Printf(c.out, "consent  %s on %s%s\n", consentWord(consent.GetState()), consent.GetDate(), inBrackets(consent.GetReference()))
+	}
+	if day := s.GetDeleteAfter(); day != "" {
+		terminal.Printf(c.out, "kept     until %s\n", day)
+	}
 	for _, crop := range s.GetCrops() {
 		terminal.Printf(c.out, "  %s%s\n", crop.GetCropId(), correctedMark(crop))
 	}

@@ -313,6 +313,63 @@ func (LandmarkSource) EnumDescriptor() ([]byte, []int) {
 	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{3}
 }
 
+// ConsentState is what was said.
+type ConsentState int32
+
+const (
+	// Never sent.
+	ConsentState_CONSENT_STATE_UNSPECIFIED ConsentState = 0
+	// The face may be enrolled.
+	ConsentState_CONSENT_STATE_GIVEN ConsentState = 1
+	// It may not.
+	ConsentState_CONSENT_STATE_REFUSED ConsentState = 2
+	// It may not any more.
+	ConsentState_CONSENT_STATE_WITHDRAWN ConsentState = 3
+)
+
+// Enum value maps for ConsentState.
+var (
+	ConsentState_name = map[int32]string{
+		0: "CONSENT_STATE_UNSPECIFIED",
+		1: "CONSENT_STATE_GIVEN",
+		2: "CONSENT_STATE_REFUSED",
+		3: "CONSENT_STATE_WITHDRAWN",
+	}
+	ConsentState_value = map[string]int32{
+		"CONSENT_STATE_UNSPECIFIED": 0,
+		"CONSENT_STATE_GIVEN":       1,
+		"CONSENT_STATE_REFUSED":     2,
+		"CONSENT_STATE_WITHDRAWN":   3,
+	}
+)
+
+func (x ConsentState) Enum() *ConsentState {
+	p := new(ConsentState)
+	*p = x
+	return p
+}
+
+func (x ConsentState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConsentState) Descriptor() protoreflect.EnumDescriptor {
+	return file_rollcall_v1_common_proto_enumTypes[4].Descriptor()
+}
+
+func (ConsentState) Type() protoreflect.EnumType {
+	return &file_rollcall_v1_common_proto_enumTypes[4]
+}
+
+func (x ConsentState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConsentState.Descriptor instead.
+func (ConsentState) EnumDescriptor() ([]byte, []int) {
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{4}
+}
+
 // A Point is a place in a crop, in pixels from its upper left corner. The crop's
 // EXIF orientation is applied first.
 type Point struct {
@@ -847,7 +904,11 @@ type Student struct {
 	// When the student first came into the gallery.
 	Created *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created,proto3" json:"created,omitempty"`
 	// When the student's record last changed.
-	Updated       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=updated,proto3" json:"updated,omitempty"`
+	Updated *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=updated,proto3" json:"updated,omitempty"`
+	// What was said about enrolling the student's face; absent: nothing was noted.
+	Consent *Consent `protobuf:"bytes,7,opt,name=consent,proto3" json:"consent,omitempty"`
+	// The last day on which the student is kept, as "2026-07-31"; empty: no day is set.
+	DeleteAfter   string `protobuf:"bytes,8,opt,name=delete_after,json=deleteAfter,proto3" json:"delete_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -924,6 +985,84 @@ func (x *Student) GetUpdated() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Student) GetConsent() *Consent {
+	if x != nil {
+		return x.Consent
+	}
+	return nil
+}
+
+func (x *Student) GetDeleteAfter() string {
+	if x != nil {
+		return x.DeleteAfter
+	}
+	return ""
+}
+
+// Consent is what was said about enrolling a student's face.
+type Consent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was said.
+	State ConsentState `protobuf:"varint,1,opt,name=state,proto3,enum=rollcall.v1.ConsentState" json:"state,omitempty"`
+	// Where it is written down, as the school calls it: "form 12". No more than that.
+	Reference string `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The day on which it was said, as "2026-07-31"; empty in a request: today, UTC.
+	Date          string `protobuf:"bytes,3,opt,name=date,proto3" json:"date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consent) Reset() {
+	*x = Consent{}
+	mi := &file_rollcall_v1_common_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consent) ProtoMessage() {}
+
+func (x *Consent) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_common_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consent.ProtoReflect.Descriptor instead.
+func (*Consent) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Consent) GetState() ConsentState {
+	if x != nil {
+		return x.State
+	}
+	return ConsentState_CONSENT_STATE_UNSPECIFIED
+}
+
+func (x *Consent) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Consent) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
 // A Crop is what the gallery keeps of an enrolled image. The image is not kept.
 type Crop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -945,7 +1084,7 @@ type Crop struct {
 
 func (x *Crop) Reset() {
 	*x = Crop{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[7]
+	mi := &file_rollcall_v1_common_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1096,7 @@ func (x *Crop) String() string {
 func (*Crop) ProtoMessage() {}
 
 func (x *Crop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[7]
+	mi := &file_rollcall_v1_common_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1109,7 @@ func (x *Crop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crop.ProtoReflect.Descriptor instead.
 func (*Crop) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{7}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Crop) GetCropId() string {
@@ -1035,7 +1174,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_rollcall_v1_common_proto_msgTypes[8]
+	mi := &file_rollcall_v1_common_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1186,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_common_proto_msgTypes[8]
+	mi := &file_rollcall_v1_common_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1199,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{8}
+	return file_rollcall_v1_common_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Embedding) GetModel() string {
@@ -1152,7 +1291,7 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"similarity\x18\x02 \x01(\x02R\n" +
 	"similarity\x12\x14\n" +
-	"\x05alone\x18\x03 \x01(\bR\x05alone\"\xf4\x01\n" +
+	"\x05alone\x18\x03 \x01(\bR\x05alone\"\xc7\x02\n" +
 	"\aStudent\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x16\n" +
@@ -1161,7 +1300,14 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"crop_count\x18\x04 \x01(\x05R\tcropCount\x124\n" +
 	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\x80\x02\n" +
+	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12.\n" +
+	"\aconsent\x18\a \x01(\v2\x14.rollcall.v1.ConsentR\aconsent\x12!\n" +
+	"\fdelete_after\x18\b \x01(\tR\vdeleteAfter\"\xb8\x01\n" +
+	"\aConsent\x12;\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x19.rollcall.v1.ConsentStateB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05state\x124\n" +
+	"\treference\x18\x02 \x01(\tB\x16\xbaH\x13r\x11(\x80\x012\f^[^\\p{Cc}]*$R\treference\x12:\n" +
+	"\x04date\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\x04date\"\x80\x02\n" +
 	"\x04Crop\x12\x17\n" +
 	"\acrop_id\x18\x01 \x01(\tR\x06cropId\x12\x1d\n" +
 	"\n" +
@@ -1211,7 +1357,12 @@ const file_rollcall_v1_common_proto_rawDesc = "" +
 	"\x1bLANDMARK_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14LANDMARK_SOURCE_NONE\x10\x01\x12\x1b\n" +
 	"\x17LANDMARK_SOURCE_REQUEST\x10\x02\x12\x1b\n" +
-	"\x17LANDMARK_SOURCE_LOCATOR\x10\x03B'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
+	"\x17LANDMARK_SOURCE_LOCATOR\x10\x03*~\n" +
+	"\fConsentState\x12\x1d\n" +
+	"\x19CONSENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13CONSENT_STATE_GIVEN\x10\x01\x12\x19\n" +
+	"\x15CONSENT_STATE_REFUSED\x10\x02\x12\x1b\n" +
+	"\x17CONSENT_STATE_WITHDRAWN\x10\x03B'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
 
 var (
 	file_rollcall_v1_common_proto_rawDescOnce sync.Once
@@ -1225,42 +1376,46 @@ func file_rollcall_v1_common_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_common_proto_rawDescData
 }
 
-var file_rollcall_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_rollcall_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_rollcall_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_rollcall_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_rollcall_v1_common_proto_goTypes = []any{
 	(Verdict)(0),                  // 0: rollcall.v1.Verdict
 	(Reason)(0),                   // 1: rollcall.v1.Reason
 	(Warning)(0),                  // 2: rollcall.v1.Warning
 	(LandmarkSource)(0),           // 3: rollcall.v1.LandmarkSource
-	(*Point)(nil),                 // 4: rollcall.v1.Point
-	(*Scope)(nil),                 // 5: rollcall.v1.Scope
-	(*Quality)(nil),               // 6: rollcall.v1.Quality
-	(*Shortfall)(nil),             // 7: rollcall.v1.Shortfall
-	(*Candidate)(nil),             // 8: rollcall.v1.Candidate
-	(*CropSimilarity)(nil),        // 9: rollcall.v1.CropSimilarity
-	(*Student)(nil),               // 10: rollcall.v1.Student
-	(*Crop)(nil),                  // 11: rollcall.v1.Crop
-	(*Embedding)(nil),             // 12: rollcall.v1.Embedding
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(ConsentState)(0),             // 4: rollcall.v1.ConsentState
+	(*Point)(nil),                 // 5: rollcall.v1.Point
+	(*Scope)(nil),                 // 6: rollcall.v1.Scope
+	(*Quality)(nil),               // 7: rollcall.v1.Quality
+	(*Shortfall)(nil),             // 8: rollcall.v1.Shortfall
+	(*Candidate)(nil),             // 9: rollcall.v1.Candidate
+	(*CropSimilarity)(nil),        // 10: rollcall.v1.CropSimilarity
+	(*Student)(nil),               // 11: rollcall.v1.Student
+	(*Consent)(nil),               // 12: rollcall.v1.Consent
+	(*Crop)(nil),                  // 13: rollcall.v1.Crop
+	(*Embedding)(nil),             // 14: rollcall.v1.Embedding
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_rollcall_v1_common_proto_depIdxs = []int32{
 	1,  // 0: rollcall.v1.Quality.reasons:type_name -> rollcall.v1.Reason
-	7,  // 1: rollcall.v1.Quality.shortfalls:type_name -> rollcall.v1.Shortfall
+	8,  // 1: rollcall.v1.Quality.shortfalls:type_name -> rollcall.v1.Shortfall
 	1,  // 2: rollcall.v1.Shortfall.reason:type_name -> rollcall.v1.Reason
-	9,  // 3: rollcall.v1.Candidate.crops:type_name -> rollcall.v1.CropSimilarity
-	11, // 4: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
-	13, // 5: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
-	13, // 6: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
-	12, // 7: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
-	13, // 8: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	13, // 9: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	6,  // 10: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
-	13, // 11: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 3: rollcall.v1.Candidate.crops:type_name -> rollcall.v1.CropSimilarity
+	13, // 4: rollcall.v1.Student.crops:type_name -> rollcall.v1.Crop
+	15, // 5: rollcall.v1.Student.created:type_name -> google.protobuf.Timestamp
+	15, // 6: rollcall.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	12, // 7: rollcall.v1.Student.consent:type_name -> rollcall.v1.Consent
+	4,  // 8: rollcall.v1.Consent.state:type_name -> rollcall.v1.ConsentState
+	14, // 9: rollcall.v1.Crop.embeddings:type_name -> rollcall.v1.Embedding
+	15, // 10: rollcall.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	15, // 11: rollcall.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	7,  // 12: rollcall.v1.Embedding.quality:type_name -> rollcall.v1.Quality
+	15, // 13: rollcall.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_common_proto_init() }
@@ -1273,8 +1428,8 @@ func file_rollcall_v1_common_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_common_proto_rawDesc), len(file_rollcall_v1_common_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   9,
+			NumEnums:      5,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1485,6 +1485,209 @@ func (x *DeleteStudentResponse) GetCropsDeleted() int32 {
 	return 0
 }
 
+// SetConsentRequest is what was said.
+type SetConsentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// What was said.
+	Consent       *Consent `protobuf:"bytes,2,opt,name=consent,proto3" json:"consent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetConsentRequest) Reset() {
+	*x = SetConsentRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetConsentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetConsentRequest) ProtoMessage() {}
+
+func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetConsentRequest.ProtoReflect.Descriptor instead.
+func (*SetConsentRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SetConsentRequest) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *SetConsentRequest) GetConsent() *Consent {
+	if x != nil {
+		return x.Consent
+	}
+	return nil
+}
+
+// SetConsentResponse is the student as it is now.
+type SetConsentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student with its crops.
+	Student       *Student `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetConsentResponse) Reset() {
+	*x = SetConsentResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetConsentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetConsentResponse) ProtoMessage() {}
+
+func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetConsentResponse.ProtoReflect.Descriptor instead.
+func (*SetConsentResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SetConsentResponse) GetStudent() *Student {
+	if x != nil {
+		return x.Student
+	}
+	return nil
+}
+
+// SetDeleteAfterRequest is a student's last day.
+type SetDeleteAfterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// The last day, UTC, on which the student is kept, as "2026-07-31"; empty: no day is
+	// set any more.
+	DeleteAfter   string `protobuf:"bytes,2,opt,name=delete_after,json=deleteAfter,proto3" json:"delete_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetDeleteAfterRequest) Reset() {
+	*x = SetDeleteAfterRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetDeleteAfterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetDeleteAfterRequest) ProtoMessage() {}
+
+func (x *SetDeleteAfterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetDeleteAfterRequest.ProtoReflect.Descriptor instead.
+func (*SetDeleteAfterRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SetDeleteAfterRequest) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *SetDeleteAfterRequest) GetDeleteAfter() string {
+	if x != nil {
+		return x.DeleteAfter
+	}
+	return ""
+}
+
+// SetDeleteAfterResponse is the student as it is now.
+type SetDeleteAfterResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student with its crops.
+	Student       *Student `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetDeleteAfterResponse) Reset() {
+	*x = SetDeleteAfterResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetDeleteAfterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetDeleteAfterResponse) ProtoMessage() {}
+
+func (x *SetDeleteAfterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetDeleteAfterResponse.ProtoReflect.Descriptor instead.
+func (*SetDeleteAfterResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SetDeleteAfterResponse) GetStudent() *Student {
+	if x != nil {
+		return x.Student
+	}
+	return nil
+}
+
 // GetCropRequest names a crop.
 type GetCropRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1496,7 +1699,7 @@ type GetCropRequest struct {
 
 func (x *GetCropRequest) Reset() {
 	*x = GetCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1711,7 @@ func (x *GetCropRequest) String() string {
 func (*GetCropRequest) ProtoMessage() {}
 
 func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1724,7 @@ func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropRequest.ProtoReflect.Descriptor instead.
 func (*GetCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetCropRequest) GetCropId() string {
@@ -1542,7 +1745,7 @@ type GetCropResponse struct {
 
 func (x *GetCropResponse) Reset() {
 	*x = GetCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1757,7 @@ func (x *GetCropResponse) String() string {
 func (*GetCropResponse) ProtoMessage() {}
 
 func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1770,7 @@ func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropResponse.ProtoReflect.Descriptor instead.
 func (*GetCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetCropResponse) GetCrop() *Crop {
@@ -1594,7 +1797,7 @@ type AssignCropRequest struct {
 
 func (x *AssignCropRequest) Reset() {
 	*x = AssignCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1809,7 @@ func (x *AssignCropRequest) String() string {
 func (*AssignCropRequest) ProtoMessage() {}
 
 func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1822,7 @@ func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropRequest.ProtoReflect.Descriptor instead.
 func (*AssignCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AssignCropRequest) GetCropId() string {
@@ -1656,7 +1859,7 @@ type AssignCropResponse struct {
 
 func (x *AssignCropResponse) Reset() {
 	*x = AssignCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1871,7 @@ func (x *AssignCropResponse) String() string {
 func (*AssignCropResponse) ProtoMessage() {}
 
 func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1884,7 @@ func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropResponse.ProtoReflect.Descriptor instead.
 func (*AssignCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AssignCropResponse) GetCrop() *Crop {
@@ -1709,7 +1912,7 @@ type DeleteCropRequest struct {
 
 func (x *DeleteCropRequest) Reset() {
 	*x = DeleteCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +1924,7 @@ func (x *DeleteCropRequest) String() string {
 func (*DeleteCropRequest) ProtoMessage() {}
 
 func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +1937,7 @@ func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DeleteCropRequest) GetCropId() string {
@@ -1753,7 +1956,7 @@ type DeleteCropResponse struct {
 
 func (x *DeleteCropResponse) Reset() {
 	*x = DeleteCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +1968,7 @@ func (x *DeleteCropResponse) String() string {
 func (*DeleteCropResponse) ProtoMessage() {}
 
 func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +1981,7 @@ func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
 }
 
 // ListChangesRequest asks for a page.
@@ -1800,7 +2003,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +2015,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +2028,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListChangesRequest) GetPageSize() int32 {
@@ -1877,7 +2080,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2092,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2105,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListChangesResponse) GetChanges() []*Change {
@@ -1940,7 +2143,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2155,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2168,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Change) GetChange() uint64 {
@@ -2029,7 +2232,7 @@ type ChangedRecord struct {
 
 func (x *ChangedRecord) Reset() {
 	*x = ChangedRecord{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2041,7 +2244,7 @@ func (x *ChangedRecord) String() string {
 func (*ChangedRecord) ProtoMessage() {}
 
 func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2054,7 +2257,7 @@ func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedRecord.ProtoReflect.Descriptor instead.
 func (*ChangedRecord) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ChangedRecord) GetStudentId() string {
@@ -2103,7 +2306,7 @@ type UndoChangeRequest struct {
 
 func (x *UndoChangeRequest) Reset() {
 	*x = UndoChangeRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2318,7 @@ func (x *UndoChangeRequest) String() string {
 func (*UndoChangeRequest) ProtoMessage() {}
 
 func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2331,7 @@ func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeRequest.ProtoReflect.Descriptor instead.
 func (*UndoChangeRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UndoChangeRequest) GetChange() uint64 {
@@ -2151,7 +2354,7 @@ type UndoChangeResponse struct {
 
 func (x *UndoChangeResponse) Reset() {
 	*x = UndoChangeResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2366,7 @@ func (x *UndoChangeResponse) String() string {
 func (*UndoChangeResponse) ProtoMessage() {}
 
 func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2379,7 @@ func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeResponse.ProtoReflect.Descriptor instead.
 func (*UndoChangeResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UndoChangeResponse) GetChange() uint64 {
@@ -2202,7 +2405,7 @@ type CheckConsistencyRequest struct {
 
 func (x *CheckConsistencyRequest) Reset() {
 	*x = CheckConsistencyRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2417,7 @@ func (x *CheckConsistencyRequest) String() string {
 func (*CheckConsistencyRequest) ProtoMessage() {}
 
 func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2430,7 @@ func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyRequest.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
 }
 
 // CheckConsistencyResponse is what was compared.
@@ -2255,7 +2458,7 @@ type CheckConsistencyResponse struct {
 
 func (x *CheckConsistencyResponse) Reset() {
 	*x = CheckConsistencyResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2267,7 +2470,7 @@ func (x *CheckConsistencyResponse) String() string {
 func (*CheckConsistencyResponse) ProtoMessage() {}
 
 func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2280,7 +2483,7 @@ func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyResponse.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CheckConsistencyResponse) GetConsistent() bool {
@@ -2349,7 +2552,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2361,7 +2564,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2374,7 +2577,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Difference) GetKind() string {
@@ -2421,14 +2624,16 @@ type Settings struct {
 	// How many days the journal keeps verdicts, check-ins and refusals.
 	KeepVerdicts int32 `protobuf:"varint,4,opt,name=keep_verdicts,json=keepVerdicts,proto3" json:"keep_verdicts,omitempty"`
 	// How many days the log keeps what was changed, by whom.
-	KeepChanges   int32 `protobuf:"varint,5,opt,name=keep_changes,json=keepChanges,proto3" json:"keep_changes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	KeepChanges int32 `protobuf:"varint,5,opt,name=keep_changes,json=keepChanges,proto3" json:"keep_changes,omitempty"`
+	// True when nobody is enrolled whose consent was not given (SetConsent).
+	RequireConsent bool `protobuf:"varint,6,opt,name=require_consent,json=requireConsent,proto3" json:"require_consent,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2440,7 +2645,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2453,7 +2658,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Settings) GetModel() string {
@@ -2491,6 +2696,13 @@ func (x *Settings) GetKeepChanges() int32 {
 	return 0
 }
 
+func (x *Settings) GetRequireConsent() bool {
+	if x != nil {
+		return x.RequireConsent
+	}
+	return false
+}
+
 // Coverage is how much of a gallery can be recognised under its model.
 type Coverage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2514,7 +2726,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2738,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2751,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Coverage) GetCrops() int32 {
@@ -2593,7 +2805,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +2817,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +2830,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
 }
 
 // GetSettingsResponse is the settings.
@@ -2634,7 +2846,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2858,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +2871,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2688,14 +2900,17 @@ type UpdateSettingsRequest struct {
 	// How many days the journal keeps verdicts, check-ins and refusals.
 	KeepVerdicts *int32 `protobuf:"varint,4,opt,name=keep_verdicts,json=keepVerdicts,proto3,oneof" json:"keep_verdicts,omitempty"`
 	// How many days the log keeps what was changed, by whom.
-	KeepChanges   *int32 `protobuf:"varint,5,opt,name=keep_changes,json=keepChanges,proto3,oneof" json:"keep_changes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	KeepChanges *int32 `protobuf:"varint,5,opt,name=keep_changes,json=keepChanges,proto3,oneof" json:"keep_changes,omitempty"`
+	// Whether nobody is enrolled whose consent was not given. It changes nothing for those
+	// who are enrolled already.
+	RequireConsent *bool `protobuf:"varint,6,opt,name=require_consent,json=requireConsent,proto3,oneof" json:"require_consent,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *UpdateSettingsRequest) Reset() {
 	*x = UpdateSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2922,7 @@ func (x *UpdateSettingsRequest) String() string {
 func (*UpdateSettingsRequest) ProtoMessage() {}
 
 func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2935,7 @@ func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UpdateSettingsRequest) GetModel() string {
@@ -2758,6 +2973,13 @@ func (x *UpdateSettingsRequest) GetKeepChanges() int32 {
 	return 0
 }
 
+func (x *UpdateSettingsRequest) GetRequireConsent() bool {
+	if x != nil && x.RequireConsent != nil {
+		return *x.RequireConsent
+	}
+	return false
+}
+
 // UpdateSettingsResponse is the settings as they are now.
 type UpdateSettingsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2771,7 +2993,7 @@ type UpdateSettingsResponse struct {
 
 func (x *UpdateSettingsResponse) Reset() {
 	*x = UpdateSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2783,7 +3005,7 @@ func (x *UpdateSettingsResponse) String() string {
 func (*UpdateSettingsResponse) ProtoMessage() {}
 
 func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2796,7 +3018,7 @@ func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
@@ -2846,7 +3068,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2858,7 +3080,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2871,7 +3093,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Calibration) GetModel() string {
@@ -2950,7 +3172,7 @@ type OperatingPoint struct {
 
 func (x *OperatingPoint) Reset() {
 	*x = OperatingPoint{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3184,7 @@ func (x *OperatingPoint) String() string {
 func (*OperatingPoint) ProtoMessage() {}
 
 func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3197,7 @@ func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatingPoint.ProtoReflect.Descriptor instead.
 func (*OperatingPoint) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *OperatingPoint) GetFmr() float64 {
@@ -3003,7 +3225,7 @@ type GetCalibrationRequest struct {
 
 func (x *GetCalibrationRequest) Reset() {
 	*x = GetCalibrationRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3015,7 +3237,7 @@ func (x *GetCalibrationRequest) String() string {
 func (*GetCalibrationRequest) ProtoMessage() {}
 
 func (x *GetCalibrationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3028,7 +3250,7 @@ func (x *GetCalibrationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCalibrationRequest.ProtoReflect.Descriptor instead.
 func (*GetCalibrationRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GetCalibrationRequest) GetModel() string {
@@ -3049,7 +3271,7 @@ type GetCalibrationResponse struct {
 
 func (x *GetCalibrationResponse) Reset() {
 	*x = GetCalibrationResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3283,7 @@ func (x *GetCalibrationResponse) String() string {
 func (*GetCalibrationResponse) ProtoMessage() {}
 
 func (x *GetCalibrationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3296,7 @@ func (x *GetCalibrationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCalibrationResponse.ProtoReflect.Descriptor instead.
 func (*GetCalibrationResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *GetCalibrationResponse) GetCalibration() *Calibration {
@@ -3101,7 +3323,7 @@ type UpdateCalibrationRequest struct {
 
 func (x *UpdateCalibrationRequest) Reset() {
 	*x = UpdateCalibrationRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3335,7 @@ func (x *UpdateCalibrationRequest) String() string {
 func (*UpdateCalibrationRequest) ProtoMessage() {}
 
 func (x *UpdateCalibrationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3348,7 @@ func (x *UpdateCalibrationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalibrationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalibrationRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *UpdateCalibrationRequest) GetModel() string {
@@ -3161,7 +3383,7 @@ type UpdateCalibrationResponse struct {
 
 func (x *UpdateCalibrationResponse) Reset() {
 	*x = UpdateCalibrationResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3173,7 +3395,7 @@ func (x *UpdateCalibrationResponse) String() string {
 func (*UpdateCalibrationResponse) ProtoMessage() {}
 
 func (x *UpdateCalibrationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3186,7 +3408,7 @@ func (x *UpdateCalibrationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalibrationResponse.ProtoReflect.Descriptor instead.
 func (*UpdateCalibrationResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UpdateCalibrationResponse) GetCalibration() *Calibration {
@@ -3207,7 +3429,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3219,7 +3441,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3232,7 +3454,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Gallery) GetGalleryId() string {
@@ -3251,7 +3473,7 @@ type ListGalleriesRequest struct {
 
 func (x *ListGalleriesRequest) Reset() {
 	*x = ListGalleriesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3263,7 +3485,7 @@ func (x *ListGalleriesRequest) String() string {
 func (*ListGalleriesRequest) ProtoMessage() {}
 
 func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3276,7 +3498,7 @@ func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesRequest.ProtoReflect.Descriptor instead.
 func (*ListGalleriesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{48}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{52}
 }
 
 // ListGalleriesResponse is the galleries that the caller may use.
@@ -3290,7 +3512,7 @@ type ListGalleriesResponse struct {
 
 func (x *ListGalleriesResponse) Reset() {
 	*x = ListGalleriesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +3524,7 @@ func (x *ListGalleriesResponse) String() string {
 func (*ListGalleriesResponse) ProtoMessage() {}
 
 func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3315,7 +3537,7 @@ func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesResponse.ProtoReflect.Descriptor instead.
 func (*ListGalleriesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{49}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListGalleriesResponse) GetGalleries() []*Gallery {
@@ -3336,7 +3558,7 @@ type CreateGalleryRequest struct {
 
 func (x *CreateGalleryRequest) Reset() {
 	*x = CreateGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3348,7 +3570,7 @@ func (x *CreateGalleryRequest) String() string {
 func (*CreateGalleryRequest) ProtoMessage() {}
 
 func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3361,7 +3583,7 @@ func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryRequest.ProtoReflect.Descriptor instead.
 func (*CreateGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{50}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CreateGalleryRequest) GetGalleryId() string {
@@ -3382,7 +3604,7 @@ type CreateGalleryResponse struct {
 
 func (x *CreateGalleryResponse) Reset() {
 	*x = CreateGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3616,7 @@ func (x *CreateGalleryResponse) String() string {
 func (*CreateGalleryResponse) ProtoMessage() {}
 
 func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3629,7 @@ func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryResponse.ProtoReflect.Descriptor instead.
 func (*CreateGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{51}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreateGalleryResponse) GetGallery() *Gallery {
@@ -3428,7 +3650,7 @@ type DeleteGalleryRequest struct {
 
 func (x *DeleteGalleryRequest) Reset() {
 	*x = DeleteGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3440,7 +3662,7 @@ func (x *DeleteGalleryRequest) String() string {
 func (*DeleteGalleryRequest) ProtoMessage() {}
 
 func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3453,7 +3675,7 @@ func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{52}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *DeleteGalleryRequest) GetGalleryId() string {
@@ -3472,7 +3694,7 @@ type DeleteGalleryResponse struct {
 
 func (x *DeleteGalleryResponse) Reset() {
 	*x = DeleteGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3484,7 +3706,7 @@ func (x *DeleteGalleryResponse) String() string {
 func (*DeleteGalleryResponse) ProtoMessage() {}
 
 func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3497,7 +3719,7 @@ func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{53}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{57}
 }
 
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
@@ -3602,7 +3824,19 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\"<\n" +
 	"\x15DeleteStudentResponse\x12#\n" +
-	"\rcrops_deleted\x18\x01 \x01(\x05R\fcropsDeleted\"C\n" +
+	"\rcrops_deleted\x18\x01 \x01(\x05R\fcropsDeleted\"\x84\x01\n" +
+	"\x11SetConsentRequest\x127\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x126\n" +
+	"\aconsent\x18\x02 \x01(\v2\x14.rollcall.v1.ConsentB\x06\xbaH\x03\xc8\x01\x01R\aconsent\"D\n" +
+	"\x12SetConsentResponse\x12.\n" +
+	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\"\x9b\x01\n" +
+	"\x15SetDeleteAfterRequest\x127\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x12I\n" +
+	"\fdelete_after\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\vdeleteAfter\"H\n" +
+	"\x16SetDeleteAfterResponse\x12.\n" +
+	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\"C\n" +
 	"\x0eGetCropRequest\x121\n" +
 	"\acrop_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06cropId\"8\n" +
 	"\x0fGetCropResponse\x12%\n" +
@@ -3667,13 +3901,14 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x17\n" +
 	"\acrop_id\x18\x03 \x01(\tR\x06cropId\x12\x1d\n" +
 	"\n" +
-	"student_id\x18\x04 \x01(\tR\tstudentId\"\x94\x01\n" +
+	"student_id\x18\x04 \x01(\tR\tstudentId\"\xbd\x01\n" +
 	"\bSettings\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04fpir\x18\x02 \x01(\x01R\x04fpir\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x02R\x06margin\x12#\n" +
 	"\rkeep_verdicts\x18\x04 \x01(\x05R\fkeepVerdicts\x12!\n" +
-	"\fkeep_changes\x18\x05 \x01(\x05R\vkeepChanges\"\xba\x01\n" +
+	"\fkeep_changes\x18\x05 \x01(\x05R\vkeepChanges\x12'\n" +
+	"\x0frequire_consent\x18\x06 \x01(\bR\x0erequireConsent\"\xba\x01\n" +
 	"\bCoverage\x12\x14\n" +
 	"\x05crops\x18\x01 \x01(\x05R\x05crops\x12\x18\n" +
 	"\awithout\x18\x02 \x01(\x05R\awithout\x12\x1c\n" +
@@ -3684,7 +3919,7 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x12GetSettingsRequest\"{\n" +
 	"\x13GetSettingsResponse\x121\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
-	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\xd8\x02\n" +
+	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\x9a\x03\n" +
 	"\x15UpdateSettingsRequest\x122\n" +
 	"\x05model\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(@2\f^[a-z0-9-]*$H\x00R\x05model\x88\x01\x01\x120\n" +
 	"\x04fpir\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x95\xd6&\xe8\v.\x11>H\x01R\x04fpir\x88\x01\x01\x12,\n" +
@@ -3692,12 +3927,14 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
 	"\x1d\x00\x00\x00@-\x00\x00\x00\x00H\x02R\x06margin\x88\x01\x01\x125\n" +
 	"\rkeep_verdicts\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x03R\fkeepVerdicts\x88\x01\x01\x123\n" +
-	"\fkeep_changes\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x04R\vkeepChanges\x88\x01\x01B\b\n" +
+	"\fkeep_changes\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x04R\vkeepChanges\x88\x01\x01\x12,\n" +
+	"\x0frequire_consent\x18\x06 \x01(\bH\x05R\x0erequireConsent\x88\x01\x01B\b\n" +
 	"\x06_modelB\a\n" +
 	"\x05_fpirB\t\n" +
 	"\a_marginB\x10\n" +
 	"\x0e_keep_verdictsB\x0f\n" +
-	"\r_keep_changes\"~\n" +
+	"\r_keep_changesB\x12\n" +
+	"\x10_require_consent\"~\n" +
 	"\x16UpdateSettingsResponse\x121\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsR\bsettings\x121\n" +
 	"\bcoverage\x18\x02 \x01(\v2\x15.rollcall.v1.CoverageR\bcoverage\"\xcf\x02\n" +
@@ -3762,7 +3999,7 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x1cCALIBRATION_SOURCE_PUBLISHED\x10\x01\x12\x1c\n" +
 	"\x18CALIBRATION_SOURCE_MODEL\x10\x02\x12\x1e\n" +
 	"\x1aCALIBRATION_SOURCE_GALLERY\x10\x03\x12\x1f\n" +
-	"\x1bCALIBRATION_SOURCE_OPERATOR\x10\x042\xe9\x0e\n" +
+	"\x1bCALIBRATION_SOURCE_OPERATOR\x10\x042\x9d\x10\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
@@ -3771,7 +4008,10 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\rUpdateStudent\x12!.rollcall.v1.UpdateStudentRequest\x1a\".rollcall.v1.UpdateStudentResponse\"\x03\x90\x02\x02\x12V\n" +
 	"\rMergeStudents\x12!.rollcall.v1.MergeStudentsRequest\x1a\".rollcall.v1.MergeStudentsResponse\x12^\n" +
 	"\x0eListLookalikes\x12\".rollcall.v1.ListLookalikesRequest\x1a#.rollcall.v1.ListLookalikesResponse\"\x03\x90\x02\x01\x12V\n" +
-	"\rDeleteStudent\x12!.rollcall.v1.DeleteStudentRequest\x1a\".rollcall.v1.DeleteStudentResponse\x12a\n" +
+	"\rDeleteStudent\x12!.rollcall.v1.DeleteStudentRequest\x1a\".rollcall.v1.DeleteStudentResponse\x12R\n" +
+	"\n" +
+	"SetConsent\x12\x1e.rollcall.v1.SetConsentRequest\x1a\x1f.rollcall.v1.SetConsentResponse\"\x03\x90\x02\x02\x12^\n" +
+	"\x0eSetDeleteAfter\x12\".rollcall.v1.SetDeleteAfterRequest\x1a#.rollcall.v1.SetDeleteAfterResponse\"\x03\x90\x02\x02\x12a\n" +
 	"\x0fListDueStudents\x12#.rollcall.v1.ListDueStudentsRequest\x1a$.rollcall.v1.ListDueStudentsResponse\"\x03\x90\x02\x01\x12I\n" +
 	"\aGetCrop\x12\x1b.rollcall.v1.GetCropRequest\x1a\x1c.rollcall.v1.GetCropResponse\"\x03\x90\x02\x01\x12R\n" +
 	"\n" +
@@ -3803,7 +4043,7 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 }
 
 var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(DueReason)(0),                    // 0: rollcall.v1.DueReason
 	(Advice)(0),                       // 1: rollcall.v1.Advice
@@ -3828,130 +4068,142 @@ var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(*Lookalike)(nil),                 // 20: rollcall.v1.Lookalike
 	(*DeleteStudentRequest)(nil),      // 21: rollcall.v1.DeleteStudentRequest
 	(*DeleteStudentResponse)(nil),     // 22: rollcall.v1.DeleteStudentResponse
-	(*GetCropRequest)(nil),            // 23: rollcall.v1.GetCropRequest
-	(*GetCropResponse)(nil),           // 24: rollcall.v1.GetCropResponse
-	(*AssignCropRequest)(nil),         // 25: rollcall.v1.AssignCropRequest
-	(*AssignCropResponse)(nil),        // 26: rollcall.v1.AssignCropResponse
-	(*DeleteCropRequest)(nil),         // 27: rollcall.v1.DeleteCropRequest
-	(*DeleteCropResponse)(nil),        // 28: rollcall.v1.DeleteCropResponse
-	(*ListChangesRequest)(nil),        // 29: rollcall.v1.ListChangesRequest
-	(*ListChangesResponse)(nil),       // 30: rollcall.v1.ListChangesResponse
-	(*Change)(nil),                    // 31: rollcall.v1.Change
-	(*ChangedRecord)(nil),             // 32: rollcall.v1.ChangedRecord
-	(*UndoChangeRequest)(nil),         // 33: rollcall.v1.UndoChangeRequest
-	(*UndoChangeResponse)(nil),        // 34: rollcall.v1.UndoChangeResponse
-	(*CheckConsistencyRequest)(nil),   // 35: rollcall.v1.CheckConsistencyRequest
-	(*CheckConsistencyResponse)(nil),  // 36: rollcall.v1.CheckConsistencyResponse
-	(*Difference)(nil),                // 37: rollcall.v1.Difference
-	(*Settings)(nil),                  // 38: rollcall.v1.Settings
-	(*Coverage)(nil),                  // 39: rollcall.v1.Coverage
-	(*GetSettingsRequest)(nil),        // 40: rollcall.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),       // 41: rollcall.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),     // 42: rollcall.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),    // 43: rollcall.v1.UpdateSettingsResponse
-	(*Calibration)(nil),               // 44: rollcall.v1.Calibration
-	(*OperatingPoint)(nil),            // 45: rollcall.v1.OperatingPoint
-	(*GetCalibrationRequest)(nil),     // 46: rollcall.v1.GetCalibrationRequest
-	(*GetCalibrationResponse)(nil),    // 47: rollcall.v1.GetCalibrationResponse
-	(*UpdateCalibrationRequest)(nil),  // 48: rollcall.v1.UpdateCalibrationRequest
-	(*UpdateCalibrationResponse)(nil), // 49: rollcall.v1.UpdateCalibrationResponse
-	(*Gallery)(nil),                   // 50: rollcall.v1.Gallery
-	(*ListGalleriesRequest)(nil),      // 51: rollcall.v1.ListGalleriesRequest
-	(*ListGalleriesResponse)(nil),     // 52: rollcall.v1.ListGalleriesResponse
-	(*CreateGalleryRequest)(nil),      // 53: rollcall.v1.CreateGalleryRequest
-	(*CreateGalleryResponse)(nil),     // 54: rollcall.v1.CreateGalleryResponse
-	(*DeleteGalleryRequest)(nil),      // 55: rollcall.v1.DeleteGalleryRequest
-	(*DeleteGalleryResponse)(nil),     // 56: rollcall.v1.DeleteGalleryResponse
-	nil,                               // 57: rollcall.v1.Problem.MetadataEntry
-	(*EmbedRequest)(nil),              // 58: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),             // 59: rollcall.v1.EmbedResponse
-	(*Student)(nil),                   // 60: rollcall.v1.Student
-	(*timestamppb.Timestamp)(nil),     // 61: google.protobuf.Timestamp
-	(*Crop)(nil),                      // 62: rollcall.v1.Crop
+	(*SetConsentRequest)(nil),         // 23: rollcall.v1.SetConsentRequest
+	(*SetConsentResponse)(nil),        // 24: rollcall.v1.SetConsentResponse
+	(*SetDeleteAfterRequest)(nil),     // 25: rollcall.v1.SetDeleteAfterRequest
+	(*SetDeleteAfterResponse)(nil),    // 26: rollcall.v1.SetDeleteAfterResponse
+	(*GetCropRequest)(nil),            // 27: rollcall.v1.GetCropRequest
+	(*GetCropResponse)(nil),           // 28: rollcall.v1.GetCropResponse
+	(*AssignCropRequest)(nil),         // 29: rollcall.v1.AssignCropRequest
+	(*AssignCropResponse)(nil),        // 30: rollcall.v1.AssignCropResponse
+	(*DeleteCropRequest)(nil),         // 31: rollcall.v1.DeleteCropRequest
+	(*DeleteCropResponse)(nil),        // 32: rollcall.v1.DeleteCropResponse
+	(*ListChangesRequest)(nil),        // 33: rollcall.v1.ListChangesRequest
+	(*ListChangesResponse)(nil),       // 34: rollcall.v1.ListChangesResponse
+	(*Change)(nil),                    // 35: rollcall.v1.Change
+	(*ChangedRecord)(nil),             // 36: rollcall.v1.ChangedRecord
+	(*UndoChangeRequest)(nil),         // 37: rollcall.v1.UndoChangeRequest
+	(*UndoChangeResponse)(nil),        // 38: rollcall.v1.UndoChangeResponse
+	(*CheckConsistencyRequest)(nil),   // 39: rollcall.v1.CheckConsistencyRequest
+	(*CheckConsistencyResponse)(nil),  // 40: rollcall.v1.CheckConsistencyResponse
+	(*Difference)(nil),                // 41: rollcall.v1.Difference
+	(*Settings)(nil),                  // 42: rollcall.v1.Settings
+	(*Coverage)(nil),                  // 43: rollcall.v1.Coverage
+	(*GetSettingsRequest)(nil),        // 44: rollcall.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),       // 45: rollcall.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),     // 46: rollcall.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),    // 47: rollcall.v1.UpdateSettingsResponse
+	(*Calibration)(nil),               // 48: rollcall.v1.Calibration
+	(*OperatingPoint)(nil),            // 49: rollcall.v1.OperatingPoint
+	(*GetCalibrationRequest)(nil),     // 50: rollcall.v1.GetCalibrationRequest
+	(*GetCalibrationResponse)(nil),    // 51: rollcall.v1.GetCalibrationResponse
+	(*UpdateCalibrationRequest)(nil),  // 52: rollcall.v1.UpdateCalibrationRequest
+	(*UpdateCalibrationResponse)(nil), // 53: rollcall.v1.UpdateCalibrationResponse
+	(*Gallery)(nil),                   // 54: rollcall.v1.Gallery
+	(*ListGalleriesRequest)(nil),      // 55: rollcall.v1.ListGalleriesRequest
+	(*ListGalleriesResponse)(nil),     // 56: rollcall.v1.ListGalleriesResponse
+	(*CreateGalleryRequest)(nil),      // 57: rollcall.v1.CreateGalleryRequest
+	(*CreateGalleryResponse)(nil),     // 58: rollcall.v1.CreateGalleryResponse
+	(*DeleteGalleryRequest)(nil),      // 59: rollcall.v1.DeleteGalleryRequest
+	(*DeleteGalleryResponse)(nil),     // 60: rollcall.v1.DeleteGalleryResponse
+	nil,                               // 61: rollcall.v1.Problem.MetadataEntry
+	(*EmbedRequest)(nil),              // 62: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),             // 63: rollcall.v1.EmbedResponse
+	(*Student)(nil),                   // 64: rollcall.v1.Student
+	(*timestamppb.Timestamp)(nil),     // 65: google.protobuf.Timestamp
+	(*Consent)(nil),                   // 66: rollcall.v1.Consent
+	(*Crop)(nil),                      // 67: rollcall.v1.Crop
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	58, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	59, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	62, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	63, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
 	5,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	57, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
-	60, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	60, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	61, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
+	64, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	64, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
 	12, // 6: rollcall.v1.ListDueStudentsResponse.students:type_name -> rollcall.v1.DueStudent
 	0,  // 7: rollcall.v1.DueStudent.reasons:type_name -> rollcall.v1.DueReason
-	61, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
-	60, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	60, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
+	65, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
+	64, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	64, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
 	20, // 11: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
 	19, // 12: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
 	19, // 13: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
 	1,  // 14: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
-	62, // 15: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	62, // 16: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
-	31, // 17: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
-	61, // 18: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
-	32, // 19: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
-	31, // 20: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
-	37, // 21: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	39, // 22: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
-	38, // 23: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	39, // 24: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	38, // 25: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	39, // 26: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	2,  // 27: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
-	45, // 28: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
-	61, // 29: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
-	44, // 30: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	45, // 31: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
-	44, // 32: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	50, // 33: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
-	50, // 34: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
-	3,  // 35: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	6,  // 36: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	8,  // 37: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	13, // 38: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	15, // 39: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
-	17, // 40: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
-	21, // 41: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	10, // 42: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
-	23, // 43: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	25, // 44: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	27, // 45: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	29, // 46: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
-	33, // 47: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
-	40, // 48: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	42, // 49: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	46, // 50: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
-	48, // 51: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
-	35, // 52: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	51, // 53: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
-	53, // 54: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
-	55, // 55: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
-	4,  // 56: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	7,  // 57: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	9,  // 58: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	14, // 59: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	16, // 60: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
-	18, // 61: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
-	22, // 62: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	11, // 63: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
-	24, // 64: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	26, // 65: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	28, // 66: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	30, // 67: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
-	34, // 68: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
-	41, // 69: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	43, // 70: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	47, // 71: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
-	49, // 72: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
-	36, // 73: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	52, // 74: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
-	54, // 75: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
-	56, // 76: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
-	56, // [56:77] is the sub-list for method output_type
-	35, // [35:56] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	66, // 15: rollcall.v1.SetConsentRequest.consent:type_name -> rollcall.v1.Consent
+	64, // 16: rollcall.v1.SetConsentResponse.student:type_name -> rollcall.v1.Student
+	64, // 17: rollcall.v1.SetDeleteAfterResponse.student:type_name -> rollcall.v1.Student
+	67, // 18: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	67, // 19: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	35, // 20: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
+	65, // 21: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
+	36, // 22: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
+	35, // 23: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
+	41, // 24: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
+	43, // 25: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	42, // 26: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	43, // 27: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	42, // 28: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	43, // 29: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	2,  // 30: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
+	49, // 31: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
+	65, // 32: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	48, // 33: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	49, // 34: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
+	48, // 35: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	54, // 36: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	54, // 37: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	3,  // 38: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	6,  // 39: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	8,  // 40: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	13, // 41: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	15, // 42: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
+	17, // 43: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
+	21, // 44: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	23, // 45: rollcall.v1.GalleryService.SetConsent:input_type -> rollcall.v1.SetConsentRequest
+	25, // 46: rollcall.v1.GalleryService.SetDeleteAfter:input_type -> rollcall.v1.SetDeleteAfterRequest
+	10, // 47: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
+	27, // 48: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	29, // 49: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	31, // 50: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	33, // 51: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
+	37, // 52: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
+	44, // 53: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	46, // 54: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	50, // 55: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
+	52, // 56: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
+	39, // 57: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	55, // 58: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	57, // 59: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	59, // 60: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	4,  // 61: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	7,  // 62: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	9,  // 63: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	14, // 64: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	16, // 65: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
+	18, // 66: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
+	22, // 67: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	24, // 68: rollcall.v1.GalleryService.SetConsent:output_type -> rollcall.v1.SetConsentResponse
+	26, // 69: rollcall.v1.GalleryService.SetDeleteAfter:output_type -> rollcall.v1.SetDeleteAfterResponse
+	11, // 70: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
+	28, // 71: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	30, // 72: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	32, // 73: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	34, // 74: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
+	38, // 75: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
+	45, // 76: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	47, // 77: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	51, // 78: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
+	53, // 79: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
+	40, // 80: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	56, // 81: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	58, // 82: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	60, // 83: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	61, // [61:84] is the sub-list for method output_type
+	38, // [38:61] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -3965,16 +4217,16 @@ func file_rollcall_v1_gallery_proto_init() {
 		(*EnrollStreamResponse_Embedded)(nil),
 		(*EnrollStreamResponse_Problem)(nil),
 	}
-	file_rollcall_v1_gallery_proto_msgTypes[22].OneofWrappers = []any{}
-	file_rollcall_v1_gallery_proto_msgTypes[39].OneofWrappers = []any{}
-	file_rollcall_v1_gallery_proto_msgTypes[45].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[26].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[43].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[49].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   55,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -54,6 +54,12 @@ const (
 	// GalleryServiceDeleteStudentProcedure is the fully-qualified name of the GalleryService's
 	// DeleteStudent RPC.
 	GalleryServiceDeleteStudentProcedure = "/rollcall.v1.GalleryService/DeleteStudent"
+	// GalleryServiceSetConsentProcedure is the fully-qualified name of the GalleryService's SetConsent
+	// RPC.
+	GalleryServiceSetConsentProcedure = "/rollcall.v1.GalleryService/SetConsent"
+	// GalleryServiceSetDeleteAfterProcedure is the fully-qualified name of the GalleryService's
+	// SetDeleteAfter RPC.
+	GalleryServiceSetDeleteAfterProcedure = "/rollcall.v1.GalleryService/SetDeleteAfter"
 	// GalleryServiceListDueStudentsProcedure is the fully-qualified name of the GalleryService's
 	// ListDueStudents RPC.
 	GalleryServiceListDueStudentsProcedure = "/rollcall.v1.GalleryService/ListDueStudents"
@@ -124,6 +130,16 @@ type GalleryServiceClient interface {
 	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
 	// that is erased all the same.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
+	// SetConsent notes what was said about enrolling a student's face. A student that does not
+	// exist is created, so that it can be noted before the first picture. Where consent was
+	// refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
+	// the settings say, and what is enrolled is erased: all crops and embeddings, the
+	// student's groups, and its name in the journal and the log. The record with the id and
+	// the consent stays.
+	SetConsent(context.Context, *v1.SetConsentRequest) (*v1.SetConsentResponse, error)
+	// SetDeleteAfter says until when a student is kept. The server looks once a day, and
+	// erases those whose day is over.
+	SetDeleteAfter(context.Context, *v1.SetDeleteAfterRequest) (*v1.SetDeleteAfterResponse, error)
 	// ListDueStudents returns the students who should be photographed again, page by
 	// page, by id, and says why. It changes nothing: a person takes the picture and
 	// enrols it.
@@ -223,6 +239,20 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+GalleryServiceDeleteStudentProcedure,
 			connect.WithSchema(galleryServiceMethods.ByName("DeleteStudent")),
+			connect.WithClientOptions(opts...),
+		),
+		setConsent: connect.NewClient[v1.SetConsentRequest, v1.SetConsentResponse](
+			httpClient,
+			baseURL+GalleryServiceSetConsentProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("SetConsent")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		setDeleteAfter: connect.NewClient[v1.SetDeleteAfterRequest, v1.SetDeleteAfterResponse](
+			httpClient,
+			baseURL+GalleryServiceSetDeleteAfterProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("SetDeleteAfter")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		listDueStudents: connect.NewClient[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse](
@@ -330,6 +360,8 @@ type galleryServiceClient struct {
 	mergeStudents     *connect.Client[v1.MergeStudentsRequest, v1.MergeStudentsResponse]
 	listLookalikes    *connect.Client[v1.ListLookalikesRequest, v1.ListLookalikesResponse]
 	deleteStudent     *connect.Client[v1.DeleteStudentRequest, v1.DeleteStudentResponse]
+	setConsent        *connect.Client[v1.SetConsentRequest, v1.SetConsentResponse]
+	setDeleteAfter    *connect.Client[v1.SetDeleteAfterRequest, v1.SetDeleteAfterResponse]
 	listDueStudents   *connect.Client[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse]
 	getCrop           *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
 	assignCrop        *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
@@ -399,6 +431,24 @@ func (c *galleryServiceClient) ListLookalikes(ctx context.Context, req *v1.ListL
 // DeleteStudent calls rollcall.v1.GalleryService.DeleteStudent.
 func (c *galleryServiceClient) DeleteStudent(ctx context.Context, req *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error) {
 	response, err := c.deleteStudent.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetConsent calls rollcall.v1.GalleryService.SetConsent.
+func (c *galleryServiceClient) SetConsent(ctx context.Context, req *v1.SetConsentRequest) (*v1.SetConsentResponse, error) {
+	response, err := c.setConsent.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetDeleteAfter calls rollcall.v1.GalleryService.SetDeleteAfter.
+func (c *galleryServiceClient) SetDeleteAfter(ctx context.Context, req *v1.SetDeleteAfterRequest) (*v1.SetDeleteAfterResponse, error) {
+	response, err := c.setDeleteAfter.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -558,6 +608,16 @@ type GalleryServiceHandler interface {
 	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
 	// that is erased all the same.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
+	// SetConsent notes what was said about enrolling a student's face. A student that does not
+	// exist is created, so that it can be noted before the first picture. Where consent was
+	// refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
+	// the settings say, and what is enrolled is erased: all crops and embeddings, the
+	// student's groups, and its name in the journal and the log. The record with the id and
+	// the consent stays.
+	SetConsent(context.Context, *v1.SetConsentRequest) (*v1.SetConsentResponse, error)
+	// SetDeleteAfter says until when a student is kept. The server looks once a day, and
+	// erases those whose day is over.
+	SetDeleteAfter(context.Context, *v1.SetDeleteAfterRequest) (*v1.SetDeleteAfterResponse, error)
 	// ListDueStudents returns the students who should be photographed again, page by
 	// page, by id, and says why. It changes nothing: a person takes the picture and
 	// enrols it.
@@ -653,6 +713,20 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		GalleryServiceDeleteStudentProcedure,
 		svc.DeleteStudent,
 		connect.WithSchema(galleryServiceMethods.ByName("DeleteStudent")),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceSetConsentHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceSetConsentProcedure,
+		svc.SetConsent,
+		connect.WithSchema(galleryServiceMethods.ByName("SetConsent")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	galleryServiceSetDeleteAfterHandler := connect.NewUnaryHandlerSimple(
+		GalleryServiceSetDeleteAfterProcedure,
+		svc.SetDeleteAfter,
+		connect.WithSchema(galleryServiceMethods.ByName("SetDeleteAfter")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	galleryServiceListDueStudentsHandler := connect.NewUnaryHandlerSimple(
@@ -764,6 +838,10 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceListLookalikesHandler.ServeHTTP(w, r)
 		case GalleryServiceDeleteStudentProcedure:
 			galleryServiceDeleteStudentHandler.ServeHTTP(w, r)
+		case GalleryServiceSetConsentProcedure:
+			galleryServiceSetConsentHandler.ServeHTTP(w, r)
+		case GalleryServiceSetDeleteAfterProcedure:
+			galleryServiceSetDeleteAfterHandler.ServeHTTP(w, r)
 		case GalleryServiceListDueStudentsProcedure:
 			galleryServiceListDueStudentsHandler.ServeHTTP(w, r)
 		case GalleryServiceGetCropProcedure:
@@ -827,6 +905,14 @@ func (UnimplementedGalleryServiceHandler) ListLookalikes(context.Context, *v1.Li
 
 func (UnimplementedGalleryServiceHandler) DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.DeleteStudent is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) SetConsent(context.Context, *v1.SetConsentRequest) (*v1.SetConsentResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.SetConsent is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) SetDeleteAfter(context.Context, *v1.SetDeleteAfterRequest) (*v1.SetDeleteAfterResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.SetDeleteAfter is not implemented"))
 }
 
 func (UnimplementedGalleryServiceHandler) ListDueStudents(context.Context, *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error) {
