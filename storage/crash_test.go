@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,14 +16,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// TestCrash cuts the power before every sync of a random history, and after the
-// last one, one crash after another on what the last one left. Whatever part of
-// the unsynced data reached the disk, the store that opens afterwards must be the
-// one after some commit of the history, whole, and no earlier than the last one
-// that was acknowledged. No crash is taken for a loss.
+// TestCrash cuts the power at every step of a random history, one crash after another on what
+// the last one left. Whatever part of the unsynced data reached the disk, the store that opens
+// afterwards must be the one after some commit of the history, whole, and no earlier than the
+// last one that was acknowledged. No crash is taken for a loss.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(*powerSeeds) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 7))
 			fs := vfs.NewCrashableMem()
 			history := []*model{newModel()} // after each commit
@@ -43,55 +44,39 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// crash is what a crash left.
-type crash struct {
-	fs           *vfs.MemFS
-	acknowledged int // commits that had returned
-	begun        int // commits that had begun
-}
+// powerSeeds is how many histories have their power cut.
+var powerSeeds = flag.Int("power-seeds", 2, "how many random histories TestCrash and TestJournalCrash cut the power of")
 
-// crashes commits to the store on fs, adds to the history, and returns what a
-// crash before each sync of a file would leave, and after the last.
-func crashes(t *testing.T, fs *vfs.MemFS, history *[]*model, rng *rand.Rand) (clones []crash) {
+// crashes commits to the store on fs, adds to the history, and returns what power cuts left.
+func crashes(t *testing.T, fs *vfs.MemFS, history *[]*model, rng *rand.Rand) []crash {
 	t.Helper()
-	var acknowledged, begun atomic.Int64
-	acknowledged.Store(int64(len(*history) - 1))
-	begun.Store(acknowledged.Load())
-	var mu sync.Mutex
-	rngOfClones := rand.New(rand.NewPCG(rng.Uint64(), 1))
-	cut := func(string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		c := crash{acknowledged: int(acknowledged.Load())}
-		c.fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rngOfClones.IntN(101), RNG: rngOfClones})
-		c.begun = int(begun.Load())
-		clones = append(clones, c)
-		return nil
-	}
-	s := openMem(t, syncFS{fs, cut})
+	cuts := newPowerCuts(fs, rng.Uint64())
+	cuts.acknowledged.Store(int64(len(*history) - 1))
+	cuts.begun.Store(cuts.acknowledged.Load())
+	s := openMem(t, cuts.disk())
 	p := partition(t, s, "school")
 	for range 8 {
 		m := (*history)[len(*history)-1].clone()
 		after := m.sequence()
 		changes := m.next(rng)
 		*history = append(*history, m)
-		begun.Add(1)
+		cuts.begun.Add(1)
 		if err := p.Commit(t.Context(), after, changes); err != nil {
 			t.Fatal(err)
 		}
-		acknowledged.Add(1)
+		cuts.acknowledged.Add(1)
 		if rng.IntN(4) == 0 {
 			if err := onPebble(s).db.Flush(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	_ = cut("")
+	cuts.cut()
 	closeNow(t, s)
-	if len(clones) < 8 {
-		t.Fatalf("only %d syncs were seen: the test does not reach the files", len(clones))
+	if len(cuts.clones) < 3*3*8 {
+		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.clones))
 	}
-	return clones
+	return cuts.clones
 }
 
 // survived returns which commit of the history is the last one in the partition,
@@ -121,7 +106,7 @@ func (c crash) survived(t *testing.T, p *Partition, history []*model, rng *rand.
 func TestCrashWithWriters(t *testing.T) {
 	const writers, rounds = 8, 6
 	fs := vfs.NewCrashableMem()
-	s := openMem(t, fs)
+	s := openMem(t, renamingFS{fs})
 	rng := rand.New(rand.NewPCG(5, 5))
 	var stop atomic.Bool
 	var acknowledged [writers]atomic.Uint64

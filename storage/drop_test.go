@@ -2,9 +2,7 @@ package storage
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -74,21 +72,12 @@ func TestDrop(t *testing.T) {
 	})
 }
 
-// TestCrashInDrop cuts the power at every sync while partitions are dropped. After each
+// TestCrashInDrop cuts the power at every step while partitions are dropped. After each
 // crash the server's list and the partitions agree: each was dropped whole, or not at all.
 func TestCrashInDrop(t *testing.T) {
 	const galleries = 12
-	fs := vfs.NewCrashableMem()
-	rng := rand.New(rand.NewPCG(11, 1))
-	var mu sync.Mutex
-	var crashed []*vfs.MemFS
-	cut := func(string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		crashed = append(crashed, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
-		return nil
-	}
-	s := openMem(t, syncFS{fs, cut})
+	cuts := newPowerCuts(vfs.NewCrashableMem(), 11)
+	s := openMem(t, cuts.disk())
 	server := partition(t, s, ServerPartition)
 	for i := range galleries {
 		id := fmt.Sprint(i)
@@ -100,7 +89,7 @@ func TestCrashInDrop(t *testing.T) {
 			}
 		}
 	}
-	from := len(crashed)
+	from := len(cuts.clones)
 	for i := range galleries {
 		drop := change()
 		drop.Drop = fmt.Sprint(i)
@@ -109,10 +98,10 @@ func TestCrashInDrop(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_ = cut("")
+	cuts.cut()
 	counts := map[int]bool{}
-	for _, fs := range crashed[from:] {
-		s := openMem(t, fs)
+	for _, c := range cuts.clones[from:] {
+		s := openMem(t, c.fs)
 		left := load(t, partition(t, s, ServerPartition))
 		counts[len(left)] = true
 		want := []string{ServerPartition}

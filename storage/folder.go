@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -74,8 +75,34 @@ func (f folderFS) MkdirAll(dir string, _ fs.FileMode) error {
 // Create creates a file that only its owner may read. It is still empty when
 // its mode is set.
 func (f folderFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.beforeMarker(name); err != nil {
+		return nil, err
+	}
 	file, err := f.FS.Create(name, category)
 	return f.private(name, file, err)
+}
+
+// Remove removes a file.
+func (f folderFS) Remove(name string) error {
+	if err := f.beforeMarker(name); err != nil {
+		return err
+	}
+	return f.FS.Remove(name)
+}
+
+// beforeMarker brings the folder to disk before one of Pebble's markers is made or removed. A
+// marker says by its name which file is in use. Pebble makes the file, then the marker, then
+// removes the old marker, and only then syncs the folder. If a file system brought these to disk
+// in another order, a power failure would leave a marker without its file, or none.
+func (f folderFS) beforeMarker(name string) error {
+	if !strings.HasPrefix(f.PathBase(name), "marker.") {
+		return nil
+	}
+	dir, err := f.OpenDir(f.PathDir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // OpenReadWrite is like Create, for a file that may exist.

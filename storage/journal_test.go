@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -471,33 +470,21 @@ func TestJournalForgets(t *testing.T) {
 	})
 }
 
-// TestJournalCrash cuts the power before every sync of a random history of a journal. The
+// TestJournalCrash cuts the power at every step of a random history of a journal. The
 // journal that opens afterwards is the one after some call, whole, and no earlier
 // than the last one that had returned.
 func TestJournalCrash(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(*powerSeeds) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 26))
-			fs := vfs.NewCrashableMem()
+			t.Parallel()
+			cuts := newPowerCuts(vfs.NewCrashableMem(), seed)
 			history := []*journalModel{newJournalModel()} // after each call
-			var returned, begun atomic.Int64
-			var clones []crash
-			var mu sync.Mutex
-			cut := func(string) error {
-				mu.Lock()
-				defer mu.Unlock()
-				c := crash{acknowledged: int(returned.Load())}
-				c.fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
-				c.begun = int(begun.Load())
-				clones = append(clones, c)
-				return nil
-			}
-			s := openMem(t, syncFS{fs, cut})
+			s := openMem(t, cuts.disk())
 			p, own := partition(t, s, "school"), rand.New(rand.NewPCG(seed, 27))
 			now := noon
 			for range 25 {
 				m := history[len(history)-1].clone()
-				begun.Add(1)
+				cuts.begun.Add(1)
 				var err error
 				switch own.IntN(6) {
 				case 0:
@@ -516,14 +503,14 @@ func TestJournalCrash(t *testing.T) {
 					t.Fatal(err)
 				}
 				history = append(history, m)
-				returned.Add(1)
+				cuts.acknowledged.Add(1)
 			}
-			_ = cut("")
+			cuts.cut()
 			closeNow(t, s)
-			if len(clones) < 15 {
-				t.Fatalf("only %d syncs were seen: the test does not reach the files", len(clones))
+			if len(cuts.clones) < 3*3*15 {
+				t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.clones))
 			}
-			for _, c := range clones {
+			for _, c := range cuts.clones {
 				s := openMem(t, c.fs)
 				c.journalSurvived(t, partition(t, s, "school"), history)
 				closeNow(t, s)

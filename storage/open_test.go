@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -236,24 +235,17 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// TestCrashInCreation cuts the power at every sync of the first Open: what is
+// TestCrashInCreation cuts the power at every step of the first Open: what is
 // left must open as a new store.
 func TestCrashInCreation(t *testing.T) {
-	base := vfs.NewCrashableMem()
-	var mu sync.Mutex
-	var clones []*vfs.MemFS
-	s := openMem(t, syncFS{base, func(string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		clones = append(clones, base.CrashClone(vfs.CrashCloneCfg{}))
-		return nil
-	}})
+	cuts := newPowerCuts(vfs.NewCrashableMem(), 1)
+	s := openMem(t, cuts.disk())
 	closeNow(t, s)
-	if len(clones) < 3 {
-		t.Fatalf("only %d syncs were seen: the test does not reach the files", len(clones))
+	if len(cuts.clones) < 3*3 {
+		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.clones))
 	}
-	for _, fs := range clones {
-		s := openMem(t, fs)
+	for _, c := range cuts.clones {
+		s := openMem(t, c.fs)
 		newModel().compare(t, partition(t, s, "school"), rand.New(rand.NewPCG(1, 1)))
 		closeNow(t, s)
 	}
