@@ -74,6 +74,8 @@ type Options struct {
 	// Target opens a folder for [Copy] to fill: a new one, or one where a Copy was
 	// interrupted.
 	Target bool
+
+	lock *pebble.Lock // of the folder, where the caller holds it; nil: Open takes it
 }
 
 // Open opens the folder dir, and creates it, for its owner alone, when it is
@@ -253,6 +255,7 @@ func (p *pebbleBackend) options(opts Options) *pebble.Options {
 		MaxManifestFileSize:         1, // a new one begins when it is worth it, not when it is large
 		Cleaner:                     noRecycling{},
 		Logger:                      p.log,
+		Lock:                        opts.lock,
 		EventListener:               &logging,
 	}
 	// Vectors do not compress: trying costs the writers, and the reader too.

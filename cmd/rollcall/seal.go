@@ -27,7 +27,7 @@ no embedding, name or verdict. Ids stay readable (docs/sealing.md).
 
 A new data folder is sealed from the start. "seal folder" seals one that is not. Keep a
 copy of the key elsewhere: without it nobody can read the folder or its backups.`,
-		children: []command{sealNewKey(), sealRotate()},
+		children: []command{sealNewKey(), sealFolder(), sealRotate()},
 	}
 }
 
