@@ -37,8 +37,8 @@ var (
 
 // QueueFullError refuses a caller because too many wait already. errors.Is takes it for [ErrQueueFull].
 type QueueFullError struct {
-	// RetryAfter is after what time it is worth trying again: about the time that serving the present
-	// callers takes.
+	// RetryAfter is after what time it is worth trying again: about the time that it takes to serve all who
+	// wait, and all who were refused before and are to come again. It differs from caller to caller.
 	RetryAfter time.Duration
 }
 

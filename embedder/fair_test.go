@@ -198,7 +198,7 @@ func TestDoorIsNotStarved(t *testing.T) {
 	const crop, connections, calls = 8 * time.Millisecond, 64, 200
 	for _, sessions := range []int{1, 2, 4} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQueue(sessions, queuePerSession*sessions)
+			q := newQueue(sessions, QueuePerSession*sessions)
 			ctx, stop := context.WithCancel(t.Context())
 			greedy := 0
 			work := func(caller string) error {

@@ -23,7 +23,7 @@ type Options struct {
 	// Default: the cores that Go may use, at most 4.
 	Threads int
 	// Queue is how many calls may wait while the others work. The next one is refused with a
-	// [QueueFullError], or takes the place of one whose caller has more. Default: 4 times Sessions.
+	// [QueueFullError], or takes the place of one whose caller has more. Default: [QueuePerSession] times Sessions.
 	Queue int
 	// TTL is how long a model may be idle before it is unloaded. Default: 0, never.
 	TTL time.Duration
@@ -54,9 +54,11 @@ type Options struct {
 // second than two, and four 10 %; each takes some memory (2026-11-26, with bench/peers/ask).
 func DefaultSessions() int { return runtime.GOMAXPROCS(0) + 1 }
 
-// queuePerSession is the default of Options.Queue for each session. With 7 ms a crop the last caller in the
-// queue waits 35 ms. A class of 30 that arrives at once on four cores has to retry only a few times.
-const queuePerSession = 4
+// QueuePerSession is the default of [Options.Queue] for each session: enough that no session is idle while
+// callers come and go. A longer queue would serve no more crops a second, and make each caller wait longer.
+// With 7 ms a crop on two cores the last caller in the queue waits 30 ms. A class of 30 that arrives at once
+// has to come again only a few times.
+const QueuePerSession = 2
 
 // mostThreads bounds the default of Options.Threads. A layer of MobileFaceNet takes 0.06 ms on one core, so
 // that many threads would mostly wait for each other. It was measured with two cores only.
@@ -74,7 +76,7 @@ func (o Options) withDefaults() Options {
 		o.Threads = min(mostThreads, runtime.GOMAXPROCS(0))
 	}
 	if o.Queue <= 0 {
-		o.Queue = queuePerSession * o.Sessions
+		o.Queue = QueuePerSession * o.Sessions
 	}
 	if o.PhotoLimits.Bytes <= 0 {
 		o.PhotoLimits.Bytes = photoBytes

@@ -2,17 +2,23 @@ package embedder
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// The delay that a refused caller is told stays between these. With a shorter delay it would only ask in
-// vain, and a healthy server has no queue of more than half a minute.
+// The delay that a refused caller is told stays between these, but for the jitter. With a shorter delay it
+// would only ask in vain. With a longer one somebody would stand before a door that is long free. So if more
+// callers are refused than can be served in this time, some of them come again in vain.
 const (
 	minRetry = 50 * time.Millisecond
-	maxRetry = 30 * time.Second
+	maxRetry = 10 * time.Second
+
+	// retryJitter is how much shorter or longer a delay may be, as a share of it. So callers who are all
+	// told the longest delay do not come again at one moment.
+	retryJitter = 0.25
 )
 
 // queue bounds the cost of all callers together. A ticket is the right to wait or work here. A place is the
@@ -37,6 +43,7 @@ type queue struct {
 		entered  int            // tickets taken
 		byCaller map[string]int // the same, by who has them
 		lines    []*line        // of the callers that wait; the first is served next
+		back     time.Time      // when the caller is to come again who was refused last
 	}
 }
 
@@ -234,8 +241,18 @@ func (q *queue) served(d time.Duration) {
 	q.mean.Store(mean + (int64(d)-mean)/memory)
 }
 
-// retryAfter is about the time that serving all ticket holders takes. REQUIRES: q.mu is held.
+// retryAfter is about the time that it takes to serve all ticket holders, and everybody who was refused
+// before and is to come again. So it grows with those who wait, here or elsewhere, and a crowd that is
+// refused at one moment comes again one by one. REQUIRES: q.mu is held.
 func (q *queue) retryAfter() time.Duration {
-	d := time.Duration(q.mean.Load()) * time.Duration(q.mu.entered) / time.Duration(q.places)
-	return min(max(d, minRetry), maxRetry).Round(time.Millisecond)
+	each := time.Duration(q.mean.Load()) / time.Duration(q.places)
+	now := time.Now()
+	free := now.Add(each * time.Duration(q.mu.entered))
+	if free.Before(q.mu.back) {
+		free = q.mu.back
+	}
+	delay := min(free.Sub(now)+each, maxRetry)
+	q.mu.back = now.Add(delay)
+	jitter := 1 + retryJitter*(2*rand.Float64()-1)
+	return time.Duration(jitter * float64(max(delay, minRetry))).Round(time.Millisecond)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"rollcall/embedder/onnxtest"
@@ -68,7 +70,7 @@ func TestQueueFull(t *testing.T) {
 	if !errors.Is(err, ErrQueueFull) || !errors.As(err, &full) {
 		t.Fatalf("%v, want a QueueFullError", err)
 	}
-	if full.RetryAfter < minRetry || full.RetryAfter > maxRetry {
+	if full.RetryAfter <= 0 || full.RetryAfter > maxRetry {
 		t.Errorf("retry after %v", full.RetryAfter)
 	}
 	release()
@@ -81,25 +83,76 @@ func TestQueueFull(t *testing.T) {
 }
 
 func TestRetryAfterFollowsTheLoad(t *testing.T) {
-	q := newQueue(2, 8)
-	if got := q.retryAfter(); got != minRetry {
-		t.Errorf("empty: %v, want %v", got, minRetry)
-	}
-	q.served(400 * time.Millisecond)
-	for range 6 {
-		if _, err := q.enter(""); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 8)
+		want := func(what string, want time.Duration) {
+			t.Helper()
+			least, most := time.Duration(float64(want)*(1-retryJitter)), time.Duration(float64(want)*(1+retryJitter))
+			if got := q.retryAfter(); got < least-time.Millisecond || got > most+time.Millisecond {
+				t.Errorf("%s: %v, want %v to %v", what, got, least, most)
+			}
 		}
-	}
-	if got, want := q.retryAfter(), 1200*time.Millisecond; got != want {
-		t.Errorf("6 callers of 400 ms on 2 workers: %v, want %v", got, want)
-	}
-	for range 1000 {
-		q.served(time.Hour)
-	}
-	if got := q.retryAfter(); got != maxRetry {
-		t.Errorf("%v, want %v", got, maxRetry)
-	}
+		want("empty", minRetry)
+		q.served(400 * time.Millisecond)
+		for range 6 {
+			if _, err := q.enter(""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want("6 callers of 400 ms on 2 workers, and the one who asks", 1400*time.Millisecond)
+		want("one more was refused", 1600*time.Millisecond)
+		time.Sleep(time.Second)
+		want("a second later the two have still to come", 1400*time.Millisecond)
+		for range 1000 {
+			q.retryAfter()
+		}
+		want("very many were refused", maxRetry)
+	})
+}
+
+// TestCrowdIsSpread: callers come all at once, and come again when they are told to. Everybody is served in
+// little more than the time that the work takes, after few attempts.
+func TestCrowdIsSpread(t *testing.T) {
+	const crop, crowd, sessions = 8 * time.Millisecond, 400, 2
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(sessions, QueuePerSession*sessions)
+		q.served(crop)
+		var attempts atomic.Int64
+		var group sync.WaitGroup
+		start := time.Now()
+		for range crowd {
+			group.Go(func() {
+				for {
+					attempts.Add(1)
+					mine, err := q.enter("")
+					if err == nil {
+						var done func()
+						if done, err = q.begin(t.Context(), nil, mine); err == nil {
+							time.Sleep(crop)
+							done()
+						}
+						q.leave(mine)
+					}
+					var full *QueueFullError
+					if !errors.As(err, &full) {
+						if err != nil {
+							t.Error(err)
+						}
+						return
+					}
+					time.Sleep(full.RetryAfter)
+				}
+			})
+		}
+		group.Wait()
+		ideal := crowd * crop / sessions
+		if took := time.Since(start); took > 2*ideal {
+			t.Errorf("everybody was served after %v; the work takes %v", took, ideal)
+		}
+		if mean := float64(attempts.Load()) / crowd; mean > 4 {
+			t.Errorf("%.1f attempts each", mean)
+		}
+	})
 }
 
 // TestContextEndsInQueue: a caller leaves the queue when its context ends, and leaves nothing behind.

@@ -58,7 +58,7 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	config.install.addFlags(set)
 	set.IntVar(&config.sessions, "sessions", 0, "locked sessions for each model; 0: one more than the cores")
 	set.IntVar(&config.threads, "threads", 0, "cores that a run may use while no other call works; with others, each uses one; 0: the cores, at most 4")
-	set.IntVar(&config.queue, "queue", 0, "callers that may wait for a session; 0: 4 x sessions")
+	set.IntVar(&config.queue, "queue", 0, fmt.Sprintf("callers that may wait for a session; 0: %d x sessions", embedder.QueuePerSession))
 	set.DurationVar(&config.modelTTL, "model-ttl", 0, "unload a model that was idle for this time; 0: never")
 	set.Int64Var(&config.modelMemoryMiB, "model-memory", 0, "MiB that loaded models may take; 0: no limit")
 	set.StringVar(&config.engine, "index-engine", "exact", "how vectors are searched: "+oneOf(index.Engines))
@@ -105,7 +105,7 @@ func (config *serveConfig) validate() error {
 		{"data", config.data, config.data != "", "the name of a folder"},
 		{"sessions", config.sessions, within(config.sessions, 0, maxSessions), fmt.Sprintf("0 (one more than the cores) to %d", maxSessions)},
 		{"threads", config.threads, within(config.threads, 0, maxSessions), fmt.Sprintf("0 (the cores, at most 4) to %d", maxSessions)},
-		{"queue", config.queue, within(config.queue, 0, maxQueue), fmt.Sprintf("0 (4 x sessions) to %d", maxQueue)},
+		{"queue", config.queue, within(config.queue, 0, maxQueue), fmt.Sprintf("0 (%d x sessions) to %d", embedder.QueuePerSession, maxQueue)},
 		{"model-ttl", config.modelTTL, config.modelTTL >= 0, "0 (never) or a time such as 10m"},
 		{"model-memory", config.modelMemoryMiB, within(config.modelMemoryMiB, 0, maxMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxMemoryMiB)},
 		{"gallery-memory", config.galleryMemoryMiB, within(config.galleryMemoryMiB, 0, maxMemoryMiB), fmt.Sprintf("0 (no limit) to %d MiB", maxMemoryMiB)},

@@ -38,7 +38,7 @@ func TestServeRefusesWhatCannotBe(t *testing.T) {
 		{"sessions", "many", "--sessions"},
 		{"threads", "-2", "0 (the cores, at most 4) to 1024"},
 		{"threads", "2000", "to 1024"},
-		{"queue", "-1", "0 (4 x sessions) to 10000"},
+		{"queue", "-1", "0 (2 x sessions) to 10000"},
 		{"queue", "1000000", "to 10000"},
 		{"model-ttl", "-1s", "0 (never)"},
 		{"model-ttl", "soon", "--model-ttl"},
