@@ -7,13 +7,11 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"time"
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"rollcall/access"
 	"rollcall/access/journal"
@@ -159,8 +157,6 @@ var rules = []rule{
 	{gallery.ErrNoEmbedding, connect.CodeFailedPrecondition, "NO_EMBEDDING", "crop_id"},
 	{gallery.ErrReadOnly, connect.CodeUnavailable, "READ_ONLY", ""},
 	{gallery.ErrUnavailable, connect.CodeUnavailable, "GALLERY_UNAVAILABLE", ""},
-	{gallery.ErrClosed, connect.CodeUnavailable, "DRAINING", ""},
-	{embedder.ErrClosed, connect.CodeUnavailable, "DRAINING", ""},
 }
 
 // translate is the one place where an error becomes a code. An unknown error is
@@ -193,6 +189,8 @@ func translate(ctx context.Context, err error) *connect.Error {
 		return newError(connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its deadline: retry; if this happens often, the server is overloaded", nil)
 	case errors.Is(err, context.Canceled):
 		return newError(connect.CodeCanceled, "CANCELED", "the caller gave up", nil)
+	case errors.Is(err, gallery.ErrClosed), errors.Is(err, embedder.ErrClosed):
+		return draining()
 	case errors.As(err, &full):
 		return busy("QUEUE_FULL", "too many crops are waiting", full.RetryAfter)
 	case errors.As(err, &many):
@@ -263,15 +261,4 @@ func internally(cause error, e *connect.Error) *connect.Error {
 
 func internalMessage(r *callRecord) string {
 	return fmt.Sprintf("something went wrong in the server: look in its log for request id %s", r.id)
-}
-
-// busy tells the client when to try again: with a RetryInfo, and with a Retry-After
-// header in whole seconds.
-func busy(reason, what string, retryAfter time.Duration) *connect.Error {
-	err := newError(connect.CodeResourceExhausted, reason,
-		fmt.Sprintf("%s: retry in %s", what, retryAfter.Round(time.Millisecond)), nil,
-		&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
-	seconds := int64((retryAfter + time.Second - 1) / time.Second)
-	err.Meta().Set("Retry-After", fmt.Sprint(seconds))
-	return err
 }

@@ -74,13 +74,15 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, m method) *reply 
 	return out
 }
 
-// unavailable says why the server takes no calls now; nil if it takes calls.
+// unavailable says why the server takes no calls now; nil if it takes calls. It counts the
+// calls that are refused because the server drains.
 func (s *Server) unavailable() *connect.Error {
 	switch {
 	case s.isDraining():
-		return newError(connect.CodeUnavailable, "DRAINING", "the server is shutting down: retry elsewhere or later", nil)
+		s.turnedAway.Add(1)
+		return draining()
 	case s.open.Load() == nil:
-		return newError(connect.CodeUnavailable, "STARTING", "the server is still loading its gallery: retry in a moment", nil)
+		return starting()
 	}
 	return nil
 }

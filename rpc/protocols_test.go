@@ -199,6 +199,9 @@ func TestDrain(t *testing.T) {
 	if !strings.Contains(rec.body.String(), `"unavailable"`) || !strings.Contains(rec.body.String(), "shutting down") {
 		t.Errorf("a call while draining: %s", rec.body.String())
 	}
+	if after := rec.header.Get("Retry-After"); after == "" || !strings.Contains(rec.body.String(), "google.rpc.RetryInfo") || rec.header.Get("Connection") != "close" {
+		t.Errorf("a call while draining is not told when to come again: %v %s", rec.header, rec.body.String())
+	}
 	close(slow.release)
 	must(t, <-answered)
 	<-stopped

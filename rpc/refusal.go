@@ -29,11 +29,13 @@ func (s *Server) refused(r *http.Request, m method) *refusal {
 	} else {
 		why = refusedPost(r, m)
 	}
-	switch {
-	case why != nil:
+	if why != nil {
 		return why
-	case s.unavailable() != nil:
-		return &refusal{Error: s.unavailable()}
+	}
+	if err := s.unavailable(); err != nil {
+		return &refusal{Error: err}
+	}
+	switch {
 	case r.ContentLength > m.limit.bytes+envelopeBytes:
 		return &refusal{Error: m.limit.exceeded()}
 	}

@@ -34,7 +34,16 @@ func (w *reply) WriteHeader(status int) {
 		status = w.instead
 	}
 	w.status = status
+	w.partIfDraining()
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// partIfDraining lets the connection end with this answer, so that the client does not send
+// its next call over one that is being closed.
+func (w *reply) partIfDraining() {
+	if w.server.isDraining() {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // Write serves http.ResponseWriter.
@@ -100,6 +109,7 @@ func (w *reply) bound() (written func()) {
 		return func() {}
 	}
 	w.began = true
+	w.partIfDraining()
 	timeout := w.server.opts.WriteTimeout
 	if w.server.isDraining() {
 		timeout = min(timeout, w.server.opts.DrainTimeout/2)

@@ -120,8 +120,9 @@ type Server struct {
 	// open is nil until Ready.
 	open atomic.Pointer[opened]
 	// draining is done when Serve begins to shut down.
-	draining context.Context
-	drain    context.CancelFunc
+	draining   context.Context
+	drain      context.CancelFunc
+	turnedAway atomic.Int64 // calls that were refused since
 }
 
 // opened is what answers calls once there is a backend.
@@ -220,9 +221,10 @@ var serviceNames = []string{
 	rollcallv1connect.TokenServiceName,
 }
 
-// Serve answers on ln until ctx is done. Then it refuses new calls with unavailable,
-// waits at most Options.DrainTimeout for the calls in flight, and closes ln. It returns
-// nil if all of these calls have ended. Call it once.
+// Serve answers on ln until ctx is done. Then it refuses new calls with unavailable until
+// callers have stopped coming, a second at most, closes ln, and waits for the calls in
+// flight, in all at most Options.DrainTimeout. It returns nil if all of these calls have
+// ended. Call it once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -260,11 +262,35 @@ func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
 	s.drain()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.DrainTimeout)
 	defer cancel()
+	s.turnAway(drain)
 	if err := server.Shutdown(drain); err != nil {
 		return errors.Join(errors.New("calls were still in flight after the drain timeout"), err, server.Close())
 	}
 	s.opts.Logger.Info("stopped")
 	return nil
+}
+
+// How long callers are told that the server is shutting down, before they find it closed:
+// until none has come for quietTime, at most turnAwayTime.
+const (
+	quietTime    = 25 * time.Millisecond
+	turnAwayTime = time.Second
+)
+
+// turnAway leaves the connections open while callers come who do not know yet that the server
+// is shutting down. Else those who call again and again would find their connection cut, and
+// not know whether their call was answered.
+func (s *Server) turnAway(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, turnAwayTime)
+	defer cancel()
+	for before := int64(-1); before != s.turnedAway.Load(); {
+		before = s.turnedAway.Load()
+		select {
+		case <-time.After(quietTime):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // isDraining says whether Serve has begun to shut down.
