@@ -36,7 +36,7 @@ func (o *clientOptions) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&o.server, "server", "http://127.0.0.1:8787", "HOST:PORT or address of the server")
 	set.StringVar(&o.gallery, "gallery", "", "gallery that the call is about; empty: the only one that the caller may use, or \"default\"")
 	set.StringVar(&o.ca, "ca", "", "PEM file of the authority that vouches for the server; empty: those that this machine trusts")
-	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time")
+	set.DurationVar(&o.timeout, "timeout", time.Minute, "give up on a call after this time; a server that is busy is asked again until then")
 	o.login.addFlags(set)
 	o.output.AddFlag(set)
 }
@@ -67,19 +67,24 @@ func (o *clientOptions) validate() error {
 }
 
 func (o *clientOptions) attendance() rollcallv1connect.AttendanceServiceClient {
-	return rollcallv1connect.NewAttendanceServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
+	return rollcallv1connect.NewAttendanceServiceClient(o.unary(), o.server, o.interceptors())
 }
 
 func (o *clientOptions) galleries() rollcallv1connect.GalleryServiceClient {
-	return rollcallv1connect.NewGalleryServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
+	return rollcallv1connect.NewGalleryServiceClient(o.unary(), o.server, o.interceptors())
 }
 
 func (o *clientOptions) tokens() rollcallv1connect.TokenServiceClient {
-	return rollcallv1connect.NewTokenServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
+	return rollcallv1connect.NewTokenServiceClient(o.unary(), o.server, o.interceptors())
 }
 
 func (o *clientOptions) journal() rollcallv1connect.JournalServiceClient {
-	return rollcallv1connect.NewJournalServiceClient(o.unary(), o.server, connect.WithInterceptors(o.login))
+	return rollcallv1connect.NewJournalServiceClient(o.unary(), o.server, o.interceptors())
+}
+
+// interceptors are what every call with one answer goes through.
+func (o *clientOptions) interceptors() connect.ClientOption {
+	return connect.WithInterceptors(patience(o.timeout), o.login)
 }
 
 // streaming returns a client over HTTP/2, also without TLS. It has no time limit: a stream lasts

@@ -70,8 +70,8 @@ func runEnroll(ctx context.Context, c console, o enrollOptions, path string) err
 	if err != nil {
 		return err
 	}
-	result := &enrolment{Crops: len(files) + len(failed), Failed: failed, students: make(map[string]int)}
-	err = result.enroll(ctx, c, o, files)
+	result := &enrolment{Crops: len(files) + len(failed), Failed: failed, students: make(map[string]int), done: make(map[string]bool)}
+	err = result.enrollPatiently(ctx, c, o, files)
 	// Crops that were enrolled before a failure stay enrolled: print the result in any case.
 	if perr := result.print(c, o.output); perr != nil {
 		return errors.Join(err, perr)

@@ -14,20 +14,22 @@ import (
 	"rollcall/cmd/terminal"
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/rpc"
 )
 
 // enrolment is the result of a whole enroll.
 type enrolment struct {
-	Crops     int            `json:"crops"`    // files to enrol, and folders that cannot be read
-	Enrolled  int            `json:"enrolled"` // now on disk
-	Replaced  int            `json:"replaced"` // of these, those that replaced an older one
-	Students  int            `json:"students"`
-	Unknown   int            `json:"unknown,omitempty"`   // sent, but the connection broke before the answer
-	Corrected []string       `json:"corrected,omitempty"` // kept with the student of an earlier correction
-	Alike     []likeness     `json:"alike,omitempty"`     // enrolled, though they resemble another student
-	Failed    []fileFailure  `json:"failed,omitempty"`
-	FewCrops  int            `json:"few_crops,omitempty"` // of the students, those with fewer crops than are good
-	students  map[string]int // how many crops each has now
+	Crops     int             `json:"crops"`    // files to enrol, and folders that cannot be read
+	Enrolled  int             `json:"enrolled"` // now on disk
+	Replaced  int             `json:"replaced"` // of these, those that replaced an older one
+	Students  int             `json:"students"`
+	Unknown   int             `json:"unknown,omitempty"`   // sent, but the connection broke before the answer
+	Corrected []string        `json:"corrected,omitempty"` // kept with the student of an earlier correction
+	Alike     []likeness      `json:"alike,omitempty"`     // enrolled, though they resemble another student
+	Failed    []fileFailure   `json:"failed,omitempty"`
+	FewCrops  int             `json:"few_crops,omitempty"` // of the students, those with fewer crops than are good
+	students  map[string]int  // how many crops each has now
+	done      map[string]bool // crops that are answered or cannot be read
 }
 
 // likeness is a crop that resembles another student's.
@@ -38,7 +40,20 @@ type likeness struct {
 	Similarity float32 `json:"similarity"`
 }
 
-// enroll sends the files through one EnrollStream. Another goroutine reads and sends; this one
+// enrollPatiently enrols the files. If the server refuses a stream for the moment, it sends what is
+// not answered through another one, when the server says. It gives up once nothing was answered for
+// --timeout.
+func (e *enrolment) enrollPatiently(ctx context.Context, c console, o enrollOptions, files []cropFile) (err error) {
+	for more := true; more; {
+		before := len(e.done)
+		err = patience(o.timeout).patiently(ctx, func() error { return e.enroll(ctx, c, o, files) })
+		_, told := rpc.RetryDelay(err)
+		more = told && len(e.done) > before
+	}
+	return err
+}
+
+// enroll sends the files that are not done through one EnrollStream. Another goroutine reads and sends; this one
 // takes the answers. If the sending ends early, for example by an interrupt, enroll still waits
 // for the answers to what was sent: otherwise nobody would know what is stored.
 func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, files []cropFile) error {
@@ -58,7 +73,8 @@ func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, file
 		return err
 	}
 	sent := make(chan sendResult, 1)
-	go func() { sent <- sendCrops(sending, stream, o, files) }()
+	left := slices.DeleteFunc(slices.Clone(files), func(f cropFile) bool { return e.done[f.crop] })
+	go func() { sent <- sendCrops(sending, stream, o, left) }()
 
 	var failed error // the first problem that ends the stream
 	answers := 0
@@ -82,6 +98,10 @@ func (e *enrolment) enroll(ctx context.Context, c console, o enrollOptions, file
 	outcome := <-sent
 	e.Unknown = outcome.sent - answers
 	e.Failed = append(e.Failed, outcome.unread...)
+	for _, f := range outcome.unread {
+		e.done[f.File] = true
+	}
+	e.FewCrops = 0
 	slices.SortFunc(e.Failed, func(a, b fileFailure) int { return strings.Compare(a.File, b.File) })
 	e.Students = len(e.students)
 	for _, crops := range e.students {
@@ -144,6 +164,7 @@ func sendCrops(ctx context.Context, stream *connect.BidiStreamForClientSimple[pb
 // take notes one answer. It returns an error for a problem that every crop would have, such as a
 // missing model: to go on would only repeat it.
 func (e *enrolment) take(resp *pb.EnrollStreamResponse) error {
+	e.done[resp.GetCropId()] = true
 	if p := resp.GetProblem(); p != nil {
 		message := withFlagNames(p.GetMessage())
 		code := exitFailure

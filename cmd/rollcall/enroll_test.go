@@ -32,12 +32,15 @@ func (s streamServer) EnrollStream(ctx context.Context, stream *connect.BidiStre
 }
 
 // start returns the address of the server.
-func (s streamServer) start(t *testing.T) string {
+func (s streamServer) start(t *testing.T) string { return startGalleryService(t, s) }
+
+func startGalleryService(t *testing.T, s rollcallv1connect.GalleryServiceHandler) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle(rollcallv1connect.NewGalleryServiceHandler(s))
 	server := httptest.NewUnstartedServer(mux)
 	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()
 	t.Cleanup(server.Close)
