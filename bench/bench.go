@@ -3,8 +3,8 @@
 //
 // [All] lists them, and [Eval] is the one for operators. Each is a file with its options,
 // named for it: eval.go, against.go, selfcalibration.go, conditions.go, duplicates.go, locator.go,
-// detect.go, rollcall.go, burst.go, embed.go, network.go, cpu.go, load.go, soak.go, memory.go, sessions.go,
-// gallery.go, galleries.go, crash.go, index.go. They share the crops (faces.go, drawing.go, crops.go), the models
+// detect.go, rollcall.go, burst.go, embed.go, network.go, cpu.go, load.go, overload.go, soak.go, memory.go,
+// sessions.go, gallery.go, galleries.go, crash.go, index.go. They share the crops (faces.go, drawing.go, crops.go), the models
 // (models.go) and the printing (report.go). newBench makes a command of each.
 //
 // The machines that this runs on are shared and noisy. So whatever is compared is
@@ -83,5 +83,5 @@ func Eval() Bench {
 
 // All returns the other benches. Each call returns new ones, with options of their own.
 func All() []Bench {
-	return []Bench{againstBench(), calibrationBench(), conditionsBench(), duplicatesBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), rollcallBench(), burstBench(), embedBench(), networkBench(), cpuBench(), loadBench(), soakBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), crashBench(), indexBench()}
+	return []Bench{againstBench(), calibrationBench(), conditionsBench(), duplicatesBench(), qualityBench(), unlikeBench(), locatorBench(), detectBench(), rollcallBench(), burstBench(), embedBench(), networkBench(), cpuBench(), loadBench(), overloadBench(), soakBench(), memoryBench(), sessionsBench(), galleryBench(), galleriesBench(), crashBench(), indexBench()}
 }

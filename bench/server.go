@@ -164,7 +164,17 @@ func (s *server) close() error {
 // newHTTPClient returns a client that keeps a connection for each of n callers, and sends
 // a token; "": none.
 func newHTTPClient(n int, token string) *http.Client {
-	transport := &http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n, MaxConnsPerHost: n}
+	return withToken(&http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n, MaxConnsPerHost: n}, token)
+}
+
+// newHTTP2Client returns a client with one connection of HTTP/2 in clear text.
+func newHTTP2Client(token string) *http.Client {
+	var only http.Protocols
+	only.SetUnencryptedHTTP2(true)
+	return withToken(&http.Transport{Protocols: &only}, token)
+}
+
+func withToken(transport *http.Transport, token string) *http.Client {
 	if token == "" {
 		return &http.Client{Transport: transport}
 	}

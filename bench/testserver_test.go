@@ -126,6 +126,7 @@ func misbehave(target, mode string) (net.Listener, error) {
 	}
 	var calls atomic.Int64
 	proxy := &httputil.ReverseProxy{
+		Transport: byProtocol{http.DefaultTransport, newHTTP2Client("").Transport},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Header.Del("Accept-Encoding") // so that falsify can read the answer
@@ -155,8 +156,22 @@ func misbehave(target, mode string) (net.Listener, error) {
 			proxy.ServeHTTP(w, r)
 		}
 	})
-	go http.Serve(ln, handler) // until the process ends
+	var both http.Protocols
+	both.SetHTTP1(true)
+	both.SetUnencryptedHTTP2(true)
+	front := &http.Server{Handler: handler, Protocols: &both}
+	go front.Serve(ln) // until the process ends
 	return ln, nil
+}
+
+// byProtocol passes gRPC on over HTTP/2.
+type byProtocol struct{ http1, http2 http.RoundTripper }
+
+func (b byProtocol) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		return b.http2.RoundTrip(r)
+	}
+	return b.http1.RoundTrip(r)
 }
 
 // falsify changes the last bit of an answer's similarity.
