@@ -30,6 +30,9 @@ func (s *Server) Handler() http.Handler {
 		// An answer may hold ids, and none is true for long.
 		out.Header().Set("Cache-Control", "no-store")
 		page := pages[r.URL.Path]
+		if console := s.opts.Console; console != nil && isConsole(r.URL.Path) {
+			page = console.ServeHTTP
+		}
 		switch {
 		case r.URL.Path == sessionPath && s.isMeant(r):
 			s.session(out, r)
@@ -40,7 +43,7 @@ func (s *Server) Handler() http.Handler {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			s.refuse(out, r, pageMethod())
 		default:
-			r, release, why := s.admit(out, r, rights[r.URL.Path])
+			r, release, why := s.admit(out, r, rights[pageOf(r.URL.Path)])
 			defer release()
 			if why != nil {
 				s.refuse(out, r, why)
@@ -53,7 +56,20 @@ func (s *Server) Handler() http.Handler {
 
 const metricsPath = "/metrics"
 
-// index is the page at the root.
+// consolePaths begins the paths of the console's files. Its first page is at the root.
+const consolePaths = "/console/"
+
+func isConsole(path string) bool { return path == "/" || strings.HasPrefix(path, consolePaths) }
+
+// pageOf returns the path of a page as rights names it: one for all files of the console.
+func pageOf(path string) string {
+	if strings.HasPrefix(path, consolePaths) {
+		return consolePaths
+	}
+	return path
+}
+
+// index is the page at the root of a server without a console.
 func index(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(w, "Rollcall answers here: see /livez, /readyz, /metrics, and POST /rollcall.v1.AttendanceService/Identify.\n")
 }

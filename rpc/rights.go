@@ -91,9 +91,10 @@ var rights = map[string]right{
 	"/" + grpcreflect.ReflectV1ServiceName + "/ServerReflectionInfo":      withToken,
 	"/" + grpcreflect.ReflectV1AlphaServiceName + "/ServerReflectionInfo": withToken,
 
-	"/":         everybody,
-	"/livez":    everybody,
-	"/readyz":   everybody,
-	sessionPath: everybody, // it asks for the token itself
-	"/metrics":  {roles: []access.Role{access.Metrics}},
+	"/":          everybody,
+	consolePaths: everybody, // the pages hold nothing: what they show they ask for
+	"/livez":     everybody,
+	"/readyz":    everybody,
+	sessionPath:  everybody, // it asks for the token itself
+	"/metrics":   {roles: []access.Role{access.Metrics}},
 }

@@ -11,7 +11,7 @@ import (
 // TestEveryCallHasItsRight: each call of the contract and each page has a row, and no row
 // is of something that there is not.
 func TestEveryCallHasItsRight(t *testing.T) {
-	known := []string{"/", "/livez", "/readyz", metricsPath, sessionPath}
+	known := []string{"/", consolePaths, "/livez", "/readyz", metricsPath, sessionPath}
 	for path := range methods() {
 		known = append(known, path)
 	}

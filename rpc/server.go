@@ -84,6 +84,9 @@ type Options struct {
 	// DrainTimeout is how long Serve waits for calls in flight once its context is
 	// done. Requests that are still arriving have half of it. Default 20 s.
 	DrainTimeout time.Duration
+	// Console answers GETs of "/" and of what lies under "/console/", for everybody.
+	// Default nil: there are no pages.
+	Console http.Handler
 	// Limits bound how often callers with a token may ask. Default: no limits.
 	Limits access.LimitOptions
 	// Logger takes one line a request. Default slog.Default().

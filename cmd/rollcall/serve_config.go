@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rollcall/access"
+	pages "rollcall/console"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
 	"rollcall/gallery"
@@ -152,6 +153,7 @@ func (config *serveConfig) logger(w io.Writer) *slog.Logger {
 
 func (config *serveConfig) rpcOptions(logger *slog.Logger, metrics *rpc.Metrics) rpc.Options {
 	return rpc.Options{
+		Console:      pages.Handler(),
 		Limits:       config.limits,
 		RequestBytes: config.requestMemoryMiB << 20,
 		// Two crops for each session keep it busy.

@@ -1,0 +1,188 @@
+// Calls of the server: the public API (package rollcall.v1), as JSON.
+
+import { t } from './text.js';
+
+/**
+ * What the server refused, or a server that cannot be reached.
+ */
+export class Refusal extends Error {
+  /**
+   * @param {string} code as Connect names it: "invalid_argument"
+   * @param {string} reason the stable reason: "NOT_AN_IMAGE"; "OFFLINE" without a server
+   * @param {string} message for a person, from the server
+   */
+  constructor(code, reason, message) {
+    super(message);
+    this.code = code;
+    this.reason = reason;
+    /** @type {string} the field that is wrong; '' if there is none */
+    this.field = '';
+    /** @type {Record<string, string>} the figures behind it */
+    this.metadata = {};
+    /** @type {number} milliseconds after which a retry may succeed; 0 if it will not */
+    this.delay = 0;
+  }
+
+  /** Whether the same call may succeed later. */
+  get passing() {
+    return this.code === 'unavailable' || this.code === 'resource_exhausted';
+  }
+}
+
+let gallery = '';
+
+/**
+ * Sets the gallery of all later calls; '' is the caller's only one, or the default.
+ * @param {string} id
+ */
+export function useGallery(id) {
+  gallery = id;
+}
+
+/**
+ * Makes a call. Throws a Refusal, or an AbortError when the signal ends it.
+ * @param {string} procedure such as "AttendanceService/Identify"
+ * @param {object} [message]
+ * @param {{signal?: AbortSignal, tries?: number}} [options] tries: how often it is made at
+ *   most, while the server is busy or away; only for calls that may be repeated
+ * @returns {Promise<any>}
+ */
+export async function call(procedure, message = {}, { signal, tries = 1 } = {}) {
+  for (let left = tries; ; left--) {
+    try {
+      return await ask(`/rollcall.v1.${procedure}`, 'POST', message, signal);
+    } catch (error) {
+      if (!(error instanceof Refusal) || !error.passing || left <= 1) throw error;
+      await pause(error.delay || 1000, signal);
+    }
+  }
+}
+
+/**
+ * @typedef {object} Session
+ * @property {'' | 'checkin' | 'register' | 'enroll' | 'admin' | 'metrics'} role '' when signed out
+ * @property {string} name of the token; '' where nobody has to log in
+ * @property {string[]} galleries empty: all
+ */
+
+/**
+ * Returns who this browser is. Throws a Refusal with code "unauthenticated" if it must
+ * sign in first.
+ * @returns {Promise<Session>}
+ */
+export const showSession = () => ask('/session', 'GET');
+
+/**
+ * Buys a session with a token or a pairing code.
+ * @param {{token: string} | {code: string}} payment
+ * @returns {Promise<Session>}
+ */
+export const beginSession = (payment) => ask('/session', 'POST', payment);
+
+/** @returns {Promise<Session>} */
+export const endSession = () => ask('/session', 'DELETE');
+
+/**
+ * The server's metrics, by name with labels, as Prometheus reads them. For admins.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<string>}
+ */
+export async function metrics(signal) {
+  const response = await reach('/metrics', { signal });
+  if (!response.ok) throw await refusalOf(response);
+  return response.text();
+}
+
+/**
+ * @param {string} path
+ * @param {string} method
+ * @param {object} [body]
+ * @param {AbortSignal} [signal]
+ */
+async function ask(path, method, body, signal) {
+  /** @type {Record<string, string>} */
+  const headers = {};
+  if (body) headers['Content-Type'] = 'application/json';
+  if (path.startsWith('/rollcall.')) {
+    headers['Connect-Protocol-Version'] = '1';
+    if (gallery) headers['Rollcall-Gallery'] = encodeURIComponent(gallery);
+  }
+  const response = await reach(path, { method, headers, body: body && JSON.stringify(body), signal });
+  if (!response.ok) throw await refusalOf(response);
+  return response.json();
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} init
+ */
+async function reach(path, init) {
+  try {
+    return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new Refusal('unavailable', 'OFFLINE', t('offline'));
+  }
+}
+
+/**
+ * Reads an error as Connect sends it over HTTP.
+ * @param {Response} response
+ */
+async function refusalOf(response) {
+  /** @type {any} */
+  let answer = {};
+  try {
+    answer = await response.json();
+  } catch {
+    // Not ours: a proxy in front of the server, say.
+    answer = { code: response.status >= 500 ? 'unavailable' : 'unknown', message: `HTTP ${response.status}` };
+  }
+  const refusal = new Refusal(answer.code ?? 'unknown', '', answer.message ?? '');
+  for (const { type, debug } of answer.details ?? []) {
+    if (type === 'google.rpc.ErrorInfo') {
+      refusal.reason = debug?.reason ?? '';
+      refusal.metadata = debug?.metadata ?? {};
+    } else if (type === 'google.rpc.RetryInfo') {
+      refusal.delay = 1000 * Number.parseFloat(debug?.retryDelay ?? '0');
+    } else if (type === 'google.rpc.BadRequest') {
+      refusal.field = debug?.fieldViolations?.[0]?.field ?? '';
+    }
+  }
+  return refusal;
+}
+
+/**
+ * Returns the bytes of a file as the API takes them.
+ * @param {Blob} file
+ * @returns {Promise<string>} base64
+ */
+export function base64(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result).split(',', 2)[1] ?? '');
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+/**
+ * Waits. Throws the signal's reason when it ends first.
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+export function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,85 @@
+// English: the words of the pages. The other languages have the same names.
+
+export default {
+  skip: 'Skip to the page',
+  menu: 'Pages',
+  language: 'Language',
+  gallery: 'School',
+  signedIn: 'Signed in as {name}',
+  signOut: 'Sign out',
+  cancel: 'Cancel',
+  offline: 'The server cannot be reached. Is it running, and is this machine on the network?',
+  waiting: 'Waiting for the server',
+  working: 'One moment …',
+  chooseFile: 'Choose a picture',
+  chooseFiles: 'Choose pictures',
+  chooseFolder: 'Choose a folder',
+  pixels: '{n} pixels',
+
+  signin: {
+    title: 'Sign in',
+    secret: 'Pairing code or token',
+    hint: 'A tablet takes the code that an administrator’s page shows. People take their token.',
+    button: 'Sign in',
+    nothing: 'There are no pages for the role {role}. Sign in with another token.',
+  },
+
+  camera: {
+    label: 'What the camera sees',
+    use: 'Use the camera',
+    insecure: 'A browser gives pages the camera only over HTTPS, or from this machine itself. Start the server with a certificate: “rollcall tls init”.',
+    refused: 'The camera was refused. Allow it for this page in the browser’s settings.',
+    busy: 'The camera is used by another program. Close that, and try again.',
+    missing: 'There is no camera here.',
+  },
+
+  verdict: {
+    bar: 'Similarity {similarity}; a match needs {threshold}',
+  },
+
+  identify: {
+    menu: 'Identify',
+    title: 'Whose face is this?',
+    lead: 'A picture of one person. Nothing of it is kept.',
+    drop: 'Drop a picture here',
+    picture: 'The picture',
+    take: 'Take the picture',
+    why: 'Why',
+    candidates: 'The most similar students',
+    threshold: 'A match needs a similarity of',
+    scope: 'Students compared',
+    strangers: 'Strangers who would be this similar to anybody',
+    quality: 'Quality of the picture (0 to 1)',
+    eyes: 'Distance of the eyes',
+    model: 'Model',
+  },
+
+  verdicts: {
+    VERDICT_MATCH: 'Recognised',
+    VERDICT_AMBIGUOUS: 'Two students are too alike to say',
+    VERDICT_UNKNOWN: 'Not recognised',
+    VERDICT_UNUSABLE: 'The picture cannot be judged',
+  },
+  reasons: {
+    REASON_NO_FACE: 'There is no face on the picture.',
+    REASON_TOO_SMALL: 'The face is too small: come nearer.',
+    REASON_TOO_DARK: 'The face is too dark: more light.',
+    REASON_TOO_BRIGHT: 'The face is too bright: less light.',
+    REASON_TOO_BLURRED: 'The face is blurred: hold still.',
+    REASON_SEVERAL_FACES: 'There are several faces: one person at a time.',
+    REASON_NOT_UPRIGHT: 'The face is not upright.',
+    REASON_DISTORTED: 'The picture of the face is stretched.',
+    REASON_LOW_QUALITY: 'The face cannot be trusted: look straight into the camera, in better light.',
+    REASON_BELOW_THRESHOLD: 'Nobody who is enrolled is similar enough.',
+    REASON_TWO_STUDENTS_CLOSE: 'Two students are about equally similar.',
+    REASON_NOBODY_ENROLLED: 'Nobody is enrolled yet.',
+    REASON_TAKEN_BY_ANOTHER_CROP: 'Another face of the photo fits this student better.',
+    REASON_TWO_CROPS_CLOSE: 'Another face of the photo fits this student almost as well.',
+    REASON_ANOTHER_PERSON: 'The pictures show different people.',
+  },
+  warnings: {
+    WARNING_OTHER_MODEL: 'This is not the model of the school’s settings: only crops that it embedded are compared.',
+    WARNING_OTHER_RECIPE: 'The stored crops were embedded in another way, and compare less well: enrol them again.',
+    WARNING_NOT_CALIBRATED: 'Neither the model nor the school is calibrated: the threshold is the published one.',
+  },
+};
