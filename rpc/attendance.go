@@ -44,7 +44,10 @@ func (s attendanceService) Identify(ctx context.Context, req *pb.IdentifyRequest
 		}
 		fillIdentification(ctx, resp, found)
 	}
-	s.noteVerdict(ctx, identifyLine(resp, res.Recipe, found.AskedFPIR))
+	resp.Line, err = s.recordVerdict(ctx, identifyLine(resp, res.Recipe, found.AskedFPIR), req.GetAwaitLine())
+	if err != nil {
+		return nil, err
+	}
 	return resp, nil
 }
 
@@ -64,7 +67,10 @@ func (s attendanceService) identifyStored(ctx context.Context, req *pb.IdentifyR
 	}
 	resp := &pb.IdentifyResponse{Model: name, Dimension: int32(found.Dimension)}
 	fillIdentification(ctx, resp, found)
-	s.noteVerdict(ctx, identifyLine(resp, found.Recipe, found.AskedFPIR))
+	resp.Line, err = s.recordVerdict(ctx, identifyLine(resp, found.Recipe, found.AskedFPIR), req.GetAwaitLine())
+	if err != nil {
+		return nil, err
+	}
 	return resp, nil
 }
 

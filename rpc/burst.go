@@ -46,7 +46,10 @@ func (s attendanceService) IdentifyBurst(ctx context.Context, req *pb.IdentifyBu
 	} else if asked, err = judgeBurst(ctx, burst, resp, usable); err != nil {
 		return nil, err
 	}
-	s.noteVerdict(ctx, burstLine(resp, results[0].Recipe, asked))
+	resp.Line, err = s.recordVerdict(ctx, burstLine(resp, results[0].Recipe, asked), req.GetAwaitLine())
+	if err != nil {
+		return nil, err
+	}
 	return resp, nil
 }
 

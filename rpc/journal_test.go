@@ -45,6 +45,27 @@ func (w *world) record(student string, method pb.Method, cancels uint64, request
 	return resp.GetNumber()
 }
 
+// A verdict whose line is awaited tells its number, by which it can be taken back at once.
+func TestAwaitedVerdictsCanBeTakenBack(t *testing.T) {
+	w := newWorld(t, setup{})
+	enroll(t, w, 1, 0, "ada/1", "ada")
+	plain := identify(t, w, 1, 1, nil)
+	one, err := w.attendance().Identify(t.Context(), &pb.IdentifyRequest{Image: onnxtest.Face(1, 1), AwaitLine: true})
+	must(t, err)
+	stored, err := w.attendance().Identify(t.Context(), &pb.IdentifyRequest{CropId: "ada/1", AwaitLine: true})
+	must(t, err)
+	burst, err := w.attendance().IdentifyBurst(t.Context(), &pb.IdentifyBurstRequest{Frames: []*pb.BurstFrame{{Image: onnxtest.Face(1, 2)}}, AwaitLine: true})
+	must(t, err)
+	if plain.GetLine() != 0 || one.GetLine() != 2 || stored.GetLine() != 3 || burst.GetLine() != 4 || burst.GetStudentId() != "ada" {
+		t.Errorf("lines %d, %d, %d and %d", plain.GetLine(), one.GetLine(), stored.GetLine(), burst.GetLine())
+	}
+	for i, number := range []uint64{one.GetLine(), burst.GetLine()} {
+		if got := w.record("ada", pb.Method_METHOD_CANCELLED, number, ""); got != uint64(5+i) {
+			t.Errorf("taken back in line %d", got)
+		}
+	}
+}
+
 // Every verdict and every refusal is a line that says what was answered.
 func TestVerdictsAndRefusalsAreWrittenDown(t *testing.T) {
 	w := newWorld(t, setup{})

@@ -56,10 +56,25 @@ func seatLine(seat *pb.Seat, roll gallery.Roll, recipe string) *pb.Line {
 
 // noteVerdict counts a verdict and notes it in the journal of the call's gallery.
 func (a *api) noteVerdict(ctx context.Context, line *pb.Line) {
+	a.countVerdict(ctx, line)
+	recordOf(ctx).journal.Note(line)
+}
+
+// recordVerdict does so too. If it is awaited, it returns the number of the line once that
+// is on disk.
+func (a *api) recordVerdict(ctx context.Context, line *pb.Line, await bool) (number uint64, err error) {
+	if !await {
+		a.noteVerdict(ctx, line)
+		return 0, nil
+	}
+	a.countVerdict(ctx, line)
+	return recordOf(ctx).journal.Record(line, "")
+}
+
+func (a *api) countVerdict(ctx context.Context, line *pb.Line) {
 	a.server.opts.Metrics.verdict(line.GetVerdict())
 	line.Kind = pb.LineKind_LINE_KIND_VERDICT
 	who(ctx, line)
-	recordOf(ctx).journal.Note(line)
 }
 
 // noteRefusal notes a call that was refused: in the journal of its gallery, or in the

@@ -477,7 +477,10 @@ type IdentifyRequest struct {
 	// the ids of crops.
 	MaxCandidates int32 `protobuf:"varint,7,opt,name=max_candidates,json=maxCandidates,proto3" json:"max_candidates,omitempty"`
 	// As in EmbedRequest.
-	Face          Face `protobuf:"varint,8,opt,name=face,proto3,enum=rollcall.v1.Face" json:"face,omitempty"`
+	Face Face `protobuf:"varint,8,opt,name=face,proto3,enum=rollcall.v1.Face" json:"face,omitempty"`
+	// Answer only when the verdict's line in the journal is on disk, and tell its number,
+	// so that RecordCheckIn can take it back.
+	AwaitLine     bool `protobuf:"varint,9,opt,name=await_line,json=awaitLine,proto3" json:"await_line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -568,6 +571,13 @@ func (x *IdentifyRequest) GetFace() Face {
 	return Face_FACE_UNSPECIFIED
 }
 
+func (x *IdentifyRequest) GetAwaitLine() bool {
+	if x != nil {
+		return x.AwaitLine
+	}
+	return false
+}
+
 // IdentifyResponse is the verdict and what it rests on.
 type IdentifyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -599,7 +609,9 @@ type IdentifyResponse struct {
 	// The fpir whose threshold the similarity would just pass: how likely a stranger
 	// is to be so similar to anybody in scope. Left out where the model is not
 	// calibrated.
-	Fpir          *float64 `protobuf:"fixed64,14,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	Fpir *float64 `protobuf:"fixed64,14,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	// The number of the verdict's line in the journal; 0 unless await_line asked for it.
+	Line          uint64 `protobuf:"varint,15,opt,name=line,proto3" json:"line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -721,6 +733,13 @@ func (x *IdentifyResponse) GetWarnings() []Warning {
 func (x *IdentifyResponse) GetFpir() float64 {
 	if x != nil && x.Fpir != nil {
 		return *x.Fpir
+	}
+	return 0
+}
+
+func (x *IdentifyResponse) GetLine() uint64 {
+	if x != nil {
+		return x.Line
 	}
 	return 0
 }
@@ -962,6 +981,8 @@ type IdentifyBurstRequest struct {
 	Fpir float64 `protobuf:"fixed64,4,opt,name=fpir,proto3" json:"fpir,omitempty"`
 	// As in IdentifyRequest.
 	MaxCandidates int32 `protobuf:"varint,5,opt,name=max_candidates,json=maxCandidates,proto3" json:"max_candidates,omitempty"`
+	// As in IdentifyRequest.
+	AwaitLine     bool `protobuf:"varint,6,opt,name=await_line,json=awaitLine,proto3" json:"await_line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1029,6 +1050,13 @@ func (x *IdentifyBurstRequest) GetMaxCandidates() int32 {
 		return x.MaxCandidates
 	}
 	return 0
+}
+
+func (x *IdentifyBurstRequest) GetAwaitLine() bool {
+	if x != nil {
+		return x.AwaitLine
+	}
+	return false
 }
 
 // A BurstFrame is one frame, or one crop, of the person. Send the frame as the camera
@@ -1139,7 +1167,9 @@ type IdentifyBurstResponse struct {
 	// What somebody should look at.
 	Warnings []Warning `protobuf:"varint,13,rep,packed,name=warnings,proto3,enum=rollcall.v1.Warning" json:"warnings,omitempty"`
 	// As in IdentifyResponse.
-	Fpir          *float64 `protobuf:"fixed64,14,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	Fpir *float64 `protobuf:"fixed64,14,opt,name=fpir,proto3,oneof" json:"fpir,omitempty"`
+	// As in IdentifyResponse.
+	Line          uint64 `protobuf:"varint,15,opt,name=line,proto3" json:"line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1268,6 +1298,13 @@ func (x *IdentifyBurstResponse) GetWarnings() []Warning {
 func (x *IdentifyBurstResponse) GetFpir() float64 {
 	if x != nil && x.Fpir != nil {
 		return *x.Fpir
+	}
+	return 0
+}
+
+func (x *IdentifyBurstResponse) GetLine() uint64 {
+	if x != nil {
+		return x.Line
 	}
 	return 0
 }
@@ -2092,7 +2129,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x06recipe\x18\x0e \x01(\tR\x06recipe\x120\n" +
 	"\bwarnings\x18\x0f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x124\n" +
 	"\tresembles\x18\x10 \x01(\v2\x16.rollcall.v1.CandidateR\tresembles\x12#\n" +
-	"\rstudent_crops\x18\x11 \x01(\x05R\fstudentCrops\"\xfa\a\n" +
+	"\rstudent_crops\x18\x11 \x01(\x05R\fstudentCrops\"\x99\b\n" +
 	"\x0fIdentifyRequest\x12 \n" +
 	"\x05image\x18\x01 \x01(\fB\n" +
 	"\xbaH\az\x05\x18\x80\x80\x80\bR\x05image\x12/\n" +
@@ -2103,10 +2140,12 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12+\n" +
 	"\x04fpir\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x120\n" +
 	"\x0emax_candidates\x18\a \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates\x12/\n" +
-	"\x04face\x18\b \x01(\x0e2\x11.rollcall.v1.FaceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04face:\xbd\x03\xbaH\xb9\x03\x1a}\n" +
+	"\x04face\x18\b \x01(\x0e2\x11.rollcall.v1.FaceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04face\x12\x1d\n" +
+	"\n" +
+	"await_line\x18\t \x01(\bR\tawaitLine:\xbd\x03\xbaH\xb9\x03\x1a}\n" +
 	"\x12identify.one_probe\x126give either image or crop_id, not both and not neither\x1a/(this.image.size() > 0) != (this.crop_id != '')\x1a\x99\x01\n" +
 	"\x13identify.crop_bytes\x12Rimage: a crop may have at most 8388608 bytes; with face, a photo may have 16777216\x1a.this.face != 0 || this.image.size() <= 8388608\x1a\x9b\x01\n" +
-	"\x1aidentify.face_or_landmarks\x129give either face or landmarks, and neither with a crop_id\x1aBthis.face == 0 || this.landmarks.size() == 0 && this.crop_id == ''\"\x8f\x04\n" +
+	"\x1aidentify.face_or_landmarks\x129give either face or landmarks, and neither with a crop_id\x1aBthis.face == 0 || this.landmarks.size() == 0 && this.crop_id == ''\"\xa3\x04\n" +
 	"\x10IdentifyResponse\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -2126,7 +2165,8 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	" \x01(\x05R\x0fstudentsInScope\x12\x19\n" +
 	"\x05exact\x18\v \x01(\bH\x00R\x05exact\x88\x01\x01\x120\n" +
 	"\bwarnings\x18\f \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x17\n" +
-	"\x04fpir\x18\x0e \x01(\x01H\x01R\x04fpir\x88\x01\x01B\b\n" +
+	"\x04fpir\x18\x0e \x01(\x01H\x01R\x04fpir\x88\x01\x01\x12\x12\n" +
+	"\x04line\x18\x0f \x01(\x04R\x04lineB\b\n" +
 	"\x06_exactB\a\n" +
 	"\x05_fpir\"\x94\x06\n" +
 	"\rVerifyRequest\x128\n" +
@@ -2155,7 +2195,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\bwarnings\x18\t \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x15\n" +
 	"\x03fmr\x18\n" +
 	" \x01(\x01H\x00R\x03fmr\x88\x01\x01B\x06\n" +
-	"\x04_fmr\"\x89\x02\n" +
+	"\x04_fmr\"\xa8\x02\n" +
 	"\x14IdentifyBurstRequest\x12;\n" +
 	"\x06frames\x18\x01 \x03(\v2\x17.rollcall.v1.BurstFrameB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10\n" +
@@ -2163,7 +2203,9 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x05scope\x18\x02 \x01(\v2\x12.rollcall.v1.ScopeR\x05scope\x12+\n" +
 	"\x05model\x18\x03 \x01(\tB\x15\xbaH\x12r\x10(@2\f^[a-z0-9-]*$R\x05model\x12+\n" +
 	"\x04fpir\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04fpir\x120\n" +
-	"\x0emax_candidates\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates\"\xa3\x04\n" +
+	"\x0emax_candidates\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\rmaxCandidates\x12\x1d\n" +
+	"\n" +
+	"await_line\x18\x06 \x01(\bR\tawaitLine\"\xa3\x04\n" +
 	"\n" +
 	"BurstFrame\x12#\n" +
 	"\x05image\x18\x01 \x01(\fB\r\xbaH\n" +
@@ -2172,7 +2214,7 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\tlandmarks\x18\x03 \x03(\v2\x12.rollcall.v1.PointB\xb9\x01\xbaH\xb5\x01\xba\x01\xac\x01\n" +
 	"\x0elandmarks.five\x12tlandmarks must be five points (left eye, right eye, nose, left and right mouth corner, as seen in the image) or none\x1a$this.size() == 0 || this.size() == 5\x92\x01\x02\x10\x05R\tlandmarks\x12/\n" +
 	"\x04face\x18\x04 \x01(\x0e2\x11.rollcall.v1.FaceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04face:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
-	"\x0eframe.one_face\x12Rgive at most one of box and face; landmarks may come with a box, and not with face\x1a>this.face == 0 || !has(this.box) && this.landmarks.size() == 0\"\xc9\x04\n" +
+	"\x0eframe.one_face\x12Rgive at most one of box and face; landmarks may come with a box, and not with face\x1a>this.face == 0 || !has(this.box) && this.landmarks.size() == 0\"\xdd\x04\n" +
 	"\x15IdentifyBurstResponse\x12.\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x14.rollcall.v1.VerdictR\averdict\x12\x1d\n" +
 	"\n" +
@@ -2193,7 +2235,8 @@ const file_rollcall_v1_attendance_proto_rawDesc = "" +
 	"\x06frames\x18\v \x03(\v2\x18.rollcall.v1.FrameResultR\x06frames\x121\n" +
 	"\bliveness\x18\f \x01(\x0e2\x15.rollcall.v1.LivenessR\bliveness\x120\n" +
 	"\bwarnings\x18\r \x03(\x0e2\x14.rollcall.v1.WarningR\bwarnings\x12\x17\n" +
-	"\x04fpir\x18\x0e \x01(\x01H\x01R\x04fpir\x88\x01\x01B\b\n" +
+	"\x04fpir\x18\x0e \x01(\x01H\x01R\x04fpir\x88\x01\x01\x12\x12\n" +
+	"\x04line\x18\x0f \x01(\x04R\x04lineB\b\n" +
 	"\x06_exactB\a\n" +
 	"\x05_fpir\"\xa4\x01\n" +
 	"\vFrameResult\x12\x18\n" +
