@@ -12,6 +12,7 @@ import { chooseLanguage, codes, language, t } from './text.js';
  * @type {{name: import('./parts/icons.js').IconName, roles: string[], load: () => Promise<unknown>}[]}
  */
 const pages = [
+  { name: 'door', roles: ['checkin', 'enroll', 'admin'], load: () => import('./pages/door.js') },
   { name: 'identify', roles: ['enroll', 'admin'], load: () => import('./pages/identify.js') },
 ];
 
@@ -70,6 +71,7 @@ function showFrame(own) {
     }
     document.title = `${t(`${page.name}.menu`)} · Rollcall`;
     document.body.dataset.page = page.name;
+    document.body.dataset.role = session.role;
     try {
       await page.load();
       const element = document.createElement(`rollcall-${page.name}`);

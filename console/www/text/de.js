@@ -15,7 +15,9 @@ export default {
   chooseFile: 'Bild auswählen',
   chooseFiles: 'Bilder auswählen',
   chooseFolder: 'Ordner auswählen',
+  close: 'Schließen',
   pixels: '{n} Pixel',
+  student: 'Schülerin oder Schüler (Nummer)',
 
   signin: {
     title: 'Anmelden',
@@ -36,6 +38,42 @@ export default {
 
   verdict: {
     bar: 'Ähnlichkeit {similarity}; ein Treffer braucht {threshold}',
+  },
+
+  door: {
+    menu: 'Tür',
+    title: 'Anmeldung an der Tür',
+    lead: 'Die Kamera dieses Geräts sieht, wer hereinkommt, und meldet an.',
+    start: 'Kamera starten',
+    attended: 'Hier muss jemand dabei sein: diese Seite kann ein Gesicht nicht von einem Foto unterscheiden.',
+    idle: 'In die Kamera sehen',
+    still: 'Stillhalten …',
+    welcome: 'Angemeldet',
+    again: 'Schon angemeldet',
+    notMe: 'Das bin ich nicht',
+    undone: 'Zurückgenommen',
+    unknown: 'Nicht erkannt',
+    office: 'Bitte im Sekretariat melden.',
+    which: 'Bist du {a} oder {b}?',
+    neither: 'Keins von beiden',
+    chosen: 'an der Tür aus zweien gewählt',
+    by: 'an der Tür',
+    without: 'Ohne Gesicht anmelden',
+    withoutLead: 'Niemand muss sein Gesicht zeigen.',
+    method: 'Wie',
+    who: 'Wer anmeldet (wenn nicht selbst)',
+    checkIn: 'Anmelden',
+    settings: 'Einstellungen',
+    names: 'Namen: eine Tabelle mit Nummer, Name (CSV)',
+    namesHint: 'Sie bleiben auf diesem Gerät; der Server bekommt sie nie.',
+    namesKnown: '{n} Namen sind hier bekannt.',
+    forget: 'Namen vergessen',
+    sound: 'Ton ausprobieren',
+    unpair: 'Dieses Tablet entkoppeln',
+    noCamera: 'Kein Bild von der Kamera',
+    revoked: 'Dieses Tablet wurde entkoppelt. Die Seite der Verwaltung zeigt einen neuen Code.',
+    away: 'Der Server antwortet nicht',
+    failed: 'Das ging nicht',
   },
 
   identify: {
@@ -60,6 +98,13 @@ export default {
     VERDICT_AMBIGUOUS: 'Zwei sind einander zu ähnlich',
     VERDICT_UNKNOWN: 'Nicht erkannt',
     VERDICT_UNUSABLE: 'Das Bild ist nicht zu beurteilen',
+  },
+  methods: {
+    METHOD_CARD: 'Mit Karte',
+    METHOD_PIN: 'Mit PIN',
+    METHOD_BY_HAND: 'Von Hand',
+    METHOD_EXEMPT: 'Befreit',
+    METHOD_CANCELLED: 'Zurückgenommen',
   },
   reasons: {
     REASON_NO_FACE: 'Auf dem Bild ist kein Gesicht.',

@@ -14,7 +14,9 @@ export default {
   chooseFile: 'Choose a picture',
   chooseFiles: 'Choose pictures',
   chooseFolder: 'Choose a folder',
+  close: 'Close',
   pixels: '{n} pixels',
+  student: 'Student (id)',
 
   signin: {
     title: 'Sign in',
@@ -35,6 +37,42 @@ export default {
 
   verdict: {
     bar: 'Similarity {similarity}; a match needs {threshold}',
+  },
+
+  door: {
+    menu: 'Door',
+    title: 'Check-in at the door',
+    lead: 'This machine’s camera looks at who comes in, and checks them in.',
+    start: 'Start the camera',
+    attended: 'Somebody has to be here: this page cannot tell a face from a photo of one.',
+    idle: 'Look into the camera',
+    still: 'Hold still …',
+    welcome: 'Checked in',
+    again: 'Already checked in',
+    notMe: 'That is not me',
+    undone: 'Taken back',
+    unknown: 'Not recognised',
+    office: 'Please see the office.',
+    which: 'Are you {a} or {b}?',
+    neither: 'Neither',
+    chosen: 'chosen of two at the door',
+    by: 'at the door',
+    without: 'Check in without a face',
+    withoutLead: 'Nobody has to show a face.',
+    method: 'How',
+    who: 'Who checks in (if not the student)',
+    checkIn: 'Check in',
+    settings: 'Settings',
+    names: 'Names: a table with id, name (CSV)',
+    namesHint: 'They stay on this machine; the server never gets them.',
+    namesKnown: '{n} names are known here.',
+    forget: 'Forget the names',
+    sound: 'Try the sound',
+    unpair: 'Unpair this tablet',
+    noCamera: 'No picture from the camera',
+    revoked: 'This tablet was unpaired. An administrator’s page shows a new code.',
+    away: 'The server does not answer',
+    failed: 'That did not work',
   },
 
   identify: {
@@ -59,6 +97,13 @@ export default {
     VERDICT_AMBIGUOUS: 'Two students are too alike to say',
     VERDICT_UNKNOWN: 'Not recognised',
     VERDICT_UNUSABLE: 'The picture cannot be judged',
+  },
+  methods: {
+    METHOD_CARD: 'With a card',
+    METHOD_PIN: 'With a PIN',
+    METHOD_BY_HAND: 'By hand',
+    METHOD_EXEMPT: 'Need not check in',
+    METHOD_CANCELLED: 'Taken back',
   },
   reasons: {
     REASON_NO_FACE: 'There is no face on the picture.',

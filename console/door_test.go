@@ -1,0 +1,104 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// pair returns a code that pairs a tablet for the door.
+func (s *school) pair() string {
+	return s.call("TokenService/CreatePairingCode", map[string]any{"name": "door", "role": "ROLE_CHECKIN"})["code"].(string)
+}
+
+// lines waits until the journal has so many lines of verdicts and check-ins, and returns
+// them all.
+func (s *school) lines(atLeast int) []map[string]any {
+	s.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		var lines []map[string]any
+		answer := s.call("JournalService/ListLines", map[string]any{"kinds": []string{"LINE_KIND_VERDICT", "LINE_KIND_CHECK_IN"}, "pageSize": 1000})
+		all, _ := answer["lines"].([]any)
+		for _, l := range all {
+			lines = append(lines, l.(map[string]any))
+		}
+		if len(lines) >= atLeast {
+			return lines
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("the journal has only %v", lines)
+		}
+	}
+}
+
+// A tablet is paired, and checks in who is enrolled. A stranger is sent to the office.
+// The tablet goes on when the server was away, and ends when it is unpaired.
+func TestDoor(t *testing.T) {
+	s := newSchool(t, true)
+	pictures := withPictures(t, 3, 4)
+	var names []string
+	for name := range pictures {
+		names = append(names, name)
+	}
+	for i := range 3 {
+		s.enrol(names[0], i, pictures[names[0]][i])
+		s.enrol(names[1], i, pictures[names[1]][i])
+	}
+	ada, stranger := pictures[names[0]][3], pictures[names[2]][0]
+	b := s.open(cameraOf(t, 180, ada, nil, stranger, nil))
+	b.do("open", chromedp.Navigate(b.url+"/"), chromedp.WaitVisible("input[name=secret]"))
+	b.look("signin")
+	b.do("a wrong code", chromedp.SendKeys("input[name=secret]", "AAAA-AAAA"), chromedp.Click("form button"))
+	b.text("[role=alert]", "code")
+	code := s.pair()
+	b.do("pair", chromedp.SetValue("input[name=secret]", code[:4]+"-"+strings.ToLower(code[4:])), chromedp.Click("form button"), chromedp.WaitVisible("rollcall-door"))
+
+	b.text(".panel.good", names[0])
+	b.keep("door-match")
+	b.text(".panel.plain", "Not recognised")
+	b.look("door-stranger")
+	first := s.lines(2)[0]
+	if first["student_id"] != names[0] || first["procedure"] != "/rollcall.v1.AttendanceService/IdentifyBurst" {
+		t.Errorf("the journal begins with %v", first)
+	}
+
+	// A match is taken back.
+	b.text(".panel.good", names[0])
+	b.do("not me", chromedp.Click(".panel.good button"))
+	b.text(".panel", "Taken back")
+	taken := s.lines(len(s.lines(1)))
+	if last := taken[len(taken)-1]; last["method"] != "METHOD_CANCELLED" || last["student_id"] != names[0] {
+		t.Errorf("after it was taken back: %v", last)
+	}
+
+	// Somebody checks in with a card, under a name that only this tablet knows.
+	b.do("settings", chromedp.Click("footer button:nth-of-type(2)"), chromedp.WaitVisible("dialog input[type=file]"))
+	b.look("door-settings")
+	b.do("names", chromedp.SetUploadFiles("dialog input[type=file]", []string{write(t, "names.csv", []byte("id,name\n"+names[0]+",\"Lovelace, Ada\"\ncard-7,Grace Hopper\n"))}))
+	b.text("dialog [role=status]", "2 names")
+	b.do("close", chromedp.Click("dialog button.first"), chromedp.WaitNotPresent("dialog"))
+	b.do("without a face", chromedp.Click("footer button:nth-of-type(1)"), chromedp.WaitVisible("dialog select"))
+	b.look("door-without")
+	b.do("card", chromedp.SendKeys("dialog input", "card-7"), chromedp.Click("dialog button.first"), chromedp.WaitNotPresent("dialog"))
+	found := false
+	for _, l := range s.lines(1) {
+		found = found || l["student_id"] == "card-7" && l["method"] == "METHOD_CARD"
+	}
+	if !found {
+		t.Error("the journal has no check-in with the card")
+	}
+	b.text(".panel.good", "Lovelace, Ada")
+
+	s.restart(3 * time.Second)
+	b.text(".panel.good", "Lovelace, Ada")
+
+	for _, token := range s.call("TokenService/ListTokens", map[string]any{})["tokens"].([]any) {
+		if token := token.(map[string]any); token["role"] == "ROLE_CHECKIN" {
+			s.call("TokenService/RevokeToken", map[string]any{"tokenId": token["token_id"]})
+		}
+	}
+	b.text("[role=alert]", "unpaired")
+	b.keep("door-unpaired")
+}
