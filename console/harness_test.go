@@ -368,7 +368,7 @@ func (b *browser) look(name string) {
 		b.keep(name + view.name)
 	}
 	b.dark(false)
-	b.do("size", chromedp.ResetViewport())
+	b.do("size", chromedp.EmulateViewport(views[0].width, views[0].height))
 }
 
 // wide holds that a page does not have to be moved sideways.

@@ -13,7 +13,9 @@ import { chooseLanguage, codes, language, t } from './text.js';
  */
 const pages = [
   { name: 'door', roles: ['checkin', 'enroll', 'admin'], load: () => import('./pages/door.js') },
+  { name: 'enrol', roles: ['enroll', 'admin'], load: () => import('./pages/enrol.js') },
   { name: 'identify', roles: ['enroll', 'admin'], load: () => import('./pages/identify.js') },
+  { name: 'photo', roles: ['enroll', 'admin'], load: () => import('./pages/photo.js') },
 ];
 
 /** @type {import('./api.js').Session} */

@@ -1,0 +1,84 @@
+// Enrolling crops, one by one or many at once. A call that is repeated replaces what it
+// stored, so a run that was interrupted is simply made again.
+
+import { base64, call, Refusal } from '../api.js';
+
+/**
+ * @typedef {object} Crop a picture to enrol
+ * @property {string} student
+ * @property {string} id of the crop
+ * @property {Blob} file
+ * @property {string[]} groups
+ */
+
+/**
+ * @typedef {object} Outcome
+ * @property {Crop} crop
+ * @property {'enrolled' | 'there' | 'refused'} result there: it was enrolled before
+ * @property {any} [answer] of Embed
+ * @property {Refusal} [refusal]
+ */
+
+/**
+ * Enrols a crop, or finds that it is there.
+ * @param {Crop} crop
+ * @param {object} [options]
+ * @param {AbortSignal} [options.signal]
+ * @param {boolean} [options.again] replace it if it is there
+ * @param {boolean} [options.insist] a person has looked: twins, or a child that has grown
+ * @returns {Promise<Outcome>}
+ */
+export async function enrol(crop, { signal, again = true, insist = false } = {}) {
+  try {
+    if (!again && (await isThere(crop, signal))) return { crop, result: 'there' };
+    const answer = await call('AttendanceService/Embed', {
+      image: await base64(crop.file), face: 'FACE_ONLY', crop_id: crop.id, student_id: crop.student, groups: crop.groups,
+      allow_duplicate: insist, allow_unlike: insist,
+    }, { signal, tries: 60 });
+    return { crop, result: 'enrolled', answer };
+  } catch (refusal) {
+    if (refusal instanceof Refusal && refusal.code !== 'unauthenticated') return { crop, result: 'refused', refusal };
+    throw refusal;
+  }
+}
+
+/**
+ * @param {Crop} crop
+ * @param {AbortSignal} [signal]
+ */
+async function isThere(crop, signal) {
+  try {
+    const { crop: kept } = await call('GalleryService/GetCrop', { crop_id: crop.id }, { signal, tries: 60 });
+    return kept.student_id === crop.student;
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'not_found') return false;
+    throw error;
+  }
+}
+
+/** Calls at once: the server has a session more than cores, and some wait for it. */
+const AT_ONCE = 4;
+
+/**
+ * Enrols many crops, those of one student in their order. Tells each outcome as it comes.
+ * @param {Crop[]} crops
+ * @param {(outcome: Outcome) => void} tell
+ * @param {{signal: AbortSignal, again: boolean}} options
+ */
+export async function enrolAll(crops, tell, options) {
+  const students = [...Map.groupBy(crops, (crop) => crop.student).values()];
+  const work = async () => {
+    for (let own = students.shift(); own; own = students.shift()) {
+      for (const crop of own) tell(await enrol(crop, options));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
+/**
+ * Returns the id of a crop of this student, from the name of its file: the same file is
+ * the same crop, also for the command "rollcall enroll".
+ * @param {string} student
+ * @param {string} name
+ */
+export const cropID = (student, name) => `${student}/${name.replace(/^.*\//, '').replace(/\.[^.]*$/, '')}`;

@@ -1,0 +1,24 @@
+// A field for a group, which offers those that there are.
+
+import { call } from '../api.js';
+import { fill, h } from '../dom.js';
+
+let lists = 0;
+
+/**
+ * Returns a field for the name of a group.
+ * @param {{label: string, change?: (group: string) => void, value?: string}} options
+ */
+export function groupField({ label, change, value = '' }) {
+  const list = h('datalist', { id: `groups-${++lists}` });
+  const input = h('input', { autocomplete: 'off', value, onchange: () => change?.(input.value.trim()) });
+  input.setAttribute('list', list.id);
+  void groups().then((names) => fill(list, names.map((name) => h('option', { value: name }))), () => {}); // it only helps
+  return { input, element: h('label', {}, label, input, list) };
+}
+
+/** @returns {Promise<string[]>} the groups of the first thousand students, sorted */
+async function groups() {
+  const { students = [] } = await call('GalleryService/ListStudents', { page_size: 1000 });
+  return [...new Set(students.flatMap((/** @type {any} */ s) => s.groups ?? []))].sort();
+}
