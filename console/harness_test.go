@@ -315,7 +315,7 @@ func (b *browser) visit(page string) {
 // signIn types a token or a pairing code into the page that asks for one.
 func (b *browser) signIn(secret string) {
 	b.t.Helper()
-	b.do("sign in", chromedp.Navigate(b.url+"/"), chromedp.SendKeys("input[name=secret]", secret), chromedp.Click("form button"), chromedp.WaitVisible("nav"))
+	b.do("sign in", chromedp.Navigate(b.url+"/"), chromedp.SendKeys("input[name=secret]", secret), chromedp.Click("form button"), chromedp.WaitVisible("main.main"))
 }
 
 // text waits until an element holds a text, and returns all of its text.

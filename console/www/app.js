@@ -16,6 +16,7 @@ const pages = [
   { name: 'enrol', roles: ['enroll', 'admin'], load: () => import('./pages/enrol.js') },
   { name: 'identify', roles: ['enroll', 'admin'], load: () => import('./pages/identify.js') },
   { name: 'photo', roles: ['enroll', 'admin'], load: () => import('./pages/photo.js') },
+  { name: 'health', roles: ['admin'], load: () => import('./pages/health.js') },
 ];
 
 /** @type {import('./api.js').Session} */

@@ -237,7 +237,7 @@ function report(outcomes, students, missing) {
       h('tbody', {}, shown.map((row) => h('tr', {},
         h('td', {}, h('a', { href: `#/students/${encodeURIComponent(row.student)}`, className: 'id' }, row.student)),
         h('td', { className: 'number' }, number(row.count)),
-        h('td', { className: 'stack tight' }, h('div', { className: 'row' }, row.states.map((s) => h('span', { className: `tag ${s === 'few' || s === 'single' ? 'unsure' : 'bad'}` }, t(`enrol.states.${s}`)))),
+        h('td', {}, h('div', { className: 'row' }, row.states.map((s) => h('span', { className: `tag ${s === 'few' || s === 'single' ? 'unsure' : 'bad'}` }, t(`enrol.states.${s}`)))),
           row.problems.map((p) => h('p', { className: 'small soft' }, p)))))))),
     h('button', { onclick: () => saveTable('rollcall-enrolled.csv', [['id', 'crops', 'state', 'problems'], ...rows.map((r) => [r.student, r.count, r.states.join(' ') || 'ok', r.problems.join(' | ')])]) }, icon('download'), t('saveTable')));
 }

@@ -73,6 +73,7 @@ export function guide(take, signal) {
     showSteps(poses.length);
     fill(words, t('enrol.guideDone'));
     camera.stop();
+    fill(sight);
   };
   run().catch((error) => {
     if (signal.aborted) return;

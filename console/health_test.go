@@ -1,0 +1,56 @@
+package console_test
+
+import (
+	"bytes"
+	"fmt"
+	"image/jpeg"
+	"regexp"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// An administrator sees what the server does, pairs a tablet, finds an answer in the
+// journal, and revokes the tablet.
+func TestHealth(t *testing.T) {
+	s := newSchool(t, true)
+	pictures := withPictures(t, 3, 4)
+	names := sorted(pictures)
+	for _, name := range names[:2] {
+		for i := range 3 {
+			s.enrol(name, i, pictures[name][i])
+		}
+	}
+	for _, name := range names {
+		if _, err := jpeg.Decode(bytes.NewReader(pictures[name][3])); err != nil {
+			t.Fatal(err)
+		}
+		s.call("AttendanceService/Identify", map[string]any{"image": pictures[name][3], "face": "FACE_LARGEST"})
+	}
+	b := s.open("")
+	b.signIn(s.token)
+	b.visit("health")
+	b.text(".figures", "Time for an answer")
+	b.text("rollcall-health", "Where the time goes")
+	b.text("rollcall-health", "The threshold comes from the model")
+	b.text("section[aria-label='The last answers'] table", names[0])
+	b.look("health")
+	b.do("search", chromedp.SetValue("select[name=verdict]", "VERDICT_UNKNOWN"), chromedp.Evaluate[chromedp.Void](`document.querySelector('select[name=verdict]').dispatchEvent(new Event('change'))`),
+		chromedp.Poll[chromedp.Void](fmt.Sprintf(`!document.querySelector("section[aria-label='The last answers']").innerText.includes(%q)`, names[0])))
+	b.text("section[aria-label='The last answers'] table", "Not recognised")
+
+	b.do("pair", chromedp.SendKeys("input[name=tablet]", "the gate"), chromedp.Click("section[aria-label='Who may use it'] form button"))
+	shown := b.text("section[aria-label='Who may use it'] .note", "Type this into the tablet")
+	b.look("health-code")
+	code := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(shown)
+	tablet := s.open("")
+	tablet.signIn(code)
+	b.visit("health")
+	b.do("again", chromedp.Reload())
+	b.text("section[aria-label='Who may use it'] table", "the gate")
+	b.do("revoke", chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll('tr')].find((r) => r.innerText.includes('the gate')).querySelector('button').click()`), chromedp.WaitVisible("dialog.ask"))
+	b.look("health-revoke")
+	b.do("yes", chromedp.Click("dialog.ask button.danger"), chromedp.WaitNotPresent("dialog.ask"))
+	b.text("section[aria-label='Who may use it'] table", "ended")
+	tablet.do("reload", chromedp.Reload(), chromedp.WaitVisible("input[name=secret]"))
+}
