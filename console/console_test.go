@@ -14,7 +14,7 @@ import (
 )
 
 // mostBytes is how large all of the pages may be, uncompressed.
-const mostBytes = 150 << 10
+const mostBytes = 150_000
 
 func TestSize(t *testing.T) {
 	var size int64

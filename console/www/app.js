@@ -16,6 +16,7 @@ const pages = [
   { name: 'enrol', roles: ['enroll', 'admin'], load: () => import('./pages/enrol.js') },
   { name: 'identify', roles: ['enroll', 'admin'], load: () => import('./pages/identify.js') },
   { name: 'photo', roles: ['enroll', 'admin'], load: () => import('./pages/photo.js') },
+  { name: 'students', roles: ['register', 'enroll', 'admin'], load: () => import('./pages/students.js') },
   { name: 'health', roles: ['admin'], load: () => import('./pages/health.js') },
 ];
 

@@ -58,7 +58,7 @@ export function find(name) {
 /**
  * Returns the words for a value of an enumeration of the API: verdicts, reasons, roles.
  * One that is newer than these pages is shown as it is.
- * @param {'verdict' | 'reason' | 'warning' | 'due' | 'method' | 'role' | 'cause'} kind
+ * @param {'verdict' | 'reason' | 'warning' | 'due' | 'method' | 'role' | 'advice' | 'consent'} kind
  * @param {string} value such as "VERDICT_MATCH"
  * @returns {string}
  */
@@ -85,6 +85,12 @@ export function percent(share) {
   if (share > 0 && share < 1e-6) return `< ${percent(1e-6)}`;
   return new Intl.NumberFormat(language, { style: 'percent', maximumSignificantDigits: 2 }).format(share);
 }
+
+/**
+ * @param {string | undefined} when
+ * @returns {string} the date; '' without one
+ */
+export const day = (when) => (when ? new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(new Date(when)) : '');
 
 /**
  * @param {string | Date | undefined} when

@@ -7,6 +7,7 @@ import { Measures } from '../parts/measures.js';
 import { nameOf } from '../parts/names.js';
 import { ask, tellError } from '../parts/notice.js';
 import { curve, line } from '../parts/plot.js';
+import { table } from '../parts/table.js';
 import { toneOf } from '../parts/verdict.js';
 import { moment, number, percent, t, word } from '../text.js';
 
@@ -211,16 +212,6 @@ function answerOf(l) {
   if (l.verdict) return h('span', { className: `tag ${toneOf(l.verdict)}` }, word('verdict', l.verdict));
   if (l.method) return h('span', { className: 'tag good' }, word('method', l.method));
   return h('span', { className: 'tag bad' }, l.reason || l.code || t('health.lost', { n: l.omitted ?? 0 }));
-}
-
-/**
- * @param {string[]} head
- * @param {any[][]} rows
- */
-function table(head, rows) {
-  return h('div', { className: 'scroll', tabIndex: 0 }, h('table', {},
-    head.some(Boolean) && h('thead', {}, h('tr', {}, head.map((text) => (text ? h('th', { scope: 'col' }, text) : h('td'))))),
-    h('tbody', {}, rows.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell)))))));
 }
 
 customElements.define('rollcall-health', Health);
