@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"access":   {"proto", "storage"},
 	"embedder": {"models"},
 	"storage":  {"proto"},
+	"clients":  {},
 	"console":  {},
 	"index":    {},
 	"terminal": {},
