@@ -119,7 +119,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	s := &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss, server: p.server}
+	s := &Store{backend: p, server: p.server}
 	if opts.SealKey != nil {
 		s.backend = newSealed(p, opts.SealKey)
 	}
@@ -159,7 +159,10 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		if desc.FormatMajorVersion != pebble.FormatDefault {
 			o.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
 		}
-		err = inspect(dir, *o, opts)
+		var db *pebble.DB
+		if db, err = inspect(dir, desc, *o, opts); err == nil {
+			err = errors.Join(db.Close(), dropBadOptions(dir, desc.OptionsFilename, o, opts.Logger))
+		}
 	} else if err = checkFolder(o.FS, dir); err == nil {
 		err = refuseRemains(o.FS, dir)
 	}
@@ -178,30 +181,6 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		return nil, errors.Join(err, p.db.Close())
 	}
 	return p, nil
-}
-
-// inspect refuses a store that is not ours or that has lost its end. It
-// changes nothing.
-func inspect(dir string, o pebble.Options, opts Options) error {
-	o.ReadOnly = true
-	db, err := pebble.Open(dir, &o)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: a file is missing: %w; restore a backup", ErrCorrupt, err)
-	}
-	if err != nil {
-		return err
-	}
-	err = checkSchema(db)
-	if err == nil {
-		err = checkSealKey(db, opts.SealKey)
-	}
-	if err == nil {
-		err = checkFinished(db, opts)
-	}
-	if err == nil {
-		err = checkAcknowledged(db, o.FS, dir, opts)
-	}
-	return errors.Join(err, db.Close())
 }
 
 // opensTried is how often Pebble may try to write a table while the store is opened.
