@@ -187,9 +187,13 @@ func (p *pebbleBackend) stopOnPanic(format string, args ...any) {
 }
 
 // close flushes first, so that nothing is only in Pebble's log and could be
-// lost with it.
+// lost with it. A disk without room for that keeps the log.
 func (p *pebbleBackend) close() error {
-	if err := errors.Join(p.db.Flush(), p.db.Close(), p.acknowledged.close()); err != nil {
+	var flushed error
+	if p.space.check(true) == nil {
+		flushed = p.db.Flush()
+	}
+	if err := errors.Join(flushed, p.db.Close(), p.acknowledged.close()); err != nil {
 		return fmt.Errorf("storage: closing: %w", err)
 	}
 	return nil
