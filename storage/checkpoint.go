@@ -105,7 +105,7 @@ func (c *Checkpoint) read(ctx context.Context, s *Store, p *pebbleBackend, key *
 	if err != nil {
 		return err
 	}
-	copied := &Store{backend: &pebbleBackend{db: db}, log: s.log, server: s.server}
+	copied := &Store{backend: &pebbleBackend{db: db}, server: s.server}
 	if key != nil {
 		copied.backend = newSealed(copied.backend, key)
 	}

@@ -48,9 +48,15 @@ const childLimit = time.Minute
 // childEnv, and returns what it printed and its exit status.
 func runChild(t *testing.T, part string) (output string, status int) {
 	t.Helper()
+	return runChildOf(t, t.Name(), part)
+}
+
+// runChildOf is runChild of another test, with more flags.
+func runChildOf(t *testing.T, test, part string, flags ...string) (output string, status int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
 	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	child := exec.CommandContext(ctx, os.Args[0], append([]string{"-test.run=^" + test + "$", "-test.v"}, flags...)...)
 	child.Env = append(os.Environ(), childEnv+"="+part)
 	printed, err := child.CombinedOutput()
 	var exit *exec.ExitError
@@ -303,7 +309,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	if err != nil && !strings.Contains(err.Error(), "1 MiB free") {
 		t.Errorf("it does not say how little there is: %v", err)
 	}
-	const stopped = "the store cannot be opened"
+	const stopped = "the disk refuses what is written to it"
 	if os.Getenv(childEnv) != "" {
 		_, err := Open("gallery", Options{
 			Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)), MinFreeBytes: -1,

@@ -3,15 +3,12 @@ package storage
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 )
 
 // Store holds partitions. It is safe for concurrent use.
 type Store struct {
 	backend backend
-	log     *slog.Logger
-	accept  bool // go on with what is there: see Options.AcceptLoss
 	server  uint64
 
 	// users keeps the backend open while it is in use.
