@@ -29,6 +29,9 @@ export class Refusal extends Error {
 	}
 }
 
+/** The event of the window that says that this browser has to sign in (again). */
+export const SIGNED_OUT = 'rollcall-signed-out';
+
 let gallery = '';
 
 /**
@@ -108,8 +111,10 @@ async function ask(path, method, body, signal) {
 		if (gallery) headers['Rollcall-Gallery'] = encodeURIComponent(gallery);
 	}
 	const response = await reach(path, { method, headers, body: body && JSON.stringify(body), signal });
-	if (!response.ok) throw await refusalOf(response);
-	return response.json();
+	if (response.ok) return response.json();
+	const refusal = await refusalOf(response);
+	if (refusal.code === 'unauthenticated' && path.startsWith('/rollcall.')) dispatchEvent(new Event(SIGNED_OUT));
+	throw refusal;
 }
 
 /**

@@ -1,7 +1,7 @@
 // The frame around the pages: who is signed in, which page is shown, and how to get to
 // the others. A page is a custom element in a file of its own, loaded when it is opened.
 
-import { beginSession, call, endSession, Refusal, showSession, useGallery } from './api.js';
+import { beginSession, call, endSession, Refusal, showSession, SIGNED_OUT, useGallery } from './api.js';
 import { fill, h } from './dom.js';
 import { icon } from './parts/icons.js';
 import { tellError } from './parts/notice.js';
@@ -29,6 +29,7 @@ const GALLERY = 'rollcall.gallery';
 export const whoami = () => session;
 
 document.documentElement.lang = language;
+addEventListener(SIGNED_OUT, () => { if (session.role) showSignIn(t('signin.ended')); });
 start();
 
 async function start() {
@@ -136,7 +137,8 @@ async function signOut() {
  * Asks for a token or a pairing code.
  * @param {string} [why] why it is asked again
  */
-export function showSignIn(why = '') {
+function showSignIn(why = '') {
+	session.role = '';
 	const message = h('p', { className: 'note bad', role: 'alert', hidden: why === '' }, why);
 	const input = h('input', { name: 'secret', required: true, autocomplete: 'off', autocapitalize: 'characters', spellcheck: false });
 	const form = h('form', {

@@ -4,7 +4,7 @@
 // pace. Some good frames of one face are a burst, and a burst is one verdict, which the
 // server writes into the journal: that is the check-in.
 
-import { showSignIn, whoami } from '../app.js';
+import { whoami } from '../app.js';
 import { base64, call, endSession, pause, Refusal } from '../api.js';
 import { fill, h } from '../dom.js';
 import { Camera, NoCamera } from '../parts/camera.js';
@@ -279,10 +279,7 @@ class Door extends HTMLElement {
 			this.camera = undefined;
 			this.show('bad', 'warn', t('door.noCamera'), error.message);
 		} else if (error instanceof Refusal && error.code === 'unauthenticated') {
-			this.camera?.stop();
-			document.querySelector('dialog')?.close();
-			showSignIn(t('door.revoked'));
-			return false;
+			return false; // the page that asks for a code takes this one's place
 		} else if (error instanceof Refusal && error.code === 'resource_exhausted') {
 			await pause(error.delay || AWAY, signal).catch(() => {}); // it is only busy
 			return true;

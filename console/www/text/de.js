@@ -25,6 +25,7 @@ export default {
 		secret: 'Kopplungscode oder Token',
 		hint: 'Ein Tablet nimmt den Code, den die Seite der Verwaltung zeigt. Personen nehmen ihr Token.',
 		button: 'Anmelden',
+		ended: 'Diese Sitzung ist beendet: melden Sie sich neu an. Für ein entkoppeltes Tablet zeigt die Seite der Verwaltung einen neuen Code.',
 		nothing: 'Für die Rolle {role} gibt es keine Seiten. Melden Sie sich mit einem anderen Token an.',
 	},
 
@@ -72,7 +73,6 @@ export default {
 		sound: 'Ton ausprobieren',
 		unpair: 'Dieses Tablet entkoppeln',
 		noCamera: 'Kein Bild von der Kamera',
-		revoked: 'Dieses Tablet wurde entkoppelt. Die Seite der Verwaltung zeigt einen neuen Code.',
 		away: 'Der Server antwortet nicht',
 		failed: 'Das ging nicht',
 	},

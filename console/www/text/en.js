@@ -24,6 +24,7 @@ export default {
 		secret: 'Pairing code or token',
 		hint: 'A tablet takes the code that an administrator’s page shows. People take their token.',
 		button: 'Sign in',
+		ended: 'This session has ended: sign in again. For a tablet that was unpaired an administrator’s page shows a new code.',
 		nothing: 'There are no pages for the role {role}. Sign in with another token.',
 	},
 
@@ -71,7 +72,6 @@ export default {
 		sound: 'Try the sound',
 		unpair: 'Unpair this tablet',
 		noCamera: 'No picture from the camera',
-		revoked: 'This tablet was unpaired. An administrator’s page shows a new code.',
 		away: 'The server does not answer',
 		failed: 'That did not work',
 	},
