@@ -51,7 +51,7 @@ func FuzzStored(f *testing.F) {
 			value := slices.Clone(m.values[key])
 			begin := int(at) % (len(value) + 1)
 			m.values[key] = append(value[:begin], append(slices.Clone(bytes), value[min(len(value), begin+len(bytes)):]...)...)
-			s := &Store{backend: m, log: OpenMemory(Faults{}).log, server: 7}
+			s := &Store{backend: m, server: 7}
 			if name == "sealed" {
 				operator, err := ParseSealKey([]byte(strings.Repeat("ab", SealKeyBytes)))
 				if err != nil {
@@ -59,13 +59,13 @@ func FuzzStored(f *testing.F) {
 				}
 				s.backend = newSealed(m, operator)
 			}
-			readAll(t, s)
+			useAll(t, s)
 		}
 	})
 }
 
-// readAll reads everything of a store, and fails for errors other than of damage.
-func readAll(t *testing.T, s *Store) {
+// useAll reads everything of a store, and fails for errors other than of damage.
+func useAll(t *testing.T, s *Store) {
 	t.Helper()
 	allow := func(what string, err error) {
 		if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTrimmed) {
