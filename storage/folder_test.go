@@ -7,6 +7,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"rollcall/storage/powertest"
 )
 
 // TestMarkersWaitForTheFolder looks at the order of what is done to a folder: right before
@@ -15,7 +17,7 @@ func TestMarkersWaitForTheFolder(t *testing.T) {
 	var mu sync.Mutex
 	var synced bool
 	markers := map[errorfs.OpKind]int{}
-	fs := hooked(vfs.NewMem(), func(op errorfs.Op) error {
+	fs := powertest.Hooked(vfs.NewMem(), func(op errorfs.Op) error {
 		mu.Lock()
 		defer mu.Unlock()
 		marker := strings.Contains(op.Path, "marker.")

@@ -15,6 +15,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rollcall/storage/powertest"
 )
 
 // TestOpenOnDisk is the one test of the whole way on the operating system's
@@ -244,14 +246,14 @@ func TestSchemas(t *testing.T) {
 // TestCrashInCreation cuts the power at every step of the first Open: what is
 // left must open as a new store.
 func TestCrashInCreation(t *testing.T) {
-	cuts := newPowerCuts(vfs.NewCrashableMem(), 1)
-	s := openMem(t, cuts.disk())
+	cuts := powertest.New(vfs.NewCrashableMem(), 1)
+	s := openMem(t, cuts.CutFS())
 	closeNow(t, s)
-	if len(cuts.clones) < 3*3 {
-		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.clones))
+	if len(cuts.Left()) < 3*3 {
+		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.Left()))
 	}
-	for _, c := range cuts.clones {
-		s := openMem(t, c.fs)
+	for _, c := range cuts.Left() {
+		s := openMem(t, c.FS)
 		newModel().compare(t, partition(t, s, "school"), rand.New(rand.NewPCG(1, 1)))
 		closeNow(t, s)
 	}

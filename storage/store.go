@@ -69,6 +69,25 @@ func (s *Store) firstPartition(ctx context.Context, in span) (string, error) {
 	return "", nil
 }
 
+// onDisk returns what keeps the store in a folder; nil: the store is in memory, or was opened for
+// reading.
+func (s *Store) onDisk() *pebbleBackend {
+	b := s.backend
+	if sealed, ok := b.(*sealed); ok {
+		b = sealed.backend
+	}
+	p, _ := b.(*pebbleBackend)
+	return p
+}
+
+// SealKey returns the key that the store was opened with; nil: it is not sealed.
+func (s *Store) SealKey() *SealKey {
+	if b, ok := s.backend.(*sealed); ok {
+		return b.operator
+	}
+	return nil
+}
+
 // Writable returns ErrReadOnly while changes are refused because the disk is nearly
 // full, or ErrClosed.
 func (s *Store) Writable() error {
