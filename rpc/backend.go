@@ -21,6 +21,9 @@ type Backend struct {
 	Journals  *journal.Journals
 	Models    *models.Library
 	Tokens    *access.Tokens
+	// FreeBytes returns how much the disk with the data still takes, for the metrics; nil,
+	// or an error: nobody can tell.
+	FreeBytes func() (uint64, error)
 	// Backups are those that the server writes by itself; nil: it writes none.
 	Backups Backups
 }

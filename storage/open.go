@@ -118,7 +118,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	s := &Store{backend: p, server: p.server}
+	s := &Store{backend: p, server: p.server, usage: p.space.usage}
 	if opts.SealKey != nil {
 		s.backend = newSealed(p, opts.SealKey)
 	}

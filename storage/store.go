@@ -2,14 +2,18 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Store holds partitions. It is safe for concurrent use.
 type Store struct {
 	backend backend
 	server  uint64
+	usage   func() (vfs.DiskUsage, error) // of the disk with the folder; nil: in memory
 
 	// users keeps the backend open while it is in use.
 	users struct {
@@ -17,6 +21,19 @@ type Store struct {
 		closed     bool
 		running    sync.WaitGroup
 	}
+}
+
+// FreeBytes returns how much the disk with the folder still takes. It fails with
+// [errors.ErrUnsupported] where nobody can tell.
+func (s *Store) FreeBytes() (uint64, error) {
+	if s.usage == nil {
+		return 0, errors.ErrUnsupported
+	}
+	usage, err := s.usage()
+	if errors.Is(err, vfs.ErrUnsupported) {
+		err = errors.ErrUnsupported
+	}
+	return usage.AvailBytes, err
 }
 
 // Partition returns the partition with this id, 1 to [MaxIDBytes] bytes, or

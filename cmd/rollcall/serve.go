@@ -72,7 +72,7 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		stop()
 		return errors.Join(err, <-served)
 	}
-	backend := rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens}
+	backend := rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens, FreeBytes: parts.store.FreeBytes}
 	if backend.Backups, err = config.backups.start(ctx, parts, logger); err != nil {
 		stop()
 		return errors.Join(err, <-served)

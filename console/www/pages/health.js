@@ -65,7 +65,7 @@ class Health extends HTMLElement {
 					['refused', now.rate(then, 'rollcall_requests_total', { code: 'resource_exhausted' }), (v) => number(v, 1)],
 					['memory', now.sum('process_resident_memory_bytes'), mib],
 					['disk', free, mib],
-					['backup', backup, (v) => t('health.hours', { n: number(v / 3600, 1) })],
+					['backup', backup, (v) => (Number.isFinite(v) ? t('health.hours', { n: number(v / 3600, 1) }) : t('health.never'))],
 					['students', now.sum('rollcall_students'), (v) => number(v)],
 				];
 				fill(figures, shown.map(([name, value, say]) => {

@@ -18,7 +18,7 @@ export class Measures {
 			if (!found) continue;
 			const [, name = '', labels = '', value] = found;
 			const own = this.samples.get(name) ?? [];
-			own.push({ labels: Object.fromEntries([...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1], m[2]])), value: Number(value) });
+			own.push({ labels: Object.fromEntries([...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1], m[2]])), value: Number(value?.replace('Inf', 'Infinity')) });
 			this.samples.set(name, own);
 		}
 	}

@@ -13,12 +13,13 @@ const HEIGHT = 80;
  * @param {(value: number) => string} [say]
  */
 export function line(title, values, say = (v) => number(v)) {
-	const top = Math.max(...values, 1e-9);
-	const points = values.map((v, i) => `${((i / Math.max(1, values.length - 1)) * WIDTH).toFixed(1)},${(HEIGHT - 4 - (v / top) * (HEIGHT - 8)).toFixed(1)}`).join(' ');
+	const finite = values.filter(Number.isFinite);
+	const top = Math.max(...finite, 1e-9);
+	const points = finite.map((v, i) => `${((i / Math.max(1, finite.length - 1)) * WIDTH).toFixed(1)},${(HEIGHT - 4 - (v / top) * (HEIGHT - 8)).toFixed(1)}`).join(' ');
 	return h('figure', { className: 'card stack tight' },
 		h('figcaption', { className: 'soft small' }, title),
 		h('strong', { className: 'figure' }, say(values.at(-1) ?? 0)),
-		values.length > 1 && svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'plot', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('polyline', { points })));
+		finite.length > 1 && svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'plot', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('polyline', { points })));
 }
 
 /**
