@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"rollcall/gallery"
 	"rollcall/index"
+	"rollcall/storage"
 )
 
 // galleryOptions are the flags of "bench gallery".
 type galleryOptions struct {
 	crops, cropsEach, dimension, queries, writes, writers, rounds int
 
+	sealed       bool
 	engine, data string
 	seed         uint64
 }
@@ -31,7 +34,8 @@ processor time, allocations and what is written to disk, each a mean of its call
 Verdicts that are wrong end it. It needs no model.
 
 One group holds every student: as a scope it is everybody, listed. The start is
-that of a server which has just ended: the folder is in the system's cache.`,
+that of a server which has just ended: the folder is in the system's cache. With --sealed a gallery
+in a sealed folder takes turns with it, and what sealing costs is printed too.`,
 		new(galleryOptions))
 }
 
@@ -43,6 +47,7 @@ func (o *galleryOptions) addFlags(set *pflag.FlagSet) {
 	set.IntVar(&o.writes, "writes", 200, "calls of each kind of change in a round")
 	set.IntVar(&o.writers, "writers", 16, "writers at once, where several write")
 	set.IntVar(&o.rounds, "rounds", 5, "rounds, in which everything takes turns")
+	set.BoolVar(&o.sealed, "sealed", false, "measure the same gallery in a sealed folder too")
 	set.StringVar(&o.engine, "index-engine", gallery.DefaultEngine, fmt.Sprintf("how vectors are searched: one of %v", index.Engines))
 	set.StringVar(&o.data, "data", "", "folder on the disk to measure, where a gallery is made and removed; empty: the system's folder for temporary files")
 	set.Uint64Var(&o.seed, "seed", 1, "seed of every random choice")
@@ -67,20 +72,32 @@ const minBenchDimension = 64
 const benchThreshold = 0.7
 
 func (o *galleryOptions) measure(ctx context.Context, progress io.Writer) (_ result, err error) {
-	dir, err := os.MkdirTemp(o.data, "rollcall-bench-data-")
-	if err != nil {
-		return nil, err
+	keys := []*storage.SealKey{nil}
+	if o.sealed {
+		key, err := storage.ParseSealKey([]byte(strings.Repeat("5e", storage.SealKeyBytes)))
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := newGalleryRun(o, dir)
-	defer func() { err = errors.Join(err, b.close()) }()
-	if err := b.open(ctx); err != nil {
-		return nil, err
+	var runs []*galleryRun
+	for _, key := range keys {
+		dir, err := os.MkdirTemp(o.data, "rollcall-bench-data-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		b := newGalleryRun(o, dir, key)
+		defer func() { err = errors.Join(err, b.close()) }()
+		if err := b.open(ctx); err != nil {
+			return nil, err
+		}
+		if err := b.fill(ctx, progress); err != nil {
+			return nil, err
+		}
+		runs = append(runs, b)
 	}
-	if err := b.fill(ctx, progress); err != nil {
-		return nil, err
-	}
-	res, err := b.measure(ctx, progress)
+	res, err := measureGalleries(ctx, progress, runs)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -47,34 +48,61 @@ func (s *spending) result(k kind) callCost {
 	}
 }
 
-// measure lets the kinds of calls take turns.
-func (b *galleryRun) measure(ctx context.Context, progress io.Writer) (galleryResult, error) {
-	o := b.options
-	res := galleryResult{Stats: galleryFacts{Crops: o.crops, Students: b.students(), Dimension: o.dimension, Engine: o.engine}}
-	rng := rand.New(rand.NewPCG(o.seed, 1))
-	kinds := b.kinds()
-	spent := make([]spending, len(kinds))
-	var waits []time.Duration
+// galleryCosts are what the calls of a run cost so far.
+type galleryCosts struct {
+	*galleryRun
+	rng   *rand.Rand
+	kinds []kind
+	spent []spending // by kind
+	waits []time.Duration
+}
+
+// measureGalleries lets the kinds of calls take turns, and within a kind the runs.
+func measureGalleries(ctx context.Context, progress io.Writer, runs []*galleryRun) (res galleryResult, err error) {
+	o := runs[0].options
+	var all []*galleryCosts
+	for _, b := range runs {
+		kinds := b.kinds()
+		all = append(all, &galleryCosts{galleryRun: b, rng: rand.New(rand.NewPCG(o.seed, 1)), kinds: kinds, spent: make([]spending, len(kinds))})
+	}
 	for round := range o.rounds {
 		fmt.Fprintf(progress, "round %d of %d …\n", round+1, o.rounds)
-		for i, k := range kinds {
-			if err := b.round(ctx, rng, k, &spent[i]); err != nil {
-				return res, fmt.Errorf("%s: %w", k.name, err)
+		for i, k := range all[0].kinds {
+			for _, c := range all {
+				if err := c.round(ctx, c.rng, c.kinds[i], &c.spent[i]); err != nil {
+					return res, fmt.Errorf("%s: %w", k.name, err)
+				}
 			}
 		}
-		beside, err := b.enrolBesideCheck(ctx, rng)
-		if err != nil {
-			return res, err
+		for _, c := range all {
+			beside, err := c.enrolBesideCheck(ctx, c.rng)
+			if err != nil {
+				return res, err
+			}
+			c.waits = append(c.waits, beside...)
 		}
-		waits = append(waits, beside...)
+		slices.Reverse(all) // nobody is always first
 	}
-	res.Stats.HeapBytes, res.Stats.IndexBytes = median(b.heap), b.index
-	for i, k := range kinds {
-		res.Costs = append(res.Costs, spent[i].result(k))
+	for _, c := range all {
+		if c.key == nil {
+			res.oneGallery = c.result()
+		} else {
+			r := c.result()
+			res.Sealed = &r
+		}
 	}
-	res.Beside = summarise(waits)
-	res.LongestWait = milliseconds(quantile(waits, 1))
 	return res, nil
+}
+
+func (c *galleryCosts) result() (res oneGallery) {
+	o := c.options
+	res.Stats = galleryFacts{Crops: o.crops, Students: c.students(), Dimension: o.dimension, Engine: o.engine, HeapBytes: median(c.heap), IndexBytes: c.index}
+	for i, k := range c.kinds {
+		res.Costs = append(res.Costs, c.spent[i].result(k))
+	}
+	res.Beside = summarise(c.waits)
+	res.LongestWait = milliseconds(quantile(c.waits, 1))
+	return res
 }
 
 // round makes the calls of a kind in one round.

@@ -4,6 +4,12 @@ import "fmt"
 
 // galleryResult is what "bench gallery" prints.
 type galleryResult struct {
+	oneGallery
+	Sealed *oneGallery `json:"sealed,omitempty"` // of the same gallery in a sealed folder
+}
+
+// oneGallery is what was measured of one gallery.
+type oneGallery struct {
 	Stats galleryFacts `json:"gallery"`
 	Costs []callCost   `json:"costs"`
 
@@ -40,6 +46,21 @@ type callCost struct {
 }
 
 func (r galleryResult) tables() []table {
+	tables := []table{r.oneGallery.table()}
+	if r.Sealed == nil {
+		return tables
+	}
+	sealed := r.Sealed.table()
+	sealed.title = "in a sealed folder: " + sealed.title
+	share := table{title: "sealed, as a share of what is not sealed", header: []string{"call", "at once", "calls a second", "processor"}}
+	for i, c := range r.Costs {
+		s := r.Sealed.Costs[i]
+		share.row(c.Call, fmt.Sprint(c.AtOnce), percent(s.Rate/c.Rate), percent(s.CPU/c.CPU))
+	}
+	return append(tables, sealed, share)
+}
+
+func (r oneGallery) table() table {
 	s := r.Stats
 	t := table{
 		title: fmt.Sprintf("%d crops of %d students, %d-D, engine %s: memory %s, of which the index %s",
@@ -52,5 +73,5 @@ func (r galleryResult) tables() []table {
 		t.row(c.Call, fmt.Sprint(c.AtOnce), fmt.Sprintf("%.3f ms", c.Latency.Median), fmt.Sprintf("%.3f ms", c.Latency.P99), fmt.Sprintf("%.1f", c.Rate),
 			fmt.Sprintf("%.3f ms", c.CPU), fmt.Sprintf("%.0f", c.Allocations), fmt.Sprintf("%.1f kB", c.Written/1000), fmt.Sprintf("%.2f", c.Syncs), fmt.Sprint(c.Latency.Calls))
 	}
-	return []table{t}
+	return t
 }

@@ -23,7 +23,8 @@ import (
 // their numbers.
 type galleryRun struct {
 	options *galleryOptions
-	dir     string // of the store
+	dir     string           // of the store
+	key     *storage.SealKey // that the folder is sealed with; nil: it is not
 	model   gallery.Model
 	disk    diskUse
 	store   *storage.Store   // nil while it is closed
@@ -33,15 +34,15 @@ type galleryRun struct {
 	index   int64            // bytes that its index says it takes, after the last start
 }
 
-func newGalleryRun(o *galleryOptions, dir string) *galleryRun {
-	return &galleryRun{options: o, dir: dir, model: gallery.Model{
+func newGalleryRun(o *galleryOptions, dir string, key *storage.SealKey) *galleryRun {
+	return &galleryRun{options: o, dir: dir, key: key, model: gallery.Model{
 		Name: "bench", Digest: strings.Repeat("0", 64), Recipe: "bench", Dimension: o.dimension, Threshold: benchThreshold,
 	}}
 }
 
 // open opens the gallery as a server does when it starts.
 func (b *galleryRun) open(ctx context.Context) (err error) {
-	if b.store, err = storage.Open(b.dir, storage.Options{FS: countingFS{vfs.Default, &b.disk}}); err != nil {
+	if b.store, err = storage.Open(b.dir, storage.Options{FS: countingFS{vfs.Default, &b.disk}, SealKey: b.key}); err != nil {
 		return err
 	}
 	partition, err := b.store.Partition(gallery.DefaultGallery)
@@ -114,9 +115,17 @@ func (b *galleryRun) fill(ctx context.Context, progress io.Writer) error {
 	}
 	m := terminal.NewMeter(progress, "enrolling", "crops")
 	defer m.End()
-	_, err := together(fillWriters, b.options.crops, func(i int) error {
+	if err := b.enrol(ctx, 0, b.vectors[0], true); err != nil {
+		return err
+	}
+	// The gallery must not calibrate itself meanwhile: random vectors are so little alike
+	// that the next ones would be taken for duplicates.
+	if err := b.gallery.FreezeCalibration(ctx, b.model.Name, true); err != nil {
+		return err
+	}
+	_, err := together(fillWriters, b.options.crops-1, func(i int) error {
 		defer m.Add(b.options.crops)
-		return b.enrol(ctx, i, b.vectors[i], true)
+		return b.enrol(ctx, i+1, b.vectors[i+1], true)
 	})
 	return err
 }

@@ -303,7 +303,10 @@ func TestSessions(t *testing.T) {
 func TestGallery(t *testing.T) {
 	for _, engine := range index.Engines {
 		var res galleryResult
-		benchJSON(t, &res, "gallery", "--index-engine="+engine, "--crops=203", "--crops-each=2", "--queries=20", "--writes=20", "--writers=4", "--rounds=2", "--dimension=64")
+		benchJSON(t, &res, "gallery", "--index-engine="+engine, "--crops=203", "--crops-each=2", "--queries=20", "--writes=20", "--writers=4", "--rounds=2", "--dimension=64", "--sealed")
+		if res.Sealed == nil || res.Sealed.Stats.Crops != 203 || len(res.Sealed.Costs) != len(res.Costs) {
+			t.Errorf("the sealed gallery: %+v", res.Sealed)
+		}
 		s := res.Stats
 		if s.Engine != engine || s.Crops != 203 || s.Students != 102 || s.IndexBytes == 0 || s.HeapBytes < 203*64*4 {
 			t.Errorf("the gallery: %+v", s)
@@ -346,7 +349,7 @@ func TestGalleries(t *testing.T) {
 
 // TestGalleryWrong expects other answers than the gallery gives.
 func TestGalleryWrong(t *testing.T) {
-	b := newGalleryRun(&galleryOptions{crops: 4, cropsEach: 1, dimension: 64, engine: gallery.DefaultEngine}, t.TempDir())
+	b := newGalleryRun(&galleryOptions{crops: 4, cropsEach: 1, dimension: 64, engine: gallery.DefaultEngine}, t.TempDir(), nil)
 	defer b.close()
 	if err := b.open(t.Context()); err != nil {
 		t.Fatal(err)

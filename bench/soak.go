@@ -53,7 +53,7 @@ disagree afterwards. It deletes what it made.`,
 
 func (o *soakOptions) addFlags(set *pflag.FlagSet) {
 	set.DurationVar(&o.lasts, "for", o.lasts, "how long the work lasts")
-	set.DurationVar(&o.warm, "warm-up", 0, "from when on the figures have to be flat; 0: a third of the time")
+	set.DurationVar(&o.warm, "warm-up", 0, "from when on the figures have to be flat; 0: half of the time")
 	set.DurationVar(&o.term, "term", o.term, "how long a gallery lives")
 	set.DurationVar(&o.every, "every", o.every, "how often the figures are read")
 	set.IntVar(&o.galleries, "galleries", o.galleries, "galleries at once, with two callers each")
@@ -78,12 +78,13 @@ func (o *soakOptions) validate() error {
 	return nil
 }
 
-// warmUp is how long the figures may grow: pools and caches fill.
+// warmUp is how long the figures may grow. Most of it is Pebble's: its cache fills, and it keeps
+// some logs to use them again, until some 80 MB were written.
 func (o *soakOptions) warmUp() time.Duration {
 	if o.warm > 0 {
 		return o.warm
 	}
-	return o.lasts / 3
+	return o.lasts / 2
 }
 
 // soakFlags make a server small, so that it has to make room all the time: one MiB for all

@@ -230,6 +230,9 @@ func (c *soakCaller) endSession(ctx context.Context, cookies []*http.Cookie) err
 	return err
 }
 
+// errAddress says that the address has to wait, because of the wrong tokens that it sends.
+var errAddress = errors.New("too many wrong tokens came from this address")
+
 // browse calls the page /session without a token.
 func (c *soakCaller) browse(ctx context.Context, method string, body io.Reader, cookies []*http.Cookie) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.child.url+"/session", body)
@@ -245,7 +248,12 @@ func (c *soakCaller) browse(ctx context.Context, method string, body io.Reader, 
 		return nil, err
 	}
 	answer, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err == nil && resp.StatusCode != http.StatusOK {
+	err = errors.Join(err, resp.Body.Close())
+	switch {
+	case err != nil || resp.StatusCode == http.StatusOK:
+	case resp.StatusCode == http.StatusTooManyRequests:
+		err = errAddress
+	default:
 		err = fmt.Errorf("%s /session: %s: %s", method, resp.Status, answer)
 	}
 	return resp, err

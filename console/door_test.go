@@ -47,7 +47,7 @@ func TestDoor(t *testing.T) {
 		s.enrol(names[1], i, pictures[names[1]][i])
 	}
 	ada, stranger := pictures[names[0]][3], pictures[names[2]][0]
-	b := s.open(cameraOf(t, 180, ada, nil, stranger, nil))
+	b := s.open(cameraOf(t, 120, ada, nil, stranger, nil))
 	b.do("open", chromedp.Navigate(b.url+"/"), chromedp.WaitVisible("input[name=secret]"))
 	b.look("signin")
 	b.do("a wrong code", chromedp.SendKeys("input[name=secret]", "AAAA-AAAA"), chromedp.Click("form button"))
@@ -99,6 +99,29 @@ func TestDoor(t *testing.T) {
 			s.call("TokenService/RevokeToken", map[string]any{"tokenId": token["token_id"]})
 		}
 	}
-	b.text("[role=alert]", "unpaired")
+	b.text("[role=alert]", "This session has ended")
 	b.keep("door-unpaired")
+}
+
+// Two students who are too alike to tell apart are asked who it is, and what they choose
+// is a check-in by hand.
+func TestDoorAsksWhoOfTwo(t *testing.T) {
+	s := newSchool(t, true)
+	pictures := withPictures(t, 1, 5)
+	name := sorted(pictures)[0]
+	for i, twin := range []string{"ada", "bea", "ada", "bea"} {
+		s.enrol(twin, i, pictures[name][i/2])
+	}
+	b := s.open(cameraOf(t, 30, pictures[name][4]))
+	b.signIn(s.pair())
+	b.text(".panel.unsure", "Are you")
+	b.look("door-which")
+	b.do("choose", chromedp.Click(".panel .row button:nth-of-type(1)"))
+	b.text(".panel.good", "Checked in")
+	for _, l := range s.lines(2) {
+		if l["method"] == "METHOD_BY_HAND" && (l["student_id"] == "ada" || l["student_id"] == "bea") && l["by"] == "chosen of two at the door" {
+			return
+		}
+	}
+	t.Errorf("the journal has no check-in by hand: %v", s.lines(2))
 }

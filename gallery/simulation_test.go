@@ -490,10 +490,15 @@ func (s *simulation) compare() error {
 	if m == nil {
 		return errors.New("the gallery is not in memory")
 	}
+	return differs(m, s.o, s.seq)
+}
+
+// differs compares memory with what it must hold after a change.
+func differs(m *memory, o *oracle, seq uint64) error {
 	if err := checkMemory(m); err != nil {
 		return err
 	}
-	got, want := map[string]string{}, map[string]string{"settings": fmt.Sprint(s.o.settings), "seq": fmt.Sprint(s.seq)}
+	got, want := map[string]string{}, map[string]string{"settings": fmt.Sprint(o.settings), "seq": fmt.Sprint(seq)}
 	got["settings"], got["seq"] = fmt.Sprint(settingsOf(m.settings)), fmt.Sprint(m.seq)
 	for name, sp := range m.spaces {
 		got["model "+name] = sp.Recipe
@@ -512,13 +517,13 @@ func (s *simulation) compare() error {
 			got["embedding "+id+" "+p.space.Name] = fmt.Sprint(p.recipe.Value(), v)
 		}
 	}
-	for name, recipe := range s.o.models {
+	for name, recipe := range o.models {
 		want["model "+name] = recipe
 	}
-	for id := range s.o.students {
-		want["student "+id] = fmt.Sprint(s.o.groupsOf(id))
+	for id := range o.students {
+		want["student "+id] = fmt.Sprint(o.groupsOf(id))
 	}
-	for id, c := range s.o.crops {
+	for id, c := range o.crops {
 		want["crop "+id] = fmt.Sprint(c.student, c.corrected)
 		for model, v := range c.vectors {
 			if c.student == "" {

@@ -70,6 +70,7 @@ var mayCall = map[string]string{
 	"/rollcall.v1.TokenService/CreatePairingCode":   "-",
 	"/rollcall.v1.GalleryService/GetCalibration":    "-",
 	"/rollcall.v1.GalleryService/UpdateCalibration": "-",
+	"/rollcall.v1.BackupService/Backup":             "-",
 	"/rollcall.v1.JournalService/RecordCheckIn":     "cre",
 	"/rollcall.v1.JournalService/WatchVerdicts":     "r",
 	"/rollcall.v1.JournalService/ListLines":         "r",
@@ -82,9 +83,11 @@ var mayCall = map[string]string{
 
 	"/":         "*",
 	"/console/": "*",
-	"/livez":    "*",
-	"/readyz":   "*",
-	"/metrics":  "m",
+
+	"/v1/identify": "ce",
+	"/livez":       "*",
+	"/readyz":      "*",
+	"/metrics":     "m",
 }
 
 var roleLetters = map[access.Role]string{access.CheckIn: "c", access.Register: "r", access.Enroll: "e", access.Metrics: "m"}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"sync"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -20,6 +21,20 @@ type Backend struct {
 	Journals  *journal.Journals
 	Models    *models.Library
 	Tokens    *access.Tokens
+	// FreeBytes returns how much the disk with the data still takes, for the metrics; nil,
+	// or an error: nobody can tell.
+	FreeBytes func() (uint64, error)
+	// Backups are those that the server writes by itself; nil: it writes none.
+	Backups Backups
+}
+
+// Backups tells of the backups that the server writes by itself, for the metrics;
+// *backup.Keeper is one. It must be safe for concurrent use.
+type Backups interface {
+	// Newest returns when the newest good one was made; zero: there is none.
+	Newest() time.Time
+	// Failures returns how many have failed.
+	Failures() uint64
 }
 
 // Embedder turns crops into embeddings and finds the faces of photos;

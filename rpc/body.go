@@ -93,7 +93,10 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.size += int64(n)
+	var told *connect.Error
 	switch {
+	case errors.As(err, &told):
+		return 0, told
 	case errors.Is(err, io.EOF):
 		b.finished()
 	case errors.Is(err, os.ErrDeadlineExceeded) && tokenEnd(b.ctx) != nil:

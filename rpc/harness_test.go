@@ -101,7 +101,7 @@ func newWorld(t *testing.T, s setup) *world {
 	w.tokens, err = access.OpenTokens(ctx, store, s.options.Logger)
 	must(t, err)
 	journals := journal.Open(store, s.options.Logger)
-	backend := rpc.Backend{Embedder: e, Galleries: galleries, Journals: journals, Models: w.library, Tokens: w.tokens}
+	backend := rpc.Backend{Embedder: e, Galleries: galleries, Journals: journals, Models: w.library, Tokens: w.tokens, FreeBytes: store.FreeBytes}
 	if s.wrap != nil {
 		backend = s.wrap(backend)
 	}

@@ -24,6 +24,10 @@ func (s *Server) Handler() http.Handler {
 		metricsPath: s.opts.Metrics.handler().ServeHTTP,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var wrong *refusal
+		if r.URL.Path == rawPath {
+			r, wrong = rawIdentify(r)
+		}
 		m, isCall := methods()[r.URL.Path]
 		out := s.reply(w, r, m)
 		defer out.end()
@@ -37,7 +41,7 @@ func (s *Server) Handler() http.Handler {
 		case r.URL.Path == sessionPath && s.isMeant(r):
 			s.session(out, r)
 		case page == nil:
-			s.call(out, r, m, isCall)
+			s.call(out, r, m, isCall, wrong)
 		case !s.isMeant(r):
 			s.refuse(out, r, &refusal{Error: foreignHost()})
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -105,8 +109,8 @@ func (s *Server) unavailable() *connect.Error {
 
 // call answers every RPC, and every request for a path that is no page. It gives the
 // request its id, refuses it early if it can, lets the handlers answer, and writes the
-// log line.
-func (s *Server) call(out *reply, r *http.Request, m method, known bool) {
+// log line. Wrong is what is known to be wrong with it already; nil: nothing.
+func (s *Server) call(out *reply, r *http.Request, m method, known bool, wrong *refusal) {
 	start := time.Now()
 	record := &callRecord{id: requestID(r), procedure: procedureLabel(r.URL.Path), address: s.clientAddress(r)}
 	out.Header().Set(requestIDHeader, record.id)
@@ -123,6 +127,9 @@ func (s *Server) call(out *reply, r *http.Request, m method, known bool) {
 		r, release, why = s.admit(out, r, rights[r.URL.Path])
 	}
 	defer release()
+	if why == nil {
+		why = wrong
+	}
 	if why == nil {
 		why = s.refused(r, m)
 	}

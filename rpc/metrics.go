@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -94,6 +95,9 @@ var (
 	memoryDesc   = prometheus.NewDesc("rollcall_model_bytes", "Estimated memory of a loaded model.", modelLabel, nil)
 	heldDesc     = prometheus.NewDesc("rollcall_journal_waiting", "Lines of the journals that are not on disk yet.", nil, nil)
 	lostDesc     = prometheus.NewDesc("rollcall_journal_lost_total", "Lines of the journals that were lost, because the disk was full or too slow.", nil, nil)
+	freeDesc     = prometheus.NewDesc("rollcall_disk_free_bytes", "What the disk with the data still takes.", nil, nil)
+	backupDesc   = prometheus.NewDesc("rollcall_backup_age_seconds", "Age of the newest good backup that the server wrote by itself; +Inf if there is none; absent if it writes none.", nil, nil)
+	failedDesc   = prometheus.NewDesc("rollcall_backup_failures_total", "Backups that the server could not write.", nil, nil)
 	loadsDesc    = prometheus.NewDesc("rollcall_model_loads_total", "Models loaded since the start.", nil, nil)
 	unloadsDesc  = prometheus.NewDesc("rollcall_model_unloads_total", "Models unloaded since the start.", nil, nil)
 
@@ -109,7 +113,7 @@ var (
 )
 
 func (c backendCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, heldDesc, lostDesc, loadsDesc, unloadsDesc,
+	for _, d := range []*prometheus.Desc{sessionsDesc, busyDesc, workingDesc, waitingDesc, queueDesc, memoryDesc, heldDesc, lostDesc, freeDesc, backupDesc, failedDesc, loadsDesc, unloadsDesc,
 		knownDesc, inMemoryDesc, studentsDesc, cropsDesc, vectorsDesc, indexDesc, recallDesc} {
 		ch <- d
 	}
@@ -134,6 +138,19 @@ func (c backendCollector) Collect(ch chan<- prometheus.Metric) {
 	j := c.Journals.Stats()
 	gauge(heldDesc, float64(j.Held))
 	counter(lostDesc, j.Lost)
+	if c.FreeBytes != nil {
+		if free, err := c.FreeBytes(); err == nil {
+			gauge(freeDesc, float64(free))
+		}
+	}
+	if c.Backups != nil {
+		age := math.Inf(1)
+		if newest := c.Backups.Newest(); !newest.IsZero() {
+			age = time.Since(newest).Seconds()
+		}
+		gauge(backupDesc, age)
+		counter(failedDesc, c.Backups.Failures())
+	}
 	counter(loadsDesc, e.Loads)
 	counter(unloadsDesc, e.Unloads)
 	gauge(knownDesc, float64(len(c.Galleries.List())))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/wal"
 )
 
 // acknowledgedFile lies beside Pebble's files and says how many changes were
@@ -41,26 +42,39 @@ type acknowledged struct {
 	failed  bool // the last write failed: this is logged only once
 }
 
-// checkAcknowledged compares the file in dir with the store. It returns
-// ErrLost if the file's number is larger, unless the loss is accepted.
-func checkAcknowledged(db *pebble.DB, fsys vfs.FS, dir string, opts Options) error {
+// checkAcknowledged compares the file with the store. It returns what is missing; nil:
+// nothing, or nobody can tell.
+func (in *inspection) checkAcknowledged(db *pebble.DB) (lost, err error) {
 	number, _, err := meta(db, metaNumber)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	said, err := saidAcknowledged(fsys, dir)
+	said, err := saidAcknowledged(in.fs, in.dir)
 	switch {
 	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF)) && number == 0: // a new store
+		return nil, nil
 	case err != nil:
-		opts.Logger.Warn("the file that counts acknowledged changes cannot be read: nobody can tell whether some are missing",
+		in.opts.Logger.Warn("the file that counts acknowledged changes cannot be read: nobody can tell whether some are missing",
 			"file", acknowledgedFile, "error", err)
-	case said > number && !opts.AcceptLoss:
-		return fmt.Errorf("%w: %s, because Pebble's log was lost or damaged; "+
-			"restore a backup, or go on with what is there: serve --accept-loss", ErrLost, missing(number+1, said))
+		return in.uncounted(number)
 	case said > number:
-		opts.Logger.Error("going on without changes that were acknowledged", "reason", missing(number+1, said))
+		return errors.New(missing(number+1, said)), nil
 	}
-	return nil
+	return nil, nil
+}
+
+// uncounted returns what may be missing when nothing counts the changes: if the newest log
+// ends in damage, some may have been behind it.
+func (in *inspection) uncounted(number uint64) (lost, err error) {
+	logs, err := wal.Scan(wal.Dir{FS: in.fs, Dirname: in.dir})
+	if err != nil || len(logs) == 0 {
+		return nil, err
+	}
+	damage, damaged, err := findDamage(logs[len(logs)-1])
+	if err != nil || !damaged || damage.onlyShort && damage.at > 0 {
+		return nil, err
+	}
+	return fmt.Errorf("changes after number %d may be missing (the file %q, which would say so, is damaged or missing too)", number, acknowledgedFile), nil
 }
 
 // refuseRemains returns ErrCorrupt for a folder that Pebble takes for a new

@@ -10,10 +10,16 @@ import (
 	"time"
 )
 
+// onDisk runs the benchmark on a folder of the disk under test, not sealed and sealed.
+func onDisk(b *testing.B, name string, bench func(b *testing.B, key *SealKey)) {
+	b.Run(name, func(b *testing.B) { bench(b, nil) })
+	b.Run(name+"/sealed", func(b *testing.B) { bench(b, testKey(b, 1)) })
+}
+
 // openDisk opens a folder on the disk under test.
-func openDisk(b *testing.B) (*Store, *Partition) {
+func openDisk(b *testing.B, key *SealKey) (*Store, *Partition) {
 	b.Helper()
-	s, err := Open(b.TempDir(), Options{})
+	s, err := Open(b.TempDir(), Options{SealKey: key})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -25,8 +31,8 @@ func openDisk(b *testing.B) (*Store, *Partition) {
 // crop and a 512-D embedding in one change. One operation is one change, on disk.
 func BenchmarkCommit(b *testing.B) {
 	for _, writers := range []int{1, 16} {
-		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			s, _ := openDisk(b)
+		onDisk(b, fmt.Sprintf("writers=%d", writers), func(b *testing.B, key *SealKey) {
+			s, _ := openDisk(b, key)
 			vector := randomVector(rand.New(rand.NewPCG(1, 1)), 512)
 			var next atomic.Int64
 			var running sync.WaitGroup
@@ -60,8 +66,8 @@ func BenchmarkCommit(b *testing.B) {
 // the vectors' bytes.
 func BenchmarkLoad(b *testing.B) {
 	for _, size := range []struct{ n, dim int }{{20000, 128}, {100000, 512}} {
-		b.Run(fmt.Sprintf("n=%d/dim=%d", size.n, size.dim), func(b *testing.B) {
-			s, p := openDisk(b)
+		onDisk(b, fmt.Sprintf("n=%d/dim=%d", size.n, size.dim), func(b *testing.B, key *SealKey) {
+			s, p := openDisk(b, key)
 			rng := rand.New(rand.NewPCG(2, 2))
 			digest, now := fmt.Sprintf("%064d", 1), time.Now()
 			const group = 500

@@ -41,11 +41,12 @@ type Newest struct {
 // Checkpoint makes a checkpoint, while others go on to read and write. It holds every
 // commit that returned before, and was opened once to see that it can be. Close it soon:
 // there is one at a time, else the error is ErrCheckpoint. Other errors are ErrReadOnly,
-// ErrClosed and ErrLost. A store in memory has none.
+// ErrClosed and ErrLost. A store in memory has
+// none, nor one of [OpenReadOnly].
 func (s *Store) Checkpoint(ctx context.Context) (_ *Checkpoint, err error) {
-	p, key := s.onDisk()
+	p := s.onDisk()
 	if p == nil {
-		return nil, errors.New("storage: a store in memory has no checkpoints")
+		return nil, errors.New("storage: only a store in a folder that is open for writing has checkpoints")
 	}
 	release, err := s.acquire(ctx)
 	if err != nil {
@@ -56,26 +57,13 @@ func (s *Store) Checkpoint(ctx context.Context) (_ *Checkpoint, err error) {
 		return nil, ErrCheckpoint
 	}
 	c := &Checkpoint{Server: s.server, dir: p.fs.PathJoin(p.dir, checkpointFolder), fs: p.fs, release: []func(){func() { p.checkpoints.Release(1) }, release}}
-	if err := c.make(ctx, s, p, key); err != nil {
+	if err := c.make(ctx, s, p); err != nil {
 		return nil, errors.Join(fmt.Errorf("storage: making a checkpoint: %w", err), c.Close())
 	}
 	return c, nil
 }
 
-// onDisk returns what keeps the store in a folder, and the key that seals it, if any; nil: the
-// store is in memory.
-func (s *Store) onDisk() (*pebbleBackend, *SealKey) {
-	switch b := s.backend.(type) {
-	case *pebbleBackend:
-		return b, nil
-	case *sealed:
-		p, _ := b.backend.(*pebbleBackend)
-		return p, b.operator
-	}
-	return nil, nil
-}
-
-func (c *Checkpoint) make(ctx context.Context, s *Store, p *pebbleBackend, key *SealKey) error {
+func (c *Checkpoint) make(ctx context.Context, s *Store, p *pebbleBackend) error {
 	if err := p.space.check(false); err != nil {
 		return err
 	}
@@ -83,7 +71,7 @@ func (c *Checkpoint) make(ctx context.Context, s *Store, p *pebbleBackend, key *
 	if err := p.db.Checkpoint(c.dir, pebble.WithFlushedWAL()); err != nil {
 		return err
 	}
-	if err := c.read(ctx, s, p, key); err != nil {
+	if err := c.read(ctx, s, p); err != nil {
 		return err
 	}
 	if c.Changes < acknowledged {
@@ -98,15 +86,15 @@ func (c *Checkpoint) make(ctx context.Context, s *Store, p *pebbleBackend, key *
 }
 
 // read opens the checkpoint and reads how far it is.
-func (c *Checkpoint) read(ctx context.Context, s *Store, p *pebbleBackend, key *SealKey) error {
+func (c *Checkpoint) read(ctx context.Context, s *Store, p *pebbleBackend) error {
 	o := p.options(Options{})
 	o.FS, o.ReadOnly = p.fs, true
 	db, err := pebble.Open(c.dir, o)
 	if err != nil {
 		return err
 	}
-	copied := &Store{backend: &pebbleBackend{db: db}, log: s.log, server: s.server}
-	if key != nil {
+	copied := &Store{backend: &pebbleBackend{db: db}, server: s.server}
+	if key := s.SealKey(); key != nil {
 		copied.backend = newSealed(copied.backend, key)
 	}
 	c.Changes, err = copied.number()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rollcall/storage/powertest"
 )
 
 // TestCrash cuts the power at every step of a random history, one crash after another on what
@@ -30,14 +32,14 @@ func TestCrash(t *testing.T) {
 			for range 3 {
 				clones := crashes(t, fs, &history, rng)
 				for _, c := range clones {
-					s := openMem(t, c.fs)
-					c.survived(t, partition(t, s, "school"), history, rng)
+					s := openMem(t, c.FS)
+					survived(t, c, partition(t, s, "school"), history, rng)
 					closeNow(t, s)
 				}
 				last := pick(rng, clones)
-				fs = last.fs
+				fs = last.FS
 				s := openMem(t, fs)
-				history = history[:last.survived(t, partition(t, s, "school"), history, rng)+1]
+				history = history[:survived(t, last, partition(t, s, "school"), history, rng)+1]
 				closeNow(t, s)
 			}
 		})
@@ -48,40 +50,40 @@ func TestCrash(t *testing.T) {
 var powerSeeds = flag.Int("power-seeds", 2, "how many random histories TestCrash and TestJournalCrash cut the power of")
 
 // crashes commits to the store on fs, adds to the history, and returns what power cuts left.
-func crashes(t *testing.T, fs *vfs.MemFS, history *[]*model, rng *rand.Rand) []crash {
+func crashes(t *testing.T, fs *vfs.MemFS, history *[]*model, rng *rand.Rand) []powertest.Left {
 	t.Helper()
-	cuts := newPowerCuts(fs, rng.Uint64())
-	cuts.acknowledged.Store(int64(len(*history) - 1))
-	cuts.begun.Store(cuts.acknowledged.Load())
-	s := openMem(t, cuts.disk())
+	cuts := powertest.New(fs, rng.Uint64())
+	cuts.Acknowledged.Store(int64(len(*history) - 1))
+	cuts.Begun.Store(cuts.Acknowledged.Load())
+	s := openMem(t, cuts.CutFS())
 	p := partition(t, s, "school")
 	for range 8 {
 		m := (*history)[len(*history)-1].clone()
 		after := m.sequence()
 		changes := m.next(rng)
 		*history = append(*history, m)
-		cuts.begun.Add(1)
+		cuts.Begun.Add(1)
 		if err := p.Commit(t.Context(), after, changes); err != nil {
 			t.Fatal(err)
 		}
-		cuts.acknowledged.Add(1)
+		cuts.Acknowledged.Add(1)
 		if rng.IntN(4) == 0 {
 			if err := onPebble(s).db.Flush(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	cuts.cut()
+	cuts.Cut()
 	closeNow(t, s)
-	if len(cuts.clones) < 3*3*8 {
-		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.clones))
+	if len(cuts.Left()) < 3*3*8 {
+		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.Left()))
 	}
-	return cuts.clones
+	return cuts.Left()
 }
 
 // survived returns which commit of the history is the last one in the partition,
 // and fails the test unless there is one that may be.
-func (c crash) survived(t *testing.T, p *Partition, history []*model, rng *rand.Rand) int {
+func survived(t *testing.T, c powertest.Left, p *Partition, history []*model, rng *rand.Rand) int {
 	t.Helper()
 	sequence, err := p.Sequence(t.Context())
 	if err != nil {
@@ -89,8 +91,8 @@ func (c crash) survived(t *testing.T, p *Partition, history []*model, rng *rand.
 	}
 	for i, m := range history {
 		if m.sequence() == sequence {
-			if i < c.acknowledged || i > c.begun {
-				t.Fatalf("the crash left commit %d; %d were acknowledged and %d begun", i, c.acknowledged, c.begun)
+			if i < c.Acknowledged || i > c.Begun {
+				t.Fatalf("the crash left commit %d; %d were acknowledged and %d begun", i, c.Acknowledged, c.Begun)
 			}
 			m.compare(t, p, rng)
 			return i
@@ -105,8 +107,8 @@ func (c crash) survived(t *testing.T, p *Partition, history []*model, rng *rand.
 // half.
 func TestCrashWithWriters(t *testing.T) {
 	const writers, rounds = 8, 6
-	fs := vfs.NewCrashableMem()
-	s := openMem(t, renamingFS{fs})
+	disk := powertest.New(vfs.NewCrashableMem(), 5)
+	s := openMem(t, disk.FS())
 	rng := rand.New(rand.NewPCG(5, 5))
 	var stop atomic.Bool
 	var acknowledged [writers]atomic.Uint64
@@ -132,7 +134,7 @@ func TestCrashWithWriters(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}
-		after := openMem(t, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
+		after := openMem(t, disk.CutNow(rng.IntN(101)).FS)
 		for w := range writers {
 			p := partition(t, after, fmt.Sprint(w))
 			sequence, err := p.Sequence(t.Context())

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rollcall/storage/powertest"
 )
 
 // TestDrop drops a partition beside others whose ids are easy to confuse with its own.
@@ -76,8 +78,8 @@ func TestDrop(t *testing.T) {
 // crash the server's list and the partitions agree: each was dropped whole, or not at all.
 func TestCrashInDrop(t *testing.T) {
 	const galleries = 12
-	cuts := newPowerCuts(vfs.NewCrashableMem(), 11)
-	s := openMem(t, cuts.disk())
+	cuts := powertest.New(vfs.NewCrashableMem(), 11)
+	s := openMem(t, cuts.CutFS())
 	server := partition(t, s, ServerPartition)
 	for i := range galleries {
 		id := fmt.Sprint(i)
@@ -89,7 +91,7 @@ func TestCrashInDrop(t *testing.T) {
 			}
 		}
 	}
-	from := len(cuts.clones)
+	from := len(cuts.Left())
 	for i := range galleries {
 		drop := change()
 		drop.Drop = fmt.Sprint(i)
@@ -98,10 +100,10 @@ func TestCrashInDrop(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cuts.cut()
+	cuts.Cut()
 	counts := map[int]bool{}
-	for _, c := range cuts.clones[from:] {
-		s := openMem(t, c.fs)
+	for _, c := range cuts.Left()[from:] {
+		s := openMem(t, c.FS)
 		left := load(t, partition(t, s, ServerPartition))
 		counts[len(left)] = true
 		want := []string{ServerPartition}

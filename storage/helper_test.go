@@ -72,10 +72,7 @@ func partition(t testing.TB, s *Store, id string) *Partition {
 }
 
 // onPebble returns the backend of a store in a folder; nil: it is in memory.
-func onPebble(s *Store) *pebbleBackend {
-	p, _ := s.onDisk()
-	return p
-}
+func onPebble(s *Store) *pebbleBackend { return s.onDisk() }
 
 // testKey returns one of many keys.
 func testKey(t testing.TB, n byte) *SealKey {

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	storagev1 "rollcall/proto/rollcall/storage/v1"
+
+	"rollcall/storage/powertest"
 )
 
 // journalModel is what a journal must hold: plain values.
@@ -477,14 +479,14 @@ func TestJournalCrash(t *testing.T) {
 	for seed := range uint64(*powerSeeds) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Parallel()
-			cuts := newPowerCuts(vfs.NewCrashableMem(), seed)
+			cuts := powertest.New(vfs.NewCrashableMem(), seed)
 			history := []*journalModel{newJournalModel()} // after each call
-			s := openMem(t, cuts.disk())
+			s := openMem(t, cuts.CutFS())
 			p, own := partition(t, s, "school"), rand.New(rand.NewPCG(seed, 27))
 			now := noon
 			for range 25 {
 				m := history[len(history)-1].clone()
-				cuts.begun.Add(1)
+				cuts.Begun.Add(1)
 				var err error
 				switch own.IntN(6) {
 				case 0:
@@ -503,16 +505,16 @@ func TestJournalCrash(t *testing.T) {
 					t.Fatal(err)
 				}
 				history = append(history, m)
-				cuts.acknowledged.Add(1)
+				cuts.Acknowledged.Add(1)
 			}
-			cuts.cut()
+			cuts.Cut()
 			closeNow(t, s)
-			if len(cuts.clones) < 3*3*15 {
-				t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.clones))
+			if len(cuts.Left()) < 3*3*15 {
+				t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.Left()))
 			}
-			for _, c := range cuts.clones {
-				s := openMem(t, c.fs)
-				c.journalSurvived(t, partition(t, s, "school"), history)
+			for _, c := range cuts.Left() {
+				s := openMem(t, c.FS)
+				journalSurvived(t, c, partition(t, s, "school"), history)
 				closeNow(t, s)
 			}
 		})
@@ -521,13 +523,13 @@ func TestJournalCrash(t *testing.T) {
 
 // journalSurvived fails the test unless the journal is the one after a call that may be
 // the last one.
-func (c crash) journalSurvived(t *testing.T, p *Partition, history []*journalModel) {
+func journalSurvived(t *testing.T, c powertest.Left, p *Partition, history []*journalModel) {
 	t.Helper()
 	head, _, err := p.journal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range history[c.acknowledged:min(c.begun+1, len(history))] {
+	for _, m := range history[c.Acknowledged:min(c.Begun+1, len(history))] {
 		if head.Number != uint64(len(m.lines)) || head.Trimmed != m.trimmed {
 			continue
 		}
@@ -536,7 +538,7 @@ func (c crash) journalSurvived(t *testing.T, p *Partition, history []*journalMod
 			return
 		}
 	}
-	t.Fatalf("the crash left a journal of no call between %d and %d", c.acknowledged, c.begun)
+	t.Fatalf("the crash left a journal of no call between %d and %d", c.Acknowledged, c.Begun)
 }
 
 func (m *journalModel) clone() *journalModel {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"iter"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -27,7 +26,7 @@ type Faults struct {
 // OpenMemory returns a new, empty store in memory, for tests and simulation. It
 // keeps nothing when it is closed.
 func OpenMemory(f Faults) *Store {
-	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, log: slog.New(slog.DiscardHandler), server: rand.Uint64()}
+	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, server: rand.Uint64()}
 }
 
 // memory is the backend that keeps everything in a map.

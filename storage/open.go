@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -119,7 +118,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	s := &Store{backend: p, log: opts.Logger, accept: opts.AcceptLoss, server: p.server}
+	s := &Store{backend: p, server: p.server, usage: p.space.usage}
 	if opts.SealKey != nil {
 		s.backend = newSealed(p, opts.SealKey)
 	}
@@ -147,7 +146,7 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	if err := p.space.toOpen(o.FS, dir); err != nil {
 		return nil, err
 	}
-	opened := p.stopWhereOpeningFails(o)
+	p.stopWhereWritesFail(o)
 
 	// The format stays as it is until the schema key has shown that the store
 	// is ours.
@@ -159,7 +158,10 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		if desc.FormatMajorVersion != pebble.FormatDefault {
 			o.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
 		}
-		err = inspect(dir, *o, opts)
+		var db *pebble.DB
+		if db, err = inspect(dir, desc, *o, opts); err == nil {
+			err = errors.Join(db.Close(), dropBadOptions(dir, desc.OptionsFilename, o, opts.Logger))
+		}
 	} else if err = checkFolder(o.FS, dir); err == nil {
 		err = refuseRemains(o.FS, dir)
 	}
@@ -169,7 +171,6 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 	if p.db, err = pebble.Open(dir, o); err != nil {
 		return nil, err
 	}
-	opened()
 	err = p.prepare(dir, o.FS, opts.SealKey)
 	if err == nil {
 		err = p.removeCheckpoint()
@@ -178,47 +179,6 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		return nil, errors.Join(err, p.db.Close())
 	}
 	return p, nil
-}
-
-// inspect refuses a store that is not ours or that has lost its end. It
-// changes nothing.
-func inspect(dir string, o pebble.Options, opts Options) error {
-	o.ReadOnly = true
-	db, err := pebble.Open(dir, &o)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: a file is missing: %w; restore a backup", ErrCorrupt, err)
-	}
-	if err != nil {
-		return err
-	}
-	err = checkSchema(db)
-	if err == nil {
-		err = checkSealKey(db, opts.SealKey)
-	}
-	if err == nil {
-		err = checkFinished(db, opts)
-	}
-	if err == nil {
-		err = checkAcknowledged(db, o.FS, dir, opts)
-	}
-	return errors.Join(err, db.Close())
-}
-
-// opensTried is how often Pebble may try to write a table while the store is opened.
-const opensTried = 10
-
-// stopWhereOpeningFails ends the process if Pebble's Open cannot write to the
-// disk: Pebble tries again for ever, and cannot be stopped. Call opened when
-// Open has returned: it ends the watch.
-func (p *pebbleBackend) stopWhereOpeningFails(o *pebble.Options) (opened func()) {
-	var done atomic.Bool
-	var failures atomic.Int64
-	o.AddEventListener(pebble.EventListener{BackgroundError: func(err error) {
-		if !done.Load() && failures.Add(1) == opensTried {
-			p.log.Fatalf("the store cannot be opened: the disk refuses what is written to it (%v); free some space, or check the disk", err)
-		}
-	}})
-	return func() { done.Store(true) }
 }
 
 // prepare writes the schema into a new store, raises the format of an older
@@ -246,7 +206,7 @@ func (p *pebbleBackend) prepare(dir string, fsys vfs.FS, key *SealKey) error {
 func (p *pebbleBackend) options(opts Options) *pebble.Options {
 	logging := pebble.MakeLoggingEventListener(p.log)
 	o := &pebble.Options{
-		FS:                          newFolderFS(opts.FS),
+		FS:                          vitalFS{newFolderFS(opts.FS), p.log},
 		FormatMajorVersion:          formatVersion,
 		CacheSize:                   cacheBytes,
 		MemTableSize:                memTableBytes,

@@ -15,6 +15,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rollcall/storage/powertest"
 )
 
 // TestOpenOnDisk is the one test of the whole way on the operating system's
@@ -48,9 +50,15 @@ const childLimit = time.Minute
 // childEnv, and returns what it printed and its exit status.
 func runChild(t *testing.T, part string) (output string, status int) {
 	t.Helper()
+	return runChildOf(t, t.Name(), part)
+}
+
+// runChildOf is runChild of another test, with more flags.
+func runChildOf(t *testing.T, test, part string, flags ...string) (output string, status int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
 	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	child := exec.CommandContext(ctx, os.Args[0], append([]string{"-test.run=^" + test + "$", "-test.v"}, flags...)...)
 	child.Env = append(os.Environ(), childEnv+"="+part)
 	printed, err := child.CombinedOutput()
 	var exit *exec.ExitError
@@ -238,14 +246,14 @@ func TestSchemas(t *testing.T) {
 // TestCrashInCreation cuts the power at every step of the first Open: what is
 // left must open as a new store.
 func TestCrashInCreation(t *testing.T) {
-	cuts := newPowerCuts(vfs.NewCrashableMem(), 1)
-	s := openMem(t, cuts.disk())
+	cuts := powertest.New(vfs.NewCrashableMem(), 1)
+	s := openMem(t, cuts.CutFS())
 	closeNow(t, s)
-	if len(cuts.clones) < 3*3 {
-		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.clones))
+	if len(cuts.Left()) < 3*3 {
+		t.Fatalf("only %d cuts: the test does not reach the files", len(cuts.Left()))
 	}
-	for _, c := range cuts.clones {
-		s := openMem(t, c.fs)
+	for _, c := range cuts.Left() {
+		s := openMem(t, c.FS)
 		newModel().compare(t, partition(t, s, "school"), rand.New(rand.NewPCG(1, 1)))
 		closeNow(t, s)
 	}
@@ -303,7 +311,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	if err != nil && !strings.Contains(err.Error(), "1 MiB free") {
 		t.Errorf("it does not say how little there is: %v", err)
 	}
-	const stopped = "the store cannot be opened"
+	const stopped = "the disk refuses what is written to it"
 	if os.Getenv(childEnv) != "" {
 		_, err := Open("gallery", Options{
 			Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)), MinFreeBytes: -1,

@@ -69,10 +69,9 @@ func (p *Partition) decodeHead(value []byte) (*storagev1.Head, error) {
 
 // Load yields every record in one consistent view, taken when the loop begins.
 // The order is settings, models, students, crops, embeddings, galleries and
-// tokens, and within a kind by the bytes of the ids. The error is ErrLost if some of
-// the last changes are missing, unless that is accepted. The vector of an
-// embedding is valid only until the next step: copy what you keep. The rest of
-// a record belongs to the caller.
+// tokens, and within a kind by the bytes of the ids. The vector of an embedding is
+// valid only until the next step: copy what you keep. The rest of a record belongs to the
+// caller.
 //
 // An error is the last step. The loop holds the store open. Close waits for
 // it, so do not call Close inside the loop.
@@ -84,10 +83,6 @@ func (p *Partition) Load(ctx context.Context) iter.Seq2[Record, error] {
 			return
 		}
 		defer release()
-		if err := p.whole(ctx); err != nil {
-			yield(nil, err)
-			return
-		}
 		d := decoder{keys: p.keys}
 		for pair, err := range p.store.backend.scan(ctx, p.keys.records()) {
 			var r Record
@@ -99,60 +94,6 @@ func (p *Partition) Load(ctx context.Context) iter.Seq2[Record, error] {
 			}
 		}
 	}
-}
-
-// wholeLines is how many of the last lines of a log [Partition.Load] checks:
-// more than the changes that can be in Pebble's log and not yet in tables.
-const wholeLines = 1 << 16
-
-// whole returns ErrLost if some of the last changes are missing. While Pebble
-// writes tables it has several logs. If an older one is lost, Pebble does not
-// notice.
-func (p *Partition) whole(ctx context.Context) error {
-	head, _, err := p.head()
-	if err != nil {
-		return err
-	}
-	next := head.Sequence - min(head.Sequence, wholeLines) + 1
-	head = nil
-	for pair, err := range p.store.backend.scan(ctx, p.keys.headOnly(), p.keys.linesFrom(next)) {
-		if err != nil {
-			return err
-		}
-		if head == nil { // read again, in one view with the lines
-			if head, err = p.decodeHead(pair.value); err != nil {
-				return err
-			}
-			next = max(next, head.Trimmed+1)
-			continue
-		}
-		sequence, ok := p.keys.sequence(pair.key)
-		if !ok {
-			return errLine
-		}
-		if sequence != next {
-			if err := p.lost(next, sequence-1); err != nil {
-				return err
-			}
-		}
-		next = sequence + 1
-	}
-	if next <= head.GetSequence() {
-		return p.lost(next, head.GetSequence())
-	}
-	return nil
-}
-
-// lost returns ErrLost for missing changes, or only logs it if the loss is
-// accepted.
-func (p *Partition) lost(first, last uint64) error {
-	err := fmt.Errorf("%w: %s in the middle of Pebble's log; restore a backup, or go on with what is there: serve --accept-loss",
-		ErrLost, missing(first, last))
-	if p.store.accept {
-		p.store.log.Error("going on without changes that were acknowledged", "reason", err)
-		return nil
-	}
-	return err
 }
 
 // Changes yields the changes after the one with this number, in order and

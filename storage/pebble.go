@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -92,9 +94,19 @@ func (p *pebbleBackend) walk(ctx context.Context, spans []span, yield func(pair,
 // as our own.
 func readError(err error) error {
 	if pebble.IsCorruptionError(err) {
-		return fmt.Errorf("%w: %w; restore a backup", ErrCorrupt, err)
+		return fmt.Errorf("%w: %w; restore a backup", ErrCorrupt, namingFile(err))
 	}
 	return fmt.Errorf("storage: reading: %w", err)
+}
+
+// namingFile returns Pebble's error about a damaged file, with the name of the file.
+func namingFile(err error) error {
+	info := pebble.ExtractDataCorruptionInfo(err)
+	if info == nil {
+		return err
+	}
+	what, _, _ := strings.Cut(info.Details.Error(), "\n")
+	return fmt.Errorf("the file %s is damaged: %s", filepath.Base(info.Path), what)
 }
 
 func (p *pebbleBackend) writable() error { return p.space.check(false) }
@@ -153,7 +165,8 @@ func (p *pebbleBackend) submit(pb *pebble.Batch, b *batch) (uint64, error) {
 		return 0, ErrConflict
 	}
 	last := p.number + b.changes
-	if err := pb.Set([]byte(metaNumber), bigEndian(last), nil); err != nil {
+	// The log alone says how many changes there were before: so a gap in it is seen (checkLogs).
+	if err := errors.Join(pb.LogData(bigEndian(p.number), nil), pb.Set([]byte(metaNumber), bigEndian(last), nil)); err != nil {
 		return 0, fmt.Errorf("storage: preparing a commit: %w", err)
 	}
 	defer p.stopOnPanic("change %d was not committed", last)
@@ -174,9 +187,13 @@ func (p *pebbleBackend) stopOnPanic(format string, args ...any) {
 }
 
 // close flushes first, so that nothing is only in Pebble's log and could be
-// lost with it.
+// lost with it. A disk without room for that keeps the log.
 func (p *pebbleBackend) close() error {
-	if err := errors.Join(p.db.Flush(), p.db.Close(), p.acknowledged.close()); err != nil {
+	var flushed error
+	if p.space.check(true) == nil {
+		flushed = p.db.Flush()
+	}
+	if err := errors.Join(flushed, p.db.Close(), p.acknowledged.close()); err != nil {
 		return fmt.Errorf("storage: closing: %w", err)
 	}
 	return nil

@@ -44,7 +44,7 @@ func (s *sealed) rotate(ctx context.Context, to *SealKey) (wrapped int, err erro
 			return wrapped, s.backend.commit(b)
 		}
 		p := partitionOf(first.key)
-		if p == nil || string(first.key) != string(p.dataKey()) {
+		if p == nil || !isDataKey(p, first.key) {
 			return 0, errDataKey
 		}
 		value, err := s.operator.rewrap(p, first.value, to)

@@ -82,6 +82,11 @@ func (s *sealed) dataKeyOf(p keys) (*dataKey, error) {
 	return k, nil
 }
 
+// isDataKey says whether a key of the partition p is that of its data key.
+func isDataKey(p keys, key []byte) bool {
+	return len(key) == len(p)+1 && Kind(key[len(p)]) == kindDataKey
+}
+
 // isRequest says whether a key of the partition p is that of a request.
 func isRequest(p keys, key []byte) bool {
 	return len(key) == len(p)+1+sha256.Size && Kind(key[len(p)]) == kindRequest

@@ -65,7 +65,7 @@ func (v *sealedView) take(stored pair) bool {
 	switch {
 	case p == nil: // not sealed
 		return v.yield(stored, nil)
-	case bytes.Equal(stored.key, p.dataKey()):
+	case isDataKey(p, stored.key):
 		return v.takeKey(stored.value)
 	case v.key == nil:
 		v.yield(pair{}, errDataKey)

@@ -2,17 +2,18 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Store holds partitions. It is safe for concurrent use.
 type Store struct {
 	backend backend
-	log     *slog.Logger
-	accept  bool // go on with what is there: see Options.AcceptLoss
 	server  uint64
+	usage   func() (vfs.DiskUsage, error) // of the disk with the folder; nil: in memory
 
 	// users keeps the backend open while it is in use.
 	users struct {
@@ -20,6 +21,19 @@ type Store struct {
 		closed     bool
 		running    sync.WaitGroup
 	}
+}
+
+// FreeBytes returns how much the disk with the folder still takes. It fails with
+// [errors.ErrUnsupported] where nobody can tell.
+func (s *Store) FreeBytes() (uint64, error) {
+	if s.usage == nil {
+		return 0, errors.ErrUnsupported
+	}
+	usage, err := s.usage()
+	if errors.Is(err, vfs.ErrUnsupported) {
+		err = errors.ErrUnsupported
+	}
+	return usage.AvailBytes, err
 }
 
 // Partition returns the partition with this id, 1 to [MaxIDBytes] bytes, or
@@ -70,6 +84,25 @@ func (s *Store) firstPartition(ctx context.Context, in span) (string, error) {
 		return string(id), nil
 	}
 	return "", nil
+}
+
+// onDisk returns what keeps the store in a folder; nil: the store is in memory, or was opened for
+// reading.
+func (s *Store) onDisk() *pebbleBackend {
+	b := s.backend
+	if sealed, ok := b.(*sealed); ok {
+		b = sealed.backend
+	}
+	p, _ := b.(*pebbleBackend)
+	return p
+}
+
+// SealKey returns the key that the store was opened with; nil: it is not sealed.
+func (s *Store) SealKey() *SealKey {
+	if b, ok := s.backend.(*sealed); ok {
+		return b.operator
+	}
+	return nil
 }
 
 // Writable returns ErrReadOnly while changes are refused because the disk is nearly

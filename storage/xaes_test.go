@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"testing"
 )
 
@@ -25,5 +26,28 @@ func TestXAES(t *testing.T) {
 		if !ok || string(value) != "XAES-256-GCM" {
 			t.Errorf("key %d: opened %q, %v", c.key, value, ok)
 		}
+	}
+}
+
+// BenchmarkXAES opens values of the size of a crop, of a line, and of an embedding.
+func BenchmarkXAES(b *testing.B) {
+	x, at := newXAES(bytes.Repeat([]byte{1}, xaesKeyBytes)), make([]byte, 40)
+	for _, size := range []int{60, 250, 2200} {
+		sealed := x.seal(make([]byte, size), at)
+		buffer := make([]byte, 0, len(sealed))
+		b.Run(fmt.Sprint("open/bytes=", size), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := x.open(buffer, sealed, at); !ok {
+					b.Fatal("not opened")
+				}
+			}
+		})
+		b.Run(fmt.Sprint("seal/bytes=", size), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				x.seal(buffer[:size], at)
+			}
+		})
 	}
 }

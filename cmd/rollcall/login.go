@@ -24,6 +24,9 @@ func (l *login) read() error {
 		return nil
 	}
 	b, err := os.ReadFile(l.file)
+	if err != nil && strings.HasPrefix(l.file, "rollcall_") { // the error would quote it
+		return usageError("--token-file is the name of a file, and this looks like the token itself: give it with ROLLCALL_TOKEN")
+	}
 	if err != nil {
 		return fmt.Errorf("the token cannot be read: %w", err)
 	}

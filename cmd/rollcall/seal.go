@@ -86,6 +86,7 @@ type rotateOptions struct {
 	old     sealKeyOptions
 	file    string
 	command string
+	rewrite bool
 }
 
 func sealRotate() command {
@@ -99,12 +100,14 @@ func sealRotate() command {
 
 Only the data keys, one for each gallery, are wrapped anew, in one step. Backups need the key
 that they were made with: keep the old key as long as they are kept. Who has the old key and
-an old copy of the folder still reads that copy.`,
+an old copy of the folder still reads that copy, and can read what is written later with the
+same data keys: if the old key has leaked, add --rewrite.`,
 		flags: func(set *pflag.FlagSet) {
 			set.StringVar(&o.data, "data", "rollcall-data", "the folder")
 			o.old.addFlags(set)
 			set.StringVar(&o.file, "new-key-file", "", "file of the new key")
 			set.StringVar(&o.command, "new-key-command", "", "shell command that prints the new key")
+			set.BoolVar(&o.rewrite, "rewrite", false, "seal everything anew with new data keys, through a copy beside the folder, as \"seal folder\" does")
 		},
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) > 0 {
@@ -126,6 +129,9 @@ func runSealRotate(ctx context.Context, c console, o rotateOptions) error {
 	}
 	if old == nil || fresh == nil {
 		return usageError("seal rotate needs the old key and the new one: --seal-key-file OLD --new-key-file NEW")
+	}
+	if o.rewrite {
+		return runSealFolder(ctx, c, o.data, old, fresh)
 	}
 	if err := folderExists(o.data); err != nil {
 		return err

@@ -72,7 +72,12 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		stop()
 		return errors.Join(err, <-served)
 	}
-	server.Ready(rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens})
+	backend := rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens, FreeBytes: parts.store.FreeBytes}
+	if backend.Backups, err = config.backups.start(ctx, parts, logger); err != nil {
+		stop()
+		return errors.Join(err, <-served)
+	}
+	server.Ready(backend)
 	if err := config.announce(ctx, c.out, ln, parts); err != nil {
 		stop()
 		return errors.Join(err, <-served)
@@ -93,6 +98,8 @@ type serveParts struct {
 	journals  *journal.Journals
 	library   *models.Library
 	embedder  *embedder.Embedder
+
+	stopBackups func() // nil: none are written
 }
 
 // open opens everything below rpc. On an error nothing stays open.
@@ -149,6 +156,9 @@ func (p *serveParts) openGalleries(ctx context.Context, c console, config *serve
 // close closes what is open, last first.
 func (p *serveParts) close() error {
 	var errs []error
+	if p.stopBackups != nil {
+		p.stopBackups()
+	}
 	if p.galleries != nil {
 		errs = append(errs, p.galleries.Close())
 	}

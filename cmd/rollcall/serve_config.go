@@ -43,6 +43,7 @@ type serveConfig struct {
 	requestTimeout, drainTimeout time.Duration
 	requestMemoryMiB             int64
 	logFormat, logLevel          string
+	backups                      backupsOptions
 
 	set *pflag.FlagSet // says which flags were given
 }
@@ -75,6 +76,7 @@ func (config *serveConfig) addFlags(set *pflag.FlagSet) {
 	set.DurationVar(&config.drainTimeout, "drain-timeout", 20*time.Second, "wait this long for calls in flight when stopping")
 	set.StringVar(&config.logFormat, "log-format", "text", oneOf(logFormats))
 	set.StringVar(&config.logLevel, "log-level", "info", oneOf(logLevels))
+	config.backups.addFlags(set)
 	config.ort.AddFlags(set)
 }
 
@@ -119,6 +121,8 @@ func (config *serveConfig) validate() error {
 		{"wrong-tokens-per-minute", config.limits.WrongTokens, within(config.limits.WrongTokens, 0, maxLimit), fmt.Sprintf("0 (no limit) to %d", maxLimit)},
 		{"request-timeout", config.requestTimeout, config.requestTimeout > 0, "a time of more than 0, such as 30s"},
 		{"drain-timeout", config.drainTimeout, config.drainTimeout > 0, "a time of more than 0, such as 20s"},
+		{"backup-every", config.backups.every, config.backups.every >= time.Minute, "a time of at least 1m, such as 24h"},
+		{"backup-keep", config.backups.keep, within(config.backups.keep, 1, maxBackups), fmt.Sprintf("1 to %d", maxBackups)},
 		{"log-format", config.logFormat, slices.Contains(logFormats, config.logFormat), oneOf(logFormats)},
 		{"log-level", config.logLevel, slices.Contains(logLevels, config.logLevel), oneOf(logLevels)},
 	} {

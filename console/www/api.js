@@ -6,28 +6,31 @@ import { t } from './text.js';
  * What the server refused, or a server that cannot be reached.
  */
 export class Refusal extends Error {
-  /**
-   * @param {string} code as Connect names it: "invalid_argument"
-   * @param {string} reason the stable reason: "NOT_AN_IMAGE"; "OFFLINE" without a server
-   * @param {string} message for a person, from the server
-   */
-  constructor(code, reason, message) {
-    super(message);
-    this.code = code;
-    this.reason = reason;
-    /** @type {string} the field that is wrong; '' if there is none */
-    this.field = '';
-    /** @type {Record<string, string>} the figures behind it */
-    this.metadata = {};
-    /** @type {number} milliseconds after which a retry may succeed; 0 if it will not */
-    this.delay = 0;
-  }
+	/**
+	 * @param {string} code as Connect names it: "invalid_argument"
+	 * @param {string} reason the stable reason: "NOT_AN_IMAGE"; "OFFLINE" without a server
+	 * @param {string} message for a person, from the server
+	 */
+	constructor(code, reason, message) {
+		super(message);
+		this.code = code;
+		this.reason = reason;
+		/** @type {string} the field that is wrong; '' if there is none */
+		this.field = '';
+		/** @type {Record<string, string>} the figures behind it */
+		this.metadata = {};
+		/** @type {number} milliseconds after which a retry may succeed; 0 if it will not */
+		this.delay = 0;
+	}
 
-  /** Whether the same call may succeed later. */
-  get passing() {
-    return this.code === 'unavailable' || this.code === 'resource_exhausted';
-  }
+	/** Whether the same call may succeed later. */
+	get passing() {
+		return this.code === 'unavailable' || this.code === 'resource_exhausted';
+	}
 }
+
+/** The event of the window that says that this browser has to sign in (again). */
+export const SIGNED_OUT = 'rollcall-signed-out';
 
 let gallery = '';
 
@@ -36,7 +39,7 @@ let gallery = '';
  * @param {string} id
  */
 export function useGallery(id) {
-  gallery = id;
+	gallery = id;
 }
 
 /**
@@ -48,14 +51,14 @@ export function useGallery(id) {
  * @returns {Promise<any>}
  */
 export async function call(procedure, message = {}, { signal, tries = 1 } = {}) {
-  for (let left = tries; ; left--) {
-    try {
-      return await ask(`/rollcall.v1.${procedure}`, 'POST', message, signal);
-    } catch (error) {
-      if (!(error instanceof Refusal) || !error.passing || left <= 1) throw error;
-      await pause(error.delay || 1000, signal);
-    }
-  }
+	for (let left = tries; ; left--) {
+		try {
+			return await ask(`/rollcall.v1.${procedure}`, 'POST', message, signal);
+		} catch (error) {
+			if (!(error instanceof Refusal) || !error.passing || left <= 1) throw error;
+			await pause(error.delay || 1000, signal);
+		}
+	}
 }
 
 /**
@@ -88,9 +91,9 @@ export const endSession = () => ask('/session', 'DELETE');
  * @returns {Promise<string>}
  */
 export async function metrics(signal) {
-  const response = await reach('/metrics', { signal });
-  if (!response.ok) throw await refusalOf(response);
-  return response.text();
+	const response = await reach('/metrics', { signal });
+	if (!response.ok) throw await refusalOf(response);
+	return response.text();
 }
 
 /**
@@ -100,16 +103,18 @@ export async function metrics(signal) {
  * @param {AbortSignal} [signal]
  */
 async function ask(path, method, body, signal) {
-  /** @type {Record<string, string>} */
-  const headers = {};
-  if (body) headers['Content-Type'] = 'application/json';
-  if (path.startsWith('/rollcall.')) {
-    headers['Connect-Protocol-Version'] = '1';
-    if (gallery) headers['Rollcall-Gallery'] = encodeURIComponent(gallery);
-  }
-  const response = await reach(path, { method, headers, body: body && JSON.stringify(body), signal });
-  if (!response.ok) throw await refusalOf(response);
-  return response.json();
+	/** @type {Record<string, string>} */
+	const headers = {};
+	if (body) headers['Content-Type'] = 'application/json';
+	if (path.startsWith('/rollcall.')) {
+		headers['Connect-Protocol-Version'] = '1';
+		if (gallery) headers['Rollcall-Gallery'] = encodeURIComponent(gallery);
+	}
+	const response = await reach(path, { method, headers, body: body && JSON.stringify(body), signal });
+	if (response.ok) return response.json();
+	const refusal = await refusalOf(response);
+	if (refusal.code === 'unauthenticated' && path.startsWith('/rollcall.')) dispatchEvent(new Event(SIGNED_OUT));
+	throw refusal;
 }
 
 /**
@@ -117,12 +122,12 @@ async function ask(path, method, body, signal) {
  * @param {RequestInit} init
  */
 async function reach(path, init) {
-  try {
-    return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new Refusal('unavailable', 'OFFLINE', t('offline'));
-  }
+	try {
+		return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+	} catch (error) {
+		if (error instanceof DOMException && error.name === 'AbortError') throw error;
+		throw new Refusal('unavailable', 'OFFLINE', t('offline'));
+	}
 }
 
 /**
@@ -130,26 +135,26 @@ async function reach(path, init) {
  * @param {Response} response
  */
 async function refusalOf(response) {
-  /** @type {any} */
-  let answer = {};
-  try {
-    answer = await response.json();
-  } catch {
-    // Not ours: a proxy in front of the server, say.
-    answer = { code: response.status >= 500 ? 'unavailable' : 'unknown', message: `HTTP ${response.status}` };
-  }
-  const refusal = new Refusal(answer.code ?? 'unknown', '', answer.message ?? '');
-  for (const { type, debug } of answer.details ?? []) {
-    if (type === 'google.rpc.ErrorInfo') {
-      refusal.reason = debug?.reason ?? '';
-      refusal.metadata = debug?.metadata ?? {};
-    } else if (type === 'google.rpc.RetryInfo') {
-      refusal.delay = 1000 * Number.parseFloat(debug?.retryDelay ?? '0');
-    } else if (type === 'google.rpc.BadRequest') {
-      refusal.field = debug?.fieldViolations?.[0]?.field ?? '';
-    }
-  }
-  return refusal;
+	/** @type {any} */
+	let answer = {};
+	try {
+		answer = await response.json();
+	} catch {
+		// Not ours: a proxy in front of the server, say.
+		answer = { code: response.status >= 500 ? 'unavailable' : 'unknown', message: `HTTP ${response.status}` };
+	}
+	const refusal = new Refusal(answer.code ?? 'unknown', '', answer.message ?? '');
+	for (const { type, debug } of answer.details ?? []) {
+		if (type === 'google.rpc.ErrorInfo') {
+			refusal.reason = debug?.reason ?? '';
+			refusal.metadata = debug?.metadata ?? {};
+		} else if (type === 'google.rpc.RetryInfo') {
+			refusal.delay = 1000 * Number.parseFloat(debug?.retryDelay ?? '0');
+		} else if (type === 'google.rpc.BadRequest') {
+			refusal.field = debug?.fieldViolations?.[0]?.field ?? '';
+		}
+	}
+	return refusal;
 }
 
 /**
@@ -158,12 +163,12 @@ async function refusalOf(response) {
  * @returns {Promise<string>} base64
  */
 export function base64(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(String(reader.result).split(',', 2)[1] ?? '');
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(file);
-  });
+	return new Promise((resolve, reject) => {
+		const reader = new FileReader();
+		reader.onload = () => resolve(String(reader.result).split(',', 2)[1] ?? '');
+		reader.onerror = () => reject(reader.error);
+		reader.readAsDataURL(file);
+	});
 }
 
 /**
@@ -173,16 +178,16 @@ export function base64(file) {
  * @returns {Promise<void>}
  */
 export function pause(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
+	return new Promise((resolve, reject) => {
+		signal?.throwIfAborted();
+		const stop = () => {
+			clearTimeout(timer);
+			reject(signal?.reason);
+		};
+		const timer = setTimeout(() => {
+			signal?.removeEventListener('abort', stop);
+			resolve();
+		}, milliseconds);
+		signal?.addEventListener('abort', stop, { once: true });
+	});
 }

@@ -13,15 +13,15 @@
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function h(name, properties = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(properties)) {
-    if (value === undefined || value === null) continue;
-    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
-    else if (key in element) /** @type {any} */ (element)[key] = value;
-    else if (value !== false) element.setAttribute(key, value === true ? '' : String(value));
-  }
-  element.append(...nodes(children));
-  return element;
+	const element = document.createElement(name);
+	for (const [key, value] of Object.entries(properties)) {
+		if (value === undefined || value === null) continue;
+		if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
+		else if (key in element) /** @type {any} */ (element)[key] = value;
+		else if (value !== false) element.setAttribute(key, value === true ? '' : String(value));
+	}
+	element.append(...nodes(children));
+	return element;
 }
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -34,12 +34,12 @@ const SVG = 'http://www.w3.org/2000/svg';
  * @returns {SVGElement}
  */
 export function svg(name, attributes = {}, ...children) {
-  const element = /** @type {SVGElement} */ (document.createElementNS(SVG, name));
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== undefined) element.setAttribute(key, String(value));
-  }
-  element.append(...nodes(children));
-  return element;
+	const element = /** @type {SVGElement} */ (document.createElementNS(SVG, name));
+	for (const [key, value] of Object.entries(attributes)) {
+		if (value !== undefined) element.setAttribute(key, String(value));
+	}
+	element.append(...nodes(children));
+	return element;
 }
 
 /**
@@ -48,7 +48,7 @@ export function svg(name, attributes = {}, ...children) {
  * @param {...(Child | Child[])} children
  */
 export function fill(element, ...children) {
-  element.replaceChildren(...nodes(children));
+	element.replaceChildren(...nodes(children));
 }
 
 /**
@@ -56,8 +56,8 @@ export function fill(element, ...children) {
  * @returns {(Node | string)[]}
  */
 function nodes(children) {
-  return children.flat().flatMap((child) => {
-    if (child === null || child === undefined || child === false) return [];
-    return [child instanceof Node ? child : String(child)];
-  });
+	return children.flat().flatMap((child) => {
+		if (child === null || child === undefined || child === false) return [];
+		return [child instanceof Node ? child : String(child)];
+	});
 }

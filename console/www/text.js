@@ -18,8 +18,8 @@ export const language = chosen();
 
 /** @returns {string} */
 function chosen() {
-  const wanted = [localStorage.getItem(KEPT) ?? '', ...navigator.languages];
-  return wanted.map((code) => code.slice(0, 2)).find((code) => code in languages) ?? 'en';
+	const wanted = [localStorage.getItem(KEPT) ?? '', ...navigator.languages];
+	return wanted.map((code) => code.slice(0, 2)).find((code) => code in languages) ?? 'en';
 }
 
 /**
@@ -27,8 +27,8 @@ function chosen() {
  * @param {string} code
  */
 export function chooseLanguage(code) {
-  localStorage.setItem(KEPT, code);
-  location.reload();
+	localStorage.setItem(KEPT, code);
+	location.reload();
 }
 
 /**
@@ -38,9 +38,9 @@ export function chooseLanguage(code) {
  * @returns {string}
  */
 export function t(name, values = {}) {
-  const text = find(name);
-  if (text === undefined) throw new Error(`there is no text ${name}`);
-  return text.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ''));
+	const text = find(name);
+	if (text === undefined) throw new Error(`there is no text ${name}`);
+	return text.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ''));
 }
 
 /**
@@ -49,10 +49,10 @@ export function t(name, values = {}) {
  * @returns {string | undefined}
  */
 export function find(name) {
-  /** @type {any} */
-  let at = languages[language];
-  for (const part of name.split('.')) at = at?.[part];
-  return typeof at === 'string' ? at : undefined;
+	/** @type {any} */
+	let at = languages[language];
+	for (const part of name.split('.')) at = at?.[part];
+	return typeof at === 'string' ? at : undefined;
 }
 
 /**
@@ -63,7 +63,7 @@ export function find(name) {
  * @returns {string}
  */
 export function word(kind, value) {
-  return find(`${kind}s.${value}`) ?? value;
+	return find(`${kind}s.${value}`) ?? value;
 }
 
 const numbers = new Intl.NumberFormat(language);
@@ -73,8 +73,8 @@ const numbers = new Intl.NumberFormat(language);
  * @param {number} [digits] after the point
  */
 export function number(value, digits) {
-  if (digits === undefined) return numbers.format(value);
-  return new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+	if (digits === undefined) return numbers.format(value);
+	return new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
 /**
@@ -82,8 +82,8 @@ export function number(value, digits) {
  * @returns {string} such as "0.1 %"; nobody can imagine less than one in a million
  */
 export function percent(share) {
-  if (share > 0 && share < 1e-6) return `< ${percent(1e-6)}`;
-  return new Intl.NumberFormat(language, { style: 'percent', maximumSignificantDigits: 2 }).format(share);
+	if (share > 0 && share < 1e-6) return `< ${percent(1e-6)}`;
+	return new Intl.NumberFormat(language, { style: 'percent', maximumSignificantDigits: 2 }).format(share);
 }
 
 /**
@@ -97,6 +97,6 @@ export const day = (when) => (when ? new Intl.DateTimeFormat(language, { dateSty
  * @returns {string} date and time, short; '' without one
  */
 export function moment(when) {
-  if (!when) return '';
-  return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(when));
+	if (!when) return '';
+	return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(when));
 }

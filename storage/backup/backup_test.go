@@ -34,7 +34,7 @@ func school(t *testing.T, dir string) *storage.Store {
 	return s
 }
 
-// enrol commits one crop with its embedding, and a line of the journal, to a gallery.
+// enrol commits one crop with its student and embedding, and a line of the journal, to a gallery.
 func enrol(t *testing.T, s *storage.Store, gallery string, n int) {
 	t.Helper()
 	p, err := s.Partition(gallery)
@@ -43,7 +43,8 @@ func enrol(t *testing.T, s *storage.Store, gallery string, n int) {
 	must(t, err)
 	crop := storage.Crop{ID: fmt.Sprint("crop ", n), StudentID: fmt.Sprint("student ", n), Created: noon, Updated: noon, Pictured: noon}
 	e := storage.Embedding{CropID: crop.ID, Model: "m", Vector: []float32{float32(n), 1}, Created: noon}
-	change := storage.Change{Time: noon, Cause: "enrol", Writes: []storage.Write{{Ref: crop.Ref(), Put: crop}, {Ref: e.Ref(), Put: e}}}
+	student := storage.Student{ID: crop.StudentID, Created: noon, Updated: noon}
+	change := storage.Change{Time: noon, Cause: "enrol", Writes: []storage.Write{{Ref: student.Ref(), Put: student}, {Ref: crop.Ref(), Put: crop}, {Ref: e.Ref(), Put: e}}}
 	must(t, p.Commit(t.Context(), after, []storage.Change{change}))
 	_, err = p.Append(t.Context(), []storage.Line{{Time: noon, Student: crop.StudentID, Content: []byte("match")}})
 	must(t, err)
@@ -129,7 +130,7 @@ func TestUnderLoad(t *testing.T) {
 			must(t, err)
 			n, err := p.Sequence(t.Context())
 			must(t, err)
-			if int64(n) < least[g] || int64(n) > most[g] || len(content(t, r, fmt.Sprint("gallery ", g))) != int(2*n) {
+			if int64(n) < least[g] || int64(n) > most[g] || len(content(t, r, fmt.Sprint("gallery ", g))) != int(3*n) {
 				t.Errorf("gallery %d has %d changes, want %d to %d", g, n, least[g], most[g])
 			}
 		}
@@ -151,7 +152,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	s := school(t, dir)
 	enrol(t, s, "north", 6)
-	if n := len(content(t, s, "north")); n != 12 {
+	if n := len(content(t, s, "north")); n != 18 {
 		t.Errorf("%d records", n)
 	}
 	again, err := Write(t.Context(), io.Discard, s, nil)
@@ -291,7 +292,7 @@ func TestThenFails(t *testing.T) {
 		return nil
 	}})
 	must(t, err)
-	if n := len(content(t, school(t, dir), "north")); n != 12 {
+	if n := len(content(t, school(t, dir), "north")); n != 18 {
 		t.Errorf("%d records", n)
 	}
 }
@@ -331,7 +332,7 @@ func TestSealed(t *testing.T) {
 	}
 	s, err = storage.Open(restored, storage.Options{SealKey: sealKey(t, 1)})
 	must(t, err)
-	if n := len(content(t, s, "north")); n != 2 {
+	if n := len(content(t, s, "north")); n != 3 {
 		t.Errorf("%d records", n)
 	}
 	must(t, s.Close())

@@ -39,7 +39,10 @@ func Restore(ctx context.Context, r io.Reader, dir string, opts Options) (m Mani
 		if err != nil {
 			return err
 		}
-		return open(ctx, m, dir, opts)
+		if err := compare(ctx, m, dir, opts); err != nil || opts.Then == nil {
+			return err
+		}
+		return then(ctx, dir, opts)
 	})
 	return m, err
 }
@@ -60,9 +63,19 @@ type synced struct{ *os.File }
 // Close serves io.Closer.
 func (f synced) Close() error { return errors.Join(f.Sync(), f.File.Close()) }
 
-// open opens the restored folder, and compares the store with the manifest.
-func open(ctx context.Context, m Manifest, dir string, opts Options) (err error) {
+// then opens the restored folder for the caller.
+func then(ctx context.Context, dir string, opts Options) (err error) {
 	store, err := storage.Open(dir, opts.Storage)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return opts.Then(ctx, store)
+}
+
+// compare reads all of the restored store, and compares it with the manifest.
+func compare(ctx context.Context, m Manifest, dir string, opts Options) (err error) {
+	store, err := storage.OpenReadOnly(dir, opts.Storage)
 	if err != nil {
 		return err
 	}
@@ -81,10 +94,7 @@ func open(ctx context.Context, m Manifest, dir string, opts Options) (err error)
 			return fmt.Errorf("gallery %q: %w", n.ID, err)
 		}
 	}
-	if opts.Then == nil {
-		return nil
-	}
-	return opts.Then(ctx, store)
+	return nil
 }
 
 // verify reads all of a partition.

@@ -4,13 +4,13 @@
 // pace. Some good frames of one face are a burst, and a burst is one verdict, which the
 // server writes into the journal: that is the check-in.
 
-import { showSignIn, whoami } from '../app.js';
+import { whoami } from '../app.js';
 import { base64, call, endSession, pause, Refusal } from '../api.js';
 import { fill, h } from '../dom.js';
 import { Camera, NoCamera } from '../parts/camera.js';
 import { readFile } from '../parts/files.js';
 import { icon } from '../parts/icons.js';
-import { tell, tellError } from '../parts/notice.js';
+import { openDialog, openForm, tell, tellError } from '../parts/notice.js';
 import { forgetNames, knownNames, nameOf, takeNames } from '../parts/names.js';
 import { picture } from '../parts/picture.js';
 import { chime, unlockSound } from '../parts/sound.js';
@@ -28,287 +28,271 @@ const COOL = 60_000; // milliseconds in which a student is not greeted again
 const AWAY = 2000; // milliseconds after which a server that is away is asked again
 
 class Door extends HTMLElement {
-  connectedCallback() {
-    this.ended = new AbortController();
-    /** @type {Map<string, number>} when each student was greeted */
-    this.greeted = new Map();
-    this.panel = h('div', { className: 'panel', role: 'status', 'aria-live': 'assertive' });
-    this.view = h('div', { className: 'sight' });
-    fill(this,
-      h('h1', { className: 'sr' }, t('door.title')),
-      this.view, this.panel,
-      h('footer', { className: 'row' },
-        h('p', { className: 'soft small grow' }, t('door.attended')),
-        h('button', { onclick: () => this.withoutFace() }, t('door.without')),
-        h('button', { onclick: () => this.settings() }, t('door.settings'))));
-    if (whoami().role === 'checkin') void this.run();
-    else this.show('plain', 'door', t('door.title'), t('door.lead'), [[t('door.start'), () => { unlockSound(); void this.run(); }, true]]);
-  }
+	ended = new AbortController();
 
-  disconnectedCallback() {
-    this.ended?.abort();
-    this.camera?.stop();
-  }
+	connectedCallback() {
+		/** @type {Map<string, number>} when each student was greeted */
+		this.greeted = new Map();
+		this.panel = h('div', { className: 'panel', role: 'status', 'aria-live': 'assertive' });
+		this.view = h('div', { className: 'sight' });
+		fill(this,
+			h('h1', { className: 'sr' }, t('door.title')),
+			this.view, this.panel,
+			h('footer', { className: 'row' },
+				h('p', { className: 'soft small grow' }, t('door.attended')),
+				h('button', { onclick: () => this.withoutFace() }, t('door.without')),
+				h('button', { onclick: () => this.settings() }, t('door.settings'))));
+		if (whoami().role === 'checkin') void this.run();
+		else this.show('plain', 'door', t('door.title'), t('door.lead'), [[t('door.start'), () => { unlockSound(); void this.run(); }, true]]);
+	}
 
-  /**
-   * Fills the panel.
-   * @param {string} tone
-   * @param {IconName} name
-   * @param {string} title
-   * @param {string} [text]
-   * @param {[string, () => void, boolean?][]} [choices] buttons; true: the first choice
-   */
-  show(tone, name, title, text = '', choices = []) {
-    const panel = /** @type {HTMLElement} */ (this.panel);
-    panel.className = `panel ${tone}`;
-    fill(panel, icon(name), h('strong', {}, title), text && h('p', {}, text),
-      choices.length > 0 && h('div', { className: 'row' }, choices.map(([label, act, first]) => h('button', { className: first ? 'first' : '', onclick: act }, label))));
-  }
+	disconnectedCallback() {
+		this.ended.abort();
+		this.camera?.stop();
+	}
 
-  /** Looks until the page is left or the tablet is unpaired. */
-  async run() {
-    const { signal } = /** @type {AbortController} */ (this.ended);
-    /** @type {Frame[]} */
-    let burst = [];
-    while (!signal.aborted) {
-      const began = performance.now();
-      try {
-        await this.wakeUp();
-        burst = await this.look(burst, signal);
-      } catch (error) {
-        burst = [];
-        if (signal.aborted) return;
-        if (!(await this.trouble(error, signal))) return;
-      }
-      await pause(Math.max(0, LEAST_PAUSE - (performance.now() - began)), signal).catch(() => {});
-    }
-  }
+	/**
+	 * Fills the panel.
+	 * @param {string} tone
+	 * @param {IconName} name
+	 * @param {string} title
+	 * @param {string} [text]
+	 * @param {[string, () => void, boolean?][]} [choices] buttons; true: the first choice
+	 */
+	show(tone, name, title, text = '', choices = []) {
+		const panel = /** @type {HTMLElement} */ (this.panel);
+		panel.className = `panel ${tone}`;
+		fill(panel, icon(name), h('strong', {}, title), text && h('p', {}, text),
+			choices.length > 0 && h('div', { className: 'row' }, choices.map(([label, act, first]) => h('button', { className: first ? 'first' : '', onclick: act }, label))));
+	}
 
-  /** Starts the camera, or starts it again after it was pulled out. */
-  async wakeUp() {
-    if (this.camera?.alive) return;
-    this.camera = await Camera.start({ width: 1280 });
-    this.sight = picture(this.camera.video);
-    fill(/** @type {HTMLElement} */ (this.view), this.sight.element);
-    this.idle();
-    // The screen stays on, where the browser can do that.
-    await navigator.wakeLock?.request('screen').catch(() => {});
-  }
+	/** Looks until the page is left or the tablet is unpaired. */
+	async run() {
+		const { signal } = this.ended;
+		/** @type {Frame[]} */
+		let burst = [];
+		while (!signal.aborted) {
+			const began = performance.now();
+			try {
+				await this.wakeUp();
+				burst = await this.look(burst, signal);
+			} catch (error) {
+				burst = [];
+				if (signal.aborted) return;
+				if (!(await this.trouble(error, signal))) return;
+			}
+			await pause(Math.max(0, LEAST_PAUSE - (performance.now() - began)), signal).catch(() => {});
+		}
+	}
 
-  idle() {
-    this.show('plain', 'camera', t('door.idle'));
-  }
+	/** Starts the camera, or starts it again after it was pulled out. */
+	async wakeUp() {
+		if (this.camera?.alive) return;
+		this.camera = await Camera.start({ width: 1280 });
+		this.sight = picture(this.camera.video);
+		fill(/** @type {HTMLElement} */ (this.view), this.sight.element);
+		this.idle();
+		// The screen stays on, where the browser can do that.
+		await navigator.wakeLock?.request('screen').catch(() => {});
+	}
 
-  /**
-   * Looks at one frame, and judges when there are enough of one face.
-   * @param {Frame[]} burst
-   * @param {AbortSignal} signal
-   * @returns {Promise<Frame[]>} the frames of the face so far
-   */
-  async look(burst, signal) {
-    const image = await base64(await /** @type {Camera} */ (this.camera).frame());
-    const { faces = [], width, height } = await call('AttendanceService/Detect', { image }, { signal });
-    const face = faces.reduce((/** @type {any} */ best, /** @type {any} */ f) => (!best || f.box.width > best.box.width ? f : best), undefined);
-    const near = face !== undefined && face.box.width >= LEAST_WIDTH * width;
-    const reasons = near ? face.reasons ?? face.quality?.reasons ?? [] : [];
-    this.sight?.frame(width, height, near ? [{ box: face.box, tone: reasons.length > 0 ? 'unsure' : 'good' }] : []);
-    if (!near) {
-      this.idle();
-      return [];
-    }
-    if (reasons.length > 0) {
-      this.show('unsure', 'camera', word('reason', reasons[0]));
-      return burst;
-    }
-    const last = burst.at(-1);
-    const frames = [...(last && overlap(last.box, face.box) ? burst : []), { image, box: face.box, landmarks: face.landmarks }];
-    if (frames.length < BURST) {
-      this.show('plain', 'camera', t('door.still'));
-      return frames;
-    }
-    await this.judge(frames, signal);
-    this.idle();
-    return [];
-  }
+	idle() {
+		this.show('plain', 'camera', t('door.idle'));
+	}
 
-  /**
-   * @param {Frame[]} frames
-   * @param {AbortSignal} signal
-   */
-  async judge(frames, signal) {
-    const answer = await call('AttendanceService/IdentifyBurst', { frames, await_line: true, max_candidates: 3 }, { signal });
-    const { verdict, student_id: student = '', line, candidates = [] } = answer;
-    switch (verdict) {
-      case 'VERDICT_MATCH':
-        return this.greet(student, line, signal);
-      case 'VERDICT_AMBIGUOUS':
-        return this.askWho(candidates.slice(0, 2).map((/** @type {any} */ c) => c.student_id), signal);
-      case 'VERDICT_UNKNOWN':
-        chime('low');
-        this.show('plain', 'unknown', t('door.unknown'), t('door.office'), [[t('door.without'), () => this.withoutFace()]]);
-        return pause(SHOWN, signal);
-      default:
-        this.show('unsure', 'camera', word('reason', answer.reasons?.[0] ?? 'REASON_LOW_QUALITY'));
-        return pause(1000, signal);
-    }
-  }
+	/**
+	 * Looks at one frame, and judges when there are enough of one face.
+	 * @param {Frame[]} burst
+	 * @param {AbortSignal} signal
+	 * @returns {Promise<Frame[]>} the frames of the face so far
+	 */
+	async look(burst, signal) {
+		const image = await base64(await /** @type {Camera} */ (this.camera).frame());
+		const { faces = [], width, height } = await call('AttendanceService/Detect', { image }, { signal });
+		const face = faces.reduce((/** @type {any} */ best, /** @type {any} */ f) => (!best || f.box.width > best.box.width ? f : best), undefined);
+		const near = face !== undefined && face.box.width >= LEAST_WIDTH * width;
+		const reasons = near ? face.reasons ?? face.quality?.reasons ?? [] : [];
+		this.sight?.frame(width, height, near ? [{ box: face.box, tone: reasons.length > 0 ? 'unsure' : 'good' }] : []);
+		if (!near) {
+			this.idle();
+			return [];
+		}
+		if (reasons.length > 0) {
+			this.show('unsure', 'camera', word('reason', reasons[0]));
+			return burst;
+		}
+		const last = burst.at(-1);
+		const frames = [...(last && overlap(last.box, face.box) ? burst : []), { image, box: face.box, landmarks: face.landmarks }];
+		if (frames.length < BURST) {
+			this.show('plain', 'camera', t('door.still'));
+			return frames;
+		}
+		await this.judge(frames, signal);
+		this.idle();
+		return [];
+	}
 
-  /**
-   * @param {string} student
-   * @param {string} line the number of the check-in, by which it can be taken back
-   * @param {AbortSignal} signal
-   */
-  async greet(student, line, signal) {
-    const now = Date.now();
-    const again = now - (this.greeted?.get(student) ?? 0) < COOL;
-    this.greeted?.set(student, now);
-    if (!again) chime('high');
-    const done = new AbortController();
-    const undo = async () => {
-      try {
-        await call('JournalService/RecordCheckIn', { student_id: student, method: 'METHOD_CANCELLED', cancels: line, by: t('door.by'), request_id: key() }, { signal, tries: 5 });
-        this.greeted?.delete(student);
-        this.show('plain', 'undo', t('door.undone'), nameOf(student));
-        await pause(1500, signal);
-      } catch (error) {
-        tellError(error);
-      }
-      done.abort();
-    };
-    this.show('good', 'tick', nameOf(student), t(again ? 'door.again' : 'door.welcome'), [[t('door.notMe'), () => { clearTimeout(timer); void undo(); }]]);
-    const timer = setTimeout(() => done.abort(), SHOWN);
-    await until(done.signal, signal);
-  }
+	/**
+	 * @param {Frame[]} frames
+	 * @param {AbortSignal} signal
+	 */
+	async judge(frames, signal) {
+		const answer = await call('AttendanceService/IdentifyBurst', { frames, await_line: true, max_candidates: 3 }, { signal });
+		const { verdict, student_id: student = '', line, candidates = [] } = answer;
+		switch (verdict) {
+			case 'VERDICT_MATCH':
+				return this.greet(student, line, signal);
+			case 'VERDICT_AMBIGUOUS':
+				return this.askWho(candidates.slice(0, 2).map((/** @type {any} */ c) => c.student_id), signal);
+			case 'VERDICT_UNKNOWN':
+				chime('low');
+				this.show('plain', 'unknown', t('door.unknown'), t('door.office'), [[t('door.without'), () => this.withoutFace()]]);
+				return pause(SHOWN, signal);
+			default:
+				this.show('unsure', 'camera', word('reason', answer.reasons?.[0] ?? 'REASON_LOW_QUALITY'));
+				return pause(1000, signal);
+		}
+	}
 
-  /**
-   * @param {string[]} students
-   * @param {AbortSignal} signal
-   */
-  async askWho(students, signal) {
-    chime('low');
-    const done = new AbortController();
-    const timer = setTimeout(() => done.abort(), ASKED);
-    /** @param {string} student */
-    const choose = async (student) => {
-      clearTimeout(timer);
-      await this.record(student, 'METHOD_BY_HAND', t('door.chosen'));
-      done.abort();
-    };
-    this.show('unsure', 'question', t('door.which', { a: nameOf(students[0] ?? ''), b: nameOf(students[1] ?? '') }), '', [
-      ...students.map((student) => /** @type {[string, () => void]} */ ([nameOf(student), () => { void choose(student); }])),
-      [t('door.neither'), () => { clearTimeout(timer); this.show('plain', 'unknown', t('door.unknown'), t('door.office')); setTimeout(() => done.abort(), SHOWN); }],
-    ]);
-    await until(done.signal, signal);
-  }
+	/**
+	 * @param {string} student
+	 * @param {string} line the number of the check-in, by which it can be taken back
+	 * @param {AbortSignal} signal
+	 */
+	async greet(student, line, signal) {
+		const now = Date.now();
+		const again = now - (this.greeted?.get(student) ?? 0) < COOL;
+		this.greeted?.set(student, now);
+		if (!again) chime('high');
+		const done = new AbortController();
+		const undo = async () => {
+			try {
+				await call('JournalService/RecordCheckIn', { student_id: student, method: 'METHOD_CANCELLED', cancels: line, by: t('door.by'), request_id: key() }, { signal, tries: 5 });
+				this.greeted?.delete(student);
+				this.show('plain', 'undo', t('door.undone'), nameOf(student));
+				await pause(1500, signal);
+			} catch (error) {
+				tellError(error);
+			}
+			done.abort();
+		};
+		this.show('good', 'tick', nameOf(student), t(again ? 'door.again' : 'door.welcome'), [[t('door.notMe'), () => { clearTimeout(timer); void undo(); }]]);
+		const timer = setTimeout(() => done.abort(), SHOWN);
+		await until(done.signal, signal);
+	}
 
-  /**
-   * Records a check-in without a face.
-   * @param {string} student
-   * @param {string} method
-   * @param {string} by
-   */
-  async record(student, method, by) {
-    try {
-      await call('JournalService/RecordCheckIn', { student_id: student, method, by, request_id: key() }, { tries: 5 });
-      chime('high');
-      this.show('good', 'tick', nameOf(student), t('door.welcome'));
-      await pause(1500);
-      return true;
-    } catch (error) {
-      tellError(error);
-      return false;
-    }
-  }
+	/**
+	 * @param {string[]} students
+	 * @param {AbortSignal} signal
+	 */
+	async askWho(students, signal) {
+		chime('low');
+		const done = new AbortController();
+		const timer = setTimeout(() => done.abort(), ASKED);
+		/** @param {string} student */
+		const choose = async (student) => {
+			clearTimeout(timer);
+			await this.record(student, 'METHOD_BY_HAND', t('door.chosen'));
+			done.abort();
+		};
+		this.show('unsure', 'question', t('door.which', { a: nameOf(students[0] ?? ''), b: nameOf(students[1] ?? '') }), '', [
+			...students.map((student) => /** @type {[string, () => void]} */ ([nameOf(student), () => { void choose(student); }])),
+			[t('door.neither'), () => { clearTimeout(timer); this.show('plain', 'unknown', t('door.unknown'), t('door.office')); setTimeout(() => done.abort(), SHOWN); }],
+		]);
+		await until(done.signal, signal);
+	}
 
-  /** Nobody has to give a face: a card, a PIN, or a person who says who it is. */
-  withoutFace() {
-    const student = h('input', { required: true, autocomplete: 'off' });
-    const method = h('select', {}, ['METHOD_CARD', 'METHOD_PIN', 'METHOD_BY_HAND', 'METHOD_EXEMPT'].map((m) => h('option', { value: m }, word('method', m))));
-    const by = h('input', { autocomplete: 'off' });
-    const dialog = h('dialog', { 'aria-label': t('door.without'), onclose: () => dialog.remove() },
-      h('form', {
-        className: 'stack',
-        onsubmit: async (/** @type {Event} */ event) => {
-          event.preventDefault();
-          if (await this.record(student.value.trim(), method.value, by.value.trim() || t('door.by'))) dialog.close();
-        },
-      },
-      h('h2', {}, t('door.without')), h('p', { className: 'soft' }, t('door.withoutLead')),
-      h('label', {}, t('student'), student), h('label', {}, t('door.method'), method), h('label', {}, t('door.who'), by),
-      h('div', { className: 'row' }, h('button', { className: 'first' }, t('door.checkIn')), h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
-    document.body.append(dialog);
-    dialog.showModal();
-  }
+	/**
+	 * Records a check-in without a face.
+	 * @param {string} student
+	 * @param {string} method
+	 * @param {string} by
+	 */
+	async record(student, method, by) {
+		try {
+			await call('JournalService/RecordCheckIn', { student_id: student, method, by, request_id: key() }, { tries: 5 });
+			chime('high');
+			this.show('good', 'tick', nameOf(student), t('door.welcome'));
+			await pause(1500);
+			return true;
+		} catch (error) {
+			tellError(error);
+			return false;
+		}
+	}
 
-  settings() {
-    const status = h('p', { className: 'soft', role: 'status' });
-    const tellNames = () => fill(status, t('door.namesKnown', { n: knownNames() }));
-    tellNames();
-    const file = h('input', {
-      type: 'file', accept: '.csv,.txt,text/csv',
-      onchange: async () => {
-        const chosen = file.files?.[0];
-        if (!chosen) return;
-        try {
-          takeNames(await readFile(chosen));
-          tellNames();
-        } catch (error) {
-          tellError(error);
-        }
-      },
-    });
-    const paired = whoami().role === 'checkin';
-    const dialog = h('dialog', { 'aria-label': t('door.settings'), onclose: () => dialog.remove() },
-      h('div', { className: 'stack' },
-        h('h2', {}, t('door.settings')),
-        h('label', {}, t('door.names'), file, h('span', { className: 'soft small' }, t('door.namesHint'))), status,
-        h('div', { className: 'row' },
-          h('button', { onclick: () => { forgetNames(); tellNames(); } }, t('door.forget')),
-          h('button', { onclick: () => { unlockSound(); chime('high'); } }, t('door.sound'))),
-        h('div', { className: 'row' },
-          paired && h('button', { className: 'danger', onclick: () => this.unpair() }, t('door.unpair')),
-          h('button', { className: 'first', autofocus: true, onclick: () => dialog.close() }, t('close')))));
-    document.body.append(dialog);
-    dialog.showModal();
-  }
+	/** Nobody has to give a face: a card, a PIN, or a person who says who it is. */
+	withoutFace() {
+		const student = h('input', { required: true, autocomplete: 'off' });
+		const method = h('select', {}, ['METHOD_CARD', 'METHOD_PIN', 'METHOD_BY_HAND', 'METHOD_EXEMPT'].map((m) => h('option', { value: m }, word('method', m))));
+		const by = h('input', { autocomplete: 'off' });
+		openForm(t('door.without'), [
+			h('p', { className: 'soft' }, t('door.withoutLead')),
+			h('label', {}, t('student'), student), h('label', {}, t('door.method'), method), h('label', {}, t('door.who'), by),
+		], t('door.checkIn'), () => this.record(student.value.trim(), method.value, by.value.trim() || t('door.by')));
+	}
 
-  async unpair() {
-    try {
-      await endSession();
-      location.reload();
-    } catch (error) {
-      tellError(error);
-    }
-  }
+	settings() {
+		const status = h('p', { className: 'soft', role: 'status' });
+		const tellNames = () => fill(status, t('door.namesKnown', { n: knownNames() }));
+		tellNames();
+		const file = h('input', {
+			type: 'file', accept: '.csv,.txt,text/csv',
+			onchange: async () => {
+				const chosen = file.files?.[0];
+				if (!chosen) return;
+				try {
+					takeNames(await readFile(chosen));
+					tellNames();
+				} catch (error) {
+					tellError(error);
+				}
+			},
+		});
+		const dialog = openDialog(t('door.settings'),
+			h('label', {}, t('door.names'), file, h('span', { className: 'soft small' }, t('door.namesHint'))), status,
+			h('div', { className: 'row' },
+				h('button', { onclick: () => { forgetNames(); tellNames(); } }, t('door.forget')),
+				h('button', { onclick: () => { unlockSound(); chime('high'); } }, t('door.sound'))),
+			h('div', { className: 'row' },
+				whoami().role === 'checkin' && h('button', { className: 'danger', onclick: () => this.unpair() }, t('door.unpair')),
+				h('button', { className: 'first', autofocus: true, onclick: () => dialog.close() }, t('close'))));
+	}
 
-  /**
-   * Says what is wrong, and waits where it may pass.
-   * @param {unknown} error
-   * @param {AbortSignal} signal
-   * @returns {Promise<boolean>} whether to go on
-   */
-  async trouble(error, signal) {
-    if (error instanceof NoCamera) {
-      this.camera = undefined;
-      this.show('bad', 'warn', t('door.noCamera'), error.message);
-    } else if (error instanceof Refusal && error.code === 'unauthenticated') {
-      this.camera?.stop();
-      document.querySelector('dialog')?.close();
-      showSignIn(t('door.revoked'));
-      return false;
-    } else if (error instanceof Refusal && error.code === 'resource_exhausted') {
-      await pause(error.delay || AWAY, signal).catch(() => {}); // it is only busy
-      return true;
-    } else if (error instanceof Refusal && error.code === 'unavailable') {
-      this.show('bad', 'warn', t('door.away'), t('door.office'));
-    } else {
-      const message = error instanceof Error ? error.message : String(error);
-      this.show('bad', 'warn', t('door.failed'), message);
-      tell(message);
-    }
-    await pause(AWAY, signal).catch(() => {});
-    return true;
-  }
+	async unpair() {
+		try {
+			await endSession();
+			location.reload();
+		} catch (error) {
+			tellError(error);
+		}
+	}
+
+	/**
+	 * Says what is wrong, and waits where it may pass.
+	 * @param {unknown} error
+	 * @param {AbortSignal} signal
+	 * @returns {Promise<boolean>} whether to go on
+	 */
+	async trouble(error, signal) {
+		if (error instanceof NoCamera) {
+			this.camera = undefined;
+			this.show('bad', 'warn', t('door.noCamera'), error.message);
+		} else if (error instanceof Refusal && error.code === 'unauthenticated') {
+			return false; // the page that asks for a code takes this one's place
+		} else if (error instanceof Refusal && error.code === 'resource_exhausted') {
+			await pause(error.delay || AWAY, signal).catch(() => {}); // it is only busy
+			return true;
+		} else if (error instanceof Refusal && error.code === 'unavailable') {
+			this.show('bad', 'warn', t('door.away'), t('door.office'));
+		} else {
+			const message = error instanceof Error ? error.message : String(error);
+			this.show('bad', 'warn', t('door.failed'), message);
+			tell(message);
+		}
+		await pause(AWAY, signal).catch(() => {});
+		return true;
+	}
 }
 
 /**
@@ -317,9 +301,9 @@ class Door extends HTMLElement {
  * @param {any} b
  */
 function overlap(a, b) {
-  const across = Math.min((a.left ?? 0) + a.width, (b.left ?? 0) + b.width) - Math.max(a.left ?? 0, b.left ?? 0);
-  const down = Math.min((a.top ?? 0) + a.height, (b.top ?? 0) + b.height) - Math.max(a.top ?? 0, b.top ?? 0);
-  return across > 0 && down > 0 && across * down > 0.3 * Math.max(a.width * a.height, b.width * b.height);
+	const across = Math.min((a.left ?? 0) + a.width, (b.left ?? 0) + b.width) - Math.max(a.left ?? 0, b.left ?? 0);
+	const down = Math.min((a.top ?? 0) + a.height, (b.top ?? 0) + b.height) - Math.max(a.top ?? 0, b.top ?? 0);
+	return across > 0 && down > 0 && across * down > 0.3 * Math.max(a.width * a.height, b.width * b.height);
 }
 
 /**
@@ -329,11 +313,11 @@ function overlap(a, b) {
  * @returns {Promise<void>}
  */
 function until(done, signal) {
-  return new Promise((resolve, reject) => {
-    if (done.aborted) resolve();
-    done.addEventListener('abort', () => resolve());
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
+	return new Promise((resolve, reject) => {
+		if (done.aborted) resolve();
+		done.addEventListener('abort', () => resolve());
+		signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+	});
 }
 
 /** A key that makes a check-in count once, however often it is sent. */

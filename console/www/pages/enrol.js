@@ -17,147 +17,148 @@ const ENOUGH = 3; // crops of a student
 const GOOD = 0.5; // least score of a crop that is not poor
 
 class Enrol extends HTMLElement {
-  connectedCallback() {
-    this.ended = new AbortController();
-    const one = h('section', { className: 'card stack', 'aria-label': t('enrol.one') });
-    const many = h('section', { className: 'card stack', 'aria-label': t('enrol.many') });
-    fill(this,
-      h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('enrol.title')), h('p', {}, t('enrol.lead')))),
-      h('div', { className: 'halves' }, one, many));
-    this.showOne(one);
-    this.showMany(many);
-  }
+	ended = new AbortController();
 
-  disconnectedCallback() {
-    this.ended?.abort();
-    this.guided?.abort();
-  }
+	connectedCallback() {
+		const one = h('section', { className: 'card stack', 'aria-label': t('enrol.one') });
+		const many = h('section', { className: 'card stack', 'aria-label': t('enrol.many') });
+		fill(this,
+			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('enrol.title')), h('p', {}, t('enrol.lead')))),
+			h('div', { className: 'halves' }, one, many));
+		this.showOne(one);
+		this.showMany(many);
+	}
 
-  /** @param {HTMLElement} place */
-  showOne(place) {
-    const student = h('input', { name: 'student', required: true, autocomplete: 'off', value: this.dataset.path ?? '' });
-    const groups = h('input', { name: 'groups', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
-    const results = h('ul', { className: 'stack tight', 'aria-live': 'polite' });
-    const camera = h('div');
-    const known = () => {
-      if (student.reportValidity()) return student.value.trim();
-      return '';
-    };
-    /**
-     * @param {Blob} file
-     * @param {string} id
-     */
-    const take = async (file, id) => {
-      const row = h('li', { className: 'row' }, t('working'));
-      results.prepend(row);
-      /** @type {Crop} */
-      const crop = { student: known(), id, file, groups: split(groups.value) };
-      const outcome = await enrol(crop, { signal: this.ended?.signal }).catch((error) => { row.remove(); tellError(error); });
-      if (!outcome) return false;
-      this.showOutcome(row, outcome);
-      return outcome.result === 'enrolled';
-    };
-    fill(place,
-      h('h2', {}, t('enrol.one')),
-      h('div', { className: 'halves' }, h('label', {}, t('student'), student), h('label', {}, t('enrol.groups'), groups)),
-      camera,
-      dropPlace({
-        label: t('enrol.drop'), many: true,
-        take: async (files) => {
-          const id = known();
-          if (id) for (const file of files) await take(file, cropID(id, file.name));
-        },
-        more: [h('button', {
-          onclick: () => {
-            const id = known();
-            if (!id) return;
-            this.guided?.abort();
-            const { signal } = (this.guided = new AbortController());
-            const session = Date.now().toString(36);
-            let n = 0;
-            fill(camera, guide((file) => take(file, `${id}/camera-${session}-${++n}`), signal));
-          },
-        }, icon('camera'), t('camera.use'))],
-      }),
-      results);
-  }
+	disconnectedCallback() {
+		this.ended.abort();
+		this.guided?.abort();
+	}
 
-  /**
-   * Shows what became of one crop, and lets a person insist where that may be right.
-   * @param {HTMLElement} row
-   * @param {Outcome} outcome
-   */
-  showOutcome(row, outcome) {
-    const { crop, answer, refusal } = outcome;
-    if (!refusal) {
-      const score = answer?.quality?.score ?? 0;
-      fill(row, h('span', { className: 'tag good' }, t('enrol.done')), h('span', { className: 'id' }, crop.id),
-        h('span', { className: 'soft small' }, t('enrol.count', { n: answer?.student_crops ?? 0, score: number(score, 2) })),
-        score < GOOD && h('span', { className: 'tag unsure' }, t('enrol.poor')),
-        answer?.resembles && h('p', { className: 'note unsure small' }, t('enrol.resembles', { student: answer.resembles.student_id })));
-      return;
-    }
-    const again = async () => {
-      fill(row, t('working'));
-      const next = await enrol(crop, { signal: this.ended?.signal, insist: true }).catch(tellError);
-      if (next) this.showOutcome(row, next);
-    };
-    fill(row, h('div', { className: 'note bad grow' }, h('p', {}, h('span', { className: 'id' }, crop.id)), h('p', { className: 'small' }, refusal.message),
-      ['DUPLICATE_FACE', 'UNLIKE_STUDENT'].includes(refusal.reason) && h('button', { onclick: again }, t('enrol.insist'))));
-  }
+	/** @param {HTMLElement} place */
+	showOne(place) {
+		const student = h('input', { name: 'student', required: true, autocomplete: 'off', value: this.dataset.path ?? '' });
+		const groups = h('input', { name: 'groups', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
+		const results = h('ul', { className: 'stack tight', 'aria-live': 'polite' });
+		const camera = h('div');
+		const known = () => {
+			if (student.reportValidity()) return student.value.trim();
+			return '';
+		};
+		/**
+		 * @param {Blob} file
+		 * @param {string} id
+		 */
+		const take = async (file, id) => {
+			const row = h('li', { className: 'row' }, t('working'));
+			results.prepend(row);
+			/** @type {Crop} */
+			const crop = { student: known(), id, file, groups: split(groups.value) };
+			const outcome = await enrol(crop, { signal: this.ended.signal }).catch((error) => { row.remove(); tellError(error); });
+			if (!outcome) return false;
+			this.showOutcome(row, outcome);
+			return outcome.result === 'enrolled';
+		};
+		fill(place,
+			h('h2', {}, t('enrol.one')),
+			h('div', { className: 'halves' }, h('label', {}, t('student'), student), h('label', {}, t('enrol.groups'), groups)),
+			camera,
+			dropPlace({
+				label: t('enrol.drop'), many: true,
+				take: async (files) => {
+					const id = known();
+					if (id) for (const file of files) await take(file, cropID(id, file.name));
+				},
+				more: [h('button', {
+					onclick: () => {
+						const id = known();
+						if (!id) return;
+						this.guided?.abort();
+						const { signal } = (this.guided = new AbortController());
+						const session = Date.now().toString(36);
+						let n = 0;
+						fill(camera, guide((file) => take(file, `${id}/camera-${session}-${++n}`), signal));
+					},
+				}, icon('camera'), t('camera.use'))],
+			}),
+			results);
+	}
 
-  /** @param {HTMLElement} place */
-  showMany(place) {
-    const groups = h('input', { name: 'group', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
-    const again = h('input', { type: 'checkbox', name: 'again' });
-    const work = h('div', { className: 'stack' });
-    fill(place,
-      h('h2', {}, t('enrol.many')), h('p', { className: 'soft' }, t('enrol.manyLead')),
-      h('label', {}, t('enrol.groupsOfAll'), groups),
-      h('label', { className: 'check' }, again, t('enrol.again')),
-      dropPlace({
-        label: t('enrol.dropFolder'), folder: true, accept: `${PICTURES},.csv`,
-        take: (files) => { this.enrolMany(work, files, split(groups.value), again.checked).catch(tellError); },
-      }),
-      work);
-  }
+	/**
+	 * Shows what became of one crop, and lets a person insist where that may be right.
+	 * @param {HTMLElement} row
+	 * @param {Outcome} outcome
+	 */
+	showOutcome(row, outcome) {
+		const { crop, answer, refusal } = outcome;
+		if (!refusal) {
+			const score = answer?.quality?.score ?? 0;
+			fill(row, h('span', { className: 'tag good' }, t('enrol.done')), h('span', { className: 'id' }, crop.id),
+				h('span', { className: 'soft small' }, t('enrol.count', { n: answer?.student_crops ?? 0, score: number(score, 2) })),
+				score < GOOD && h('span', { className: 'tag unsure' }, t('enrol.poor')),
+				answer?.resembles && h('p', { className: 'note unsure small' }, t('enrol.resembles', { student: answer.resembles.student_id })));
+			return;
+		}
+		const again = async () => {
+			fill(row, t('working'));
+			const next = await enrol(crop, { signal: this.ended.signal, insist: true }).catch(tellError);
+			if (next) this.showOutcome(row, next);
+		};
+		fill(row, h('div', { className: 'note bad grow' }, h('p', {}, h('span', { className: 'id' }, crop.id)), h('p', { className: 'small' }, refusal.message),
+			['DUPLICATE_FACE', 'UNLIKE_STUDENT'].includes(refusal.reason) && h('button', { onclick: again }, t('enrol.insist'))));
+	}
 
-  /**
-   * @param {HTMLElement} place
-   * @param {File[]} files
-   * @param {string[]} groups
-   * @param {boolean} again
-   */
-  async enrolMany(place, files, groups, again) {
-    this.running?.abort(); // of a run before
-    const { crops, students, missing } = await plan(files, groups);
-    if (crops.length === 0) {
-      fill(place, h('p', { className: 'note bad', role: 'alert' }, t('enrol.nothing')));
-      return;
-    }
-    const running = (this.running = new AbortController());
-    const { signal } = running;
-    this.ended?.signal.addEventListener('abort', () => running.abort());
-    const bar = h('progress', { max: crops.length, value: 0, 'aria-label': t('enrol.progress') });
-    const words = h('p', { role: 'status' });
-    const stop = h('button', { onclick: () => running.abort() }, t('enrol.stop'));
-    /** @type {Outcome[]} */
-    const outcomes = [];
-    fill(place, bar, h('div', { className: 'row' }, words, h('span', { className: 'grow' }), stop));
-    const tellProgress = () => {
-      bar.value = outcomes.length;
-      fill(words, t('enrol.of', { n: number(outcomes.length), all: number(crops.length), refused: number(outcomes.filter((o) => o.result === 'refused').length) }));
-    };
-    tellProgress();
-    try {
-      await enrolAll(crops, (outcome) => { outcomes.push(outcome); tellProgress(); }, { signal, again });
-    } catch (error) {
-      if (!signal.aborted) tellError(error);
-      place.append(h('p', { className: 'note unsure' }, t('enrol.stopped')));
-    }
-    stop.remove();
-    place.append(report(outcomes, students, missing));
-  }
+	/** @param {HTMLElement} place */
+	showMany(place) {
+		const groups = h('input', { name: 'group', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
+		const again = h('input', { type: 'checkbox', name: 'again' });
+		const work = h('div', { className: 'stack' });
+		fill(place,
+			h('h2', {}, t('enrol.many')), h('p', { className: 'soft' }, t('enrol.manyLead')),
+			h('label', {}, t('enrol.groupsOfAll'), groups),
+			h('label', { className: 'check' }, again, t('enrol.again')),
+			dropPlace({
+				label: t('enrol.dropFolder'), folder: true, accept: `${PICTURES},.csv`,
+				take: (files) => { this.enrolMany(work, files, split(groups.value), again.checked).catch(tellError); },
+			}),
+			work);
+	}
+
+	/**
+	 * @param {HTMLElement} place
+	 * @param {File[]} files
+	 * @param {string[]} groups
+	 * @param {boolean} again
+	 */
+	async enrolMany(place, files, groups, again) {
+		this.running?.abort(); // of a run before
+		const { crops, students, missing } = await plan(files, groups);
+		if (crops.length === 0) {
+			fill(place, h('p', { className: 'note bad', role: 'alert' }, t('enrol.nothing')));
+			return;
+		}
+		const running = (this.running = new AbortController());
+		const { signal } = running;
+		this.ended.signal.addEventListener('abort', () => running.abort());
+		const bar = h('progress', { max: crops.length, value: 0, 'aria-label': t('enrol.progress') });
+		const words = h('p', { role: 'status' });
+		const stop = h('button', { onclick: () => running.abort() }, t('enrol.stop'));
+		/** @type {Outcome[]} */
+		const outcomes = [];
+		fill(place, bar, h('div', { className: 'row' }, words, h('span', { className: 'grow' }), stop));
+		const tellProgress = () => {
+			bar.value = outcomes.length;
+			fill(words, t('enrol.of', { n: number(outcomes.length), all: number(crops.length), refused: number(outcomes.filter((o) => o.result === 'refused').length) }));
+		};
+		tellProgress();
+		try {
+			await enrolAll(crops, (outcome) => { outcomes.push(outcome); tellProgress(); }, { signal, again });
+		} catch (error) {
+			if (!signal.aborted) tellError(error);
+			place.append(h('p', { className: 'note unsure' }, t('enrol.stopped')));
+		}
+		stop.remove();
+		place.append(report(outcomes, students, missing));
+	}
 }
 
 /**
@@ -169,40 +170,40 @@ class Enrol extends HTMLElement {
  *   files that the table names and that are not there
  */
 async function plan(files, groups) {
-  const pathOf = (/** @type {File} */ file) => (file.webkitRelativePath || file.name).split('/');
-  const pictures = files.filter((file) => /\.(jpe?g|png|webp|bmp)$/i.test(file.name));
-  const table = files.find((file) => /\.csv$/i.test(file.name));
-  /** @type {Crop[]} */
-  const crops = [];
-  /** @type {string[]} */
-  const missing = [];
-  const students = new Set();
-  if (table) {
-    const byName = new Map(pictures.map((file) => [pathOf(file).slice(-1)[0]?.toLowerCase(), file]));
-    const [head = [], ...rows] = readTable(await readFile(table));
-    const column = (/** @type {string} */ name) => head.findIndex((h) => h.toLowerCase() === name);
-    const [id, name, own] = [column('id'), column('file'), column('groups')];
-    if (id < 0) throw new Error(t('enrol.tableHead', { file: table.name }));
-    for (const row of rows) {
-      const student = row[id] ?? '';
-      if (!student) continue;
-      students.add(student);
-      const wanted = name < 0 ? '' : row[name] ?? '';
-      if (!wanted) continue;
-      const file = byName.get(wanted.replace(/^.*[\\/]/, '').toLowerCase());
-      if (file) crops.push({ student, id: cropID(student, file.name), file, groups: [...groups, ...split(own < 0 ? '' : row[own] ?? '')] });
-      else missing.push(wanted);
-    }
-  }
-  if (crops.length === 0) {
-    for (const file of pictures) {
-      const student = pathOf(file).slice(-2, -1)[0];
-      if (!student) continue;
-      students.add(student);
-      crops.push({ student, id: cropID(student, file.name), file, groups });
-    }
-  }
-  return { crops, students: [...students].sort(), missing };
+	const pathOf = (/** @type {File} */ file) => (file.webkitRelativePath || file.name).split('/');
+	const pictures = files.filter((file) => /\.(jpe?g|png|webp|bmp)$/i.test(file.name));
+	const table = files.find((file) => /\.csv$/i.test(file.name));
+	/** @type {Crop[]} */
+	const crops = [];
+	/** @type {string[]} */
+	const missing = [];
+	const students = new Set();
+	if (table) {
+		const byName = new Map(pictures.map((file) => [pathOf(file).slice(-1)[0]?.toLowerCase(), file]));
+		const [head = [], ...rows] = readTable(await readFile(table));
+		const column = (/** @type {string} */ name) => head.findIndex((h) => h.toLowerCase() === name);
+		const [id, name, own] = [column('id'), column('file'), column('groups')];
+		if (id < 0) throw new Error(t('enrol.tableHead', { file: table.name }));
+		for (const row of rows) {
+			const student = row[id] ?? '';
+			if (!student) continue;
+			students.add(student);
+			const wanted = name < 0 ? '' : row[name] ?? '';
+			if (!wanted) continue;
+			const file = byName.get(wanted.replace(/^.*[\\/]/, '').toLowerCase());
+			if (file) crops.push({ student, id: cropID(student, file.name), file, groups: [...groups, ...split(own < 0 ? '' : row[own] ?? '')] });
+			else missing.push(wanted);
+		}
+	}
+	if (crops.length === 0) {
+		for (const file of pictures) {
+			const student = pathOf(file).slice(-2, -1)[0];
+			if (!student) continue;
+			students.add(student);
+			crops.push({ student, id: cropID(student, file.name), file, groups });
+		}
+	}
+	return { crops, students: [...students].sort(), missing };
 }
 
 /**
@@ -212,34 +213,34 @@ async function plan(files, groups) {
  * @param {string[]} missing
  */
 function report(outcomes, students, missing) {
-  const own = Map.groupBy(outcomes, (o) => o.crop.student);
-  const rows = students.map((student) => {
-    const all = own.get(student) ?? [];
-    const good = all.filter((o) => o.result !== 'refused');
-    const scores = good.filter((o) => o.answer).map((o) => o.answer.quality?.score ?? 0);
-    const has = (/** @type {string} */ reason) => all.some((o) => o.refusal?.reason === reason);
-    const count = Math.max(good.length, ...good.map((o) => o.answer?.student_crops ?? 0));
-    const states = [
-      has('DUPLICATE_FACE') && 'duplicate', has('UNLIKE_STUDENT') && 'unlike',
-      count === 0 ? 'none' : count < ENOUGH && (count === 1 ? 'single' : 'few'),
-      scores.length > 0 && Math.max(...scores) < GOOD && 'poor',
-    ].filter((s) => typeof s === 'string');
-    return { student, count, states, problems: all.flatMap((o) => (o.refusal ? [`${o.crop.id}: ${o.refusal.message}`] : [])) };
-  });
-  const shown = rows.filter((row) => row.states.length > 0 || row.problems.length > 0);
-  const recognised = rows.filter((row) => row.count > 0).length;
-  return h('div', { className: 'stack', 'data-report': '' },
-    h('h3', {}, t('enrol.report')),
-    h('p', {}, t('enrol.covered', { n: number(recognised), all: number(rows.length), share: percent(rows.length ? recognised / rows.length : 0) })),
-    missing.length > 0 && h('p', { className: 'note unsure' }, t('enrol.missing', { files: missing.slice(0, 20).join(', '), n: missing.length })),
-    shown.length > 0 && h('div', { className: 'scroll', tabIndex: 0, role: 'region', 'aria-label': t('enrol.report') }, h('table', {},
-      h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, t('student')), h('th', { scope: 'col', className: 'number' }, t('enrol.crops')), h('th', { scope: 'col' }, t('enrol.look')))),
-      h('tbody', {}, shown.map((row) => h('tr', {},
-        h('td', {}, h('a', { href: `#/students/${encodeURIComponent(row.student)}`, className: 'id' }, row.student)),
-        h('td', { className: 'number' }, number(row.count)),
-        h('td', {}, h('div', { className: 'row' }, row.states.map((s) => h('span', { className: `tag ${s === 'few' || s === 'single' ? 'unsure' : 'bad'}` }, t(`enrol.states.${s}`)))),
-          row.problems.map((p) => h('p', { className: 'small soft' }, p)))))))),
-    h('button', { onclick: () => saveTable('rollcall-enrolled.csv', [['id', 'crops', 'state', 'problems'], ...rows.map((r) => [r.student, r.count, r.states.join(' ') || 'ok', r.problems.join(' | ')])]) }, icon('download'), t('saveTable')));
+	const own = Map.groupBy(outcomes, (o) => o.crop.student);
+	const rows = students.map((student) => {
+		const all = own.get(student) ?? [];
+		const good = all.filter((o) => o.result !== 'refused');
+		const scores = good.filter((o) => o.answer).map((o) => o.answer.quality?.score ?? 0);
+		const has = (/** @type {string} */ reason) => all.some((o) => o.refusal?.reason === reason);
+		const count = Math.max(good.length, ...good.map((o) => o.answer?.student_crops ?? 0));
+		const states = [
+			has('DUPLICATE_FACE') && 'duplicate', has('UNLIKE_STUDENT') && 'unlike',
+			count === 0 ? 'none' : count < ENOUGH && (count === 1 ? 'single' : 'few'),
+			scores.length > 0 && Math.max(...scores) < GOOD && 'poor',
+		].filter((s) => typeof s === 'string');
+		return { student, count, states, problems: all.flatMap((o) => (o.refusal ? [`${o.crop.id}: ${o.refusal.message}`] : [])) };
+	});
+	const shown = rows.filter((row) => row.states.length > 0 || row.problems.length > 0);
+	const recognised = rows.filter((row) => row.count > 0).length;
+	return h('div', { className: 'stack', 'data-report': '' },
+		h('h3', {}, t('enrol.report')),
+		h('p', {}, t('enrol.covered', { n: number(recognised), all: number(rows.length), share: percent(rows.length ? recognised / rows.length : 0) })),
+		missing.length > 0 && h('p', { className: 'note unsure' }, t('enrol.missing', { files: missing.slice(0, 20).join(', '), n: missing.length })),
+		shown.length > 0 && h('div', { className: 'scroll', tabIndex: 0, role: 'region', 'aria-label': t('enrol.report') }, h('table', {},
+			h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, t('student')), h('th', { scope: 'col', className: 'number' }, t('enrol.crops')), h('th', { scope: 'col' }, t('enrol.look')))),
+			h('tbody', {}, shown.map((row) => h('tr', {},
+				h('td', {}, h('a', { href: `#/students/${encodeURIComponent(row.student)}`, className: 'id' }, row.student)),
+				h('td', { className: 'number' }, number(row.count)),
+				h('td', {}, h('div', { className: 'row' }, row.states.map((s) => h('span', { className: `tag ${s === 'few' || s === 'single' ? 'unsure' : 'bad'}` }, t(`enrol.states.${s}`)))),
+					row.problems.map((p) => h('p', { className: 'small soft' }, p)))))))),
+		h('button', { onclick: () => saveTable('rollcall-enrolled.csv', [['id', 'crops', 'state', 'problems'], ...rows.map((r) => [r.student, r.count, r.states.join(' ') || 'ok', r.problems.join(' | ')])]) }, icon('download'), t('saveTable')));
 }
 
 /**

@@ -11,93 +11,93 @@ import { reasonsOf, scale, toneOf, verdictCard } from '../parts/verdict.js';
 import { number, percent, t, word } from '../text.js';
 
 class Identify extends HTMLElement {
-  connectedCallback() {
-    this.result = h('div', { className: 'stack', 'aria-live': 'polite' });
-    this.source = h('div', { className: 'stack' });
-    fill(this,
-      h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('identify.title')), h('p', {}, t('identify.lead')))),
-      h('div', { className: 'halves' }, this.source, this.result));
-    this.showDrop();
-  }
+	connectedCallback() {
+		this.result = h('div', { className: 'stack', 'aria-live': 'polite' });
+		this.source = h('div', { className: 'stack' });
+		fill(this,
+			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('identify.title')), h('p', {}, t('identify.lead')))),
+			h('div', { className: 'halves' }, this.source, this.result));
+		this.showDrop();
+	}
 
-  disconnectedCallback() {
-    this.ended?.abort();
-    this.camera?.stop();
-  }
+	disconnectedCallback() {
+		this.ended?.abort();
+		this.camera?.stop();
+	}
 
-  showDrop() {
-    this.camera?.stop();
-    fill(/** @type {Element} */ (this.source), dropPlace({
-      label: t('identify.drop'),
-      take: ([file]) => { if (file) void this.identify(file); },
-      more: [h('button', { onclick: () => this.showCamera() }, icon('camera'), t('camera.use'))],
-    }));
-  }
+	showDrop() {
+		this.camera?.stop();
+		fill(/** @type {Element} */ (this.source), dropPlace({
+			label: t('identify.drop'),
+			take: ([file]) => { if (file) void this.identify(file); },
+			more: [h('button', { onclick: () => this.showCamera() }, icon('camera'), t('camera.use'))],
+		}));
+	}
 
-  async showCamera() {
-    try {
-      const camera = await Camera.start();
-      if (!this.isConnected) return camera.stop();
-      this.camera = camera;
-      fill(/** @type {Element} */ (this.source), h('div', { className: 'picture' }, camera.video),
-        h('div', { className: 'row' },
-          h('button', { className: 'first', onclick: async () => this.identify(await camera.frame()) }, icon('camera'), t('identify.take')),
-          h('button', { onclick: () => this.showDrop() }, t('cancel'))));
-    } catch (error) {
-      tellError(error);
-    }
-  }
+	async showCamera() {
+		try {
+			const camera = await Camera.start();
+			if (!this.isConnected) return camera.stop();
+			this.camera = camera;
+			fill(/** @type {Element} */ (this.source), h('div', { className: 'picture' }, camera.video),
+				h('div', { className: 'row' },
+					h('button', { className: 'first', onclick: async () => this.identify(await camera.frame()) }, icon('camera'), t('identify.take')),
+					h('button', { onclick: () => this.showDrop() }, t('cancel'))));
+		} catch (error) {
+			tellError(error);
+		}
+	}
 
-  /** @param {Blob} file */
-  async identify(file) {
-    this.ended?.abort(); // of the picture before
-    const { signal } = (this.ended = new AbortController());
-    const result = /** @type {HTMLElement} */ (this.result);
-    result.setAttribute('aria-busy', 'true');
-    try {
-      const [image, bytes] = await Promise.all([imageOf(file, t('identify.picture')), base64(file)]);
-      const view = picture(image);
-      fill(result, view.element, h('p', { className: 'soft' }, t('working')));
-      // Two questions about the same picture: where the faces are, and whose the largest is.
-      const [found, answer] = await Promise.all([
-        call('AttendanceService/Detect', { image: bytes }, { signal, tries: 3 }),
-        call('AttendanceService/Identify', { image: bytes, face: 'FACE_LARGEST' }, { signal, tries: 3 }),
-      ]);
-      const faces = found.faces ?? [];
-      view.frame(found.width, found.height, faces.map((/** @type {any} */ face, /** @type {number} */ i) => ({ box: face.box, tone: i === 0 ? toneOf(answer.verdict) : 'plain' })));
-      fill(result, view.element, verdictCard(answer), this.why(answer));
-    } catch (error) {
-      if (signal.aborted) return;
-      fill(result);
-      tellError(error);
-    } finally {
-      if (!signal.aborted) result.removeAttribute('aria-busy');
-    }
-  }
+	/** @param {Blob} file */
+	async identify(file) {
+		this.ended?.abort(); // of the picture before
+		const { signal } = (this.ended = new AbortController());
+		const result = /** @type {HTMLElement} */ (this.result);
+		result.setAttribute('aria-busy', 'true');
+		try {
+			const [image, bytes] = await Promise.all([imageOf(file, t('identify.picture')), base64(file)]);
+			const view = picture(image);
+			fill(result, view.element, h('p', { className: 'soft' }, t('working')));
+			// Two questions about the same picture: where the faces are, and whose the largest is.
+			const [found, answer] = await Promise.all([
+				call('AttendanceService/Detect', { image: bytes }, { signal, tries: 3 }),
+				call('AttendanceService/Identify', { image: bytes, face: 'FACE_LARGEST' }, { signal, tries: 3 }),
+			]);
+			const faces = found.faces ?? [];
+			view.frame(found.width, found.height, faces.map((/** @type {any} */ face, /** @type {number} */ i) => ({ box: face.box, tone: i === 0 ? toneOf(answer.verdict) : 'plain' })));
+			fill(result, view.element, verdictCard(answer), this.why(answer));
+		} catch (error) {
+			if (signal.aborted) return;
+			fill(result);
+			tellError(error);
+		} finally {
+			if (!signal.aborted) result.removeAttribute('aria-busy');
+		}
+	}
 
-  /**
-   * What the verdict rests on.
-   * @param {any} answer
-   */
-  why(answer) {
-    const { quality = {}, candidates = [], threshold = 0 } = answer;
-    const facts = [
-      [t('identify.threshold'), number(threshold, 3)],
-      [t('identify.scope'), number(answer.students_in_scope ?? 0)],
-      answer.fpir !== undefined && [t('identify.strangers'), percent(answer.fpir)],
-      [t('identify.quality'), number(quality.score ?? 0, 2)],
-      [t('identify.eyes'), t('pixels', { n: number(quality.eye_distance ?? 0, 0) })],
-      [t('identify.model'), answer.model],
-    ].filter((fact) => fact !== false);
-    return h('div', { className: 'card stack' },
-      h('h2', {}, t('identify.why')),
-      reasonsOf(answer).map((reason) => h('p', {}, reason)),
-      (quality.shortfalls ?? []).map((/** @type {any} */ s) => h('p', { className: 'note unsure' }, s.message)),
-      (answer.warnings ?? []).map((/** @type {string} */ w) => h('p', { className: 'note unsure' }, word('warning', w))),
-      candidates.length > 0 && h('h3', {}, t('identify.candidates')),
-      candidates.length > 0 && scale(candidates, threshold),
-      h('table', {}, h('tbody', {}, facts.map(([name, value]) => h('tr', {}, h('th', { scope: 'row' }, name), h('td', { className: 'number' }, value))))));
-  }
+	/**
+	 * What the verdict rests on.
+	 * @param {any} answer
+	 */
+	why(answer) {
+		const { quality = {}, candidates = [], threshold = 0 } = answer;
+		const facts = [
+			[t('identify.threshold'), number(threshold, 3)],
+			[t('identify.scope'), number(answer.students_in_scope ?? 0)],
+			answer.fpir !== undefined && [t('identify.strangers'), percent(answer.fpir)],
+			[t('identify.quality'), number(quality.score ?? 0, 2)],
+			[t('identify.eyes'), t('pixels', { n: number(quality.eye_distance ?? 0, 0) })],
+			[t('identify.model'), answer.model],
+		].filter((fact) => fact !== false);
+		return h('div', { className: 'card stack' },
+			h('h2', {}, t('identify.why')),
+			reasonsOf(answer).map((reason) => h('p', {}, reason)),
+			(quality.shortfalls ?? []).map((/** @type {any} */ s) => h('p', { className: 'note unsure' }, s.message)),
+			(answer.warnings ?? []).map((/** @type {string} */ w) => h('p', { className: 'note unsure' }, word('warning', w))),
+			candidates.length > 0 && h('h3', {}, t('identify.candidates')),
+			candidates.length > 0 && scale(candidates, threshold),
+			h('table', {}, h('tbody', {}, facts.map(([name, value]) => h('tr', {}, h('th', { scope: 'row' }, name), h('td', { className: 'number' }, value))))));
+	}
 }
 
 customElements.define('rollcall-identify', Identify);

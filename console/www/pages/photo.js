@@ -14,114 +14,114 @@ import { reasonsOf, scale, toneOf } from '../parts/verdict.js';
 import { number, t, word } from '../text.js';
 
 class Photo extends HTMLElement {
-  connectedCallback() {
-    const group = groupField({ label: t('photo.group') });
-    this.group = group.input;
-    this.result = h('div', { className: 'stack', 'aria-live': 'polite' });
-    fill(this,
-      h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('photo.title')), h('p', {}, t('photo.lead')))),
-      h('div', { className: 'stack' }, group.element,
-        dropPlace({ label: t('photo.drop'), take: ([file]) => { if (file) void this.read(file); } }), this.result));
-    group.element.style.maxWidth = '22rem';
-  }
+	connectedCallback() {
+		const group = groupField({ label: t('photo.group') });
+		this.group = group.input;
+		this.result = h('div', { className: 'stack', 'aria-live': 'polite' });
+		fill(this,
+			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('photo.title')), h('p', {}, t('photo.lead')))),
+			h('div', { className: 'stack' }, group.element,
+				dropPlace({ label: t('photo.drop'), take: ([file]) => { if (file) void this.read(file); } }), this.result));
+		group.element.style.maxWidth = '22rem';
+	}
 
-  disconnectedCallback() {
-    this.ended?.abort();
-  }
+	disconnectedCallback() {
+		this.ended?.abort();
+	}
 
-  /** @param {File} file */
-  async read(file) {
-    this.ended?.abort(); // of the photo before
-    const { signal } = (this.ended = new AbortController());
-    const result = /** @type {HTMLElement} */ (this.result);
-    fill(result, h('p', { className: 'soft' }, t('photo.working')));
-    const group = this.group?.value.trim() ?? '';
-    try {
-      const [image, bytes] = await Promise.all([imageOf(file, t('photo.picture')), base64(file)]);
-      const answer = await call('AttendanceService/RollCall', { photo: bytes, scope: { groups: group ? [group] : [] } }, { signal, tries: 3 });
-      /** @type {any[]} */
-      this.seats = (answer.seats ?? []).map((/** @type {any} */ seat) => ({ ...seat, chosen: seat.student_id ?? '' }));
-      /** @type {string[]} everybody in scope */
-      this.roll = [...new Set([...(answer.absent ?? []), ...this.seats.map((s) => s.assigned ?? s.student_id ?? '')])].filter(Boolean).sort();
-      this.view = picture(image);
-      this.size = [answer.width, answer.height];
-      this.lists = h('div', { className: 'halves' });
-      this.detail = h('div');
-      fill(result, this.view.element, this.detail, this.lists);
-      this.update();
-    } catch (error) {
-      if (signal.aborted) return;
-      fill(result);
-      tellError(error);
-    }
-  }
+	/** @param {File} file */
+	async read(file) {
+		this.ended?.abort(); // of the photo before
+		const { signal } = (this.ended = new AbortController());
+		const result = /** @type {HTMLElement} */ (this.result);
+		fill(result, h('p', { className: 'soft' }, t('photo.working')));
+		const group = this.group?.value.trim() ?? '';
+		try {
+			const [image, bytes] = await Promise.all([imageOf(file, t('photo.picture')), base64(file)]);
+			const answer = await call('AttendanceService/RollCall', { photo: bytes, scope: { groups: group ? [group] : [] } }, { signal, tries: 3 });
+			/** @type {any[]} */
+			this.seats = (answer.seats ?? []).map((/** @type {any} */ seat) => ({ ...seat, chosen: seat.student_id ?? '' }));
+			/** @type {string[]} everybody in scope */
+			this.roll = [...new Set([...(answer.absent ?? []), ...this.seats.map((s) => s.assigned ?? s.student_id ?? '')])].filter(Boolean).sort();
+			this.view = picture(image);
+			this.size = [answer.width, answer.height];
+			this.lists = h('div', { className: 'halves' });
+			this.detail = h('div');
+			fill(result, this.view.element, this.detail, this.lists);
+			this.update();
+		} catch (error) {
+			if (signal.aborted) return;
+			fill(result);
+			tellError(error);
+		}
+	}
 
-  /** Shows what is known now: by the server, and by who has corrected it. */
-  update() {
-    const seats = this.seats ?? [];
-    const [width = 1, height = 1] = this.size ?? [];
-    this.view?.frame(width, height, seats.map((seat, i) => ({
-      box: seat.face.box,
-      tone: seat.corrected ? 'good' : toneOf(seat.verdict),
-      label: seat.chosen ? nameOf(seat.chosen) : word('verdict', seat.verdict),
-      choose: () => this.showSeat(i),
-    })));
-    const here = new Set(seats.map((s) => s.chosen).filter(Boolean));
-    const absent = (this.roll ?? []).filter((id) => !here.has(id));
-    const strangers = seats.filter((s) => !s.chosen).length;
-    fill(/** @type {HTMLElement} */ (this.lists),
-      list(t('photo.present', { n: number(here.size) }), [...here].sort(), 'good'),
-      list(t('photo.absent', { n: number(absent.length) }), absent, 'unsure'),
-      h('section', { className: 'card stack' },
-        h('h2', {}, t('photo.unknown', { n: number(strangers) })),
-        h('p', { className: 'soft' }, t('photo.correct')),
-        h('button', { onclick: () => this.save(absent) }, icon('download'), t('saveTable'))));
-  }
+	/** Shows what is known now: by the server, and by who has corrected it. */
+	update() {
+		const seats = this.seats ?? [];
+		const [width = 1, height = 1] = this.size ?? [];
+		this.view?.frame(width, height, seats.map((seat, i) => ({
+			box: seat.face.box,
+			tone: seat.corrected ? 'good' : toneOf(seat.verdict),
+			label: seat.chosen ? nameOf(seat.chosen) : word('verdict', seat.verdict),
+			choose: () => this.showSeat(i),
+		})));
+		const here = new Set(seats.map((s) => s.chosen).filter(Boolean));
+		const absent = (this.roll ?? []).filter((id) => !here.has(id));
+		const strangers = seats.filter((s) => !s.chosen).length;
+		fill(/** @type {HTMLElement} */ (this.lists),
+			list(t('photo.present', { n: number(here.size) }), [...here].sort(), 'good'),
+			list(t('photo.absent', { n: number(absent.length) }), absent, 'unsure'),
+			h('section', { className: 'card stack' },
+				h('h2', {}, t('photo.unknown', { n: number(strangers) })),
+				h('p', { className: 'soft' }, t('photo.correct')),
+				h('button', { onclick: () => this.save(absent) }, icon('download'), t('saveTable'))));
+	}
 
-  /**
-   * Shows one face, and lets a person say whose it is.
-   * @param {number} i
-   */
-  showSeat(i) {
-    const seat = this.seats?.[i];
-    const place = /** @type {HTMLElement} */ (this.detail);
-    const candidates = seat.candidates ?? [];
-    const first = candidates.map((/** @type {any} */ c) => c.student_id);
-    const select = h('select', {},
-      h('option', { value: '' }, t('photo.nobody')),
-      [...first, ...(this.roll ?? []).filter((id) => !first.includes(id))].map((id) => h('option', { value: id, selected: id === seat.chosen }, nameOf(id))));
-    fill(place, h('section', { className: 'card stack', 'aria-label': t('photo.face', { n: i + 1 }) },
-      h('div', { className: 'row' }, h('h2', {}, t('photo.face', { n: i + 1 })), h('span', { className: `tag ${toneOf(seat.verdict)}` }, word('verdict', seat.verdict))),
-      reasonsOf(seat).map((reason) => h('p', { className: 'soft' }, reason)),
-      candidates.length > 0 && scale(candidates, seat.threshold ?? 0),
-      h('label', {}, t('photo.who'), select),
-      h('div', { className: 'row' },
-        h('button', {
-          className: 'first',
-          onclick: () => {
-            for (const other of this.seats ?? []) { // nobody is in two places
-              if (other !== seat && select.value && other.chosen === select.value) other.chosen = '';
-            }
-            seat.chosen = select.value;
-            seat.corrected = true;
-            fill(place);
-            this.update();
-          },
-        }, t('photo.set')),
-        h('button', { onclick: () => fill(place) }, t('cancel')))));
-    place.scrollIntoView({ block: 'nearest' });
-    select.focus();
-  }
+	/**
+	 * Shows one face, and lets a person say whose it is.
+	 * @param {number} i
+	 */
+	showSeat(i) {
+		const seat = this.seats?.[i];
+		const place = /** @type {HTMLElement} */ (this.detail);
+		const candidates = seat.candidates ?? [];
+		const first = candidates.map((/** @type {any} */ c) => c.student_id);
+		const select = h('select', {},
+			h('option', { value: '' }, t('photo.nobody')),
+			[...first, ...(this.roll ?? []).filter((id) => !first.includes(id))].map((id) => h('option', { value: id, selected: id === seat.chosen }, nameOf(id))));
+		fill(place, h('section', { className: 'card stack', 'aria-label': t('photo.face', { n: i + 1 }) },
+			h('div', { className: 'row' }, h('h2', {}, t('photo.face', { n: i + 1 })), h('span', { className: `tag ${toneOf(seat.verdict)}` }, word('verdict', seat.verdict))),
+			reasonsOf(seat).map((reason) => h('p', { className: 'soft' }, reason)),
+			candidates.length > 0 && scale(candidates, seat.threshold ?? 0),
+			h('label', {}, t('photo.who'), select),
+			h('div', { className: 'row' },
+				h('button', {
+					className: 'first',
+					onclick: () => {
+						for (const other of this.seats ?? []) { // nobody is in two places
+							if (other !== seat && select.value && other.chosen === select.value) other.chosen = '';
+						}
+						seat.chosen = select.value;
+						seat.corrected = true;
+						fill(place);
+						this.update();
+					},
+				}, t('photo.set')),
+				h('button', { onclick: () => fill(place) }, t('cancel')))));
+		place.scrollIntoView({ block: 'nearest' });
+		select.focus();
+	}
 
-  /** @param {string[]} absent */
-  save(absent) {
-    const seats = this.seats ?? [];
-    saveTable('rollcall-photo.csv', [
-      ['id', 'state', 'similarity', 'corrected'],
-      ...seats.map((s) => [s.chosen, s.chosen ? 'present' : 'unknown', (s.similarity ?? 0).toFixed(3), s.corrected ? 'yes' : '']),
-      ...absent.map((id) => [id, 'absent', '', '']),
-    ]);
-  }
+	/** @param {string[]} absent */
+	save(absent) {
+		const seats = this.seats ?? [];
+		saveTable('rollcall-photo.csv', [
+			['id', 'state', 'similarity', 'corrected'],
+			...seats.map((s) => [s.chosen, s.chosen ? 'present' : 'unknown', (s.similarity ?? 0).toFixed(3), s.corrected ? 'yes' : '']),
+			...absent.map((id) => [id, 'absent', '', '']),
+		]);
+	}
 }
 
 /**
@@ -130,8 +130,8 @@ class Photo extends HTMLElement {
  * @param {string} tone
  */
 function list(title, ids, tone) {
-  return h('section', { className: 'card stack' }, h('h2', {}, title),
-    h('ul', { className: 'row' }, ids.map((id) => h('li', { className: `tag ${tone}` }, nameOf(id)))));
+	return h('section', { className: 'card stack' }, h('h2', {}, title),
+		h('ul', { className: 'row' }, ids.map((id) => h('li', { className: `tag ${tone}` }, nameOf(id)))));
 }
 
 customElements.define('rollcall-photo', Photo);

@@ -10,53 +10,53 @@ export class NoCamera extends Error {}
  * A camera that runs. Pictures are taken from it as JPEG, at the size it has.
  */
 export class Camera {
-  /** @param {MediaStream} stream */
-  constructor(stream) {
-    this.stream = stream;
-    this.video = h('video', { autoplay: true, muted: true, playsInline: true, 'aria-label': t('camera.label') });
-    this.video.srcObject = stream;
-    this.canvas = document.createElement('canvas');
-  }
+	/** @param {MediaStream} stream */
+	constructor(stream) {
+		this.stream = stream;
+		this.video = h('video', { autoplay: true, muted: true, playsInline: true, 'aria-label': t('camera.label') });
+		this.video.srcObject = stream;
+		this.canvas = document.createElement('canvas');
+	}
 
-  /**
-   * Starts the camera. Throws NoCamera.
-   * @param {{width?: number, facing?: 'user' | 'environment'}} [options]
-   * @returns {Promise<Camera>}
-   */
-  static async start({ width = 1280, facing = 'user' } = {}) {
-    if (!navigator.mediaDevices?.getUserMedia) throw new NoCamera(t('camera.insecure'));
-    let stream;
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: width }, facingMode: { ideal: facing } } });
-    } catch (error) {
-      const name = error instanceof DOMException ? error.name : '';
-      throw new NoCamera(t(name === 'NotAllowedError' ? 'camera.refused' : name === 'NotReadableError' ? 'camera.busy' : 'camera.missing'));
-    }
-    const camera = new Camera(stream);
-    await camera.video.play();
-    return camera;
-  }
+	/**
+	 * Starts the camera. Throws NoCamera.
+	 * @param {{width?: number, facing?: 'user' | 'environment'}} [options]
+	 * @returns {Promise<Camera>}
+	 */
+	static async start({ width = 1280, facing = 'user' } = {}) {
+		if (!navigator.mediaDevices?.getUserMedia) throw new NoCamera(t('camera.insecure'));
+		let stream;
+		try {
+			stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: width }, facingMode: { ideal: facing } } });
+		} catch (error) {
+			const name = error instanceof DOMException ? error.name : '';
+			throw new NoCamera(t(name === 'NotAllowedError' ? 'camera.refused' : name === 'NotReadableError' ? 'camera.busy' : 'camera.missing'));
+		}
+		const camera = new Camera(stream);
+		await camera.video.play();
+		return camera;
+	}
 
-  /** Whether the camera still gives pictures: one can be pulled out. */
-  get alive() {
-    return this.stream.getVideoTracks().some((track) => track.readyState === 'live');
-  }
+	/** Whether the camera still gives pictures: one can be pulled out. */
+	get alive() {
+		return this.stream.getVideoTracks().some((track) => track.readyState === 'live');
+	}
 
-  /**
-   * Returns what the camera sees now.
-   * @returns {Promise<Blob>} JPEG
-   */
-  async frame() {
-    const { video, canvas } = this;
-    canvas.width = video.videoWidth;
-    canvas.height = video.videoHeight;
-    /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).drawImage(video, 0, 0);
-    return new Promise((resolve, reject) => {
-      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new NoCamera(t('camera.missing')))), 'image/jpeg', 0.92);
-    });
-  }
+	/**
+	 * Returns what the camera sees now.
+	 * @returns {Promise<Blob>} JPEG
+	 */
+	async frame() {
+		const { video, canvas } = this;
+		canvas.width = video.videoWidth;
+		canvas.height = video.videoHeight;
+		/** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).drawImage(video, 0, 0);
+		return new Promise((resolve, reject) => {
+			canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new NoCamera(t('camera.missing')))), 'image/jpeg', 0.92);
+		});
+	}
 
-  stop() {
-    for (const track of this.stream.getTracks()) track.stop();
-  }
+	stop() {
+		for (const track of this.stream.getTracks()) track.stop();
+	}
 }

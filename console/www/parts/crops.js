@@ -29,17 +29,17 @@ import { base64, call, Refusal } from '../api.js';
  * @returns {Promise<Outcome>}
  */
 export async function enrol(crop, { signal, again = true, insist = false } = {}) {
-  try {
-    if (!again && (await isThere(crop, signal))) return { crop, result: 'there' };
-    const answer = await call('AttendanceService/Embed', {
-      image: await base64(crop.file), face: 'FACE_ONLY', crop_id: crop.id, student_id: crop.student, groups: crop.groups,
-      allow_duplicate: insist, allow_unlike: insist,
-    }, { signal, tries: 60 });
-    return { crop, result: 'enrolled', answer };
-  } catch (refusal) {
-    if (refusal instanceof Refusal && refusal.code !== 'unauthenticated') return { crop, result: 'refused', refusal };
-    throw refusal;
-  }
+	try {
+		if (!again && (await isThere(crop, signal))) return { crop, result: 'there' };
+		const answer = await call('AttendanceService/Embed', {
+			image: await base64(crop.file), face: 'FACE_ONLY', crop_id: crop.id, student_id: crop.student, groups: crop.groups,
+			allow_duplicate: insist, allow_unlike: insist,
+		}, { signal, tries: 60 });
+		return { crop, result: 'enrolled', answer };
+	} catch (refusal) {
+		if (refusal instanceof Refusal && refusal.code !== 'unauthenticated') return { crop, result: 'refused', refusal };
+		throw refusal;
+	}
 }
 
 /**
@@ -47,13 +47,13 @@ export async function enrol(crop, { signal, again = true, insist = false } = {})
  * @param {AbortSignal} [signal]
  */
 async function isThere(crop, signal) {
-  try {
-    const { crop: kept } = await call('GalleryService/GetCrop', { crop_id: crop.id }, { signal, tries: 60 });
-    return kept.student_id === crop.student;
-  } catch (error) {
-    if (error instanceof Refusal && error.code === 'not_found') return false;
-    throw error;
-  }
+	try {
+		const { crop: kept } = await call('GalleryService/GetCrop', { crop_id: crop.id }, { signal, tries: 60 });
+		return kept.student_id === crop.student;
+	} catch (error) {
+		if (error instanceof Refusal && error.code === 'not_found') return false;
+		throw error;
+	}
 }
 
 /** Calls at once: the server has a session more than cores, and some wait for it. */
@@ -66,13 +66,13 @@ const AT_ONCE = 4;
  * @param {{signal: AbortSignal, again: boolean}} options
  */
 export async function enrolAll(crops, tell, options) {
-  const students = [...Map.groupBy(crops, (crop) => crop.student).values()];
-  const work = async () => {
-    for (let own = students.shift(); own; own = students.shift()) {
-      for (const crop of own) tell(await enrol(crop, options));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+	const students = [...Map.groupBy(crops, (crop) => crop.student).values()];
+	const work = async () => {
+		for (let own = students.shift(); own; own = students.shift()) {
+			for (const crop of own) tell(await enrol(crop, options));
+		}
+	};
+	await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
 /**

@@ -7,33 +7,33 @@
  * @returns {string[][]} the rows that are not empty
  */
 export function readTable(text) {
-  const plain = text.replace(/^\uFEFF/, '');
-  const first = plain.split('\n', 1)[0] ?? '';
-  const separator = [';', '\t'].find((s) => first.includes(s)) ?? ',';
-  /** @type {string[][]} */
-  const rows = [];
-  /** @type {string[]} */
-  let row = [];
-  let field = '';
-  let quoted = false;
-  for (let i = 0; i < plain.length; i++) {
-    const c = plain.charAt(i);
-    if (quoted) {
-      if (c !== '"') field += c;
-      else if (plain.charAt(i + 1) === '"') field += plain.charAt(i++);
-      else quoted = false;
-    } else if (c === '"' && field === '') quoted = true;
-    else if (c === separator) {
-      row.push(field.trim());
-      field = '';
-    } else if (c === '\n') {
-      rows.push([...row, field.trim()]);
-      row = [];
-      field = '';
-    } else field += c;
-  }
-  rows.push([...row, field.trim()]);
-  return rows.filter((one) => one.some((value) => value !== ''));
+	const plain = text.replace(/^\uFEFF/, '');
+	const first = plain.split('\n', 1)[0] ?? '';
+	const separator = [';', '\t'].find((s) => first.includes(s)) ?? ',';
+	/** @type {string[][]} */
+	const rows = [];
+	/** @type {string[]} */
+	let row = [];
+	let field = '';
+	let quoted = false;
+	for (let i = 0; i < plain.length; i++) {
+		const c = plain.charAt(i);
+		if (quoted) {
+			if (c !== '"') field += c;
+			else if (plain.charAt(i + 1) === '"') field += plain.charAt(i++);
+			else quoted = false;
+		} else if (c === '"' && field === '') quoted = true;
+		else if (c === separator) {
+			row.push(field.trim());
+			field = '';
+		} else if (c === '\n') {
+			rows.push([...row, field.trim()]);
+			row = [];
+			field = '';
+		} else field += c;
+	}
+	rows.push([...row, field.trim()]);
+	return rows.filter((one) => one.some((value) => value !== ''));
 }
 
 /**
@@ -43,13 +43,13 @@ export function readTable(text) {
  * @param {(string | number)[][]} rows
  */
 export function saveTable(name, rows) {
-  const text = rows.map((row) => row.map((value) => quote(typeof value === 'string' && /^[=+\-@\t]/.test(value) ? `'${value}` : String(value))).join(',')).join('\r\n');
-  const address = URL.createObjectURL(new Blob(['\uFEFF', text, '\r\n'], { type: 'text/csv' }));
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+	const text = rows.map((row) => row.map((value) => quote(typeof value === 'string' && /^[=+\-@\t]/.test(value) ? `'${value}` : String(value))).join(',')).join('\r\n');
+	const address = URL.createObjectURL(new Blob(['\uFEFF', text, '\r\n'], { type: 'text/csv' }));
+	const link = document.createElement('a');
+	link.href = address;
+	link.download = name;
+	link.click();
+	setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 /** @param {string} value */

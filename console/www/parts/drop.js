@@ -18,30 +18,30 @@ export const PICTURES = 'image/jpeg,image/png,image/webp,image/bmp';
  * @param {(Node | string)[]} [options.more] what else stands in it
  */
 export function dropPlace({ label, take, many = false, folder = false, accept = PICTURES, more = [] }) {
-  const input = h('input', {
-    type: 'file', accept, multiple: many || folder, className: 'sr', tabIndex: -1, 'aria-label': label,
-    onchange: () => {
-      const files = [...(input.files ?? [])];
-      input.value = '';
-      if (files.length > 0) take(files);
-    },
-  });
-  if (folder) input.webkitdirectory = true;
-  const place = h('div', {
-    className: 'drop',
-    ondragover: (/** @type {DragEvent} */ event) => { event.preventDefault(); place.dataset.over = ''; },
-    ondragleave: () => { delete place.dataset.over; },
-    ondrop: async (/** @type {DragEvent} */ event) => {
-      event.preventDefault();
-      delete place.dataset.over;
-      const files = await dropped(event.dataTransfer);
-      if (files.length > 0) take(many || folder ? files : files.slice(0, 1));
-    },
-  },
-  icon('upload'), h('p', {}, label),
-  h('div', { className: 'row' }, h('button', { onclick: () => input.click() }, t(folder ? 'chooseFolder' : many ? 'chooseFiles' : 'chooseFile')), ...more),
-  input);
-  return place;
+	const input = h('input', {
+		type: 'file', accept, multiple: many || folder, className: 'sr', tabIndex: -1, 'aria-label': label,
+		onchange: () => {
+			const files = [...(input.files ?? [])];
+			input.value = '';
+			if (files.length > 0) take(files);
+		},
+	});
+	if (folder) input.webkitdirectory = true;
+	const place = h('div', {
+		className: 'drop',
+		ondragover: (/** @type {DragEvent} */ event) => { event.preventDefault(); place.dataset.over = ''; },
+		ondragleave: () => { delete place.dataset.over; },
+		ondrop: async (/** @type {DragEvent} */ event) => {
+			event.preventDefault();
+			delete place.dataset.over;
+			const files = await dropped(event.dataTransfer);
+			if (files.length > 0) take(many || folder ? files : files.slice(0, 1));
+		},
+	},
+	icon('upload'), h('p', {}, label),
+	h('div', { className: 'row' }, h('button', { onclick: () => input.click() }, t(folder ? 'chooseFolder' : many ? 'chooseFiles' : 'chooseFile')), ...more),
+	input);
+	return place;
 }
 
 /**
@@ -51,12 +51,12 @@ export function dropPlace({ label, take, many = false, folder = false, accept = 
  * @returns {Promise<File[]>}
  */
 async function dropped(data) {
-  if (!data) return [];
-  const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  /** @type {File[]} */
-  const files = [];
-  for (const entry of entries) await collect(entry, '', files);
-  return files;
+	if (!data) return [];
+	const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+	/** @type {File[]} */
+	const files = [];
+	for (const entry of entries) await collect(entry, '', files);
+	return files;
 }
 
 /**
@@ -65,19 +65,19 @@ async function dropped(data) {
  * @param {File[]} files
  */
 async function collect(entry, folder, files) {
-  const path = folder ? `${folder}/${entry.name}` : entry.name;
-  if (entry.isFile) {
-    /** @type {File} */
-    const file = await new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
-    Object.defineProperty(file, 'webkitRelativePath', { value: folder ? path : '' });
-    files.push(file);
-    return;
-  }
-  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
-  for (;;) { // a reader gives a hundred entries at a time
-    /** @type {FileSystemEntry[]} */
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (some.length === 0) return;
-    for (const child of some) await collect(child, path, files);
-  }
+	const path = folder ? `${folder}/${entry.name}` : entry.name;
+	if (entry.isFile) {
+		/** @type {File} */
+		const file = await new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
+		Object.defineProperty(file, 'webkitRelativePath', { value: folder ? path : '' });
+		files.push(file);
+		return;
+	}
+	const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+	for (;;) { // a reader gives a hundred entries at a time
+		/** @type {FileSystemEntry[]} */
+		const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+		if (some.length === 0) return;
+		for (const child of some) await collect(child, path, files);
+	}
 }

@@ -10,15 +10,15 @@ let lists = 0;
  * @param {{label: string, change?: (group: string) => void, value?: string}} options
  */
 export function groupField({ label, change, value = '' }) {
-  const list = h('datalist', { id: `groups-${++lists}` });
-  const input = h('input', { autocomplete: 'off', value, onchange: () => change?.(input.value.trim()) });
-  input.setAttribute('list', list.id);
-  void groups().then((names) => fill(list, names.map((name) => h('option', { value: name }))), () => {}); // it only helps
-  return { input, element: h('label', {}, label, input, list) };
+	const list = h('datalist', { id: `groups-${++lists}` });
+	const input = h('input', { autocomplete: 'off', value, onchange: () => change?.(input.value.trim()) });
+	input.setAttribute('list', list.id);
+	void groups().then((names) => fill(list, names.map((name) => h('option', { value: name }))), () => {}); // it only helps
+	return { input, element: h('label', {}, label, input, list) };
 }
 
 /** @returns {Promise<string[]>} the groups of the first thousand students, sorted */
 async function groups() {
-  const { students = [] } = await call('GalleryService/ListStudents', { page_size: 1000 });
-  return [...new Set(students.flatMap((/** @type {any} */ s) => s.groups ?? []))].sort();
+	const { students = [] } = await call('GalleryService/ListStudents', { page_size: 1000 });
+	return [...new Set(students.flatMap((/** @type {any} */ s) => s.groups ?? []))].sort();
 }

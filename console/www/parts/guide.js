@@ -14,9 +14,9 @@ import { picture } from './picture.js';
  * @type {{name: 'straight' | 'oneSide' | 'otherSide', fits: (yaw: number, before: number) => boolean}[]}
  */
 const poses = [
-  { name: 'straight', fits: (yaw) => Math.abs(yaw) < 10 },
-  { name: 'oneSide', fits: (yaw) => Math.abs(yaw) > 8 && Math.abs(yaw) < 35 },
-  { name: 'otherSide', fits: (yaw, before) => Math.abs(yaw) > 8 && Math.abs(yaw) < 35 && yaw * before < 0 },
+	{ name: 'straight', fits: (yaw) => Math.abs(yaw) < 10 },
+	{ name: 'oneSide', fits: (yaw) => Math.abs(yaw) > 8 && Math.abs(yaw) < 35 },
+	{ name: 'otherSide', fits: (yaw, before) => Math.abs(yaw) > 8 && Math.abs(yaw) < 35 && yaw * before < 0 },
 ];
 
 const LEAST_PAUSE = 200; // milliseconds between two frames
@@ -30,55 +30,55 @@ const GOOD = 0.5; // least score of a picture that is taken
  * @param {AbortSignal} signal
  */
 export function guide(take, signal) {
-  const sight = h('div');
-  const words = h('strong', { role: 'status' });
-  const steps = h('ol', { className: 'row small' });
-  const place = h('div', { className: 'stack guide' }, sight, words, steps);
-  /** @param {number} at */
-  const showSteps = (at) => fill(steps, poses.map((pose, i) => h('li', { className: `tag ${i < at ? 'good' : i === at ? 'unsure' : 'plain'}` }, t(`enrol.poses.${pose.name}`))));
+	const sight = h('div');
+	const words = h('strong', { role: 'status' });
+	const steps = h('ol', { className: 'row small' });
+	const place = h('div', { className: 'stack guide' }, sight, words, steps);
+	/** @param {number} at */
+	const showSteps = (at) => fill(steps, poses.map((pose, i) => h('li', { className: `tag ${i < at ? 'good' : i === at ? 'unsure' : 'plain'}` }, t(`enrol.poses.${pose.name}`))));
 
-  const run = async () => {
-    const camera = await Camera.start();
-    signal.addEventListener('abort', () => camera.stop());
-    if (signal.aborted) return camera.stop();
-    const { element, frame } = picture(camera.video);
-    fill(sight, element);
-    let side = 0;
-    for (let at = 0; at < poses.length && !signal.aborted;) {
-      showSteps(at);
-      const pose = /** @type {typeof poses[0]} */ (poses[at]);
-      const asked = performance.now();
-      for (;;) {
-        const began = performance.now();
-        const image = await camera.frame();
-        const found = await call('AttendanceService/Detect', { image: await base64(image) }, { signal, tries: 20 });
-        const face = found.faces?.[0];
-        const quality = face?.quality ?? {};
-        const reason = face ? (face.reasons ?? quality.reasons ?? [])[0] : 'REASON_NO_FACE';
-        const yaw = quality.yaw ?? 0;
-        const fits = pose.fits(yaw, side) || performance.now() - asked > PATIENCE;
-        const good = !reason && (quality.score ?? 0) >= GOOD;
-        frame(found.width, found.height, face ? [{ box: face.box, tone: !good ? 'bad' : fits ? 'good' : 'unsure' }] : []);
-        fill(words, reason ? word('reason', reason) : good ? t(`enrol.ask.${pose.name}`) : word('reason', 'REASON_LOW_QUALITY'));
-        if (good && fits) {
-          if (await take(image)) {
-            side = yaw;
-            at++;
-          }
-          break;
-        }
-        await pause(Math.max(0, LEAST_PAUSE - (performance.now() - began)), signal);
-      }
-    }
-    showSteps(poses.length);
-    fill(words, t('enrol.guideDone'));
-    camera.stop();
-    fill(sight);
-  };
-  run().catch((error) => {
-    if (signal.aborted) return;
-    if (error instanceof NoCamera || error instanceof Refusal) fill(sight, h('p', { className: 'note bad' }, error.message));
-    else tellError(error);
-  });
-  return place;
+	const run = async () => {
+		const camera = await Camera.start();
+		signal.addEventListener('abort', () => camera.stop());
+		if (signal.aborted) return camera.stop();
+		const { element, frame } = picture(camera.video);
+		fill(sight, element);
+		let side = 0;
+		for (let at = 0; at < poses.length && !signal.aborted;) {
+			showSteps(at);
+			const pose = /** @type {typeof poses[0]} */ (poses[at]);
+			const asked = performance.now();
+			for (;;) {
+				const began = performance.now();
+				const image = await camera.frame();
+				const found = await call('AttendanceService/Detect', { image: await base64(image) }, { signal, tries: 20 });
+				const face = found.faces?.[0];
+				const quality = face?.quality ?? {};
+				const reason = face ? (face.reasons ?? quality.reasons ?? [])[0] : 'REASON_NO_FACE';
+				const yaw = quality.yaw ?? 0;
+				const fits = pose.fits(yaw, side) || performance.now() - asked > PATIENCE;
+				const good = !reason && (quality.score ?? 0) >= GOOD;
+				frame(found.width, found.height, face ? [{ box: face.box, tone: !good ? 'bad' : fits ? 'good' : 'unsure' }] : []);
+				fill(words, reason ? word('reason', reason) : good ? t(`enrol.ask.${pose.name}`) : word('reason', 'REASON_LOW_QUALITY'));
+				if (good && fits) {
+					if (await take(image)) {
+						side = yaw;
+						at++;
+					}
+					break;
+				}
+				await pause(Math.max(0, LEAST_PAUSE - (performance.now() - began)), signal);
+			}
+		}
+		showSteps(poses.length);
+		fill(words, t('enrol.guideDone'));
+		camera.stop();
+		fill(sight);
+	};
+	run().catch((error) => {
+		if (signal.aborted) return;
+		if (error instanceof NoCamera || error instanceof Refusal) fill(sight, h('p', { className: 'note bad' }, error.message));
+		else tellError(error);
+	});
+	return place;
 }

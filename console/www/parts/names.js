@@ -22,14 +22,14 @@ export const knownNames = () => Object.keys(names).length;
  * @returns {number} how many there are
  */
 export function takeNames(text) {
-  const rows = readTable(text).filter(([id, name], i) => id && name && !(i === 0 && id.toLowerCase() === 'id'));
-  names = Object.fromEntries(rows.map(([id, name]) => [id, name]));
-  localStorage.setItem(KEPT, JSON.stringify(names));
-  return rows.length;
+	const rows = readTable(text).filter(([id, name], i) => id && name && !(i === 0 && id.toLowerCase() === 'id'));
+	names = Object.fromEntries(rows.map(([id, name]) => [id, name]));
+	localStorage.setItem(KEPT, JSON.stringify(names));
+	return rows.length;
 }
 
 /** Forgets all names. */
 export function forgetNames() {
-  names = {};
-  localStorage.removeItem(KEPT);
+	names = {};
+	localStorage.removeItem(KEPT);
 }

@@ -11,20 +11,20 @@ const SECONDS = 8;
  * @param {{label: string, act: () => void}} [action] a button beside it: to undo, say
  */
 export function tell(text, action) {
-  const board = document.querySelector('.notices') ?? makeBoard();
-  const notice = h('div', { className: 'row' }, h('span', { className: 'grow' }, text));
-  const close = () => notice.remove();
-  if (action) {
-    notice.append(h('button', { onclick: () => { close(); action.act(); } }, action.label));
-  }
-  board.append(notice);
-  setTimeout(close, SECONDS * 1000);
+	const board = document.querySelector('.notices') ?? makeBoard();
+	const notice = h('div', { className: 'row' }, h('span', { className: 'grow' }, text));
+	const close = () => notice.remove();
+	if (action) {
+		notice.append(h('button', { onclick: () => { close(); action.act(); } }, action.label));
+	}
+	board.append(notice);
+	setTimeout(close, SECONDS * 1000);
 }
 
 function makeBoard() {
-  const board = h('div', { className: 'notices', role: 'status', 'aria-live': 'polite' });
-  document.body.append(board);
-  return board;
+	const board = h('div', { className: 'notices', role: 'status', 'aria-live': 'polite' });
+	document.body.append(board);
+	return board;
 }
 
 /**
@@ -32,8 +32,37 @@ function makeBoard() {
  * @param {unknown} error
  */
 export function tellError(error) {
-  if (error instanceof DOMException && error.name === 'AbortError') return;
-  tell(error instanceof Error ? error.message : String(error));
+	if (error instanceof DOMException && error.name === 'AbortError') return;
+	tell(error instanceof Error ? error.message : String(error));
+}
+
+/**
+ * Opens a dialog. It is gone when it is closed.
+ * @param {string} title
+ * @param {...import('../dom.js').Child} children
+ */
+export function openDialog(title, ...children) {
+	const dialog = h('dialog', { 'aria-label': title, onclose: () => dialog.remove() }, h('div', { className: 'stack' }, h('h2', {}, title), ...children));
+	document.body.append(dialog);
+	dialog.showModal();
+	return dialog;
+}
+
+/**
+ * Opens a dialog with fields.
+ * @param {string} title
+ * @param {import('../dom.js').Child[]} fields
+ * @param {string} label of the button
+ * @param {() => Promise<unknown>} submit false: the dialog stays
+ */
+export function openForm(title, fields, label, submit) {
+	const dialog = openDialog(title, h('form', {
+		className: 'stack',
+		onsubmit: async (/** @type {Event} */ event) => {
+			event.preventDefault();
+			if ((await submit()) !== false) dialog.close();
+		},
+	}, fields, h('div', { className: 'row' }, h('button', { className: 'first' }, label), h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
 }
 
 /**
@@ -43,15 +72,12 @@ export function tellError(error) {
  * @returns {Promise<boolean>}
  */
 export function ask(question, { text, yes, danger = false }) {
-  return new Promise((resolve) => {
-    const dialog = h('dialog', { className: 'ask', 'aria-label': question, onclose: () => { dialog.remove(); resolve(dialog.returnValue === 'yes'); } },
-      h('form', { method: 'dialog', className: 'stack' },
-        h('h2', {}, question),
-        text && h('p', {}, text),
-        h('div', { className: 'row' },
-          h('button', { value: 'yes', className: danger ? 'danger' : 'first' }, yes),
-          h('button', { value: 'no', autofocus: true }, t('cancel')))));
-    document.body.append(dialog);
-    dialog.showModal();
-  });
+	return new Promise((resolve) => {
+		const answer = (/** @type {boolean} */ value) => { resolve(value); dialog.close(); };
+		const dialog = openDialog(question, text && h('p', {}, text), h('div', { className: 'row' },
+			h('button', { className: danger ? 'danger' : 'first', onclick: () => answer(true) }, yes),
+			h('button', { autofocus: true, onclick: () => answer(false) }, t('cancel'))));
+		dialog.classList.add('ask');
+		dialog.addEventListener('close', () => resolve(false));
+	});
 }

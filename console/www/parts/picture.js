@@ -16,34 +16,34 @@ import { h, svg, fill } from '../dom.js';
  * @returns {{element: HTMLElement, frame: (width: number, height: number, faces: Framed[]) => void}}
  */
 export function picture(image) {
-  const layer = svg('svg', { preserveAspectRatio: 'none' });
-  const element = h('div', { className: 'picture' }, image, layer);
-  return {
-    element,
-    frame(width, height, faces) {
-      layer.setAttribute('viewBox', `0 0 ${width} ${height}`);
-      const letters = Math.max(width, height) / 45;
-      fill(layer, faces.map((face) => {
-        const { left: x = 0, top: y = 0, width: w, height: tall } = face.box;
-        const at = svg('g', { class: face.tone ?? '' },
-          svg('rect', { class: 'face', x, y, width: w, height: tall, rx: w / 12 }),
-          face.label && label(face.label, x + w / 2, y + tall + letters * 1.3, letters));
-        if (face.choose) {
-          at.setAttribute('tabindex', '0');
-          at.setAttribute('role', 'button');
-          at.setAttribute('aria-label', face.label ?? '');
-          at.addEventListener('click', face.choose);
-          at.addEventListener('keydown', (event) => {
-            if (event instanceof KeyboardEvent && (event.key === 'Enter' || event.key === ' ')) {
-              event.preventDefault();
-              face.choose?.();
-            }
-          });
-        }
-        return at;
-      }));
-    },
-  };
+	const layer = svg('svg', { preserveAspectRatio: 'none' });
+	const element = h('div', { className: 'picture' }, image, layer);
+	return {
+		element,
+		frame(width, height, faces) {
+			layer.setAttribute('viewBox', `0 0 ${width} ${height}`);
+			const letters = Math.max(width, height) / 45;
+			fill(layer, faces.map((face) => {
+				const { left: x = 0, top: y = 0, width: w, height: tall } = face.box;
+				const at = svg('g', { class: face.tone ?? '' },
+					svg('rect', { class: 'face', x, y, width: w, height: tall, rx: w / 12 }),
+					face.label && label(face.label, x + w / 2, y + tall + letters * 1.3, letters));
+				if (face.choose) {
+					at.setAttribute('tabindex', '0');
+					at.setAttribute('role', 'button');
+					at.setAttribute('aria-label', face.label ?? '');
+					at.addEventListener('click', face.choose);
+					at.addEventListener('keydown', (event) => {
+						if (event instanceof KeyboardEvent && (event.key === 'Enter' || event.key === ' ')) {
+							event.preventDefault();
+							face.choose?.();
+						}
+					});
+				}
+				return at;
+			}));
+		},
+	};
 }
 
 /**
@@ -53,7 +53,7 @@ export function picture(image) {
  * @param {number} size
  */
 function label(text, x, y, size) {
-  return svg('text', { x, y, 'font-size': size, class: 'label', 'text-anchor': 'middle' }, text);
+	return svg('text', { x, y, 'font-size': size, class: 'label', 'text-anchor': 'middle' }, text);
 }
 
 /**
@@ -63,13 +63,13 @@ function label(text, x, y, size) {
  * @returns {Promise<HTMLImageElement>}
  */
 export async function imageOf(file, alt) {
-  const image = h('img', { alt });
-  const address = URL.createObjectURL(file);
-  try {
-    image.src = address;
-    await image.decode();
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-  return image;
+	const image = h('img', { alt });
+	const address = URL.createObjectURL(file);
+	try {
+		image.src = address;
+		await image.decode();
+	} finally {
+		URL.revokeObjectURL(address);
+	}
+	return image;
 }

@@ -5,8 +5,8 @@ let audio;
 
 /** Lets the page sound from now on: call it when somebody has touched something. */
 export function unlockSound() {
-  audio ??= new AudioContext();
-  void audio.resume();
+	audio ??= new AudioContext();
+	void audio.resume();
 }
 
 addEventListener('pointerdown', unlockSound, { once: true });
@@ -16,17 +16,17 @@ addEventListener('pointerdown', unlockSound, { once: true });
  * @param {'high' | 'low'} tone
  */
 export function chime(tone) {
-  if (audio?.state !== 'running') return;
-  const at = audio.currentTime;
-  const gain = audio.createGain();
-  gain.gain.setValueAtTime(0.15, at);
-  gain.gain.exponentialRampToValueAtTime(0.001, at + 0.35);
-  gain.connect(audio.destination);
-  (tone === 'high' ? [660, 880] : [330, 262]).forEach((frequency, i) => {
-    const note = /** @type {AudioContext} */ (audio).createOscillator();
-    note.frequency.value = frequency;
-    note.connect(gain);
-    note.start(at + i * 0.12);
-    note.stop(at + i * 0.12 + 0.2);
-  });
+	if (audio?.state !== 'running') return;
+	const at = audio.currentTime;
+	const gain = audio.createGain();
+	gain.gain.setValueAtTime(0.15, at);
+	gain.gain.exponentialRampToValueAtTime(0.001, at + 0.35);
+	gain.connect(audio.destination);
+	(tone === 'high' ? [660, 880] : [330, 262]).forEach((frequency, i) => {
+		const note = /** @type {AudioContext} */ (audio).createOscillator();
+		note.frequency.value = frequency;
+		note.connect(gain);
+		note.start(at + i * 0.12);
+		note.stop(at + i * 0.12 + 0.2);
+	});
 }

@@ -10,7 +10,7 @@ import { h } from '../dom.js';
  * @param {(Child | Child[])[][]} rows
  */
 export function table(head, rows) {
-  return h('div', { className: 'scroll', tabIndex: 0 }, h('table', {},
-    head.some(Boolean) && h('thead', {}, h('tr', {}, head.map((text) => (text ? h('th', { scope: 'col' }, text) : h('td'))))),
-    h('tbody', {}, rows.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell)))))));
+	return h('div', { className: 'scroll', tabIndex: 0 }, h('table', {},
+		head.some(Boolean) && h('thead', {}, h('tr', {}, head.map((text) => (text ? h('th', { scope: 'col' }, text) : h('td'))))),
+		h('tbody', {}, rows.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell)))))));
 }

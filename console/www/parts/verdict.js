@@ -6,10 +6,10 @@ import { icon } from './icons.js';
 
 /** @type {Record<string, {tone: string, icon: import('./icons.js').IconName}>} */
 const looks = {
-  VERDICT_MATCH: { tone: 'good', icon: 'tick' },
-  VERDICT_AMBIGUOUS: { tone: 'unsure', icon: 'question' },
-  VERDICT_UNKNOWN: { tone: 'plain', icon: 'unknown' },
-  VERDICT_UNUSABLE: { tone: 'bad', icon: 'warn' },
+	VERDICT_MATCH: { tone: 'good', icon: 'tick' },
+	VERDICT_AMBIGUOUS: { tone: 'unsure', icon: 'question' },
+	VERDICT_UNKNOWN: { tone: 'plain', icon: 'unknown' },
+	VERDICT_UNUSABLE: { tone: 'bad', icon: 'warn' },
 };
 
 /**
@@ -29,12 +29,12 @@ export const toneOf = (verdict) => looks[verdict]?.tone ?? 'plain';
  * @param {{verdict: string, student_id?: string, reasons?: string[], quality?: any}} answer of Identify, or the like
  */
 export function verdictCard(answer) {
-  const { tone, icon: name } = looks[answer.verdict] ?? { tone: 'plain', icon: 'unknown' };
-  return h('div', { className: `verdict ${tone}`, 'data-verdict': answer.verdict },
-    icon(name),
-    h('div', {},
-      h('strong', {}, answer.student_id || word('verdict', answer.verdict)),
-      h('span', {}, answer.student_id ? word('verdict', answer.verdict) : reasonsOf(answer).join(' '))));
+	const { tone, icon: name } = looks[answer.verdict] ?? { tone: 'plain', icon: 'unknown' };
+	return h('div', { className: `verdict ${tone}`, 'data-verdict': answer.verdict },
+		icon(name),
+		h('div', {},
+			h('strong', {}, answer.student_id || word('verdict', answer.verdict)),
+			h('span', {}, answer.student_id ? word('verdict', answer.verdict) : reasonsOf(answer).join(' '))));
 }
 
 /**
@@ -44,8 +44,8 @@ export function verdictCard(answer) {
  * @returns {string[]}
  */
 export function reasonsOf(answer) {
-  const reasons = answer.reasons ?? answer.quality?.reasons ?? [];
-  return reasons.map((/** @type {string} */ reason) => word('reason', reason));
+	const reasons = answer.reasons ?? answer.quality?.reasons ?? [];
+	return reasons.map((/** @type {string} */ reason) => word('reason', reason));
 }
 
 /**
@@ -54,16 +54,16 @@ export function reasonsOf(answer) {
  * @param {number} threshold
  */
 export function scale(candidates, threshold) {
-  const top = Math.max(0.01, threshold * 1.25, ...candidates.map((c) => c.similarity ?? 0));
-  const share = (/** @type {number} */ value) => `${100 * Math.max(0, Math.min(1, value / top))}%`;
-  return h('ol', { className: 'scale' }, candidates.map((c) => {
-    const similarity = c.similarity ?? 0;
-    const value = h('i');
-    value.style.width = share(similarity);
-    const line = h('b');
-    line.style.left = share(threshold);
-    return h('li', { className: similarity >= threshold ? 'good' : 'plain' },
-      h('div', { className: 'row' }, h('span', { className: 'id grow' }, c.student_id), h('span', { className: 'number' }, number(similarity, 2))),
-      h('div', { className: 'bar', role: 'img', 'aria-label': t('verdict.bar', { similarity: number(similarity, 2), threshold: number(threshold, 2) }) }, value, line));
-  }));
+	const top = Math.max(0.01, threshold * 1.25, ...candidates.map((c) => c.similarity ?? 0));
+	const share = (/** @type {number} */ value) => `${100 * Math.max(0, Math.min(1, value / top))}%`;
+	return h('ol', { className: 'scale' }, candidates.map((c) => {
+		const similarity = c.similarity ?? 0;
+		const value = h('i');
+		value.style.width = share(similarity);
+		const line = h('b');
+		line.style.left = share(threshold);
+		return h('li', { className: similarity >= threshold ? 'good' : 'plain' },
+			h('div', { className: 'row' }, h('span', { className: 'id grow' }, c.student_id), h('span', { className: 'number' }, number(similarity, 2))),
+			h('div', { className: 'bar', role: 'img', 'aria-label': t('verdict.bar', { similarity: number(similarity, 2), threshold: number(threshold, 2) }) }, value, line));
+	}));
 }
