@@ -150,6 +150,8 @@ var rules = []rule{
 	{models.ErrDigestMismatch, connect.CodeFailedPrecondition, "MODEL_CHANGED", "model"},
 	{gallery.ErrStudentNotFound, connect.CodeNotFound, "STUDENT_NOT_FOUND", "student_id"},
 	{gallery.ErrCropNotFound, connect.CodeNotFound, "CROP_NOT_FOUND", "crop_id"},
+	{gallery.ErrErased, connect.CodeFailedPrecondition, "ERASED", ""},
+	{gallery.ErrInvalidVector, connect.CodeInvalidArgument, "INVALID_VECTOR", ""},
 	{gallery.ErrSameStudent, connect.CodeInvalidArgument, "SAME_STUDENT", "into_student_id"},
 	{gallery.ErrChangeNotFound, connect.CodeNotFound, "CHANGE_NOT_FOUND", "change"},
 	{gallery.ErrNotUndoable, connect.CodeFailedPrecondition, "NOT_UNDOABLE", "change"},
