@@ -265,7 +265,12 @@ func (w *walk) deleteStudent() {
 
 func (w *walk) updateStudent() {
 	id, groups := w.studentID(), w.groups()
-	_, err := w.g.UpdateStudent(ctx, id, groups)
+	update := w.g.UpdateStudent
+	if w.rng.IntN(2) == 0 {
+		update = w.g.PutStudent
+		w.o.join(id, nil)
+	}
+	_, err := update(ctx, id, groups)
 	if !w.o.regroup(id, groups) {
 		w.wantError(err, ErrStudentNotFound)
 		return

@@ -57,7 +57,11 @@ func pageAfter(token string) (string, error) {
 }
 
 func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudentRequest) (*pb.UpdateStudentResponse, error) {
-	student, err := galleryOf(ctx).UpdateStudent(ctx, req.GetStudentId(), req.GetGroups())
+	update := galleryOf(ctx).UpdateStudent
+	if req.GetCreate() {
+		update = galleryOf(ctx).PutStudent
+	}
+	student, err := update(ctx, req.GetStudentId(), req.GetGroups())
 	if err != nil {
 		return nil, err
 	}

@@ -883,7 +883,9 @@ type UpdateStudentRequest struct {
 	// The student.
 	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// All groups that the student is in from now on; empty: none.
-	Groups        []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	Groups []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Makes the student if there is none, without crops.
+	Create        bool `protobuf:"varint,3,opt,name=create,proto3" json:"create,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -930,6 +932,13 @@ func (x *UpdateStudentRequest) GetGroups() []string {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *UpdateStudentRequest) GetCreate() bool {
+	if x != nil {
+		return x.Create
+	}
+	return false
 }
 
 // UpdateStudentResponse is the student as it is now.
@@ -3778,11 +3787,12 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x05crops\x18\x04 \x01(\x05R\x05crops\x122\n" +
 	"\x06newest\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06newest\x12\x1d\n" +
 	"\n" +
-	"best_score\x18\x06 \x01(\x02R\tbestScore\"\x89\x01\n" +
+	"best_score\x18\x06 \x01(\x02R\tbestScore\"\xa1\x01\n" +
 	"\x14UpdateStudentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x128\n" +
-	"\x06groups\x18\x02 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\"_\n" +
+	"\x06groups\x18\x02 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\x12\x16\n" +
+	"\x06create\x18\x03 \x01(\bR\x06create\"_\n" +
 	"\x15UpdateStudentResponse\x12.\n" +
 	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\x12\x16\n" +
 	"\x06change\x18\x02 \x01(\x04R\x06change\"\x9a\x01\n" +
