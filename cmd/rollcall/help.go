@@ -29,6 +29,7 @@ func root() command {
 			rollCommand(),
 			detectCommand(),
 			studentsCommand(),
+			rosterCommand(),
 			galleriesCommand(),
 			cropsCommand(),
 			changesCommand(),
