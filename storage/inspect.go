@@ -119,6 +119,8 @@ func (in *inspection) openError(err error) error {
 			ErrCorrupt, strings.Join(tables, ", "), in.manifest)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: a file is missing: %w; restore a backup", ErrCorrupt, err)
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("%s: %w", in.badLogs(), err) // Pebble opens no table here
 	}
 	return err
 }
