@@ -257,8 +257,8 @@ func (w *walk) deleteStudent() {
 		return
 	}
 	w.wantError(err, nil)
-	if n != len(crops) {
-		w.fatalf("%d crops deleted, want %d", n, len(crops))
+	if n.ErasedCrops != len(crops) {
+		w.fatalf("%d crops deleted, want %d", n.ErasedCrops, len(crops))
 	}
 	w.checkStudent(id)
 }

@@ -170,28 +170,3 @@ func (g *Gallery) changedStudent(ctx context.Context, st storage.Student, seq ui
 	info.Seq = seq
 	return info
 }
-
-// DeleteStudent erases a student with all its crops and their embeddings. It
-// returns how many crops it erased. The errors are ErrInvalidID,
-// ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
-func (g *Gallery) DeleteStudent(ctx context.Context, id string) (crops int, err error) {
-	if id, err = parseID("student", id); err != nil {
-		return 0, err
-	}
-	_, err = g.writer.do(ctx, causeDeleteStudent, func(e *edit) error {
-		if _, ok := lookup[storage.Student](e, studentRef(id)); !ok {
-			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
-		}
-		ids := e.cropsOf(id)
-		for _, crop := range ids {
-			e.deleteCrop(crop)
-		}
-		e.gone(studentRef(id))
-		crops = len(ids)
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("delete student %q: %w", id, err)
-	}
-	return crops, nil
-}

@@ -14,6 +14,7 @@ import (
 	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
+	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/models"
 	"rollcall/rpc"
@@ -72,7 +73,7 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		stop()
 		return errors.Join(err, <-served)
 	}
-	backend := rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens}
+	backend := rpc.Backend{Embedder: parts.embedder, Eraser: parts.eraser, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens}
 	if backend.Backups, err = config.backups.start(ctx, parts, logger); err != nil {
 		stop()
 		return errors.Join(err, <-served)
@@ -98,6 +99,7 @@ type serveParts struct {
 	journals  *journal.Journals
 	library   *models.Library
 	embedder  *embedder.Embedder
+	eraser    *erasure.Eraser
 
 	stopBackups func() // nil: none are written
 }
@@ -150,12 +152,16 @@ func (p *serveParts) openGalleries(ctx context.Context, c console, config *serve
 		return err
 	}
 	release()
+	p.eraser = erasure.Open(p.store, p.galleries, p.journals, logger)
 	return nil
 }
 
 // close closes what is open, last first.
 func (p *serveParts) close() error {
 	var errs []error
+	if p.eraser != nil {
+		p.eraser.Close()
+	}
 	if p.stopBackups != nil {
 		p.stopBackups()
 	}
