@@ -69,7 +69,6 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// A connection that was used for a while is not cut off by deadlines of before.
 // deadlineRecorder notes the deadlines for reading that a handler sets.
 type deadlineRecorder struct {
 	*recorder
@@ -97,6 +96,7 @@ func TestBodiesHaveTheirTimeFromTheStart(t *testing.T) {
 	}
 }
 
+// A connection that was used for a while is not cut off by deadlines of before.
 func TestDeadlinesAreOfOneRequest(t *testing.T) {
 	w := newWorld(t, setup{options: rpc.Options{ReadTimeout: 500 * time.Millisecond, WriteTimeout: 500 * time.Millisecond}})
 	conn := w.dial("")
