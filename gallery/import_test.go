@@ -56,7 +56,7 @@ func TestImport(t *testing.T) {
 					}
 				}
 				for id, c := range map[string]Consent{"s2": {State: ConsentGiven, Date: "2026-09-01"}, "none": {State: ConsentRefused, Date: "2026-09-02"}} {
-					if _, err := g.SetConsent(t.Context(), id, c); err != nil {
+					if _, _, err := g.SetConsent(t.Context(), id, c); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -122,7 +122,7 @@ func TestImportRefuses(t *testing.T) {
 	var digest *DigestError
 	var unnoted *NoConsentError
 	with(t, s, DefaultGallery, func(g *Gallery) {
-		if _, err := g.SetConsent(t.Context(), "no", Consent{State: ConsentRefused}); err != nil {
+		if _, _, err := g.SetConsent(t.Context(), "no", Consent{State: ConsentRefused}); err != nil {
 			t.Fatal(err)
 		}
 		mustEnroll(t, g, Enrolment{CropID: "ann 1", StudentID: "ann", Embedding: Embedding{Model: "a", Digest: "1", Vector: ann.Crop.Embeddings[0].Vector}})
