@@ -139,6 +139,7 @@ var rules = []rule{
 	{access.ErrNotFound, connect.CodeNotFound, "TOKEN_NOT_FOUND", "token_id"},
 	{access.ErrUnavailable, connect.CodeUnavailable, "TOKENS_UNAVAILABLE", ""},
 	{gallery.ErrGalleryNotFound, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},
+	{gallery.ErrDamaged, connect.CodeFailedPrecondition, "GALLERY_DAMAGED", ""},
 	{gallery.ErrGalleryExists, connect.CodeAlreadyExists, "GALLERY_EXISTS", ""},
 	{gallery.ErrDefaultGallery, connect.CodeFailedPrecondition, "DEFAULT_GALLERY", ""},
 	{journal.ErrNoGallery, connect.CodeNotFound, "GALLERY_NOT_FOUND", ""},

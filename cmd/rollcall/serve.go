@@ -148,6 +148,9 @@ func (p *serveParts) openGalleries(ctx context.Context, c console, config *serve
 		return err
 	}
 	_, release, err := p.galleries.Use(ctx, gallery.DefaultGallery)
+	if errors.Is(err, gallery.ErrDamaged) && len(p.galleries.List()) > 1 {
+		return nil // the other galleries go on
+	}
 	if err != nil {
 		return err
 	}
@@ -197,6 +200,9 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 	fmt.Fprintf(out, "  runtime  ONNX Runtime %s (%s)\n", p.runtime.Version, p.runtime.Origin)
 	fmt.Fprintf(out, "  callers  %s\n", whoMayCall(p.tokens))
 	for _, o := range list {
+		if o.Err != nil {
+			terminal.Printf(out, "  damaged  gallery %s: %v\n", o.ID, o.Err)
+		}
 		if o.ID == gallery.DefaultGallery {
 			announceModel(ctx, out, p, o.Settings.Model)
 		}
