@@ -64,6 +64,7 @@ var mayCall = map[string]string{
 	"/rollcall.v1.GalleryService/DeleteGallery":     "-",
 	"/rollcall.v1.BackupService/Backup":             "-",
 	"/rollcall.v1.ExportService/ExportGallery":      "-",
+	"/rollcall.v1.ExportService/ExportStudent":      "-",
 	"/rollcall.v1.ExportService/ImportRecords":      "-",
 	"/rollcall.v1.ModelService/ListModels":          "-",
 	"/rollcall.v1.ModelService/GetModel":            "-",

@@ -20,8 +20,7 @@ const exportBytes = 256 << 10
 
 func (s exportService) ExportGallery(ctx context.Context, req *pb.ExportGalleryRequest, stream *connect.ServerStream[pb.ExportGalleryResponse]) error {
 	if req.GetVectors() && !callerOf(ctx).Embeddings {
-		return newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
-			"vectors go out only to a token that was made for embeddings: export without them, or use such a token", nil)
+		return noVectors()
 	}
 	resp, size := new(pb.ExportGalleryResponse), 0
 	for record, err := range galleryOf(ctx).Export(ctx, req.GetVectors()) {
@@ -42,6 +41,11 @@ func (s exportService) ExportGallery(ctx context.Context, req *pb.ExportGalleryR
 		resp, size = new(pb.ExportGalleryResponse), 0
 	}
 	return stream.Send(resp)
+}
+
+func noVectors() error {
+	return newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
+		"vectors go out only to a token that was made for embeddings: export without them, or use such a token", nil)
 }
 
 func (s exportService) ImportRecords(ctx context.Context, req *pb.ImportRecordsRequest) (*pb.ImportRecordsResponse, error) {

@@ -86,6 +86,7 @@ var rights = map[string]right{
 
 	rollcallv1connect.BackupServiceBackupProcedure:        adminOnly,
 	rollcallv1connect.ExportServiceExportGalleryProcedure: adminOnly,
+	rollcallv1connect.ExportServiceExportStudentProcedure: adminOnly,
 	rollcallv1connect.ExportServiceImportRecordsProcedure: adminOnly,
 
 	"/" + grpchealth.HealthV1ServiceName + "/Check":                       everybody,

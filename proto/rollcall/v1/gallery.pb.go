@@ -2255,7 +2255,10 @@ type Change struct {
 	// The students and crops that it wrote, at most 100 of them.
 	Records []*ChangedRecord `protobuf:"bytes,5,rep,name=records,proto3" json:"records,omitempty"`
 	// How many students and crops it wrote.
-	RecordCount   int32 `protobuf:"varint,6,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
+	RecordCount int32 `protobuf:"varint,6,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
+	// The id of the token that it was made with; empty: nobody had to log in, or the server
+	// made it by itself.
+	TokenId       string `protobuf:"bytes,7,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2330,6 +2333,13 @@ func (x *Change) GetRecordCount() int32 {
 		return x.RecordCount
 	}
 	return 0
+}
+
+func (x *Change) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
 }
 
 // A ChangedRecord is a student or crop that a change wrote, as it was before.
@@ -3995,14 +4005,15 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\bundoable\x18\x05 \x01(\bR\bundoable\"l\n" +
 	"\x13ListChangesResponse\x12-\n" +
 	"\achanges\x18\x01 \x03(\v2\x13.rollcall.v1.ChangeR\achanges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xdb\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf6\x01\n" +
 	"\x06Change\x12\x16\n" +
 	"\x06change\x18\x01 \x01(\x04R\x06change\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1a\n" +
 	"\bundoable\x18\x04 \x01(\bR\bundoable\x124\n" +
 	"\arecords\x18\x05 \x03(\v2\x1a.rollcall.v1.ChangedRecordR\arecords\x12!\n" +
-	"\frecord_count\x18\x06 \x01(\x05R\vrecordCount\"\xba\x01\n" +
+	"\frecord_count\x18\x06 \x01(\x05R\vrecordCount\x12\x19\n" +
+	"\btoken_id\x18\a \x01(\tR\atokenId\"\xba\x01\n" +
 	"\rChangedRecord\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x17\n" +
