@@ -59,6 +59,9 @@ func (s exportService) ImportRecords(ctx context.Context, req *pb.ImportRecordsR
 	if err != nil {
 		return nil, err
 	}
+	if done.Erased {
+		s.Eraser.Finish(ctx, recordOf(ctx).journal.Gallery())
+	}
 	resp := &pb.ImportRecordsResponse{Stored: int32(done.Stored), Skipped: int32(done.Skipped)}
 	for i, err := range done.Errors {
 		if err != nil {
