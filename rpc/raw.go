@@ -102,7 +102,11 @@ func rawIdentify(r *http.Request) (call *http.Request, why *refusal) {
 	if compression(r) != "" || r.Header.Get("Content-Encoding") != "" {
 		return refuse(fieldError("INVALID_REQUEST", "image", "the picture is compressed once more: send the file as it is"))
 	}
-	tail, err := rawTail(r.URL.Query())
+	query, wrong := url.ParseQuery(r.URL.RawQuery)
+	if wrong != nil { // to leave out a part of the scope would be to ask about everybody
+		return refuse(fieldError("INVALID_REQUEST", "query", "what follows the question mark cannot be read: parameters stand between &, and what is no letter or digit in them as %XX"))
+	}
+	tail, err := rawTail(query)
 	if err != nil {
 		return refuse(err)
 	}
