@@ -21,6 +21,7 @@ import (
 	"rollcall/access"
 	"rollcall/access/journal"
 	"rollcall/embedder"
+	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/rpc"
 	"rollcall/storage"
@@ -93,8 +94,10 @@ func startServerOn(ctx context.Context, w *workbench, dir string, o serverOption
 	if _, err := s.embedder.Load(ctx, w.embedder.Contract.Name); err != nil {
 		return nil, err
 	}
+	eraser := erasure.Open(store, galleries, journals, logger)
+	s.closers = append(s.closers, func() error { eraser.Close(); return nil })
 	rpcServer := rpc.New(rpc.Options{Logger: logger, Metrics: metrics, TLS: o.secure})
-	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Galleries: galleries, Journals: journals, Models: w.library, Tokens: tokens})
+	rpcServer.Ready(rpc.Backend{Embedder: s.embedder, Eraser: eraser, Galleries: galleries, Journals: journals, Models: w.library, Tokens: tokens})
 	scheme := "http://"
 	if o.secure != nil {
 		scheme = "https://"

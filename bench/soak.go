@@ -88,8 +88,9 @@ func (o *soakOptions) warmUp() time.Duration {
 }
 
 // soakFlags make a server small, so that it has to make room all the time: one MiB for all
-// galleries, and no place for a model that is idle for a few seconds.
-var soakFlags = []string{"--gallery-memory=1", "--model-ttl=15s"}
+// galleries, and no place for a model that is idle for a few seconds. A call may take long: the
+// callers make no pause, and photos give way to crops.
+var soakFlags = []string{"--gallery-memory=1", "--model-ttl=15s", "--request-timeout=5m"}
 
 // errNotFlat is what "bench soak" fails with, after its report.
 var errNotFlat = errors.New("the server did not stand the soak")

@@ -66,6 +66,12 @@ func (c *soakCaller) assign(ctx context.Context) error {
 	return c.undo(ctx, moved.GetChange())
 }
 
+// consent notes what was said of a student.
+func (c *soakCaller) consent(ctx context.Context) error {
+	_, err := c.gallery.SetConsent(ctx, &pb.SetConsentRequest{StudentId: c.student(c.anybody()), Consent: &pb.Consent{State: pb.ConsentState_CONSENT_STATE_GIVEN, Reference: "form 12"}})
+	return err
+}
+
 func (c *soakCaller) groups(ctx context.Context) error {
 	i := c.anybody()
 	_, err := c.gallery.UpdateStudent(ctx, &pb.UpdateStudentRequest{StudentId: c.student(i), Groups: c.class(c.anybody())})
@@ -164,6 +170,36 @@ func (c *soakCaller) pair(ctx context.Context) error {
 		return err
 	}
 	return c.endSession(ctx, cookies)
+}
+
+func (c *soakCaller) backup(ctx context.Context) error {
+	return patiently(ctx, nil, func() error {
+		parts, err := c.backups.Backup(ctx, &pb.BackupRequest{})
+		if err != nil {
+			return err
+		}
+		for parts.Receive() {
+		}
+		return errors.Join(parts.Err(), parts.Close())
+	})
+}
+
+// cutBackup leaves a backup after its first part.
+func (c *soakCaller) cutBackup(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return patiently(ctx, nil, func() error {
+		parts, err := c.backups.Backup(ctx, &pb.BackupRequest{})
+		if err != nil {
+			return err
+		}
+		if !parts.Receive() {
+			return errors.Join(parts.Err(), parts.Close())
+		}
+		stop()
+		_ = parts.Close() // the end that was wanted
+		return nil
+	})
 }
 
 func (c *soakCaller) check(ctx context.Context) error {

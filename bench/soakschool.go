@@ -41,7 +41,7 @@ func (s *soakSchool) work(ctx context.Context) {
 }
 
 // soakTurns: of so many galleries one uses the other model, once a term, so that the model
-// is idle in between.
+// is idle in between; and one takes backups, which hold all galleries.
 const soakTurns = 4
 
 // endAfter is [context.WithTimeout] without a deadline, which clients would send to the server.
@@ -57,8 +57,12 @@ func (s *soakSchool) live(ctx context.Context, term uint64, lasts time.Duration)
 	office := s.newCaller(s.child.token, rand.New(rand.NewPCG(seed, 2*term)))
 	defer office.close()
 	s.do(ctx, office, work{name: "open a gallery", do: (*soakCaller).open})
-	if s.number%soakTurns == 0 {
+	switch s.number % soakTurns {
+	case 0:
 		s.do(ctx, office, work{name: "use the other model", do: (*soakCaller).useModel})
+	case 1:
+		s.do(ctx, office, work{name: "take a backup", do: (*soakCaller).backup})
+		s.do(ctx, office, work{name: "cut a backup off", do: (*soakCaller).cutBackup})
 	}
 	working, stop := endAfter(ctx, lasts)
 	defer stop()
@@ -130,6 +134,7 @@ type soakCaller struct {
 	journal    rollcallv1connect.JournalServiceClient
 	models     rollcallv1connect.ModelServiceClient
 	tokens     rollcallv1connect.TokenServiceClient
+	backups    rollcallv1connect.BackupServiceClient
 }
 
 func (s *soakSchool) newCaller(token string, rng *rand.Rand) *soakCaller {
@@ -146,6 +151,7 @@ func (s *soakSchool) newCaller(token string, rng *rand.Rand) *soakCaller {
 	c.journal = rollcallv1connect.NewJournalServiceClient(c.stream, url)
 	c.models = rollcallv1connect.NewModelServiceClient(c.http, url, connect.WithProtoJSON())
 	c.tokens = rollcallv1connect.NewTokenServiceClient(c.http, url)
+	c.backups = rollcallv1connect.NewBackupServiceClient(c.stream, url)
 	return c
 }
 

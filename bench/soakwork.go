@@ -47,6 +47,7 @@ var officeWork = []work{
 	{"merge students and undo it", 3, (*soakCaller).merge},
 	{"assign a crop and undo it", 3, (*soakCaller).assign},
 	{"change groups", 3, (*soakCaller).groups},
+	{"note a consent", 2, (*soakCaller).consent},
 	{"list", 3, (*soakCaller).list},
 	{"look for lookalikes", 1, (*soakCaller).lookalikes},
 	{"watch for a moment", 3, (*soakCaller).watchShortly},

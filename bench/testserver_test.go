@@ -82,6 +82,7 @@ func runTestServer(mode string, args []string) (err error) {
 	set.Float64("crops-per-minute", 0, "")
 	set.Int64("gallery-memory", 0, "")
 	set.Duration("model-ttl", 0, "")
+	set.Duration("request-timeout", 0, "")
 	set.Float64("wrong-tokens-per-minute", 0, "")
 	set.StringVar(&o.modelsDir, "models-dir", "", "")
 	set.StringVar(&o.embedder.name, "model", "", "")

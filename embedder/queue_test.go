@@ -157,10 +157,16 @@ func TestCrowdIsSpread(t *testing.T) {
 
 // TestContextEndsInQueue: a caller leaves the queue when its context ends, and leaves nothing behind.
 func TestContextEndsInQueue(t *testing.T) {
-	e := newEmbedder(t, Options{Sessions: 1, Queue: 4}, onnxtest.FaceNet(1))
+	var runs atomic.Int64
+	e := newEmbedder(t, Options{Sessions: 1, Queue: 4, Observe: func(s Stage, _ time.Duration) {
+		if s == StageDecode || s == StageRun {
+			runs.Add(1)
+		}
+	}}, onnxtest.FaceNet(1))
 	req := Request{Image: onnxtest.Face(1, 0)}
 	embed(t, e, req)
 	release := occupy(e)
+	before := runs.Load()
 	ctx, cancel := context.WithCancel(t.Context())
 	answer := make(chan error)
 	go func() {
@@ -175,6 +181,9 @@ func TestContextEndsInQueue(t *testing.T) {
 	release()
 	if s := e.Stats(); s.Waiting != 0 || s.Working != 0 || s.Models[0].Waiting != 0 || s.Models[0].Busy != 0 {
 		t.Errorf("left behind: %+v", s)
+	}
+	if n := runs.Load() - before; n != 0 {
+		t.Errorf("%d stages of work on the crop of a caller who had gone", n)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()

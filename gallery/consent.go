@@ -63,18 +63,28 @@ func (e *edit) mayEnrol(id string) error {
 // SetConsent notes what was said about enrolling a student's face; no date means today.
 // A student that does not exist is created. Where consent was refused or withdrawn, the
 // student's crops and groups are erased. The record stays, so that nobody enrols the
-// student again.
+// student again. Then the erasure is open: the caller has it finished. If its digest is
+// empty nothing was erased.
 //
 // The errors are ErrInvalidID, ErrInvalidConsent, ErrReadOnly, ErrUnavailable and
 // ErrClosed.
-func (g *Gallery) SetConsent(ctx context.Context, id string, c Consent) (StudentInfo, error) {
-	id, err := parseID("student", id)
-	if err != nil {
-		return StudentInfo{}, err
+func (g *Gallery) SetConsent(ctx context.Context, id string, c Consent) (info StudentInfo, erased Erasure, err error) {
+	if id, err = parseID("student", id); err != nil {
+		return StudentInfo{}, Erasure{}, err
 	}
 	c.Date = cmp.Or(c.Date, storage.DateOf(time.Now()))
 	if err := checkConsent(c); err != nil {
-		return StudentInfo{}, err
+		return StudentInfo{}, Erasure{}, err
+	}
+	var names []string
+	var digests storage.Digests
+	if !allows(c.State) {
+		if names, _, err = g.namesOf(ctx, id); err == nil {
+			digests, err = g.digests(ctx)
+		}
+		if err != nil {
+			return StudentInfo{}, Erasure{}, fmt.Errorf("note the consent of student %q: %w", id, err)
+		}
 	}
 	var st storage.Student
 	seq, err := g.writer.do(ctx, causeConsent+string(c.State), func(e *edit) error {
@@ -85,17 +95,18 @@ func (g *Gallery) SetConsent(ctx context.Context, id string, c Consent) (Student
 		st.Consent, st.Updated = c, e.now
 		if !allows(c.State) {
 			st.Groups = nil
-			for _, crop := range e.cropsOf(id) {
-				e.deleteCrop(crop)
+			if known {
+				erased = e.erase(digests, names, e.cropsOf(id))
+				st.Created = e.now.Add(1) // what stays is newer than the erasure
 			}
 		}
 		e.put(st)
 		return nil
 	})
 	if err != nil {
-		return StudentInfo{}, fmt.Errorf("note the consent of student %q: %w", id, err)
+		return StudentInfo{}, Erasure{}, fmt.Errorf("note the consent of student %q: %w", id, err)
 	}
-	return g.changedStudent(ctx, st, seq), nil
+	return g.changedStudent(ctx, st, seq), erased, nil
 }
 
 func checkConsent(c Consent) error {

@@ -18,7 +18,7 @@ func TestConsent(t *testing.T) {
 				t.Fatal(err)
 			}
 			if state != "" {
-				st, err := g.SetConsent(ctx, "ada", Consent{State: state, Reference: "form 12", Date: "2026-09-01"})
+				st, _, err := g.SetConsent(ctx, "ada", Consent{State: state, Reference: "form 12", Date: "2026-09-01"})
 				if err != nil || st.Consent != (Consent{State: state, Reference: "form 12", Date: "2026-09-01"}) {
 					t.Fatalf("noted %+v, %v", st.Consent, err)
 				}
@@ -51,7 +51,7 @@ func TestWithdrawal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := g.SetConsent(ctx, "ada", Consent{State: state})
+		st, _, err := g.SetConsent(ctx, "ada", Consent{State: state})
 		if err != nil || st.CropCount != 0 || len(st.Groups) != 0 || st.Consent.State != state || st.Consent.Date == "" {
 			t.Fatalf("%+v, %v", st, err)
 		}
@@ -80,7 +80,7 @@ func TestUndoKeepsConsent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.SetConsent(ctx, "ada", Consent{State: ConsentGiven, Date: "2026-09-01"}); err != nil {
+	if _, _, err := g.SetConsent(ctx, "ada", Consent{State: ConsentGiven, Date: "2026-09-01"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := g.SetDeleteAfter(ctx, "ada", "2027-07-31"); err != nil {
@@ -98,7 +98,7 @@ func TestUndoKeepsConsent(t *testing.T) {
 func TestBadConsent(t *testing.T) {
 	g := openGallery(t, Options{})
 	for _, c := range []Consent{{}, {State: "perhaps"}, {State: ConsentGiven, Date: "2026-02-30"}, {State: ConsentGiven, Reference: "\xff"}} {
-		if _, err := g.SetConsent(ctx, "ada", c); !errors.Is(err, ErrInvalidConsent) {
+		if _, _, err := g.SetConsent(ctx, "ada", c); !errors.Is(err, ErrInvalidConsent) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}

@@ -159,19 +159,24 @@ func (e *edit) assign(crop storage.Crop, studentID string, corrected bool) (stor
 	return crop, nil
 }
 
-// DeleteCrop erases a crop with its embeddings and its correction. Its student
-// stays, even if it has no more crops. The errors are ErrInvalidID,
-// ErrCropNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
+// DeleteCrop erases a crop with its embeddings and its correction, for good, and notes it
+// in the list of erasures. Its student stays, even if it has no more crops. The erasure is
+// open: the caller has it finished. The errors are ErrInvalidID, ErrCropNotFound,
+// ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) DeleteCrop(ctx context.Context, id string) error {
 	id, err := parseID("crop", id)
 	if err != nil {
 		return err
 	}
+	digests, err := g.digests(ctx)
+	if err != nil {
+		return fmt.Errorf("delete crop %q: %w", id, err)
+	}
 	_, err = g.writer.do(ctx, causeDeleteCrop, func(e *edit) error {
 		if _, ok := lookup[storage.Crop](e, cropRef(id)); !ok {
 			return fmt.Errorf("%w: %q", ErrCropNotFound, id)
 		}
-		e.deleteCrop(id)
+		e.erase(digests, nil, []string{id})
 		return nil
 	})
 	if err != nil {
@@ -180,10 +185,12 @@ func (g *Gallery) DeleteCrop(ctx context.Context, id string) error {
 	return nil
 }
 
-// deleteCrop deletes a crop with its embeddings.
-func (e *edit) deleteCrop(id string) {
-	for _, ref := range e.embeddingsOf(id) {
+// deleteCrop deletes a crop with its embeddings, and returns how many these were.
+func (e *edit) deleteCrop(id string) (embeddings int) {
+	refs := e.embeddingsOf(id)
+	for _, ref := range refs {
 		e.gone(ref)
 	}
 	e.gone(cropRef(id))
+	return len(refs)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"rollcall/storage"
 )
@@ -57,19 +58,9 @@ type Enrolled struct {
 // has looked at it), nor is one that has the same vector and student already, so that an import
 // can be repeated.
 func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
-	if err := e.check(); err != nil {
-		return Enrolled{}, err
-	}
-	model, err := g.modelOf(e.Embedding)
+	d, err := g.decision(ctx, e)
 	if err != nil {
 		return Enrolled{}, err
-	}
-	e.Embedding.Vector = slices.Clone(e.Embedding.Vector) // it is kept a while
-	d := enrolDecision{Enrolment: e, model: model, gallery: g}
-	if e.StudentID != "" && !e.AllowDuplicate {
-		if err := d.search(ctx); err != nil {
-			return Enrolled{}, err
-		}
 	}
 	seq, err := g.writer.do(ctx, "enrol", d.decide)
 	if err != nil {
@@ -77,6 +68,23 @@ func (g *Gallery) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	}
 	d.out.Seq = seq
 	return d.out, nil
+}
+
+// decision checks an enrolment, and makes what is decided about it.
+func (g *Gallery) decision(ctx context.Context, e Enrolment) (*enrolDecision, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	model, err := g.modelOf(e.Embedding)
+	if err != nil {
+		return nil, err
+	}
+	e.Embedding.Vector = slices.Clone(e.Embedding.Vector) // it is kept a while
+	d := &enrolDecision{Enrolment: e, model: model, gallery: g}
+	if e.StudentID != "" && !e.AllowDuplicate {
+		return d, d.search(ctx)
+	}
+	return d, nil
 }
 
 // check checks the request, and turns its ids and groups into the form that is
@@ -99,6 +107,10 @@ type enrolDecision struct {
 	gallery *Gallery
 	seen    *lookalikes // what a search found before; nil: none was made
 	out     Enrolled
+
+	// Of an import.
+	pictured time.Time // when the picture was first stored; zero: now
+	assigned bool      // a person assigned the crop
 }
 
 // search looks for the same face in the index, before it is the enrolment's turn.
@@ -134,6 +146,9 @@ func (d *enrolDecision) decide(e *edit) error {
 	if !known || old != nil && old.Recipe == d.Embedding.Recipe && !slices.Equal(old.Vector, d.Embedding.Vector) {
 		// Another recipe makes another vector of the same picture.
 		crop.Pictured = e.now
+		if !known && !d.pictured.IsZero() {
+			crop.Pictured = d.pictured
+		}
 	}
 	if d.StudentID != "" && !crop.Corrected {
 		crop.StudentID = d.StudentID
@@ -163,6 +178,9 @@ func (d *enrolDecision) decide(e *edit) error {
 				return err
 			}
 		}
+	}
+	if d.assigned && crop.StudentID != "" && crop.StudentID == d.StudentID {
+		crop.Corrected = true
 	}
 	e.put(crop)
 	e.put(record)

@@ -74,6 +74,10 @@ var (
 	// it again, which does no harm.
 	ErrUnavailable = errors.New("gallery is unavailable")
 
+	// ErrDamaged is [storage.ErrCorrupt]: the gallery cannot be read from disk. Other galleries
+	// are not concerned. Restore a backup.
+	ErrDamaged = storage.ErrCorrupt
+
 	// ErrGalleryNotFound says that the server has no gallery of this id: tell the
 	// caller, retrying does not help.
 	ErrGalleryNotFound = errors.New("gallery not found")

@@ -85,14 +85,18 @@ type Overview struct {
 	Settings   Settings
 	Recipe     string // that is expected under the model of the settings; "": there is none
 	Calibrated bool   // it has a calibration of its own for that model
+	Err        error  // why the gallery cannot be read; the fields above are then those of a new one
 }
 
-// Overview returns all galleries, by id.
+// Overview returns all galleries, by id. One that is damaged has an Err. The error is any
+// other one of the disk, or ctx's.
 func (s *Galleries) Overview(ctx context.Context) ([]Overview, error) {
 	var list []Overview
 	for _, id := range s.List() {
 		o, err := s.overview(ctx, id)
-		if err != nil {
+		if errors.Is(err, ErrDamaged) {
+			o = Overview{ID: id, Settings: s.opts.New, Err: err}
+		} else if err != nil {
 			return nil, fmt.Errorf("read the settings of gallery %q: %w", id, err)
 		}
 		list = append(list, o)
@@ -204,6 +208,7 @@ func (s *Galleries) load(e *entry, l *loading) {
 		l.gallery, err = openPartition(context.Background(), partition, opts)
 	}
 	if l.err = err; err != nil {
+		s.opts.Logger.Error("a gallery cannot be loaded", "gallery", e.id, "error", err)
 		s.mu.Lock()
 		e.load = nil // the next use tries again
 		s.mu.Unlock()

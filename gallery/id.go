@@ -54,6 +54,9 @@ func parseID(what, id string) (string, error) {
 // is for a student that need not be enrolled.
 func StudentID(id string) (string, error) { return parseID("student", id) }
 
+// GroupID is StudentID for a group.
+func GroupID(id string) (string, error) { return parseID("group", id) }
+
 // parseIDs parses a list.
 func parseIDs(what string, ids []string) ([]string, error) {
 	parsed := make([]string, len(ids))

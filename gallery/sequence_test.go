@@ -257,15 +257,20 @@ func (w *walk) deleteStudent() {
 		return
 	}
 	w.wantError(err, nil)
-	if n != len(crops) {
-		w.fatalf("%d crops deleted, want %d", n, len(crops))
+	if n.ErasedCrops != len(crops) {
+		w.fatalf("%d crops deleted, want %d", n.ErasedCrops, len(crops))
 	}
 	w.checkStudent(id)
 }
 
 func (w *walk) updateStudent() {
 	id, groups := w.studentID(), w.groups()
-	_, err := w.g.UpdateStudent(ctx, id, groups)
+	update := w.g.UpdateStudent
+	if w.rng.IntN(2) == 0 {
+		update = w.g.PutStudent
+		w.o.join(id, nil)
+	}
+	_, err := update(ctx, id, groups)
 	if !w.o.regroup(id, groups) {
 		w.wantError(err, ErrStudentNotFound)
 		return

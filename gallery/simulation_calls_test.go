@@ -238,7 +238,8 @@ func (s *simulation) deleteStudent() error {
 	var got int
 	var want []string
 	return s.edit("delete "+id, func(ctx context.Context) (err error) {
-		got, err = s.g.DeleteStudent(ctx, id)
+		erased, err := s.g.DeleteStudent(ctx, id)
+		got = erased.ErasedCrops
 		return err
 	}, func(o *oracle) (known bool, err error) {
 		if want, known = o.deleteStudent(id); !known {

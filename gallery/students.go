@@ -124,6 +124,16 @@ func (m *memory) studentsAfter(after, group string) []*student {
 // UpdateStudent replaces the groups of a student. The errors are ErrInvalidID,
 // ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
 func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string) (StudentInfo, error) {
+	return g.setGroups(ctx, id, groups, false)
+}
+
+// PutStudent is UpdateStudent for a student who may not be in the gallery yet, and then is
+// made, without crops. It never returns ErrStudentNotFound.
+func (g *Gallery) PutStudent(ctx context.Context, id string, groups []string) (StudentInfo, error) {
+	return g.setGroups(ctx, id, groups, true)
+}
+
+func (g *Gallery) setGroups(ctx context.Context, id string, groups []string, create bool) (StudentInfo, error) {
 	id, err := parseID("student", id)
 	if err != nil {
 		return StudentInfo{}, err
@@ -134,9 +144,12 @@ func (g *Gallery) UpdateStudent(ctx context.Context, id string, groups []string)
 	}
 	var st storage.Student
 	seq, err := g.writer.do(ctx, causeRegroup, func(e *edit) error {
-		var ok bool
-		if st, ok = lookup[storage.Student](e, studentRef(id)); !ok {
-			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
+		var known bool
+		if st, known = lookup[storage.Student](e, studentRef(id)); !known {
+			if !create {
+				return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
+			}
+			st = storage.Student{ID: id, Created: e.now}
 		}
 		st.Groups, st.Updated = groups, e.now
 		e.put(st)
@@ -156,29 +169,4 @@ func (g *Gallery) changedStudent(ctx context.Context, st storage.Student, seq ui
 	}
 	info.Seq = seq
 	return info
-}
-
-// DeleteStudent erases a student with all its crops and their embeddings. It
-// returns how many crops it erased. The errors are ErrInvalidID,
-// ErrStudentNotFound, ErrReadOnly, ErrUnavailable and ErrClosed.
-func (g *Gallery) DeleteStudent(ctx context.Context, id string) (crops int, err error) {
-	if id, err = parseID("student", id); err != nil {
-		return 0, err
-	}
-	_, err = g.writer.do(ctx, causeDeleteStudent, func(e *edit) error {
-		if _, ok := lookup[storage.Student](e, studentRef(id)); !ok {
-			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
-		}
-		ids := e.cropsOf(id)
-		for _, crop := range ids {
-			e.deleteCrop(crop)
-		}
-		e.gone(studentRef(id))
-		crops = len(ids)
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("delete student %q: %w", id, err)
-	}
-	return crops, nil
 }

@@ -72,8 +72,8 @@ func TestEnrolIdentifyCorrectDeleteRestart(t *testing.T) {
 	wantVerdict(t, identify(t, w, 2, 4, nil), pb.Verdict_VERDICT_MATCH, "bob")
 	deleted, err := w.gallery().DeleteStudent(ctx, &pb.DeleteStudentRequest{StudentId: "ada"})
 	must(t, err)
-	if deleted.GetCropsDeleted() != 1 {
-		t.Errorf("%d crops went with ada, want 1", deleted.GetCropsDeleted())
+	if r := deleted.GetReceipt(); r.GetCrops() != 1 || r.GetEmbeddings() != 1 || r.GetFinished() == nil {
+		t.Errorf("the receipt of ada is %v", r)
 	}
 	wantVerdict(t, identify(t, w, 1, 3, nil), pb.Verdict_VERDICT_UNKNOWN, "")
 

@@ -10,6 +10,7 @@ import (
 	"rollcall/access"
 	"rollcall/access/journal"
 	"rollcall/embedder"
+	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/models"
 )
@@ -17,6 +18,7 @@ import (
 // Backend is what the handlers call.
 type Backend struct {
 	Embedder  Embedder
+	Eraser    *erasure.Eraser
 	Galleries *gallery.Galleries
 	Journals  *journal.Journals
 	Models    *models.Library

@@ -9,11 +9,18 @@ import (
 )
 
 func (s galleryService) SetConsent(ctx context.Context, req *pb.SetConsentRequest) (*pb.SetConsentResponse, error) {
-	student, err := galleryOf(ctx).SetConsent(ctx, req.GetStudentId(), consentOf(req.GetConsent()))
+	student, erased, err := galleryOf(ctx).SetConsent(ctx, req.GetStudentId(), consentOf(req.GetConsent()))
 	if err != nil {
 		return nil, err
 	}
-	return &pb.SetConsentResponse{Student: studentPB(student)}, nil
+	resp := &pb.SetConsentResponse{Student: studentPB(student)}
+	if erased.Digest != "" {
+		if erased, err = s.Eraser.Receipt(ctx, recordOf(ctx).journal.Gallery(), erased); err != nil {
+			return nil, err
+		}
+		resp.Receipt = receiptPB(erased)
+	}
+	return resp, nil
 }
 
 func (s galleryService) SetDeleteAfter(ctx context.Context, req *pb.SetDeleteAfterRequest) (*pb.SetDeleteAfterResponse, error) {

@@ -103,17 +103,22 @@ func (s galleryService) outcome(ctx context.Context, index int32, cropID string,
 		resp.Outcome = &pb.EnrollStreamResponse_Embedded{Embedded: embedded}
 		return resp
 	}
+	resp.Outcome = &pb.EnrollStreamResponse_Problem{Problem: s.problem(ctx, err)}
+	return resp
+}
+
+// problem is what a call that goes on says of an error.
+func (a *api) problem(ctx context.Context, err error) *pb.Problem {
 	err = translate(ctx, err)
 	problem := &pb.Problem{Code: connect.CodeOf(err).String(), Message: err.Error()}
 	var f *failure
 	if errors.As(err, &f) {
 		problem.Reason, problem.Message, problem.Metadata = f.reason, f.message, f.metadata
 		if f.internal != nil {
-			s.logger.Error("a crop of an EnrollStream failed", "error", f.internal, "request_id", recordOf(ctx).id)
+			a.logger.Error("a part of a call failed", "error", f.internal, "request_id", recordOf(ctx).id)
 		}
 	}
-	resp.Outcome = &pb.EnrollStreamResponse_Problem{Problem: problem}
-	return resp
+	return problem
 }
 
 // enrollCrop stores the crop when before has ended; nil: at once.

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
@@ -57,7 +56,11 @@ func pageAfter(token string) (string, error) {
 }
 
 func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudentRequest) (*pb.UpdateStudentResponse, error) {
-	student, err := galleryOf(ctx).UpdateStudent(ctx, req.GetStudentId(), req.GetGroups())
+	update := galleryOf(ctx).UpdateStudent
+	if req.GetCreate() {
+		update = galleryOf(ctx).PutStudent
+	}
+	student, err := update(ctx, req.GetStudentId(), req.GetGroups())
 	if err != nil {
 		return nil, err
 	}
@@ -65,16 +68,19 @@ func (s galleryService) UpdateStudent(ctx context.Context, req *pb.UpdateStudent
 }
 
 func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudentRequest) (*pb.DeleteStudentResponse, error) {
-	crops, err := galleryOf(ctx).DeleteStudent(ctx, req.GetStudentId())
-	// A student that is not there may be left in the journal: it was never enrolled, or
-	// an earlier call has failed here.
-	if err == nil || errors.Is(err, gallery.ErrStudentNotFound) {
-		err = errors.Join(err, eraseFromJournal(ctx, req.GetStudentId()))
-	}
+	erased, err := s.Eraser.Student(ctx, recordOf(ctx).journal.Gallery(), galleryOf(ctx), req.GetStudentId())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.DeleteStudentResponse{CropsDeleted: int32(crops)}, nil
+	return &pb.DeleteStudentResponse{Receipt: receiptPB(erased)}, nil
+}
+
+func receiptPB(e gallery.Erasure) *pb.Receipt {
+	return &pb.Receipt{
+		Change: e.Change, Time: timePB(e.Time), Finished: timePB(e.Finished),
+		Crops: int32(e.ErasedCrops), Embeddings: int32(e.ErasedEmbeddings),
+		LogLines: int32(e.LogLines), JournalLines: int32(e.JournalLines),
+	}
 }
 
 func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*pb.GetCropResponse, error) {
@@ -103,6 +109,7 @@ func (s galleryService) DeleteCrop(ctx context.Context, req *pb.DeleteCropReques
 	if err := galleryOf(ctx).DeleteCrop(ctx, req.GetCropId()); err != nil {
 		return nil, err
 	}
+	s.Eraser.Finish(ctx, recordOf(ctx).journal.Gallery())
 	return &pb.DeleteCropResponse{}, nil
 }
 

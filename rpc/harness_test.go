@@ -22,6 +22,7 @@ import (
 	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
 	"rollcall/embedder/ortlib"
+	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/models"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
@@ -46,6 +47,7 @@ type world struct {
 	tokens  *access.Tokens
 	data    string
 	log     *lockedBuffer
+	store   *storage.Store
 	stop    func() // drains; safe to call twice
 	done    <-chan error
 }
@@ -101,7 +103,9 @@ func newWorld(t *testing.T, s setup) *world {
 	w.tokens, err = access.OpenTokens(ctx, store, s.options.Logger)
 	must(t, err)
 	journals := journal.Open(store, s.options.Logger)
-	backend := rpc.Backend{Embedder: e, Galleries: galleries, Journals: journals, Models: w.library, Tokens: w.tokens, FreeBytes: store.FreeBytes}
+	eraser := erasure.Open(store, galleries, journals, s.options.Logger)
+	w.store = store
+	backend := rpc.Backend{Embedder: e, Eraser: eraser, Galleries: galleries, Journals: journals, Models: w.library, Tokens: w.tokens, FreeBytes: store.FreeBytes}
 	if s.wrap != nil {
 		backend = s.wrap(backend)
 	}
@@ -111,6 +115,7 @@ func newWorld(t *testing.T, s setup) *world {
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		done <- <-served
+		eraser.Close()
 		must(t, galleries.Close())
 		must(t, e.Close())
 		if err := journals.Close(); s.storage.MinFreeBytes <= 0 { // else the disk takes no lines

@@ -39,6 +39,7 @@ func (s *Server) Handler() http.Handler {
 		}
 		switch {
 		case r.URL.Path == sessionPath && s.isMeant(r):
+			out.leaveUnread(r)
 			s.session(out, r)
 		case page == nil:
 			s.call(out, r, m, isCall, wrong)
@@ -53,6 +54,7 @@ func (s *Server) Handler() http.Handler {
 				s.refuse(out, r, why)
 				return
 			}
+			out.leaveUnread(r)
 			page(out, r)
 		}
 	})
@@ -78,13 +80,9 @@ func index(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(w, "Rollcall answers here: see /livez, /readyz, /metrics, and POST /rollcall.v1.AttendanceService/Identify.\n")
 }
 
-// reply returns the answer to write to, which must be ended. Nobody waits for ever for a client that does
-// not send what it has announced: a call gets more time when it is read.
+// reply returns the answer to write to, which must be ended.
 func (s *Server) reply(w http.ResponseWriter, r *http.Request, m method) *reply {
 	control := http.NewResponseController(w)
-	if r.ContentLength != 0 {
-		setDeadline(s.opts.Logger, control.SetReadDeadline, time.Now().Add(unreadGrace))
-	}
 	out := &reply{ResponseWriter: w, control: control, server: s, stream: m.stream || m.answers, status: http.StatusOK}
 	out.out.Add(1)
 	out.stop = context.AfterFunc(s.draining, func() {
@@ -159,6 +157,7 @@ func (s *Server) serve(out *reply, r *http.Request, m method) *refusal {
 
 // refuse answers in the protocol of the request, or in JSON if it has none.
 func (s *Server) refuse(out *reply, r *http.Request, why *refusal) {
+	out.leaveUnread(r)
 	for name, value := range why.header {
 		out.Header().Set(name, value)
 	}

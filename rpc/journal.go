@@ -184,13 +184,3 @@ func (s journalService) ListDays(ctx context.Context, req *pb.ListDaysRequest) (
 	}
 	return resp, nil
 }
-
-// eraseFromJournal takes a student out of the journal of the call's gallery.
-func eraseFromJournal(ctx context.Context, id string) error {
-	student, err := gallery.StudentID(id)
-	if err != nil {
-		return err
-	}
-	_, err = recordOf(ctx).journal.Erase(ctx, student)
-	return err
-}

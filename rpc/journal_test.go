@@ -174,11 +174,16 @@ func TestDeletedStudentsLeaveTheJournal(t *testing.T) {
 	w.record("ada", pb.Method_METHOD_CARD, 0, "")
 	w.record("guest", pb.Method_METHOD_CARD, 0, "")
 	wantVerdict(t, identify(t, w, 1, 2, nil), pb.Verdict_VERDICT_MATCH, "ada")
-	_, err := w.gallery().DeleteStudent(context.Background(), &pb.DeleteStudentRequest{StudentId: "ada"})
-	must(t, err)
-	_, err = w.gallery().DeleteStudent(context.Background(), &pb.DeleteStudentRequest{StudentId: "guest"})
-	if connect.CodeOf(err) != connect.CodeNotFound {
-		t.Errorf("a student that is not enrolled: %v", err)
+	for student, lines := range map[string]int32{"ada": 3, "guest": 1} {
+		resp, err := w.gallery().DeleteStudent(context.Background(), &pb.DeleteStudentRequest{StudentId: student})
+		must(t, err)
+		if r := resp.GetReceipt(); r.GetJournalLines() > lines || r.GetJournalLines() < 1 || r.GetFinished() == nil {
+			t.Errorf("the receipt of %s is %v", student, r)
+		}
+		_, err = w.gallery().DeleteStudent(context.Background(), &pb.DeleteStudentRequest{StudentId: student})
+		if connect.CodeOf(err) != connect.CodeNotFound {
+			t.Errorf("%s a second time: %v", student, err)
+		}
 	}
 	for _, l := range w.lines(5, &pb.ListLinesRequest{}) {
 		if l.GetStudentId() != "" || l.GetKind() == pb.LineKind_LINE_KIND_CHECK_IN && (!l.GetErased() || l.GetBy() != "Ms Gray") {

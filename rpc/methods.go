@@ -56,7 +56,7 @@ var methods = sync.OnceValue(func() map[string]method {
 		reflection + "/ServerReflectionInfo": {limit: noImage, stream: true},
 		alpha + "/ServerReflectionInfo":      {limit: noImage, stream: true},
 	}
-	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_journal_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto, pb.File_rollcall_v1_backup_proto} {
+	for _, file := range []protoreflect.FileDescriptor{pb.File_rollcall_v1_attendance_proto, pb.File_rollcall_v1_gallery_proto, pb.File_rollcall_v1_journal_proto, pb.File_rollcall_v1_model_proto, pb.File_rollcall_v1_token_proto, pb.File_rollcall_v1_backup_proto, pb.File_rollcall_v1_export_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {

@@ -38,6 +38,15 @@ func (w *reply) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// leaveUnread is for a request whose body is not read by [body]: nobody waits for ever for a
+// client that does not send what it has announced. It comes no earlier than that is known. Over
+// HTTP/2 a body is lost once its deadline has passed, and a call may wait that long for a core.
+func (w *reply) leaveUnread(r *http.Request) {
+	if r.ContentLength != 0 {
+		setDeadline(w.server.opts.Logger, w.control.SetReadDeadline, time.Now().Add(unreadGrace))
+	}
+}
+
 // partIfDraining lets the connection end with this answer, so that the client does not send
 // its next call over one that is being closed.
 func (w *reply) partIfDraining() {

@@ -84,7 +84,9 @@ var rights = map[string]right{
 	rollcallv1connect.TokenServiceRevokeTokenProcedure:       adminOnly,
 	rollcallv1connect.TokenServiceCreatePairingCodeProcedure: adminOnly,
 
-	rollcallv1connect.BackupServiceBackupProcedure: adminOnly,
+	rollcallv1connect.BackupServiceBackupProcedure:        adminOnly,
+	rollcallv1connect.ExportServiceExportGalleryProcedure: adminOnly,
+	rollcallv1connect.ExportServiceImportRecordsProcedure: adminOnly,
 
 	"/" + grpchealth.HealthV1ServiceName + "/Check":                       everybody,
 	"/" + grpchealth.HealthV1ServiceName + "/Watch":                       everybody,

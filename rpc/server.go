@@ -176,6 +176,9 @@ func (s *Server) Ready(b Backend) {
 		case rollcallv1connect.BackupServiceName:
 			_, handler := rollcallv1connect.NewBackupServiceHandler(backupService{api}, options...)
 			mux.Handle(path, handler)
+		case rollcallv1connect.ExportServiceName:
+			_, handler := rollcallv1connect.NewExportServiceHandler(exportService{api}, options...)
+			mux.Handle(path, handler)
 		case rollcallv1connect.GalleryServiceName:
 			_, handler := rollcallv1connect.NewGalleryServiceHandler(galleryService{api}, options...)
 			mux.Handle(path, handler)
@@ -218,6 +221,7 @@ func (s *Server) compileRules() {
 var serviceNames = []string{
 	rollcallv1connect.AttendanceServiceName,
 	rollcallv1connect.BackupServiceName,
+	rollcallv1connect.ExportServiceName,
 	rollcallv1connect.GalleryServiceName,
 	rollcallv1connect.JournalServiceName,
 	rollcallv1connect.ModelServiceName,

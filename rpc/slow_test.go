@@ -69,6 +69,33 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
+// deadlineRecorder notes the deadlines for reading that a handler sets.
+type deadlineRecorder struct {
+	*recorder
+	deadlines []time.Time
+}
+
+func (r *deadlineRecorder) SetReadDeadline(d time.Time) error {
+	r.deadlines = append(r.deadlines, d)
+	return nil
+}
+
+// A call has all of its time from the start: over HTTP/2 a body is lost once a deadline has passed, and a busy server
+// may leave a call alone for longer than the rest of a refused one may take.
+func TestBodiesHaveTheirTimeFromTheStart(t *testing.T) {
+	w := newWorld(t, setup{options: rpc.Options{ReadTimeout: time.Hour}})
+	rec := &deadlineRecorder{recorder: newRecorder()}
+	w.server.Handler().ServeHTTP(rec, mustRequest(t, http.MethodPost, galleryPath+"ListStudents", `{}`))
+	if rec.status != http.StatusOK || len(rec.deadlines) == 0 {
+		t.Errorf("status %d, deadlines %v: %s", rec.status, rec.deadlines, rec.body.String())
+	}
+	for _, d := range rec.deadlines {
+		if !d.IsZero() && time.Until(d) < 30*time.Minute {
+			t.Errorf("the body has %v", time.Until(d))
+		}
+	}
+}
+
 // A connection that was used for a while is not cut off by deadlines of before.
 func TestDeadlinesAreOfOneRequest(t *testing.T) {
 	w := newWorld(t, setup{options: rpc.Options{ReadTimeout: 500 * time.Millisecond, WriteTimeout: 500 * time.Millisecond}})

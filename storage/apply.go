@@ -102,9 +102,14 @@ func (a *applying) takeIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := a.store.setErasureKey(ctx, a.list.Key, func(ErasureKey) bool { return len(own.Times) == 0 })
-	if err != nil || key != a.list.Key {
-		return err
+	switch {
+	case own.Key == a.list.Key:
+	case len(own.Times) > 0:
+		return nil
+	default:
+		if err := a.store.replaceErasureKey(ctx, own.Key, a.list.Key); err != nil {
+			return err
+		}
 	}
 	c := Change{Time: time.Now().UTC(), Cause: causeApply}
 	for _, digest := range slices.Sorted(maps.Keys(a.list.Times)) {
@@ -290,21 +295,20 @@ func (a *applying) finish(ctx context.Context, p *Partition) error {
 	if err != nil {
 		return err
 	}
+	open = slices.DeleteFunc(open, func(e Erasure) bool { return !e.Open })
+	logLines, err := p.BlankChanges(ctx, open...)
+	if err != nil {
+		return err
+	}
 	var writes []Write
-	for _, e := range open {
-		if !e.Open {
-			continue
-		}
-		lines, err := p.BlankChanges(ctx, e)
+	for i, e := range open {
+		e.LogLines += logLines[i]
+		lines, err := p.Blank(ctx, e.Students...)
 		if err != nil {
 			return err
 		}
-		e.LogLines += lines
-		for _, student := range e.Students {
-			if lines, err = p.Blank(ctx, student); err != nil {
-				return err
-			}
-			e.JournalLines += lines
+		for _, n := range lines {
+			e.JournalLines += n
 		}
 		e.Open, e.Students, e.Crops, e.Finished = false, nil, nil, time.Now().UTC()
 		writes = append(writes, Write{Ref: e.Ref(), Put: e})

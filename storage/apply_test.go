@@ -146,7 +146,7 @@ func TestApplyKeepsOwnKey(t *testing.T) {
 	ctx := context.Background()
 	s := closeAtEnd(t, OpenMemory(Faults{}))
 	school(t, s, time.Now())
-	key, err := s.ErasureKey(ctx)
+	key, err := s.erasureKey(ctx)
 	must(t, err)
 	put(t, partition(t, s, "elm"), Erasure{Digest: key.Student("elm", "zed"), Time: time.Now()})
 	foreign := ErasureKey(strings.Repeat("k", erasureKeyBytes))

@@ -15,45 +15,45 @@ import (
 // change comes while it is prepared, and then prepared again.
 const blankedAtOnce = 64
 
-// BlankChanges erases what an open erasure names from the lines of the log up to its own
-// change: which students and crops a change wrote, and what they were before. Crops that
+// BlankChanges erases what open erasures name from the lines of the log up to their own
+// changes: which students and crops a change wrote, and what they were before. Crops that
 // were one of the students' at any time and have no record any more count as named. Who
 // made a change stays, unless that is one of the students. The chain still verifies. A
 // student who has a record (a consent that was withdrawn stays, or somebody was enrolled
 // again) stays in the line of the erasure's own change.
 //
-// It returns how many lines it blanked. After an error some of them may be: call it
-// again. The errors are ErrReadOnly, ErrClosed, ErrCorrupt and ctx's.
-func (p *Partition) BlankChanges(ctx context.Context, e Erasure) (blanked int, err error) {
+// It returns how many lines it blanked for each of them. After an error some of them may
+// be blanked: call it again. The errors are ErrReadOnly, ErrClosed, ErrCorrupt and ctx's.
+func (p *Partition) BlankChanges(ctx context.Context, erasures ...Erasure) (blanked []int, err error) {
 	release, err := p.store.acquire(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer release()
-	names, err := p.namesOf(ctx, e)
+	names, err := p.namesOf(ctx, erasures)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var found []uint64
-	for pair, err := range p.store.backend.scan(ctx, p.linesUntil(e.Change)) {
+	for pair, err := range p.store.backend.scan(ctx, p.linesUntil(names.last)) {
 		if err != nil {
-			return blanked, err
+			return nil, err
 		}
 		sequence, ok := p.keys.sequence(pair.key)
 		if !ok {
-			return blanked, errLine
+			return nil, errLine
 		}
-		changed, _, err := names.blank(sequence, pair.value)
+		_, by, err := names.blank(sequence, pair.value)
 		if err != nil {
-			return blanked, err
+			return nil, err
 		}
-		if changed {
+		if len(by) > 0 {
 			found = append(found, sequence)
 		}
 	}
+	blanked = make([]int, len(erasures))
 	for part := range slices.Chunk(found, blankedAtOnce) {
-		n, err := p.blankLines(ctx, names, part)
-		if blanked += n; err != nil {
+		if err := p.blankLines(ctx, names, part, blanked); err != nil {
 			return blanked, err
 		}
 	}
@@ -65,32 +65,36 @@ func (p *Partition) linesUntil(sequence uint64) span {
 	return span{p.keys.line(0), p.keys.line(sequence + 1)}
 }
 
-// erasedNames are what BlankChanges erases.
+// erasedNames are what BlankChanges erases, with the places of their erasures in the list.
 type erasedNames struct {
-	students, crops map[string]bool
-	change          uint64          // of the erasure
+	students, crops map[string]int
+	changes         []uint64        // of the erasures
+	last            uint64          // of changes
 	present         map[string]bool // of the students: have a record
 }
 
 // namesOf reads from the log which crops were the students'.
-func (p *Partition) namesOf(ctx context.Context, e Erasure) (*erasedNames, error) {
-	names := &erasedNames{students: map[string]bool{}, crops: map[string]bool{}, change: e.Change, present: map[string]bool{}}
-	for _, id := range e.Students {
-		names.students[id] = true
-		has, err := p.has(Ref{Kind: KindStudent, ID: id})
-		if err != nil {
-			return nil, err
+func (p *Partition) namesOf(ctx context.Context, erasures []Erasure) (*erasedNames, error) {
+	names := &erasedNames{students: map[string]int{}, crops: map[string]int{}, present: map[string]bool{}}
+	for i, e := range erasures {
+		names.changes, names.last = append(names.changes, e.Change), max(names.last, e.Change)
+		for _, id := range e.Students {
+			names.students[id] = i
+			has, err := p.has(Ref{Kind: KindStudent, ID: id})
+			if err != nil {
+				return nil, err
+			}
+			names.present[id] = has
 		}
-		names.present[id] = has
+		for _, id := range e.Crops {
+			names.crops[id] = i
+		}
 	}
-	for _, id := range e.Crops {
-		names.crops[id] = true
-	}
-	if len(e.Students) == 0 {
+	if len(names.students) == 0 {
 		return names, nil
 	}
-	were := map[string]bool{}
-	for pair, err := range p.store.backend.scan(ctx, p.linesUntil(e.Change)) {
+	were := map[string]int{}
+	for pair, err := range p.store.backend.scan(ctx, p.linesUntil(names.last)) {
 		if err != nil {
 			return nil, err
 		}
@@ -103,18 +107,20 @@ func (p *Partition) namesOf(ctx context.Context, e Erasure) (*erasedNames, error
 			if err != nil {
 				return nil, err
 			}
-			if c, ok := w.Before.(Crop); ok && names.students[c.StudentID] {
-				were[c.ID] = true
+			if c, ok := w.Before.(Crop); ok {
+				if i, was := names.students[c.StudentID]; was {
+					were[c.ID] = i
+				}
 			}
 		}
 	}
-	for id := range were {
+	for id, i := range were {
 		has, err := p.has(Ref{Kind: KindCrop, ID: id})
 		if err != nil {
 			return nil, err
 		}
-		if !has {
-			names.crops[id] = true
+		if _, named := names.crops[id]; !has && !named {
+			names.crops[id] = i
 		}
 	}
 	return names, nil
@@ -130,79 +136,100 @@ func (p *Partition) has(ref Ref) (bool, error) {
 	return value != nil, err
 }
 
-// blank returns the value of a line without the names, and whether it had any.
-func (n *erasedNames) blank(sequence uint64, value []byte) (changed bool, without []byte, err error) {
+// blank returns the value of a line without the names, and for which erasures it had some.
+func (n *erasedNames) blank(sequence uint64, value []byte) (without []byte, by map[int]bool, err error) {
 	var line storagev1.Line
 	if proto.Unmarshal(value, &line) != nil {
-		return false, nil, errLine
+		return nil, nil, errLine
 	}
-	if n.students[string(line.GetBy().GetContent())] {
-		line.By.Salt, line.By.Content, changed = nil, nil, true
+	by = map[int]bool{}
+	if i, is := n.students[string(line.GetBy().GetContent())]; is && sequence <= n.changes[i] {
+		line.By.Salt, line.By.Content, by[i] = nil, nil, true
 	}
 	for _, d := range line.Writes {
 		w, err := decodeWrite(d)
 		if err != nil {
-			return false, nil, err
+			return nil, nil, err
 		}
-		if n.names(sequence, w) {
-			d.Salt, d.Content, changed = nil, nil, true
+		if i, is := n.names(w); is && sequence <= n.changes[i] && !n.stays(sequence, i, w.Ref) {
+			d.Salt, d.Content, by[i] = nil, nil, true
 		}
 	}
-	if !changed {
-		return false, nil, nil
+	if len(by) == 0 {
+		return nil, nil, nil
 	}
 	without, err = marshal(kindLine, &line)
-	return true, without, err
+	return without, by, err
 }
 
-// names reports whether a write names what was erased.
-func (n *erasedNames) names(sequence uint64, w Write) bool {
+// names returns which erasure is about a write.
+func (n *erasedNames) names(w Write) (erasure int, is bool) {
 	switch w.Ref.Kind {
 	case KindStudent:
-		return n.students[w.Ref.ID] && !(sequence == n.change && n.present[w.Ref.ID])
+		erasure, is = n.students[w.Ref.ID]
 	case KindCrop, KindEmbedding:
-		before, _ := w.Before.(Crop)
-		return n.crops[w.Ref.ID] || n.students[before.StudentID]
+		if erasure, is = n.crops[w.Ref.ID]; is {
+			return erasure, is
+		}
+		if c, ok := w.Before.(Crop); ok {
+			erasure, is = n.students[c.StudentID]
+		}
 	}
-	return false
+	return erasure, is
 }
 
-// blankLines blanks some lines in one commit.
-func (p *Partition) blankLines(ctx context.Context, names *erasedNames, sequences []uint64) (blanked int, err error) {
+// stays reports whether a line goes on naming a record: it is the line of the erasure, and
+// the student is still there.
+func (n *erasedNames) stays(sequence uint64, erasure int, ref Ref) bool {
+	return ref.Kind == KindStudent && sequence == n.changes[erasure] && n.present[ref.ID]
+}
+
+// blankLines blanks some lines in one commit, and counts them for their erasures.
+func (p *Partition) blankLines(ctx context.Context, names *erasedNames, sequences []uint64, blanked []int) error {
 	for {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return err
 		}
 		key := p.keys.head()
 		head, err := p.store.backend.get(key)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		b := &batch{head: pair{key, head}, deletes: true}
+		counts := make([]int, len(blanked))
 		for _, sequence := range sequences {
 			key := p.keys.line(sequence)
 			value, err := p.store.backend.get(key)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			if value == nil {
 				continue // trimmed since
 			}
-			changed, without, err := names.blank(sequence, value)
+			without, by, err := names.blank(sequence, value)
 			if err != nil {
-				return 0, err
+				return err
 			}
-			if changed {
+			if len(by) > 0 {
 				b.set(bytes.Clone(key), without)
 				b.changes++
 			}
+			for i := range by {
+				counts[i]++
+			}
 		}
 		if b.changes == 0 {
-			return 0, nil
+			return nil
 		}
-		err = p.store.backend.commit(b)
-		if !errors.Is(err, ErrConflict) {
-			return int(b.changes), err
+		switch err = p.store.backend.commit(b); {
+		case errors.Is(err, ErrConflict):
+			continue
+		case err != nil:
+			return err
 		}
+		for i, n := range counts {
+			blanked[i] += n
+		}
+		return nil
 	}
 }

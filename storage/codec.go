@@ -123,10 +123,6 @@ func (e Erasure) encode() ([]byte, error) {
 	return marshal(KindErasure, m, e.Time, e.Finished)
 }
 
-func (k ErasureKey) encode() ([]byte, error) {
-	return marshal(KindErasureKey, &storagev1.ErasureKey{Key: []byte(k)})
-}
-
 // optional returns nil for the zero time.
 func optional(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
@@ -209,8 +205,6 @@ func (d *decoder) value(ref Ref, value []byte) (Record, error) {
 		r, ok = decodeToken(ref, value)
 	case KindErasure:
 		r, ok = decodeErasure(ref, value)
-	case KindErasureKey:
-		r, ok = decodeErasureKey(value)
 	}
 	if !ok {
 		return nil, corrupt(ref.Kind)
@@ -370,12 +364,6 @@ func decodeErasure(ref Ref, value []byte) (_ Erasure, ok bool) {
 		e.Crops = append(e.Crops, string(id))
 	}
 	return e, ok
-}
-
-func decodeErasureKey(value []byte) (_ ErasureKey, ok bool) {
-	var m storagev1.ErasureKey
-	ok = proto.Unmarshal(value, &m) == nil && len(m.Key) == erasureKeyBytes
-	return ErasureKey(m.Key), ok
 }
 
 // readTime sets t to ts, the zero time where there is none. It reports whether

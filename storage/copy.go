@@ -20,7 +20,7 @@ type Copied struct {
 }
 
 // Copy makes to a copy of from: every record, log and journal of every partition, the
-// number of changes, and the number of the server. It reads and writes through the codec
+// number of changes, the number of the server, and the key of its erasures. It reads and writes through the codec
 // of each store.
 //
 // Open the folder of to with [Options.Target]. It must be new, or one where a Copy was
@@ -98,6 +98,11 @@ func (c *copying) values(ctx context.Context) error {
 	if !goesOn {
 		b.drops = []span{everything}
 		b.set([]byte(metaServer), bigEndian(c.from.server))
+		key, err := c.from.erasureKey(ctx)
+		if err != nil {
+			return err
+		}
+		b.set([]byte(metaErasures), []byte(key))
 	}
 	c.to.server = c.from.server
 	var held int

@@ -45,7 +45,7 @@ func content(t *testing.T, s *Store) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if key := string(p.key); key != metaSchema && key != metaServer && key != metaNumber && key != metaSealed {
+		if key := string(p.key); key != metaSchema && key != metaServer && key != metaNumber && key != metaSealed && key != metaErasures {
 			all[key] = fmt.Sprintf("%x", sha256.Sum256(p.value))
 		}
 	}

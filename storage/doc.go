@@ -49,7 +49,6 @@
 //	partition, gallery, id                -> Gallery, in the server's partition
 //	partition, token, id                  -> Token, in the server's partition
 //	partition, erasure, digest            -> Erasure
-//	partition, erasure key                -> ErasureKey, in the server's partition
 //	partition, head                       -> Head: the ends of the log
 //	partition, line, sequence number      -> Line of the log
 //	partition, journal head               -> Journal: the ends of the journal

@@ -7,9 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	storagev1 "rollcall/proto/rollcall/storage/v1"
 )
 
 // Erasure notes that something was erased: a student, a crop or a gallery. It lies in
@@ -40,14 +43,16 @@ type Erasure struct {
 func (e Erasure) Ref() Ref { return Ref{Kind: KindErasure, ID: e.Digest} }
 
 // ErasureKey keys the digests of erasures, so that nobody without the key can try which
-// ids were erased. It lies in [ServerPartition]; a server has one for ever. It is 32
-// random bytes.
+// ids were erased. A store has one for ever. It is 32 random bytes.
 type ErasureKey string
 
 const erasureKeyBytes = 32
 
-// Ref returns the name of the key, which is always the same.
-func (ErasureKey) Ref() Ref { return Ref{Kind: KindErasureKey} }
+func newErasureKey() ErasureKey {
+	key := make([]byte, erasureKeyBytes)
+	_, _ = rand.Read(key) // never fails, as documented
+	return ErasureKey(key)
+}
 
 // Student returns the digest of a student of a gallery.
 func (k ErasureKey) Student(gallery, id string) string { return k.digest(KindStudent, gallery, id) }
@@ -68,41 +73,70 @@ func (k ErasureKey) digest(kind Kind, gallery, id string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// ErasureKey returns the key of the store, and makes one if it has none. The errors are
-// ErrReadOnly, if one has to be made, ErrClosed, ErrCorrupt and ctx's.
-func (s *Store) ErasureKey(ctx context.Context) (ErasureKey, error) {
-	key := make([]byte, erasureKeyBytes)
-	_, _ = rand.Read(key) // never fails, as documented
-	return s.setErasureKey(ctx, ErasureKey(key), func(ErasureKey) bool { return false })
-}
-
-// setErasureKey stores the key if there is none, or where replace says so of the present
-// one. It returns the key that the store has then.
-func (s *Store) setErasureKey(ctx context.Context, key ErasureKey, replace func(present ErasureKey) bool) (ErasureKey, error) {
-	own, err := s.Partition(ServerPartition)
+// erasureKey returns the key of the store.
+func (s *Store) erasureKey(ctx context.Context) (ErasureKey, error) {
+	release, err := s.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	for {
-		seq, err := own.Sequence(ctx)
+	defer release()
+	key, err := s.backend.get([]byte(metaErasures))
+	if err == nil && len(key) != erasureKeyBytes {
+		err = fmt.Errorf("%w: the key of the erasures is missing or damaged; restore a backup", ErrCorrupt)
+	}
+	return ErasureKey(key), err
+}
+
+// replaceErasureKey stores another key.
+func (s *Store) replaceErasureKey(ctx context.Context, present, key ErasureKey) error {
+	release, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	b := &batch{head: pair{[]byte(metaErasures), []byte(present)}, deletes: true}
+	b.set(b.head.key, []byte(key))
+	return s.backend.commit(b)
+}
+
+// Digests are an [ErasureKey] for one partition.
+type Digests struct {
+	key     ErasureKey
+	gallery string
+}
+
+// Digests returns those of the partition. The errors are ErrClosed, ErrCorrupt and ctx's.
+func (p *Partition) Digests(ctx context.Context) (Digests, error) {
+	key, err := p.store.erasureKey(ctx)
+	id, _, _ := cutID(p.keys[1:])
+	return Digests{key, string(id)}, err
+}
+
+// Student returns the digest of a student of the partition.
+func (d Digests) Student(id string) string { return d.key.Student(d.gallery, id) }
+
+// Crop returns the digest of a crop of the partition.
+func (d Digests) Crop(id string) string { return d.key.Crop(d.gallery, id) }
+
+// Mentions reports whether the journal names a student. It reads the journal until it
+// does. The errors are ErrClosed, ErrCorrupt and ctx's.
+func (p *Partition) Mentions(ctx context.Context, student string) (bool, error) {
+	release, err := p.store.acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	for pair, err := range p.store.backend.scan(ctx, p.keys.journalFrom(0)) {
 		if err != nil {
-			return "", err
+			return false, err
 		}
-		records, err := own.Fetch(ctx, key.Ref())
-		if err != nil {
-			return "", err
+		var line storagev1.JournalLine
+		if proto.Unmarshal(pair.value, &line) != nil {
+			return false, errJournal
 		}
-		if len(records) > 0 {
-			if present := records[0].(ErasureKey); !replace(present) {
-				return present, nil
-			}
-		}
-		err = own.Commit(ctx, seq, []Change{{Time: time.Now().UTC(), Cause: "make the key of erasures", Writes: []Write{{Ref: key.Ref(), Put: key}}}})
-		if !errors.Is(err, ErrConflict) {
-			if err != nil {
-				return "", fmt.Errorf("storing the key of erasures: %w", err)
-			}
-			return key, nil
+		if string(line.GetStudent().GetContent()) == student {
+			return true, nil
 		}
 	}
+	return false, nil
 }

@@ -44,10 +44,10 @@ func (e *Erasures) erased(digest string, created time.Time) bool {
 	return listed && !created.After(at)
 }
 
-// Erasures returns the list of erasures of the store. The errors are those of
-// [Store.ErasureKey].
+// Erasures returns the list of erasures of the store. The errors are ErrClosed,
+// ErrCorrupt and ctx's.
 func (s *Store) Erasures(ctx context.Context) (*Erasures, error) {
-	key, err := s.ErasureKey(ctx)
+	key, err := s.erasureKey(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,13 @@ type inspection struct {
 }
 
 // inspect refuses a store that is not ours, that lost changes, or whose files do not belong
-// together. It returns the store, open for reading.
-func inspect(dir string, desc *pebble.DBDesc, o pebble.Options, opts Options) (*pebble.DB, error) {
+// together. It returns the store, open for reading, and sets the format of writing to that
+// of the store.
+func inspect(dir string, desc *pebble.DBDesc, writing *pebble.Options, opts Options) (*pebble.DB, error) {
+	if desc.FormatMajorVersion != pebble.FormatDefault {
+		writing.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
+	}
+	o := *writing
 	in := inspection{fs: o.FS, dir: dir, manifest: filepath.Base(desc.ManifestFilename), opts: opts}
 	if desc.FormatMajorVersion == pebble.FormatDefault && in.hasChanges() {
 		return nil, fmt.Errorf("%w: the file marker.format-version.* is missing, and nothing else is lost with it: "+
@@ -119,6 +124,10 @@ func (in *inspection) openError(err error) error {
 			ErrCorrupt, strings.Join(tables, ", "), in.manifest)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: a file is missing: %w; restore a backup", ErrCorrupt, err)
+	case strings.Contains(err.Error(), in.manifest) && in.manifestDamaged():
+		return in.badManifest("nothing can be found without it")
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("%s: %w", in.badLogs(), err) // Pebble opens no table here
 	}
 	return err
 }
@@ -171,21 +180,27 @@ func dropBadOptions(dir, path string, o *pebble.Options, log *slog.Logger) error
 	if path == "" {
 		return nil
 	}
-	file, err := o.FS.Open(path)
+	bad, err := badOptions(o.FS, dir, path)
+	if err != nil || !bad {
+		return err
+	}
+	log.Warn("a file of options is damaged, and is written anew", "file", filepath.Base(path))
+	return o.FS.Remove(path)
+}
+
+// badOptions says whether Pebble would refuse a file of options.
+func badOptions(fsys vfs.FS, dir, path string) (bool, error) {
+	file, err := fsys.Open(path)
 	if err != nil {
-		return fmt.Errorf("storage: opening %s: %w", path, err)
+		return false, fmt.Errorf("storage: opening %s: %w", path, err)
 	}
 	text, err := io.ReadAll(file)
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("storage: reading %s: %w", path, err)
+		return false, fmt.Errorf("storage: reading %s: %w", path, err)
 	}
-	full := o.Clone()
-	full.EnsureDefaults()
-	if err := full.CheckCompatibility(dir, string(text)); err != nil {
-		log.Warn("a file of options is damaged, and is written anew", "file", filepath.Base(path))
-		return o.FS.Remove(path)
-	}
-	return nil
+	o := &pebble.Options{FS: fsys}
+	o.EnsureDefaults()
+	return o.CheckCompatibility(dir, string(text)) != nil, nil
 }
 
 // withoutOptions hides Pebble's files of options. Nothing in them is needed for reading.

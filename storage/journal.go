@@ -254,21 +254,28 @@ func (p *Partition) NewestLine(ctx context.Context) (uint64, error) {
 // 1 MiB.
 const rewrittenAtOnce = 4096
 
-// Blank erases the student from all lines of the journal, and the keys of their requests.
-// The chain still verifies. It returns how many lines it blanked. The errors are
-// those of [Partition.Append]; some of the lines may be blanked then: call it again.
-func (p *Partition) Blank(ctx context.Context, student string) (blanked int, err error) {
+// Blank erases students from all lines of the journal, and the keys of their requests.
+// The chain still verifies. It returns how many lines it blanked for each of them. The
+// errors are those of [Partition.Append]; some of the lines may be blanked then: call it
+// again.
+func (p *Partition) Blank(ctx context.Context, students ...string) (blanked map[string]int, err error) {
 	release, err := p.store.acquire(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer release()
-	if student == "" {
-		return 0, nil // lines about nobody
+	blanked = make(map[string]int)
+	for _, student := range students {
+		if student != "" { // lines about nobody
+			blanked[student] = 0
+		}
+	}
+	if len(blanked) == 0 {
+		return blanked, nil
 	}
 	head, b, err := p.journal()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	b.deletes = true
 	for pair, err := range p.store.backend.scan(ctx, p.keys.journalFrom(head.Trimmed+1)) {
@@ -279,9 +286,11 @@ func (p *Partition) Blank(ctx context.Context, student string) (blanked int, err
 		if proto.Unmarshal(pair.value, &line) != nil {
 			return blanked, errJournal
 		}
-		if string(line.GetStudent().GetContent()) != student {
+		student := string(line.GetStudent().GetContent())
+		if _, erased := blanked[student]; !erased {
 			continue
 		}
+		blanked[student]++
 		if len(line.Request) > 0 {
 			b.delete(p.keys.requestHash(line.Request))
 		}
@@ -295,14 +304,12 @@ func (p *Partition) Blank(ctx context.Context, student string) (blanked int, err
 			if err := p.store.backend.commit(b); err != nil {
 				return blanked, err
 			}
-			blanked += rewrittenAtOnce
 			b = &batch{head: b.head, deletes: true}
 		}
 	}
 	if b.changes == 0 {
 		return blanked, nil
 	}
-	blanked += int(b.changes)
 	return blanked, p.store.backend.commit(b)
 }
 

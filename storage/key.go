@@ -102,7 +102,7 @@ func (k keys) all() span {
 
 // records is the span of every record.
 func (k keys) records() span {
-	return span{k.of(KindSettings), k.of(KindErasureKey + 1)}
+	return span{k.of(KindSettings), k.of(KindErasure + 1)}
 }
 
 // headOnly is the span of the key of the head.
@@ -119,7 +119,7 @@ func (k keys) of(kind Kind) []byte { return append(bytes.Clone(k), byte(kind)) }
 // records of this kind.
 func idsOf(kind Kind) (n int, valid bool) {
 	switch kind {
-	case KindSettings, KindErasureKey:
+	case KindSettings:
 		return 0, true
 	case KindModel, KindStudent, KindCrop, KindGallery, KindToken, KindErasure:
 		return 1, true

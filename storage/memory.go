@@ -26,7 +26,7 @@ type Faults struct {
 // OpenMemory returns a new, empty store in memory, for tests and simulation. It
 // keeps nothing when it is closed.
 func OpenMemory(f Faults) *Store {
-	return &Store{backend: &memory{faults: f, values: map[string][]byte{}}, server: rand.Uint64()}
+	return &Store{backend: &memory{faults: f, values: map[string][]byte{metaErasures: []byte(newErasureKey())}}, server: rand.Uint64()}
 }
 
 // memory is the backend that keeps everything in a map.

@@ -38,8 +38,8 @@ func randomTime(rng *rand.Rand) time.Time {
 }
 
 func randomRef(rng *rand.Rand) Ref {
-	r := Ref{Kind: pick(rng, []Kind{KindSettings, KindModel, KindStudent, KindCrop, KindCrop, KindEmbedding, KindEmbedding, KindGallery, KindToken, KindErasure, KindErasureKey})}
-	if r.Kind != KindSettings && r.Kind != KindErasureKey {
+	r := Ref{Kind: pick(rng, []Kind{KindSettings, KindModel, KindStudent, KindCrop, KindCrop, KindEmbedding, KindEmbedding, KindGallery, KindToken, KindErasure})}
+	if r.Kind != KindSettings {
 		r.ID = pick(rng, trickyIDs)
 	}
 	if r.Kind == KindEmbedding {
@@ -76,8 +76,6 @@ func randomRecord(rng *rand.Rand, ref Ref) Record {
 		}
 	case KindGallery:
 		return Gallery{ref.ID, created}
-	case KindErasureKey:
-		return ErasureKey(digest[:erasureKeyBytes])
 	case KindErasure:
 		e := Erasure{Digest: ref.ID, Time: created, Change: rng.Uint64(), Open: rng.IntN(2) == 0}
 		e.ErasedCrops, e.ErasedEmbeddings, e.LogLines, e.JournalLines = rng.IntN(9), rng.IntN(9), rng.IntN(9), rng.IntN(9)

@@ -155,11 +155,8 @@ func openPebble(dir string, opts Options) (*pebbleBackend, error) {
 		return nil, err
 	}
 	if exists := err == nil && desc.Exists; exists {
-		if desc.FormatMajorVersion != pebble.FormatDefault {
-			o.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
-		}
 		var db *pebble.DB
-		if db, err = inspect(dir, desc, *o, opts); err == nil {
+		if db, err = inspect(dir, desc, o, opts); err == nil {
 			err = errors.Join(db.Close(), dropBadOptions(dir, desc.OptionsFilename, o, opts.Logger))
 		}
 	} else if err = checkFolder(o.FS, dir); err == nil {

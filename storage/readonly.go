@@ -42,12 +42,12 @@ func (p *pebbleBackend) openReadOnly(opts Options) error {
 		return err
 	}
 	if !desc.Exists {
+		if err := refuseRemains(o.FS, p.dir); err != nil {
+			return err
+		}
 		return fmt.Errorf("%w: there is no store: %w", ErrForeign, fs.ErrNotExist)
 	}
-	if desc.FormatMajorVersion != pebble.FormatDefault {
-		o.FormatMajorVersion = min(desc.FormatMajorVersion, formatVersion)
-	}
-	if p.db, err = inspect(p.dir, desc, *o, opts); err != nil {
+	if p.db, err = inspect(p.dir, desc, o, opts); err != nil {
 		return err
 	}
 	if p.server, _, err = meta(p.db, metaServer); err != nil {

@@ -11,26 +11,25 @@ type Kind byte
 
 // The kinds of records. The zero Kind is none of them.
 const (
-	KindSettings   Kind = 1
-	KindModel      Kind = 2
-	KindStudent    Kind = 3
-	KindCrop       Kind = 4
-	KindEmbedding  Kind = 5
-	KindGallery    Kind = 6
-	KindToken      Kind = 7
-	KindErasure    Kind = 8
-	KindErasureKey Kind = 9
+	KindSettings  Kind = 1
+	KindModel     Kind = 2
+	KindStudent   Kind = 3
+	KindCrop      Kind = 4
+	KindEmbedding Kind = 5
+	KindGallery   Kind = 6
+	KindToken     Kind = 7
+	KindErasure   Kind = 8
 )
 
 var kindWords = [...]string{
 	KindSettings: "settings", KindModel: "model", KindStudent: "student",
 	KindCrop: "crop", KindEmbedding: "embedding", KindGallery: "gallery", KindToken: "token",
-	KindErasure: "erasure", KindErasureKey: "erasure key",
+	KindErasure: "erasure",
 }
 
 // String returns the word for k.
 func (k Kind) String() string {
-	if k < KindSettings || k > KindErasureKey {
+	if k < KindSettings || k > KindErasure {
 		return fmt.Sprintf("unknown(%d)", byte(k))
 	}
 	return kindWords[k]
@@ -42,7 +41,7 @@ type Ref struct {
 
 	// ID is 1 to MaxIDBytes bytes: the name of a model, or the id of a student,
 	// a crop (of an embedding too), a gallery or a token, or the digest of an erasure.
-	// The settings and the key of erasures have none.
+	// The settings have none.
 	ID string
 
 	// Model is the name of an embedding's model, 1 to MaxIDBytes bytes. Other
@@ -51,7 +50,7 @@ type Ref struct {
 }
 
 // Record is one of [Settings], [Model], [Student], [Crop], [Embedding],
-// [Gallery], [Token], [Erasure] and [ErasureKey]: the values, not pointers to them. Times are kept to the
+// [Gallery], [Token] and [Erasure]: the values, not pointers to them. Times are kept to the
 // nanosecond, within the years 1 to 9999, and come back in UTC. Text other than
 // ids must be valid UTF-8.
 type Record interface {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/cockroachdb/pebble/v2/batchrepr"
 	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/wal"
@@ -64,13 +65,29 @@ type damage struct {
 func findDamage(log wal.LogicalLog) (d damage, damaged bool, err error) {
 	r := log.OpenForRead()
 	for {
-		_, at, err := r.NextRecord()
+		rec, at, err := r.NextRecord()
+		if err == nil {
+			err = readBatch(rec)
+		}
 		if err == nil {
 			continue
 		}
 		d = damage{at.PhysicalFile, at.Physical, errors.Is(err, record.ErrUnexpectedEOF)}
 		return d, !errors.Is(err, io.EOF), r.Close()
 	}
+}
+
+// readBatch reads a record of the log, which is a batch of changes.
+func readBatch(rec io.Reader) error {
+	batch, err := io.ReadAll(rec)
+	if err != nil {
+		return err
+	}
+	r := batchrepr.Read(batch)
+	for ok := true; ok && err == nil; {
+		_, _, _, ok, err = r.Next()
+	}
+	return err
 }
 
 // cutFile cuts a file down to its first bytes: they are on disk under another name

@@ -11,7 +11,7 @@ import (
 
 // schema is the version of keys and values that this release reads and writes.
 // Earlier versions were never released.
-const schema = 5
+const schema = 6
 
 // The store's own keys hold one big-endian uint64 each. They stay the same for
 // ever, because any release must be able to read the schema of any folder.
@@ -21,6 +21,9 @@ const (
 	metaServer = "\x01\x00server\x00\x01" // Store.Server
 	metaSealed = "\x01\x00sealed\x00\x01" // the fingerprint of the key that wraps the data keys; absent: not sealed
 )
+
+// metaErasures holds the [ErasureKey].
+const metaErasures = "\x01\x00erasures\x00\x01"
 
 // metaCopy is there while a store is an unfinished [Copy], which knows what it holds.
 const metaCopy = "\x01\x00copy\x00\x01"
@@ -91,7 +94,7 @@ func checkSealKey(db *pebble.DB, key *SealKey) error {
 	return nil
 }
 
-// initSchema writes the schema version, a number for the server, and the fingerprint of the
+// initSchema writes the schema version, a number for the server, the key of its erasures, and the fingerprint of the
 // key, if there is one, into a new store.
 // REQUIRES: the store has passed checkSchema, or was just made.
 func initSchema(db *pebble.DB, key *SealKey) error {
@@ -99,7 +102,8 @@ func initSchema(db *pebble.DB, key *SealKey) error {
 		return err
 	}
 	b := db.NewBatch()
-	err := errors.Join(b.Set([]byte(metaSchema), bigEndian(schema), nil), b.Set([]byte(metaServer), bigEndian(rand.Uint64()), nil))
+	err := errors.Join(b.Set([]byte(metaSchema), bigEndian(schema), nil), b.Set([]byte(metaServer), bigEndian(rand.Uint64()), nil),
+		b.Set([]byte(metaErasures), []byte(newErasureKey()), nil))
 	if key != nil {
 		err = errors.Join(err, b.Set([]byte(metaSealed), bigEndian(key.id), nil))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -298,25 +299,26 @@ func (j *Journal) giveUp() uint64 {
 	return lost
 }
 
-// Erase takes the student out of all lines, on disk when it returns. It returns how many
-// lines on disk it was in. The errors are those of [storage.Partition.Blank]: call it again.
-func (j *Journal) Erase(ctx context.Context, student string) (int, error) {
+// Erase takes students out of all lines, on disk when it returns. It returns how many
+// lines on disk each was in. The errors are those of [storage.Partition.Blank]: call it
+// again.
+func (j *Journal) Erase(ctx context.Context, students ...string) (map[string]int, error) {
 	j.disk.Lock()
 	defer j.disk.Unlock()
 	j.mu.Lock()
 	for _, e := range j.waiting {
-		if e.line.Student == student {
+		if slices.Contains(students, e.line.Student) {
 			e.line.Student, e.line.Request = "", ""
 		}
 	}
 	j.mu.Unlock()
 	switch err := j.endUnlessListed(); {
 	case errors.Is(err, ErrNoGallery):
-		return 0, nil // all lines went with the gallery
+		return nil, nil // all lines went with the gallery
 	case err != nil:
-		return 0, err
+		return nil, err
 	}
-	return j.partition.Blank(ctx, student)
+	return j.partition.Blank(ctx, students...)
 }
 
 // trim deletes old lines, and says whether it has to be called again.

@@ -444,8 +444,8 @@ func TestDeletedGalleries(t *testing.T) {
 			if _, err := one.Days(t.Context()); !errors.Is(err, ErrNoGallery) {
 				t.Errorf("Days: %v", err)
 			}
-			if n, err := one.Erase(t.Context(), "b"); n != 0 || err != nil {
-				t.Errorf("Erase: %d, %v", n, err)
+			if n, err := one.Erase(t.Context(), "b"); len(n) != 0 || err != nil {
+				t.Errorf("Erase: %v, %v", n, err)
 			}
 		}
 		ended(one)

@@ -74,3 +74,9 @@ func (j *Journal) hasEnded() bool {
 	defer j.mu.Unlock()
 	return j.ended
 }
+
+// Mentions reports whether a line on disk names a student. The errors are those of the
+// store.
+func (j *Journal) Mentions(ctx context.Context, student string) (bool, error) {
+	return j.partition.Mentions(ctx, student)
+}

@@ -4,23 +4,45 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/spf13/pflag"
+
 	"rollcall/cmd/terminal"
 	pb "rollcall/proto/rollcall/v1"
 )
 
+// checkOptions are the flags of check.
+type checkOptions struct {
+	clientOptions
+	data    string
+	sealKey sealKeyOptions
+}
+
 func checkCommand() command {
-	var o clientOptions
+	var o checkOptions
 	return command{
 		name:  "check",
-		short: "compare what is on disk with what is searched",
+		short: "compare what is on disk with what is searched, or check a data folder",
 		long: `Asks the server to compare storage and index, and lists the differences.
-There should be none; if there are, the exit code is 1. Searches go on meanwhile.`,
-		flags: o.addFlags,
+There should be none; if there are, the exit code is 1. Searches go on meanwhile.
+
+With --data it reads a data folder that no server has open, and changes nothing in it:
+every file with its checksums, every record, the chains of the logs and journals, and
+whether the records of each gallery fit each other. It says which file is damaged, what is
+lost with it, and what to do. The exit code is 1 if anything is lost. It reads the folder
+once, at the speed of the disk.`,
+		flags: func(set *pflag.FlagSet) {
+			set.StringVar(&o.data, "data", "", "check this data folder, while no server has it open")
+			o.sealKey.addFlags(set)
+			o.addFlags(set)
+		},
 		run: func(ctx context.Context, c console, args []string) error {
 			if len(args) > 0 {
 				return usageError("check takes no arguments")
 			}
-			return runCheck(ctx, c, o)
+			if o.data != "" {
+				return runCheckFolder(ctx, c, o)
+			}
+			return runCheck(ctx, c, o.clientOptions)
 		},
 	}
 }

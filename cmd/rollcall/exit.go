@@ -21,7 +21,7 @@ const (
 	exitFailure     = 1   // what was asked for failed
 	exitUsage       = 2   // the command line is wrong
 	exitNoMatch     = 3   // identify, verify: a probe is no MATCH
-	exitSome        = 4   // enroll: some crops were not enrolled
+	exitSome        = 4   // enroll, import: something was left out
 	exitUnavailable = 5   // the server cannot be reached or is busy
 	exitInterrupted = 130 // the code that shells use for SIGINT
 )

@@ -29,6 +29,7 @@ func root() command {
 			rollCommand(),
 			detectCommand(),
 			studentsCommand(),
+			rosterCommand(),
 			galleriesCommand(),
 			cropsCommand(),
 			changesCommand(),
@@ -44,6 +45,8 @@ func root() command {
 			tlsCommand(),
 			backupCommand(),
 			restoreCommand(),
+			exportCommand(),
+			importCommand(),
 			checkCommand(),
 			evalCommand(),
 			benchCommand(),
@@ -58,7 +61,7 @@ const exitHelp = `Every flag can also be set by an environment variable: --index
 ROLLCALL_INDEX_ENGINE. "rollcall COMMAND --help" lists a command's flags.
 
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 identify, verify: not a match;
-4 enroll: some crops were left out; 5 the server cannot be reached or is busy;
+4 enroll, import: something was left out; 5 the server cannot be reached or is busy;
 130 interrupted.
 `
 

@@ -97,6 +97,7 @@ func newWitness(t *testing.T) *witness {
 		w.secrets.binary("a picture", onnxtest.Face(int64(i), 0))
 	}
 	w.command("", "tls", "init", "localhost")
+	w.command("", "seal", "new-key", "seal.key")
 	w.keys()
 	authority, err := os.ReadFile(filepath.Join(w.dir, "rollcall-tls", "ca.crt"))
 	w.must(err)
@@ -138,6 +139,12 @@ func (w *witness) keys() {
 	if len(files) == 0 {
 		w.Fatal("no key was made")
 	}
+	text, err := os.ReadFile(filepath.Join(w.dir, "seal.key"))
+	w.must(err)
+	w.secrets.text("the seal key", strings.TrimSpace(string(text)))
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	w.must(err)
+	w.secrets.binary("the seal key", key)
 }
 
 // write adds to an output.
@@ -166,7 +173,8 @@ func (w *witness) serve(more ...string) {
 	w.must(err)
 	w.address = "https://" + strings.Replace(address, "127.0.0.1", "localhost", 1)
 	w.server = exec.Command("rollcall", append([]string{"serve", "--log-level", "debug", "--listen", address, "--data", "d", "--models-dir", "models",
-		"--model", "test-sface", "--tls-cert", "rollcall-tls/server.crt", "--tls-key", "rollcall-tls/server.key"}, more...)...)
+		"--model", "test-sface", "--tls-cert", "rollcall-tls/server.crt", "--tls-key", "rollcall-tls/server.key",
+		"--seal-key-file", "seal.key"}, more...)...)
 	w.server.Dir = w.dir
 	w.server.Stdout, w.server.Stderr = w.log(serverLog), w.log(serverLog)
 	w.server.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ROLLCALL_") })
@@ -486,6 +494,7 @@ func (w *witness) commands() {
 		w.command(token, "students", "list")
 		w.command(token, "tokens", "list")
 		w.command(token, "audit", "list")
+		w.command(token, "backup", "rollcall.backup")
 	}
 	w.command("", "identify", "probe.jpg", "--token-file", admin)
 	w.command("", "identify", "--token", admin, "probe.jpg")

@@ -14,6 +14,7 @@ import (
 	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
+	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/models"
 	"rollcall/rpc"
@@ -72,7 +73,7 @@ func runServe(ctx context.Context, c console, config serveConfig) (err error) {
 		stop()
 		return errors.Join(err, <-served)
 	}
-	backend := rpc.Backend{Embedder: parts.embedder, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens, FreeBytes: parts.store.FreeBytes}
+	backend := rpc.Backend{Embedder: parts.embedder, Eraser: parts.eraser, Galleries: parts.galleries, Journals: parts.journals, Models: parts.library, Tokens: parts.tokens, FreeBytes: parts.store.FreeBytes}
 	if backend.Backups, err = config.backups.start(ctx, parts, logger); err != nil {
 		stop()
 		return errors.Join(err, <-served)
@@ -98,6 +99,7 @@ type serveParts struct {
 	journals  *journal.Journals
 	library   *models.Library
 	embedder  *embedder.Embedder
+	eraser    *erasure.Eraser
 
 	stopBackups func() // nil: none are written
 }
@@ -146,16 +148,23 @@ func (p *serveParts) openGalleries(ctx context.Context, c console, config *serve
 		return err
 	}
 	_, release, err := p.galleries.Use(ctx, gallery.DefaultGallery)
+	if errors.Is(err, gallery.ErrDamaged) && len(p.galleries.List()) > 1 {
+		return nil // the other galleries go on
+	}
 	if err != nil {
 		return err
 	}
 	release()
+	p.eraser = erasure.Open(p.store, p.galleries, p.journals, logger)
 	return nil
 }
 
 // close closes what is open, last first.
 func (p *serveParts) close() error {
 	var errs []error
+	if p.eraser != nil {
+		p.eraser.Close()
+	}
 	if p.stopBackups != nil {
 		p.stopBackups()
 	}
@@ -191,6 +200,9 @@ func (config *serveConfig) announce(ctx context.Context, out io.Writer, ln net.L
 	fmt.Fprintf(out, "  runtime  ONNX Runtime %s (%s)\n", p.runtime.Version, p.runtime.Origin)
 	fmt.Fprintf(out, "  callers  %s\n", whoMayCall(p.tokens))
 	for _, o := range list {
+		if o.Err != nil {
+			terminal.Printf(out, "  damaged  gallery %s: %v\n", o.ID, o.Err)
+		}
 		if o.ID == gallery.DefaultGallery {
 			announceModel(ctx, out, p, o.Settings.Model)
 		}

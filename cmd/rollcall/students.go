@@ -133,8 +133,8 @@ func studentsDelete() command {
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
-				terminal.Printf(c.out, "%s deleted, with %s\n", id, count(int(resp.GetCropsDeleted()), "crop"))
-				return nil, nil
+				terminal.Printf(c.out, "%s deleted, with %s\n", id, count(int(resp.GetReceipt().GetCrops()), "crop"))
+				return nil, printReceipt(c, resp.GetReceipt())
 			}, c)
 		},
 	}

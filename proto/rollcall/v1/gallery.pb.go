@@ -883,7 +883,9 @@ type UpdateStudentRequest struct {
 	// The student.
 	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
 	// All groups that the student is in from now on; empty: none.
-	Groups        []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	Groups []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Makes the student if there is none, without crops.
+	Create        bool `protobuf:"varint,3,opt,name=create,proto3" json:"create,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -930,6 +932,13 @@ func (x *UpdateStudentRequest) GetGroups() []string {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *UpdateStudentRequest) GetCreate() bool {
+	if x != nil {
+		return x.Create
+	}
+	return false
 }
 
 // UpdateStudentResponse is the student as it is now.
@@ -1442,8 +1451,8 @@ func (x *DeleteStudentRequest) GetStudentId() string {
 // DeleteStudentResponse says what was erased with the student.
 type DeleteStudentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many crops were erased.
-	CropsDeleted  int32 `protobuf:"varint,1,opt,name=crops_deleted,json=cropsDeleted,proto3" json:"crops_deleted,omitempty"`
+	// What was erased.
+	Receipt       *Receipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1478,11 +1487,112 @@ func (*DeleteStudentResponse) Descriptor() ([]byte, []int) {
 	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{19}
 }
 
-func (x *DeleteStudentResponse) GetCropsDeleted() int32 {
+func (x *DeleteStudentResponse) GetReceipt() *Receipt {
 	if x != nil {
-		return x.CropsDeleted
+		return x.Receipt
+	}
+	return nil
+}
+
+// A Receipt says what was erased, and where it may still be.
+type Receipt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the change that erased it.
+	Change uint64 `protobuf:"varint,1,opt,name=change,proto3" json:"change,omitempty"`
+	// When that was.
+	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// How many crops were erased.
+	Crops int32 `protobuf:"varint,3,opt,name=crops,proto3" json:"crops,omitempty"`
+	// How many embeddings.
+	Embeddings int32 `protobuf:"varint,4,opt,name=embeddings,proto3" json:"embeddings,omitempty"`
+	// From how many lines of the log the names were erased.
+	LogLines int32 `protobuf:"varint,5,opt,name=log_lines,json=logLines,proto3" json:"log_lines,omitempty"`
+	// From how many lines of the journal.
+	JournalLines int32 `protobuf:"varint,6,opt,name=journal_lines,json=journalLines,proto3" json:"journal_lines,omitempty"`
+	// When no file of the server held it any more; absent: the server is still at work on
+	// that, and goes on after a restart.
+	Finished      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=finished,proto3" json:"finished,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Receipt) Reset() {
+	*x = Receipt{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Receipt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Receipt) ProtoMessage() {}
+
+func (x *Receipt) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
+func (*Receipt) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Receipt) GetChange() uint64 {
+	if x != nil {
+		return x.Change
 	}
 	return 0
+}
+
+func (x *Receipt) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Receipt) GetCrops() int32 {
+	if x != nil {
+		return x.Crops
+	}
+	return 0
+}
+
+func (x *Receipt) GetEmbeddings() int32 {
+	if x != nil {
+		return x.Embeddings
+	}
+	return 0
+}
+
+func (x *Receipt) GetLogLines() int32 {
+	if x != nil {
+		return x.LogLines
+	}
+	return 0
+}
+
+func (x *Receipt) GetJournalLines() int32 {
+	if x != nil {
+		return x.JournalLines
+	}
+	return 0
+}
+
+func (x *Receipt) GetFinished() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Finished
+	}
+	return nil
 }
 
 // SetConsentRequest is what was said.
@@ -1498,7 +1608,7 @@ type SetConsentRequest struct {
 
 func (x *SetConsentRequest) Reset() {
 	*x = SetConsentRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1620,7 @@ func (x *SetConsentRequest) String() string {
 func (*SetConsentRequest) ProtoMessage() {}
 
 func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1633,7 @@ func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentRequest.ProtoReflect.Descriptor instead.
 func (*SetConsentRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SetConsentRequest) GetStudentId() string {
@@ -1544,14 +1654,16 @@ func (x *SetConsentRequest) GetConsent() *Consent {
 type SetConsentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The student with its crops.
-	Student       *Student `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
+	Student *Student `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
+	// What was erased, where consent was refused or withdrawn; absent: nothing.
+	Receipt       *Receipt `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetConsentResponse) Reset() {
 	*x = SetConsentResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1675,7 @@ func (x *SetConsentResponse) String() string {
 func (*SetConsentResponse) ProtoMessage() {}
 
 func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,12 +1688,19 @@ func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentResponse.ProtoReflect.Descriptor instead.
 func (*SetConsentResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetConsentResponse) GetStudent() *Student {
 	if x != nil {
 		return x.Student
+	}
+	return nil
+}
+
+func (x *SetConsentResponse) GetReceipt() *Receipt {
+	if x != nil {
+		return x.Receipt
 	}
 	return nil
 }
@@ -1600,7 +1719,7 @@ type SetDeleteAfterRequest struct {
 
 func (x *SetDeleteAfterRequest) Reset() {
 	*x = SetDeleteAfterRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1731,7 @@ func (x *SetDeleteAfterRequest) String() string {
 func (*SetDeleteAfterRequest) ProtoMessage() {}
 
 func (x *SetDeleteAfterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1744,7 @@ func (x *SetDeleteAfterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDeleteAfterRequest.ProtoReflect.Descriptor instead.
 func (*SetDeleteAfterRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SetDeleteAfterRequest) GetStudentId() string {
@@ -1653,7 +1772,7 @@ type SetDeleteAfterResponse struct {
 
 func (x *SetDeleteAfterResponse) Reset() {
 	*x = SetDeleteAfterResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1784,7 @@ func (x *SetDeleteAfterResponse) String() string {
 func (*SetDeleteAfterResponse) ProtoMessage() {}
 
 func (x *SetDeleteAfterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1797,7 @@ func (x *SetDeleteAfterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDeleteAfterResponse.ProtoReflect.Descriptor instead.
 func (*SetDeleteAfterResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SetDeleteAfterResponse) GetStudent() *Student {
@@ -1699,7 +1818,7 @@ type GetCropRequest struct {
 
 func (x *GetCropRequest) Reset() {
 	*x = GetCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +1830,7 @@ func (x *GetCropRequest) String() string {
 func (*GetCropRequest) ProtoMessage() {}
 
 func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +1843,7 @@ func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropRequest.ProtoReflect.Descriptor instead.
 func (*GetCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetCropRequest) GetCropId() string {
@@ -1745,7 +1864,7 @@ type GetCropResponse struct {
 
 func (x *GetCropResponse) Reset() {
 	*x = GetCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1876,7 @@ func (x *GetCropResponse) String() string {
 func (*GetCropResponse) ProtoMessage() {}
 
 func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1889,7 @@ func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropResponse.ProtoReflect.Descriptor instead.
 func (*GetCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetCropResponse) GetCrop() *Crop {
@@ -1797,7 +1916,7 @@ type AssignCropRequest struct {
 
 func (x *AssignCropRequest) Reset() {
 	*x = AssignCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1928,7 @@ func (x *AssignCropRequest) String() string {
 func (*AssignCropRequest) ProtoMessage() {}
 
 func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1941,7 @@ func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropRequest.ProtoReflect.Descriptor instead.
 func (*AssignCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AssignCropRequest) GetCropId() string {
@@ -1859,7 +1978,7 @@ type AssignCropResponse struct {
 
 func (x *AssignCropResponse) Reset() {
 	*x = AssignCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +1990,7 @@ func (x *AssignCropResponse) String() string {
 func (*AssignCropResponse) ProtoMessage() {}
 
 func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2003,7 @@ func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropResponse.ProtoReflect.Descriptor instead.
 func (*AssignCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AssignCropResponse) GetCrop() *Crop {
@@ -1912,7 +2031,7 @@ type DeleteCropRequest struct {
 
 func (x *DeleteCropRequest) Reset() {
 	*x = DeleteCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2043,7 @@ func (x *DeleteCropRequest) String() string {
 func (*DeleteCropRequest) ProtoMessage() {}
 
 func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2056,7 @@ func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeleteCropRequest) GetCropId() string {
@@ -1956,7 +2075,7 @@ type DeleteCropResponse struct {
 
 func (x *DeleteCropResponse) Reset() {
 	*x = DeleteCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1968,7 +2087,7 @@ func (x *DeleteCropResponse) String() string {
 func (*DeleteCropResponse) ProtoMessage() {}
 
 func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1981,7 +2100,7 @@ func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
 }
 
 // ListChangesRequest asks for a page.
@@ -2003,7 +2122,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2134,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2147,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListChangesRequest) GetPageSize() int32 {
@@ -2080,7 +2199,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2211,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2224,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListChangesResponse) GetChanges() []*Change {
@@ -2143,7 +2262,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +2274,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2168,7 +2287,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Change) GetChange() uint64 {
@@ -2232,7 +2351,7 @@ type ChangedRecord struct {
 
 func (x *ChangedRecord) Reset() {
 	*x = ChangedRecord{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2244,7 +2363,7 @@ func (x *ChangedRecord) String() string {
 func (*ChangedRecord) ProtoMessage() {}
 
 func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2257,7 +2376,7 @@ func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedRecord.ProtoReflect.Descriptor instead.
 func (*ChangedRecord) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ChangedRecord) GetStudentId() string {
@@ -2306,7 +2425,7 @@ type UndoChangeRequest struct {
 
 func (x *UndoChangeRequest) Reset() {
 	*x = UndoChangeRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2437,7 @@ func (x *UndoChangeRequest) String() string {
 func (*UndoChangeRequest) ProtoMessage() {}
 
 func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2450,7 @@ func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeRequest.ProtoReflect.Descriptor instead.
 func (*UndoChangeRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UndoChangeRequest) GetChange() uint64 {
@@ -2354,7 +2473,7 @@ type UndoChangeResponse struct {
 
 func (x *UndoChangeResponse) Reset() {
 	*x = UndoChangeResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2485,7 @@ func (x *UndoChangeResponse) String() string {
 func (*UndoChangeResponse) ProtoMessage() {}
 
 func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2498,7 @@ func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeResponse.ProtoReflect.Descriptor instead.
 func (*UndoChangeResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UndoChangeResponse) GetChange() uint64 {
@@ -2405,7 +2524,7 @@ type CheckConsistencyRequest struct {
 
 func (x *CheckConsistencyRequest) Reset() {
 	*x = CheckConsistencyRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2417,7 +2536,7 @@ func (x *CheckConsistencyRequest) String() string {
 func (*CheckConsistencyRequest) ProtoMessage() {}
 
 func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2430,7 +2549,7 @@ func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyRequest.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
 }
 
 // CheckConsistencyResponse is what was compared.
@@ -2458,7 +2577,7 @@ type CheckConsistencyResponse struct {
 
 func (x *CheckConsistencyResponse) Reset() {
 	*x = CheckConsistencyResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2470,7 +2589,7 @@ func (x *CheckConsistencyResponse) String() string {
 func (*CheckConsistencyResponse) ProtoMessage() {}
 
 func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2483,7 +2602,7 @@ func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyResponse.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CheckConsistencyResponse) GetConsistent() bool {
@@ -2552,7 +2671,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2683,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2696,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Difference) GetKind() string {
@@ -2633,7 +2752,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2764,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2777,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Settings) GetModel() string {
@@ -2726,7 +2845,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2738,7 +2857,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2751,7 +2870,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Coverage) GetCrops() int32 {
@@ -2805,7 +2924,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +2936,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +2949,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
 }
 
 // GetSettingsResponse is the settings.
@@ -2846,7 +2965,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2858,7 +2977,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2871,7 +2990,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2910,7 +3029,7 @@ type UpdateSettingsRequest struct {
 
 func (x *UpdateSettingsRequest) Reset() {
 	*x = UpdateSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +3041,7 @@ func (x *UpdateSettingsRequest) String() string {
 func (*UpdateSettingsRequest) ProtoMessage() {}
 
 func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +3054,7 @@ func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UpdateSettingsRequest) GetModel() string {
@@ -2993,7 +3112,7 @@ type UpdateSettingsResponse struct {
 
 func (x *UpdateSettingsResponse) Reset() {
 	*x = UpdateSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3005,7 +3124,7 @@ func (x *UpdateSettingsResponse) String() string {
 func (*UpdateSettingsResponse) ProtoMessage() {}
 
 func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3018,7 +3137,7 @@ func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
@@ -3068,7 +3187,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3199,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3212,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Calibration) GetModel() string {
@@ -3172,7 +3291,7 @@ type OperatingPoint struct {
 
 func (x *OperatingPoint) Reset() {
 	*x = OperatingPoint{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3303,7 @@ func (x *OperatingPoint) String() string {
 func (*OperatingPoint) ProtoMessage() {}
 
 func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3316,7 @@ func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatingPoint.ProtoReflect.Descriptor instead.
 func (*OperatingPoint) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *OperatingPoint) GetFmr() float64 {
@@ -3225,7 +3344,7 @@ type GetCalibrationRequest struct {
 
 func (x *GetCalibrationRequest) Reset() {
 	*x = GetCalibrationRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +3356,7 @@ func (x *GetCalibrationRequest) String() string {
 func (*GetCalibrationRequest) ProtoMessage() {}
 
 func (x *GetCalibrationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +3369,7 @@ func (x *GetCalibrationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCalibrationRequest.ProtoReflect.Descriptor instead.
 func (*GetCalibrationRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *GetCalibrationRequest) GetModel() string {
@@ -3271,7 +3390,7 @@ type GetCalibrationResponse struct {
 
 func (x *GetCalibrationResponse) Reset() {
 	*x = GetCalibrationResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3283,7 +3402,7 @@ func (x *GetCalibrationResponse) String() string {
 func (*GetCalibrationResponse) ProtoMessage() {}
 
 func (x *GetCalibrationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3296,7 +3415,7 @@ func (x *GetCalibrationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCalibrationResponse.ProtoReflect.Descriptor instead.
 func (*GetCalibrationResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{48}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GetCalibrationResponse) GetCalibration() *Calibration {
@@ -3323,7 +3442,7 @@ type UpdateCalibrationRequest struct {
 
 func (x *UpdateCalibrationRequest) Reset() {
 	*x = UpdateCalibrationRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3454,7 @@ func (x *UpdateCalibrationRequest) String() string {
 func (*UpdateCalibrationRequest) ProtoMessage() {}
 
 func (x *UpdateCalibrationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3467,7 @@ func (x *UpdateCalibrationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalibrationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalibrationRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{49}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UpdateCalibrationRequest) GetModel() string {
@@ -3383,7 +3502,7 @@ type UpdateCalibrationResponse struct {
 
 func (x *UpdateCalibrationResponse) Reset() {
 	*x = UpdateCalibrationResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3514,7 @@ func (x *UpdateCalibrationResponse) String() string {
 func (*UpdateCalibrationResponse) ProtoMessage() {}
 
 func (x *UpdateCalibrationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +3527,7 @@ func (x *UpdateCalibrationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalibrationResponse.ProtoReflect.Descriptor instead.
 func (*UpdateCalibrationResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{50}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *UpdateCalibrationResponse) GetCalibration() *Calibration {
@@ -3429,7 +3548,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3441,7 +3560,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3454,7 +3573,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{51}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Gallery) GetGalleryId() string {
@@ -3473,7 +3592,7 @@ type ListGalleriesRequest struct {
 
 func (x *ListGalleriesRequest) Reset() {
 	*x = ListGalleriesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3485,7 +3604,7 @@ func (x *ListGalleriesRequest) String() string {
 func (*ListGalleriesRequest) ProtoMessage() {}
 
 func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3498,7 +3617,7 @@ func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesRequest.ProtoReflect.Descriptor instead.
 func (*ListGalleriesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{52}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{53}
 }
 
 // ListGalleriesResponse is the galleries that the caller may use.
@@ -3512,7 +3631,7 @@ type ListGalleriesResponse struct {
 
 func (x *ListGalleriesResponse) Reset() {
 	*x = ListGalleriesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3524,7 +3643,7 @@ func (x *ListGalleriesResponse) String() string {
 func (*ListGalleriesResponse) ProtoMessage() {}
 
 func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3537,7 +3656,7 @@ func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesResponse.ProtoReflect.Descriptor instead.
 func (*ListGalleriesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{53}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListGalleriesResponse) GetGalleries() []*Gallery {
@@ -3558,7 +3677,7 @@ type CreateGalleryRequest struct {
 
 func (x *CreateGalleryRequest) Reset() {
 	*x = CreateGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3689,7 @@ func (x *CreateGalleryRequest) String() string {
 func (*CreateGalleryRequest) ProtoMessage() {}
 
 func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3702,7 @@ func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryRequest.ProtoReflect.Descriptor instead.
 func (*CreateGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{54}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreateGalleryRequest) GetGalleryId() string {
@@ -3604,7 +3723,7 @@ type CreateGalleryResponse struct {
 
 func (x *CreateGalleryResponse) Reset() {
 	*x = CreateGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3616,7 +3735,7 @@ func (x *CreateGalleryResponse) String() string {
 func (*CreateGalleryResponse) ProtoMessage() {}
 
 func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3629,7 +3748,7 @@ func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryResponse.ProtoReflect.Descriptor instead.
 func (*CreateGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{55}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CreateGalleryResponse) GetGallery() *Gallery {
@@ -3650,7 +3769,7 @@ type DeleteGalleryRequest struct {
 
 func (x *DeleteGalleryRequest) Reset() {
 	*x = DeleteGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3662,7 +3781,7 @@ func (x *DeleteGalleryRequest) String() string {
 func (*DeleteGalleryRequest) ProtoMessage() {}
 
 func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3675,7 +3794,7 @@ func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{56}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *DeleteGalleryRequest) GetGalleryId() string {
@@ -3694,7 +3813,7 @@ type DeleteGalleryResponse struct {
 
 func (x *DeleteGalleryResponse) Reset() {
 	*x = DeleteGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3706,7 +3825,7 @@ func (x *DeleteGalleryResponse) String() string {
 func (*DeleteGalleryResponse) ProtoMessage() {}
 
 func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3719,7 +3838,7 @@ func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{57}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{58}
 }
 
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
@@ -3778,11 +3897,12 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x05crops\x18\x04 \x01(\x05R\x05crops\x122\n" +
 	"\x06newest\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06newest\x12\x1d\n" +
 	"\n" +
-	"best_score\x18\x06 \x01(\x02R\tbestScore\"\x89\x01\n" +
+	"best_score\x18\x06 \x01(\x02R\tbestScore\"\xa1\x01\n" +
 	"\x14UpdateStudentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x128\n" +
-	"\x06groups\x18\x02 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\"_\n" +
+	"\x06groups\x18\x02 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\xe8\a\"\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\x06groups\x12\x16\n" +
+	"\x06create\x18\x03 \x01(\bR\x06create\"_\n" +
 	"\x15UpdateStudentResponse\x12.\n" +
 	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\x12\x16\n" +
 	"\x06change\x18\x02 \x01(\x04R\x06change\"\x9a\x01\n" +
@@ -3822,15 +3942,26 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x06advice\x18\x05 \x01(\x0e2\x13.rollcall.v1.AdviceR\x06advice\"O\n" +
 	"\x14DeleteStudentRequest\x127\n" +
 	"\n" +
-	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\"<\n" +
-	"\x15DeleteStudentResponse\x12#\n" +
-	"\rcrops_deleted\x18\x01 \x01(\x05R\fcropsDeleted\"\x84\x01\n" +
+	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\"G\n" +
+	"\x15DeleteStudentResponse\x12.\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.rollcall.v1.ReceiptR\areceipt\"\x81\x02\n" +
+	"\aReceipt\x12\x16\n" +
+	"\x06change\x18\x01 \x01(\x04R\x06change\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
+	"\x05crops\x18\x03 \x01(\x05R\x05crops\x12\x1e\n" +
+	"\n" +
+	"embeddings\x18\x04 \x01(\x05R\n" +
+	"embeddings\x12\x1b\n" +
+	"\tlog_lines\x18\x05 \x01(\x05R\blogLines\x12#\n" +
+	"\rjournal_lines\x18\x06 \x01(\x05R\fjournalLines\x126\n" +
+	"\bfinished\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bfinished\"\x84\x01\n" +
 	"\x11SetConsentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x126\n" +
-	"\aconsent\x18\x02 \x01(\v2\x14.rollcall.v1.ConsentB\x06\xbaH\x03\xc8\x01\x01R\aconsent\"D\n" +
+	"\aconsent\x18\x02 \x01(\v2\x14.rollcall.v1.ConsentB\x06\xbaH\x03\xc8\x01\x01R\aconsent\"t\n" +
 	"\x12SetConsentResponse\x12.\n" +
-	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\"\x9b\x01\n" +
+	"\astudent\x18\x01 \x01(\v2\x14.rollcall.v1.StudentR\astudent\x12.\n" +
+	"\areceipt\x18\x02 \x01(\v2\x14.rollcall.v1.ReceiptR\areceipt\"\x9b\x01\n" +
 	"\x15SetDeleteAfterRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x12I\n" +
@@ -4043,7 +4174,7 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 }
 
 var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(DueReason)(0),                    // 0: rollcall.v1.DueReason
 	(Advice)(0),                       // 1: rollcall.v1.Advice
@@ -4068,142 +4199,147 @@ var file_rollcall_v1_gallery_proto_goTypes = []any{
 	(*Lookalike)(nil),                 // 20: rollcall.v1.Lookalike
 	(*DeleteStudentRequest)(nil),      // 21: rollcall.v1.DeleteStudentRequest
 	(*DeleteStudentResponse)(nil),     // 22: rollcall.v1.DeleteStudentResponse
-	(*SetConsentRequest)(nil),         // 23: rollcall.v1.SetConsentRequest
-	(*SetConsentResponse)(nil),        // 24: rollcall.v1.SetConsentResponse
-	(*SetDeleteAfterRequest)(nil),     // 25: rollcall.v1.SetDeleteAfterRequest
-	(*SetDeleteAfterResponse)(nil),    // 26: rollcall.v1.SetDeleteAfterResponse
-	(*GetCropRequest)(nil),            // 27: rollcall.v1.GetCropRequest
-	(*GetCropResponse)(nil),           // 28: rollcall.v1.GetCropResponse
-	(*AssignCropRequest)(nil),         // 29: rollcall.v1.AssignCropRequest
-	(*AssignCropResponse)(nil),        // 30: rollcall.v1.AssignCropResponse
-	(*DeleteCropRequest)(nil),         // 31: rollcall.v1.DeleteCropRequest
-	(*DeleteCropResponse)(nil),        // 32: rollcall.v1.DeleteCropResponse
-	(*ListChangesRequest)(nil),        // 33: rollcall.v1.ListChangesRequest
-	(*ListChangesResponse)(nil),       // 34: rollcall.v1.ListChangesResponse
-	(*Change)(nil),                    // 35: rollcall.v1.Change
-	(*ChangedRecord)(nil),             // 36: rollcall.v1.ChangedRecord
-	(*UndoChangeRequest)(nil),         // 37: rollcall.v1.UndoChangeRequest
-	(*UndoChangeResponse)(nil),        // 38: rollcall.v1.UndoChangeResponse
-	(*CheckConsistencyRequest)(nil),   // 39: rollcall.v1.CheckConsistencyRequest
-	(*CheckConsistencyResponse)(nil),  // 40: rollcall.v1.CheckConsistencyResponse
-	(*Difference)(nil),                // 41: rollcall.v1.Difference
-	(*Settings)(nil),                  // 42: rollcall.v1.Settings
-	(*Coverage)(nil),                  // 43: rollcall.v1.Coverage
-	(*GetSettingsRequest)(nil),        // 44: rollcall.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),       // 45: rollcall.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),     // 46: rollcall.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),    // 47: rollcall.v1.UpdateSettingsResponse
-	(*Calibration)(nil),               // 48: rollcall.v1.Calibration
-	(*OperatingPoint)(nil),            // 49: rollcall.v1.OperatingPoint
-	(*GetCalibrationRequest)(nil),     // 50: rollcall.v1.GetCalibrationRequest
-	(*GetCalibrationResponse)(nil),    // 51: rollcall.v1.GetCalibrationResponse
-	(*UpdateCalibrationRequest)(nil),  // 52: rollcall.v1.UpdateCalibrationRequest
-	(*UpdateCalibrationResponse)(nil), // 53: rollcall.v1.UpdateCalibrationResponse
-	(*Gallery)(nil),                   // 54: rollcall.v1.Gallery
-	(*ListGalleriesRequest)(nil),      // 55: rollcall.v1.ListGalleriesRequest
-	(*ListGalleriesResponse)(nil),     // 56: rollcall.v1.ListGalleriesResponse
-	(*CreateGalleryRequest)(nil),      // 57: rollcall.v1.CreateGalleryRequest
-	(*CreateGalleryResponse)(nil),     // 58: rollcall.v1.CreateGalleryResponse
-	(*DeleteGalleryRequest)(nil),      // 59: rollcall.v1.DeleteGalleryRequest
-	(*DeleteGalleryResponse)(nil),     // 60: rollcall.v1.DeleteGalleryResponse
-	nil,                               // 61: rollcall.v1.Problem.MetadataEntry
-	(*EmbedRequest)(nil),              // 62: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),             // 63: rollcall.v1.EmbedResponse
-	(*Student)(nil),                   // 64: rollcall.v1.Student
-	(*timestamppb.Timestamp)(nil),     // 65: google.protobuf.Timestamp
-	(*Consent)(nil),                   // 66: rollcall.v1.Consent
-	(*Crop)(nil),                      // 67: rollcall.v1.Crop
+	(*Receipt)(nil),                   // 23: rollcall.v1.Receipt
+	(*SetConsentRequest)(nil),         // 24: rollcall.v1.SetConsentRequest
+	(*SetConsentResponse)(nil),        // 25: rollcall.v1.SetConsentResponse
+	(*SetDeleteAfterRequest)(nil),     // 26: rollcall.v1.SetDeleteAfterRequest
+	(*SetDeleteAfterResponse)(nil),    // 27: rollcall.v1.SetDeleteAfterResponse
+	(*GetCropRequest)(nil),            // 28: rollcall.v1.GetCropRequest
+	(*GetCropResponse)(nil),           // 29: rollcall.v1.GetCropResponse
+	(*AssignCropRequest)(nil),         // 30: rollcall.v1.AssignCropRequest
+	(*AssignCropResponse)(nil),        // 31: rollcall.v1.AssignCropResponse
+	(*DeleteCropRequest)(nil),         // 32: rollcall.v1.DeleteCropRequest
+	(*DeleteCropResponse)(nil),        // 33: rollcall.v1.DeleteCropResponse
+	(*ListChangesRequest)(nil),        // 34: rollcall.v1.ListChangesRequest
+	(*ListChangesResponse)(nil),       // 35: rollcall.v1.ListChangesResponse
+	(*Change)(nil),                    // 36: rollcall.v1.Change
+	(*ChangedRecord)(nil),             // 37: rollcall.v1.ChangedRecord
+	(*UndoChangeRequest)(nil),         // 38: rollcall.v1.UndoChangeRequest
+	(*UndoChangeResponse)(nil),        // 39: rollcall.v1.UndoChangeResponse
+	(*CheckConsistencyRequest)(nil),   // 40: rollcall.v1.CheckConsistencyRequest
+	(*CheckConsistencyResponse)(nil),  // 41: rollcall.v1.CheckConsistencyResponse
+	(*Difference)(nil),                // 42: rollcall.v1.Difference
+	(*Settings)(nil),                  // 43: rollcall.v1.Settings
+	(*Coverage)(nil),                  // 44: rollcall.v1.Coverage
+	(*GetSettingsRequest)(nil),        // 45: rollcall.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),       // 46: rollcall.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),     // 47: rollcall.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),    // 48: rollcall.v1.UpdateSettingsResponse
+	(*Calibration)(nil),               // 49: rollcall.v1.Calibration
+	(*OperatingPoint)(nil),            // 50: rollcall.v1.OperatingPoint
+	(*GetCalibrationRequest)(nil),     // 51: rollcall.v1.GetCalibrationRequest
+	(*GetCalibrationResponse)(nil),    // 52: rollcall.v1.GetCalibrationResponse
+	(*UpdateCalibrationRequest)(nil),  // 53: rollcall.v1.UpdateCalibrationRequest
+	(*UpdateCalibrationResponse)(nil), // 54: rollcall.v1.UpdateCalibrationResponse
+	(*Gallery)(nil),                   // 55: rollcall.v1.Gallery
+	(*ListGalleriesRequest)(nil),      // 56: rollcall.v1.ListGalleriesRequest
+	(*ListGalleriesResponse)(nil),     // 57: rollcall.v1.ListGalleriesResponse
+	(*CreateGalleryRequest)(nil),      // 58: rollcall.v1.CreateGalleryRequest
+	(*CreateGalleryResponse)(nil),     // 59: rollcall.v1.CreateGalleryResponse
+	(*DeleteGalleryRequest)(nil),      // 60: rollcall.v1.DeleteGalleryRequest
+	(*DeleteGalleryResponse)(nil),     // 61: rollcall.v1.DeleteGalleryResponse
+	nil,                               // 62: rollcall.v1.Problem.MetadataEntry
+	(*EmbedRequest)(nil),              // 63: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),             // 64: rollcall.v1.EmbedResponse
+	(*Student)(nil),                   // 65: rollcall.v1.Student
+	(*timestamppb.Timestamp)(nil),     // 66: google.protobuf.Timestamp
+	(*Consent)(nil),                   // 67: rollcall.v1.Consent
+	(*Crop)(nil),                      // 68: rollcall.v1.Crop
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	62, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	63, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	63, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	64, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
 	5,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	61, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
-	64, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	64, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	62, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
+	65, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	65, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
 	12, // 6: rollcall.v1.ListDueStudentsResponse.students:type_name -> rollcall.v1.DueStudent
 	0,  // 7: rollcall.v1.DueStudent.reasons:type_name -> rollcall.v1.DueReason
-	65, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
-	64, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	64, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
+	66, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
+	65, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	65, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
 	20, // 11: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
 	19, // 12: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
 	19, // 13: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
 	1,  // 14: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
-	66, // 15: rollcall.v1.SetConsentRequest.consent:type_name -> rollcall.v1.Consent
-	64, // 16: rollcall.v1.SetConsentResponse.student:type_name -> rollcall.v1.Student
-	64, // 17: rollcall.v1.SetDeleteAfterResponse.student:type_name -> rollcall.v1.Student
-	67, // 18: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	67, // 19: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
-	35, // 20: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
-	65, // 21: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
-	36, // 22: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
-	35, // 23: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
-	41, // 24: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	43, // 25: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
-	42, // 26: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	43, // 27: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	42, // 28: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	43, // 29: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	2,  // 30: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
-	49, // 31: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
-	65, // 32: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
-	48, // 33: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	49, // 34: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
-	48, // 35: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	54, // 36: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
-	54, // 37: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
-	3,  // 38: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	6,  // 39: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	8,  // 40: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	13, // 41: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	15, // 42: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
-	17, // 43: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
-	21, // 44: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	23, // 45: rollcall.v1.GalleryService.SetConsent:input_type -> rollcall.v1.SetConsentRequest
-	25, // 46: rollcall.v1.GalleryService.SetDeleteAfter:input_type -> rollcall.v1.SetDeleteAfterRequest
-	10, // 47: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
-	27, // 48: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	29, // 49: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	31, // 50: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	33, // 51: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
-	37, // 52: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
-	44, // 53: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	46, // 54: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	50, // 55: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
-	52, // 56: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
-	39, // 57: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	55, // 58: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
-	57, // 59: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
-	59, // 60: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
-	4,  // 61: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	7,  // 62: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	9,  // 63: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	14, // 64: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	16, // 65: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
-	18, // 66: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
-	22, // 67: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	24, // 68: rollcall.v1.GalleryService.SetConsent:output_type -> rollcall.v1.SetConsentResponse
-	26, // 69: rollcall.v1.GalleryService.SetDeleteAfter:output_type -> rollcall.v1.SetDeleteAfterResponse
-	11, // 70: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
-	28, // 71: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	30, // 72: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	32, // 73: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	34, // 74: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
-	38, // 75: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
-	45, // 76: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	47, // 77: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	51, // 78: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
-	53, // 79: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
-	40, // 80: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	56, // 81: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
-	58, // 82: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
-	60, // 83: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
-	61, // [61:84] is the sub-list for method output_type
-	38, // [38:61] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	23, // 15: rollcall.v1.DeleteStudentResponse.receipt:type_name -> rollcall.v1.Receipt
+	66, // 16: rollcall.v1.Receipt.time:type_name -> google.protobuf.Timestamp
+	66, // 17: rollcall.v1.Receipt.finished:type_name -> google.protobuf.Timestamp
+	67, // 18: rollcall.v1.SetConsentRequest.consent:type_name -> rollcall.v1.Consent
+	65, // 19: rollcall.v1.SetConsentResponse.student:type_name -> rollcall.v1.Student
+	23, // 20: rollcall.v1.SetConsentResponse.receipt:type_name -> rollcall.v1.Receipt
+	65, // 21: rollcall.v1.SetDeleteAfterResponse.student:type_name -> rollcall.v1.Student
+	68, // 22: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	68, // 23: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	36, // 24: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
+	66, // 25: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
+	37, // 26: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
+	36, // 27: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
+	42, // 28: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
+	44, // 29: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	43, // 30: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	44, // 31: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	43, // 32: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	44, // 33: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	2,  // 34: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
+	50, // 35: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
+	66, // 36: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	49, // 37: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	50, // 38: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
+	49, // 39: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	55, // 40: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	55, // 41: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	3,  // 42: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	6,  // 43: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	8,  // 44: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	13, // 45: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	15, // 46: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
+	17, // 47: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
+	21, // 48: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	24, // 49: rollcall.v1.GalleryService.SetConsent:input_type -> rollcall.v1.SetConsentRequest
+	26, // 50: rollcall.v1.GalleryService.SetDeleteAfter:input_type -> rollcall.v1.SetDeleteAfterRequest
+	10, // 51: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
+	28, // 52: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	30, // 53: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	32, // 54: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	34, // 55: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
+	38, // 56: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
+	45, // 57: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	47, // 58: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	51, // 59: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
+	53, // 60: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
+	40, // 61: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	56, // 62: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	58, // 63: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	60, // 64: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	4,  // 65: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	7,  // 66: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	9,  // 67: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	14, // 68: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	16, // 69: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
+	18, // 70: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
+	22, // 71: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	25, // 72: rollcall.v1.GalleryService.SetConsent:output_type -> rollcall.v1.SetConsentResponse
+	27, // 73: rollcall.v1.GalleryService.SetDeleteAfter:output_type -> rollcall.v1.SetDeleteAfterResponse
+	11, // 74: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
+	29, // 75: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	31, // 76: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	33, // 77: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	35, // 78: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
+	39, // 79: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
+	46, // 80: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	48, // 81: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	52, // 82: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
+	54, // 83: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
+	41, // 84: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	57, // 85: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	59, // 86: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	61, // 87: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	65, // [65:88] is the sub-list for method output_type
+	42, // [42:65] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -4217,16 +4353,16 @@ func file_rollcall_v1_gallery_proto_init() {
 		(*EnrollStreamResponse_Embedded)(nil),
 		(*EnrollStreamResponse_Problem)(nil),
 	}
-	file_rollcall_v1_gallery_proto_msgTypes[26].OneofWrappers = []any{}
-	file_rollcall_v1_gallery_proto_msgTypes[43].OneofWrappers = []any{}
-	file_rollcall_v1_gallery_proto_msgTypes[49].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[27].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[44].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[50].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   59,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

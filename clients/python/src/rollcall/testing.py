@@ -35,7 +35,8 @@ class Server:
         binary = os.environ.get("ROLLCALL_BINARY") or shutil.which("rollcall")
         if not binary:
             raise FileNotFoundError("there is no rollcall: build it, and put its path into ROLLCALL_BINARY")
-        self._binary = binary
+        self.binary = binary
+        """The path of the program."""
         self._arguments = arguments
         self._folder = tempfile.TemporaryDirectory(prefix="rollcall-testing-")
         self._address = "127.0.0.1:0"
@@ -59,7 +60,7 @@ class Server:
     def start(self) -> None:
         """Starts it, after stop at the same address and with the same data."""
         self._process = subprocess.Popen(
-            [self._binary, "serve", "--data", os.path.join(self._folder.name, "data"), "--listen", self._address, *self._arguments],
+            [self.binary, "serve", "--data", os.path.join(self._folder.name, "data"), "--listen", self._address, *self._arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1138,53 +1138,6 @@ func (x *Erasure) GetFinished() *timestamppb.Timestamp {
 	return nil
 }
 
-// ErasureKey is what the digests of erasures are keyed with, in the partition of the
-// server.
-type ErasureKey struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// 32 random bytes.
-	Key           []byte `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ErasureKey) Reset() {
-	*x = ErasureKey{}
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ErasureKey) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ErasureKey) ProtoMessage() {}
-
-func (x *ErasureKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_storage_v1_record_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ErasureKey.ProtoReflect.Descriptor instead.
-func (*ErasureKey) Descriptor() ([]byte, []int) {
-	return file_rollcall_storage_v1_record_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *ErasureKey) GetKey() []byte {
-	if x != nil {
-		return x.Key
-	}
-	return nil
-}
-
 var File_rollcall_storage_v1_record_proto protoreflect.FileDescriptor
 
 const file_rollcall_storage_v1_record_proto_rawDesc = "" +
@@ -1284,10 +1237,7 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\tlog_lines\x18\b \x01(\x03R\blogLines\x12#\n" +
 	"\rjournal_lines\x18\t \x01(\x03R\fjournalLines\x126\n" +
 	"\bfinished\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\bfinished\"\x1e\n" +
-	"\n" +
-	"ErasureKey\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\fR\x03keyB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
+	" \x01(\v2\x1a.google.protobuf.TimestampR\bfinishedB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_rollcall_storage_v1_record_proto_rawDescOnce sync.Once
@@ -1301,7 +1251,7 @@ func file_rollcall_storage_v1_record_proto_rawDescGZIP() []byte {
 	return file_rollcall_storage_v1_record_proto_rawDescData
 }
 
-var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_rollcall_storage_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_rollcall_storage_v1_record_proto_goTypes = []any{
 	(*Settings)(nil),              // 0: rollcall.storage.v1.Settings
 	(*Model)(nil),                 // 1: rollcall.storage.v1.Model
@@ -1315,30 +1265,29 @@ var file_rollcall_storage_v1_record_proto_goTypes = []any{
 	(*Gallery)(nil),               // 9: rollcall.storage.v1.Gallery
 	(*Token)(nil),                 // 10: rollcall.storage.v1.Token
 	(*Erasure)(nil),               // 11: rollcall.storage.v1.Erasure
-	(*ErasureKey)(nil),            // 12: rollcall.storage.v1.ErasureKey
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_rollcall_storage_v1_record_proto_depIdxs = []int32{
-	13, // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
-	13, // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
+	12, // 0: rollcall.storage.v1.Settings.updated:type_name -> google.protobuf.Timestamp
+	12, // 1: rollcall.storage.v1.Model.created:type_name -> google.protobuf.Timestamp
 	2,  // 2: rollcall.storage.v1.Model.calibration:type_name -> rollcall.storage.v1.Calibration
 	3,  // 3: rollcall.storage.v1.Calibration.points:type_name -> rollcall.storage.v1.OperatingPoint
-	13, // 4: rollcall.storage.v1.Calibration.made:type_name -> google.protobuf.Timestamp
-	13, // 5: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
-	13, // 6: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
+	12, // 4: rollcall.storage.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	12, // 5: rollcall.storage.v1.Student.created:type_name -> google.protobuf.Timestamp
+	12, // 6: rollcall.storage.v1.Student.updated:type_name -> google.protobuf.Timestamp
 	5,  // 7: rollcall.storage.v1.Student.consent:type_name -> rollcall.storage.v1.Consent
-	13, // 8: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
-	13, // 9: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
-	13, // 10: rollcall.storage.v1.Crop.pictured:type_name -> google.protobuf.Timestamp
+	12, // 8: rollcall.storage.v1.Crop.created:type_name -> google.protobuf.Timestamp
+	12, // 9: rollcall.storage.v1.Crop.updated:type_name -> google.protobuf.Timestamp
+	12, // 10: rollcall.storage.v1.Crop.pictured:type_name -> google.protobuf.Timestamp
 	8,  // 11: rollcall.storage.v1.Embedding.quality:type_name -> rollcall.storage.v1.Quality
-	13, // 12: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
-	13, // 13: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
-	13, // 14: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
-	13, // 15: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
-	13, // 16: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
-	13, // 17: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
-	13, // 18: rollcall.storage.v1.Erasure.time:type_name -> google.protobuf.Timestamp
-	13, // 19: rollcall.storage.v1.Erasure.finished:type_name -> google.protobuf.Timestamp
+	12, // 12: rollcall.storage.v1.Embedding.created:type_name -> google.protobuf.Timestamp
+	12, // 13: rollcall.storage.v1.Gallery.created:type_name -> google.protobuf.Timestamp
+	12, // 14: rollcall.storage.v1.Token.created:type_name -> google.protobuf.Timestamp
+	12, // 15: rollcall.storage.v1.Token.expires:type_name -> google.protobuf.Timestamp
+	12, // 16: rollcall.storage.v1.Token.revoked:type_name -> google.protobuf.Timestamp
+	12, // 17: rollcall.storage.v1.Token.used:type_name -> google.protobuf.Timestamp
+	12, // 18: rollcall.storage.v1.Erasure.time:type_name -> google.protobuf.Timestamp
+	12, // 19: rollcall.storage.v1.Erasure.finished:type_name -> google.protobuf.Timestamp
 	20, // [20:20] is the sub-list for method output_type
 	20, // [20:20] is the sub-list for method input_type
 	20, // [20:20] is the sub-list for extension type_name
@@ -1357,7 +1306,7 @@ func file_rollcall_storage_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_storage_v1_record_proto_rawDesc), len(file_rollcall_storage_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

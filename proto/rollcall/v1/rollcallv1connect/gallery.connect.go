@@ -126,9 +126,14 @@ type GalleryServiceClient interface {
 	// until there is no next one. Each page has its nearest pairs first, and no pair is on
 	// two pages.
 	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
-	// DeleteStudent erases a student with all its crops and embeddings, and from the
-	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
-	// that is erased all the same.
+	// DeleteStudent erases a student with all its crops and embeddings, from the lines of the
+	// log and the journal, and from the files of the server, and notes that in the list of
+	// erasures. Who was merged into the student is the same person, and is erased with it. A
+	// student who has no record, but whom the log or the journal names, is erased from
+	// these. Nothing brings it back.
+	//
+	// The student is gone when the call is answered. Rewriting the files takes about as long
+	// as reading the gallery; the call waits up to 20 seconds for that.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// SetConsent notes what was said about enrolling a student's face. A student that does not
 	// exist is created, so that it can be noted before the first picture. Where consent was
@@ -149,7 +154,7 @@ type GalleryServiceClient interface {
 	// AssignCrop corrects whose face a crop shows. The correction stays: a later
 	// Embed of the same crop with another student does not change it.
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
-	// DeleteCrop erases a crop and its embeddings.
+	// DeleteCrop erases a crop and its embeddings, as DeleteStudent erases a student.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
 	// ListChanges returns the changes of the gallery, newest first.
 	ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error)
@@ -604,9 +609,14 @@ type GalleryServiceHandler interface {
 	// until there is no next one. Each page has its nearest pairs first, and no pair is on
 	// two pages.
 	ListLookalikes(context.Context, *v1.ListLookalikesRequest) (*v1.ListLookalikesResponse, error)
-	// DeleteStudent erases a student with all its crops and embeddings, and from the
-	// lines of the journal. Not_found: it was not enrolled; if the journal had its name,
-	// that is erased all the same.
+	// DeleteStudent erases a student with all its crops and embeddings, from the lines of the
+	// log and the journal, and from the files of the server, and notes that in the list of
+	// erasures. Who was merged into the student is the same person, and is erased with it. A
+	// student who has no record, but whom the log or the journal names, is erased from
+	// these. Nothing brings it back.
+	//
+	// The student is gone when the call is answered. Rewriting the files takes about as long
+	// as reading the gallery; the call waits up to 20 seconds for that.
 	DeleteStudent(context.Context, *v1.DeleteStudentRequest) (*v1.DeleteStudentResponse, error)
 	// SetConsent notes what was said about enrolling a student's face. A student that does not
 	// exist is created, so that it can be noted before the first picture. Where consent was
@@ -627,7 +637,7 @@ type GalleryServiceHandler interface {
 	// AssignCrop corrects whose face a crop shows. The correction stays: a later
 	// Embed of the same crop with another student does not change it.
 	AssignCrop(context.Context, *v1.AssignCropRequest) (*v1.AssignCropResponse, error)
-	// DeleteCrop erases a crop and its embeddings.
+	// DeleteCrop erases a crop and its embeddings, as DeleteStudent erases a student.
 	DeleteCrop(context.Context, *v1.DeleteCropRequest) (*v1.DeleteCropResponse, error)
 	// ListChanges returns the changes of the gallery, newest first.
 	ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error)
