@@ -31,6 +31,7 @@ type ChangeInfo struct {
 	Seq      uint64
 	Time     time.Time
 	Cause    string          // what was done: "enrol", "assign", …
+	By       string          // who did it, as [By] was told; "": not known
 	Undoable bool            // its kind can be undone; a later change may still stand against it
 	Records  []ChangedRecord // the students and crops that it wrote
 }
@@ -156,7 +157,7 @@ func (g *Gallery) changesBetween(ctx context.Context, after, before uint64) (lis
 }
 
 func changeInfo(c storage.Change) ChangeInfo {
-	info := ChangeInfo{Seq: c.Sequence, Time: c.Time, Cause: c.Cause, Undoable: undoable(c.Cause)}
+	info := ChangeInfo{Seq: c.Sequence, Time: c.Time, Cause: c.Cause, By: c.By, Undoable: undoable(c.Cause)}
 	for _, w := range c.Writes {
 		r := ChangedRecord{Created: w.Before == nil}
 		switch w.Ref.Kind {

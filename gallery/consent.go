@@ -96,8 +96,7 @@ func (g *Gallery) SetConsent(ctx context.Context, id string, c Consent) (info St
 		if !allows(c.State) {
 			st.Groups = nil
 			if known {
-				erased = e.erase(digests, names, e.cropsOf(id))
-				st.Created = e.now.Add(1) // what stays is newer than the erasure
+				erased = e.eraseRefused(digests, names, &st)
 			}
 		}
 		e.put(st)
@@ -107,6 +106,12 @@ func (g *Gallery) SetConsent(ctx context.Context, id string, c Consent) (info St
 		return StudentInfo{}, Erasure{}, fmt.Errorf("note the consent of student %q: %w", id, err)
 	}
 	return g.changedStudent(ctx, st, seq), erased, nil
+}
+
+// eraseRefused erases the crops of a student whose consent does not allow them.
+func (e *edit) eraseRefused(digests storage.Digests, names []string, st *storage.Student) Erasure {
+	st.Created = e.now.Add(1) // what stays is newer than the erasure
+	return e.erase(digests, names, e.cropsOf(st.ID))
 }
 
 func checkConsent(c Consent) error {

@@ -95,6 +95,26 @@ func TestUndoKeepsConsent(t *testing.T) {
 	}
 }
 
+// TestUndoKeepsRefusal undoes the change that made a student, who refused afterwards: the
+// refusal stays, also where the groups are the same again.
+func TestUndoKeepsRefusal(t *testing.T) {
+	g := openGallery(t, Options{})
+	made, err := g.PutStudent(ctx, "ada", []string{"3b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := g.SetConsent(ctx, "ada", Consent{State: ConsentRefused}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.PutStudent(ctx, "ada", []string{"3b"}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, _ = g.Undo(ctx, made.Seq)
+	if st, err := g.Student(ctx, "ada"); err != nil || st.Consent.State != ConsentRefused {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
 func TestBadConsent(t *testing.T) {
 	g := openGallery(t, Options{})
 	for _, c := range []Consent{{}, {State: "perhaps"}, {State: ConsentGiven, Date: "2026-02-30"}, {State: ConsentGiven, Reference: "\xff"}} {

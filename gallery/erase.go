@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"rollcall/storage"
@@ -109,11 +110,7 @@ func (e *edit) number() uint64 { return e.batch.memory.seq + uint64(len(e.batch.
 // that were merged into it. Logged says that the log names the student at all.
 func (g *Gallery) namesOf(ctx context.Context, id string) (names []string, logged bool, err error) {
 	merged := make(map[string][]string) // into -> from
-	for c, err := range g.writer.partition.Changes(ctx, 0) {
-		var trimmed *storage.TrimmedError
-		if errors.As(err, &trimmed) {
-			return g.namesAfter(ctx, id, trimmed.After)
-		}
+	for c, err := range g.logged(ctx) {
 		if err != nil {
 			return nil, false, err
 		}
@@ -122,16 +119,23 @@ func (g *Gallery) namesOf(ctx context.Context, id string) (names []string, logge
 	return g.sameAs(id, merged), logged, nil
 }
 
-// namesAfter is namesOf for a log that was trimmed up to a number.
-func (g *Gallery) namesAfter(ctx context.Context, id string, after uint64) (names []string, logged bool, err error) {
-	merged := make(map[string][]string)
-	for c, err := range g.writer.partition.Changes(ctx, after) {
-		if err != nil {
-			return nil, false, err
+// logged yields the changes that the log still has, oldest first. An error is the last step.
+func (g *Gallery) logged(ctx context.Context) iter.Seq2[storage.Change, error] {
+	return func(yield func(storage.Change, error) bool) {
+		for after, more := uint64(0), true; more; {
+			more = false
+			for c, err := range g.writer.partition.Changes(ctx, after) {
+				var trimmed *storage.TrimmedError
+				if more = errors.As(err, &trimmed); more {
+					after = trimmed.After
+					break
+				}
+				if !yield(c, err) || err != nil {
+					return
+				}
+			}
 		}
-		logged = noteMerge(merged, c, id) || logged
 	}
-	return g.sameAs(id, merged), logged, nil
 }
 
 // noteMerge notes who was merged into whom in a change, and reports whether it names a

@@ -29,6 +29,7 @@ type Imported struct {
 	Stored  int     // records that were stored, or in a dry run could be
 	Skipped int     // records that are there already
 	Errors  []error // by the place of the record; nil: it was taken in
+	Erased  bool    // a refusal erased crops: the caller has the erasure finished
 }
 
 // imports is how many students are taken in at once: they share one commit.
@@ -73,6 +74,7 @@ func (s *Galleries) Import(ctx context.Context, g *Gallery, id string, records [
 		})
 	}
 	_ = running.Wait() // the errors are in out
+	out.Erased = im.erases
 	for i, err := range out.Errors {
 		switch {
 		case err != nil && (errors.Is(err, ErrClosed) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrReadOnly) || ctx.Err() != nil):
@@ -92,6 +94,8 @@ type importer struct {
 	id      string
 	erased  *storage.Erasures
 	opts    ImportOptions
+
+	erases bool // a refusal erased crops
 }
 
 // errDryRun ends an edit that could have been made.
@@ -174,6 +178,17 @@ func (im *importer) student(ctx context.Context, st StudentRecord) (stored bool,
 			return false, err
 		}
 	}
+	var names []string
+	var digests storage.Digests
+	if !allows(st.Consent.State) {
+		if names, _, err = im.gallery.namesOf(ctx, st.ID); err == nil {
+			digests, err = im.gallery.digests(ctx)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	erases := false
 	err = im.do(ctx, "import student", func(e *edit) error {
 		before, known := lookup[storage.Student](e, studentRef(st.ID))
 		after := before
@@ -192,9 +207,9 @@ func (im *importer) student(ctx context.Context, st StudentRecord) (stored bool,
 		}
 		if !allows(after.Consent.State) {
 			all = nil
-			for _, crop := range e.cropsOf(st.ID) {
-				e.deleteCrop(crop)
-			}
+		}
+		if erases = known && before.Consent == (Consent{}) && !allows(after.Consent.State); erases {
+			e.eraseRefused(digests, names, &after)
 		}
 		stored = !known || !slices.Equal(all, before.Groups) || after.Consent != before.Consent || after.DeleteAfter != before.DeleteAfter
 		if after.Groups, after.Updated = all, e.now; stored {
@@ -202,10 +217,17 @@ func (im *importer) student(ctx context.Context, st StudentRecord) (stored bool,
 		}
 		return nil
 	})
+	im.erases = im.erases || erases && err == nil && !im.opts.DryRun
 	return stored, err
 }
 
 func (im *importer) crop(ctx context.Context, c CropRecord) (stored bool, err error) {
+	if c.ID, err = parseID("crop", c.ID); err != nil {
+		return false, err
+	}
+	if c.StudentID, err = parseIfAny("student", c.StudentID); err != nil {
+		return false, err
+	}
 	made := cropMade(c)
 	if im.erased.Crop(im.id, c.ID, made) || c.StudentID != "" && im.erased.Student(im.id, c.StudentID, made) {
 		return false, fmt.Errorf("crop %q: %w", c.ID, ErrErased)
@@ -239,14 +261,10 @@ func cropMade(c CropRecord) time.Time {
 
 // there says whether an embedding is stored already, for the same student.
 func (im *importer) there(ctx context.Context, c CropRecord, e EmbeddingRecord) (bool, error) {
-	id, err := parseID("crop", c.ID)
-	if err != nil {
-		return false, err
-	}
 	if _, err := parseID("model", e.Model); err != nil {
 		return false, err
 	}
-	records, err := im.gallery.writer.partition.Fetch(ctx, cropRef(id), embeddingRef(id, e.Model))
+	records, err := im.gallery.writer.partition.Fetch(ctx, cropRef(c.ID), embeddingRef(c.ID, e.Model))
 	if err != nil || len(records) < 2 {
 		return false, err
 	}

@@ -104,6 +104,7 @@ func TestImportRefuses(t *testing.T) {
 	now := time.Now()
 	list.Times[list.Key.Student("default", "gone")] = now
 	list.Times[list.Key.Crop("default", "gone crop")] = now
+	list.Times[list.Key.Student("default", "zo\u00eb")] = now
 	if _, err := store.Apply(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +141,7 @@ func TestImportRefuses(t *testing.T) {
 			"a bad id":           {crop("", "xen", nil), func(err error) bool { return errors.Is(err, ErrInvalidID) }},
 			"an erased student":  {Record{Student: &StudentRecord{ID: "gone"}}, func(err error) bool { return errors.Is(err, ErrErased) }},
 			"its crop":           {crop("x", "gone", nil), func(err error) bool { return errors.Is(err, ErrErased) }},
+			"written otherwise":  {crop("x", "zoe\u0308", nil), func(err error) bool { return errors.Is(err, ErrErased) }},
 			"an erased crop":     {crop("gone crop", "", nil), func(err error) bool { return errors.Is(err, ErrErased) }},
 			"another model":      {Record{Model: &ModelRecord{Name: "a", Digest: "2", Dimension: 16}}, func(err error) bool { return errors.As(err, &digest) }},
 		} {
@@ -152,6 +154,47 @@ func TestImportRefuses(t *testing.T) {
 		later := Record{Student: &StudentRecord{ID: "gone", Created: now.Add(time.Hour)}}
 		if done, err := s.Import(t.Context(), g, DefaultGallery, []Record{later}, ImportOptions{}); err != nil || done.Stored != 1 {
 			t.Errorf("who came after the erasure: %+v, %v", done, err)
+		}
+	})
+}
+
+// TestImportOfRefusal: who refuses in an import is erased as by SetConsent: noted in the list, in
+// the log, and with a record that stays.
+func TestImportOfRefusal(t *testing.T) {
+	m := Model{Name: "a", Digest: "1", Dimension: 16, Threshold: .5}
+	store := storage.OpenMemory(storage.Faults{})
+	s := openGalleries(t, store, Options{Models: catalogue(m)}, 0)
+	rng := newRand(t, 27)
+	with(t, s, DefaultGallery, func(g *Gallery) {
+		vector := unit(face(rng, 1, 16, 0))
+		mustEnroll(t, g, Enrolment{CropID: "c", StudentID: "ann", Groups: []string{"1a"}, Embedding: Embedding{Model: "a", Digest: "1", Vector: vector}})
+		refusal := []Record{{Student: &StudentRecord{ID: "ann", Created: time.Now(), Consent: Consent{State: ConsentRefused, Date: "2026-09-01"}}}}
+		for _, dry := range []bool{true, false} {
+			done, err := s.Import(t.Context(), g, DefaultGallery, refusal, ImportOptions{DryRun: dry})
+			if err != nil || done.Errors[0] != nil || done.Stored != 1 || done.Erased == dry {
+				t.Fatalf("dry run %v: %+v, %v", dry, done, err)
+			}
+		}
+		st, err := g.Student(t.Context(), "ann")
+		if err != nil || len(st.Crops) > 0 || len(st.Groups) > 0 || st.Consent.State != ConsentRefused {
+			t.Errorf("%+v, %v", st, err)
+		}
+		p, err := store.Partition(DefaultGallery)
+		if err != nil {
+			t.Fatal(err)
+		}
+		erasures, err := p.Erasures(t.Context())
+		if err != nil || !slices.ContainsFunc(erasures, func(e Erasure) bool {
+			return e.Open && e.ErasedCrops == 1 && slices.Equal(e.Students, []string{"ann"}) && slices.Equal(e.Crops, []string{"c"})
+		}) {
+			t.Errorf("erasures %+v, %v", erasures, err)
+		}
+		list, err := store.Erasures(t.Context())
+		if err != nil || !list.Crop(DefaultGallery, "c", time.Time{}) || list.Student(DefaultGallery, "ann", st.Created) {
+			t.Errorf("the list of erasures: %+v, %v", list, err)
+		}
+		if done, err := s.Import(t.Context(), g, DefaultGallery, refusal, ImportOptions{}); err != nil || done.Erased {
+			t.Errorf("again: %+v, %v", done, err)
 		}
 	})
 }

@@ -92,6 +92,14 @@ func same(a, b storage.Record, altered bool) bool {
 	return b == nil
 }
 
+// noted reports whether a consent or a last day was noted of a student since: who was
+// refused must not become somebody of whom nothing is known.
+func noted(before, now storage.Record) bool {
+	a, _ := before.(storage.Student)
+	b, _ := now.(storage.Student)
+	return a.Consent != b.Consent || a.DeleteAfter != b.DeleteAfter
+}
+
 // alters reports whether undoing changes the record.
 // REQUIRES: after is known.
 func (r *undoneRecord) alters() bool { return r.written && !same(r.before, r.after, true) }
@@ -260,7 +268,7 @@ func (p *undoPlan) decide(e *edit) error {
 	}
 	for _, ref := range p.order {
 		r := p.records[ref]
-		if r.made() && ref.Kind == storage.KindStudent && same(r.after, r.now, true) && len(e.cropsOf(ref.ID)) == 0 {
+		if r.made() && ref.Kind == storage.KindStudent && same(r.after, r.now, true) && !noted(r.after, r.now) && len(e.cropsOf(ref.ID)) == 0 {
 			e.gone(ref)
 		}
 	}

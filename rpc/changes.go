@@ -55,7 +55,7 @@ func (s galleryService) UndoChange(ctx context.Context, req *pb.UndoChangeReques
 }
 
 func changePB(c gallery.ChangeInfo) *pb.Change {
-	out := &pb.Change{Change: c.Seq, Time: timePB(c.Time), Cause: c.Cause, Undoable: c.Undoable, RecordCount: int32(len(c.Records))}
+	out := &pb.Change{Change: c.Seq, Time: timePB(c.Time), Cause: c.Cause, Undoable: c.Undoable, RecordCount: int32(len(c.Records)), TokenId: c.By}
 	for _, r := range c.Records[:min(recordsListed, len(c.Records))] {
 		out.Records = append(out.Records, &pb.ChangedRecord{
 			StudentId: r.StudentID, CropId: r.CropID, Created: r.Created,

@@ -20,8 +20,7 @@ const exportBytes = 256 << 10
 
 func (s exportService) ExportGallery(ctx context.Context, req *pb.ExportGalleryRequest, stream *connect.ServerStream[pb.ExportGalleryResponse]) error {
 	if req.GetVectors() && !callerOf(ctx).Embeddings {
-		return newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
-			"vectors go out only to a token that was made for embeddings: export without them, or use such a token", nil)
+		return noVectors()
 	}
 	resp, size := new(pb.ExportGalleryResponse), 0
 	for record, err := range galleryOf(ctx).Export(ctx, req.GetVectors()) {
@@ -44,6 +43,11 @@ func (s exportService) ExportGallery(ctx context.Context, req *pb.ExportGalleryR
 	return stream.Send(resp)
 }
 
+func noVectors() error {
+	return newError(connect.CodePermissionDenied, "EMBEDDING_NOT_ALLOWED",
+		"vectors go out only to a token that was made for embeddings: export without them, or use such a token", nil)
+}
+
 func (s exportService) ImportRecords(ctx context.Context, req *pb.ImportRecordsRequest) (*pb.ImportRecordsResponse, error) {
 	records := make([]gallery.Record, len(req.GetRecords()))
 	for i, r := range req.GetRecords() {
@@ -54,6 +58,9 @@ func (s exportService) ImportRecords(ctx context.Context, req *pb.ImportRecordsR
 	})
 	if err != nil {
 		return nil, err
+	}
+	if done.Erased {
+		s.Eraser.Finish(ctx, recordOf(ctx).journal.Gallery())
 	}
 	resp := &pb.ImportRecordsResponse{Stored: int32(done.Stored), Skipped: int32(done.Skipped)}
 	for i, err := range done.Errors {

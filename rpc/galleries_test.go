@@ -135,6 +135,8 @@ var bodies = map[string]string{
 	"ModelService/GetModel":            `{"model":"m"}`,
 	"GalleryService/GetCalibration":    `{}`,
 	"GalleryService/UpdateCalibration": `{"frozen":true}`,
+	"ExportService/ExportGallery":      `{"vectors":true}`,
+	"ExportService/ImportRecords":      `{"records":[{"student":{"studentId":"secret-student"}}]}`,
 	"JournalService/RecordCheckIn":     `{"studentId":"secret-student","method":"METHOD_CARD"}`,
 	"JournalService/WatchVerdicts":     `{}`,
 	"JournalService/ListLines":         `{"studentId":"secret-student"}`,

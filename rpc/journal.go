@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -120,6 +121,16 @@ func linesWanted(req *pb.ListLinesRequest, role access.Role) func(*pb.Line) bool
 			(req.From == nil || !at.Before(req.GetFrom().AsTime())) &&
 			(req.Until == nil || at.Before(req.GetUntil().AsTime()))
 	}
+}
+
+// beginning returns the number before that of the journal's first line, and the day of
+// this line; "": there is none.
+func beginning(ctx context.Context, of *journal.Journal) (before uint64, date string, err error) {
+	days, err := of.Days(ctx)
+	if err != nil || len(days) == 0 {
+		return 0, "", err
+	}
+	return days[0].First - 1, days[0].Date.Format(time.DateOnly), nil
 }
 
 // page is a part of a journal.

@@ -7,8 +7,10 @@ import (
 )
 
 // RotateSealKey wraps the data keys of a sealed folder with the key to, in place of
-// opts.SealKey. It is one step, of which a crash leaves no half, and rewrites no other value.
-// It returns how many data keys there are. The errors are those of [Open].
+// opts.SealKey. It is one step, of which a crash leaves no half, and seals no other value
+// anew. Then it rewrites the files, so that nothing in them is wrapped with the old key.
+// It returns how many data keys there are; with an error, more than 0 says that the new key
+// opens the folder already. The errors are those of [Open].
 //
 // What was written before stays as it was: whoever has the old key and an old copy of the
 // folder, or a backup, can read that copy.
@@ -25,6 +27,10 @@ func RotateSealKey(ctx context.Context, dir string, opts Options, to *SealKey) (
 	wrapped, err = s.rotate(ctx, to)
 	if err != nil {
 		return 0, fmt.Errorf("storage: wrapping the data keys: %w", err)
+	}
+	// Pebble keeps what was replaced until it compacts: who has the old key could go on using it.
+	if err := store.rewrite(ctx, everything); err != nil {
+		return wrapped, fmt.Errorf("the new key opens the folder from now on, but the files still hold what the old key opens: rotate again, to another new key: %w", err)
 	}
 	return wrapped, nil
 }

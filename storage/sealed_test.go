@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -319,6 +320,35 @@ func TestRotateSealKey(t *testing.T) {
 	}
 	_, err = RotateSealKey(t.Context(), "gallery", Options{FS: fs, SealKey: first}, second)
 	wantError(t, "rotating with the old key", err, ErrSealKey)
+}
+
+// TestRotateLeavesNothing looks into every file for data keys that the old key opens.
+func TestRotateLeavesNothing(t *testing.T) {
+	first, second := testKey(t, 1), testKey(t, 2)
+	for _, compacted := range []bool{false, true} {
+		dir := t.TempDir()
+		s, err := Open(dir, Options{SealKey: first, MinFreeBytes: -1})
+		must(t, err)
+		var old [][]byte
+		for _, id := range []string{"a", "b", ServerPartition} {
+			logged(t, s, id)
+			wrapped, err := s.backend.(*sealed).backend.get(partition(t, s, id).keys.dataKey())
+			must(t, err)
+			old = append(old, bytes.Clone(wrapped))
+		}
+		if compacted {
+			must(t, onPebble(s).db.Compact(t.Context(), []byte{0}, []byte{0xff}, false))
+		}
+		closeNow(t, s)
+		if _, err := RotateSealKey(t.Context(), dir, Options{SealKey: first, MinFreeBytes: -1}, second); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrapped := range old {
+			if file := fileHolding(t, dir, wrapped[xaesNonce:]); file != "" {
+				t.Errorf("compacted %v: %s holds a data key that the old key opens", compacted, filepath.Base(file))
+			}
+		}
+	}
 }
 
 // TestRotateRefusesDamage finds a data key altered: nothing is changed.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,6 +48,7 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready": waitReady,
+			"unzip": unzip,
 			"mirror": func(ts *testscript.TestScript, _ bool, args []string) {
 				mirror(t, ts, args)
 			},
@@ -96,6 +98,20 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 // mirrorShrink is how many times smaller than the makers' the files of the
 // scripts' mirrors are.
 const mirrorShrink = 64
+
+// unzip is the script command "unzip": it writes what a ZIP file holds beside it.
+func unzip(ts *testscript.TestScript, _ bool, args []string) {
+	archive, err := zip.OpenReader(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer archive.Close()
+	for _, file := range archive.File {
+		content, err := archive.Open(file.Name)
+		ts.Check(err)
+		text, err := io.ReadAll(content)
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(file.Name), text, 0o600))
+	}
+}
 
 // mirror is the script command "mirror". Without arguments it starts a server
 // that stands for the makers of the catalogue's models, at $MIRROR, and makes it

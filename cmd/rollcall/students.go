@@ -18,7 +18,7 @@ func studentsCommand() command {
 		short: "list, show, change, merge and delete students",
 		long:  "Crops belong to students.",
 		children: []command{
-			studentsList(), studentsDue(), studentsShow(), studentsGroups(), studentsLookalikes(), studentsMerge(), studentsConsent(), studentsDeleteAfter(), studentsDelete(),
+			studentsList(), studentsDue(), studentsInactive(), studentsShow(), studentsGroups(), studentsLookalikes(), studentsMerge(), studentsConsent(), studentsDeleteAfter(), studentsExport(), studentsDelete(),
 		},
 	}
 }

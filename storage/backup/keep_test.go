@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,24 @@ func good(t *testing.T, dir string) (names []string) {
 	return names
 }
 
+// lockedBuffer is read while the keeper may write to it.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // TestKeeper lets days pass: a backup is written each day, the newest ones stay, and other files
 // too. While it fails the old ones stay, and it says so.
 func TestKeeper(t *testing.T) {
@@ -47,7 +66,7 @@ func TestKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := school(t, filepath.Join(top, "data"))
 		enrol(t, s, "north", 1)
-		var log bytes.Buffer
+		var log lockedBuffer
 		k, err := NewKeeper(s, KeepOptions{Dir: dir, Every: 24 * time.Hour, Keep: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		must(t, err)
 		if !k.Newest().IsZero() || slices.ContainsFunc(list(t, dir), func(name string) bool { return strings.HasPrefix(name, unfinishedPrefix) }) {

@@ -9,12 +9,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// secrets are the fields that a repr leaves out, besides all bytes: what may not come into a
-// log.
+// secrets are the fields that a repr leaves out, so that they do not come into a log.
 var secrets = []protoreflect.FullName{
 	"rollcall.v1.CreateTokenResponse.secret",
 	"rollcall.v1.CreatePairingCodeResponse.code",
-	"rollcall.v1.EmbedResponse.embedding",
 }
 
 // reached is the messages and enums that calls are made of, each after those that it holds.
@@ -25,7 +23,7 @@ type reached struct {
 }
 
 func (r *reached) message(m *protogen.Message) {
-	if r.seen[m.Desc.FullName()] || m.Desc.FullName() == timestamp {
+	if r.seen[m.Desc.FullName()] || m.Desc.IsMapEntry() || m.Desc.FullName() == timestamp {
 		return
 	}
 	r.seen[m.Desc.FullName()] = true
@@ -51,7 +49,7 @@ func writeMessages(g *protogen.GeneratedFile, calls []call) {
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -100,11 +98,21 @@ func writeMessage(g *protogen.GeneratedFile, m *protogen.Message) {
 	docstring(g, "    ", text(m.Comments), "")
 	for _, f := range m.Fields {
 		value := defaultOf(f, "")
-		if f.Desc.Kind() == protoreflect.BytesKind || slices.Contains(secrets, f.Desc.FullName()) {
+		switch {
+		case f.Desc.IsMap():
+			value = "field(default_factory=dict)"
+		case secret(f):
 			value = "field(default=" + value + ", repr=False)"
 		}
 		g.P()
 		g.P("    ", fieldName(f), ": ", typeOf(f), " = ", value)
 		docstring(g, "    ", text(f.Comments), "")
 	}
+}
+
+// secret says whether a field holds an image, a vector or a secret.
+func secret(f *protogen.Field) bool {
+	return f.Desc.Kind() == protoreflect.BytesKind ||
+		f.Desc.IsList() && f.Desc.Kind() == protoreflect.FloatKind ||
+		slices.Contains(secrets, f.Desc.FullName())
 }

@@ -23,6 +23,8 @@ func fieldName(f *protogen.Field) string {
 // typeOf is the type of a dataclass's field.
 func typeOf(f *protogen.Field) string {
 	switch one := itemType(f); {
+	case f.Desc.IsMap():
+		return "Mapping[str, str]" // the contract has no other
 	case f.Desc.IsList():
 		return "Sequence[" + one + "]"
 	case f.Desc.HasPresence(): // an optional field, or a message

@@ -6,7 +6,9 @@ import asyncio
 import http.server
 import json
 import pickle
+import random
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,13 +46,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Scripted
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.calls.append((time.monotonic(), self.path, body, self.headers))
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.calls.append((time.monotonic(), self.path, self.body, self.headers))
         step = self.server.script.pop(0)
         if callable(step):
             step(self)
             return
-        status, answer = step
+        self.answer(*step)
+
+    def answer(self, status: int, answer: Any) -> None:
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
@@ -193,3 +197,149 @@ def test_proxies_of_the_environment_are_not_used(server: Scripted, run: Run, mon
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     server.script = [(200, {})]
     run("list_students", options={"patience": 0})
+
+
+def test_a_token_that_is_none_is_not_repeated(server: Scripted, run: Run) -> None:
+    server.script = [(200, {})]
+    run("list_students", options={"token": "from-a-file\n"})
+    assert server.calls[0][3]["Authorization"] == "Bearer from-a-file"
+    with pytest.raises(ValueError) as refused:
+        run("list_students", options={"token": "the-token\nX: y"})
+    assert "the-token" not in str(refused.value)
+
+
+def part(*contents: Any, then: Callable[[Handler], None] = cut) -> Callable[[Handler], None]:
+    """Answers with parts of a stream; then breaks off, or does something else."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        for last, content in contents:
+            text = json.dumps(content).encode()
+            handler.wfile.write(struct.pack(">BI", 2 if last else 0, len(text)) + text)
+        handler.wfile.flush()
+        then(handler)
+
+    return answer
+
+
+def lines(*numbers: int) -> tuple[bool, Any]:
+    return False, {"lines": [{"number": str(n)} for n in numbers], "newest": str(numbers[-1])}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_watch_goes_on_after_all_that_can_happen(server: Scripted, asynchronous: bool) -> None:
+    ended = (True, {"error": refusal("unavailable", "DRAINING", "0.01s")})
+    server.script = [
+        part(lines(1, 2), lines(3)),
+        cut,
+        (503, refusal("unavailable", "STARTING", "0.01s")),
+        part(lines(4), ended),
+        part((False, {"newest": "6"}), (True, {})),
+        part(lines(7), then=lambda handler: time.sleep(1)),  # silent for longer than the timeout
+        part(lines(8), (True, {"error": refusal("not_found", "GALLERY_NOT_FOUND")})),
+    ]
+    heard: list[int] = []
+
+    def hear(answer: rollcall.WatchVerdictsResponse) -> None:
+        heard.extend(line.number for line in answer.lines)
+
+    async def awaited() -> None:
+        async with AsyncClient(server.url) as client:
+            async for answer in client.watch_verdicts(timeout=0.3):
+                hear(answer)
+
+    with pytest.raises(rollcall.NotFound):
+        if asynchronous:
+            asyncio.run(awaited())
+        else:
+            with Client(server.url) as client:
+                for answer in client.watch_verdicts(timeout=0.3):
+                    hear(answer)
+    assert heard == [1, 2, 3, 4, 7, 8]
+    asked = [json.loads(body[5:]).get("after", 0) for _, _, body, _ in server.calls]
+    assert asked == [0, 3, 3, 3, 4, 6, 7]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_watch_whose_patience_ends(server: Scripted, asynchronous: bool) -> None:
+    server.script = [part(lines(1))] + [(503, refusal("unavailable", "STARTING", "0.1s"))] * 9
+
+    async def awaited() -> None:
+        async with AsyncClient(server.url) as client:
+            async for _ in client.watch_verdicts(patience=0.8):
+                pass
+
+    with pytest.raises(rollcall.Unavailable):
+        if asynchronous:
+            asyncio.run(awaited())
+        else:
+            with Client(server.url) as client:
+                list(client.watch_verdicts(patience=0.8))
+    assert 2 < len(server.calls) < 10
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_many_are_enrolled_some_at_a_time_and_those_of_a_student_in_order(server: Scripted, asynchronous: bool) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    rng = random.Random(seed)
+    lock = threading.Lock()
+    at_work: list[str] = []
+    most, sent = 0, []
+
+    def embed(handler: Handler) -> None:
+        nonlocal most
+        request = json.loads(handler.body)
+        with lock:
+            assert request["student_id"] not in at_work
+            at_work.append(request["student_id"])
+            most = max(most, len(at_work))
+            sent.append(request["crop_id"])
+        time.sleep(rng.random() / 100)
+        with lock:
+            at_work.remove(request["student_id"])
+        handler.answer(200, {"stored": True})
+
+    server.script = [(200, {})] + [embed] * 60
+    items = [rollcall.Enrolment(f"s{rng.randrange(6)}", b"x", crop_id=str(n)) for n in range(60)]
+    read = 0
+
+    def given() -> Iterator[rollcall.Enrolment]:
+        nonlocal read
+        for item in items:
+            read += 1
+            assert read <= len(sent) + 8  # twice as many as work at once
+            yield item
+
+    async def awaited() -> rollcall.EnrolmentReport:
+        async with AsyncClient(server.url) as client:
+            return await client.enroll_many(given(), concurrency=4)
+
+    if asynchronous:
+        report = asyncio.run(awaited())
+    else:
+        with Client(server.url) as client:
+            report = client.enroll_many(given(), concurrency=4)
+    assert report.enrolled == 60 and 2 <= most <= 4
+    order = {item.student_id: [i.crop_id for i in items if i.student_id == item.student_id] for item in items}
+    for student, crops in order.items():
+        assert [crop for crop in sent if crop in crops] == crops, student
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_concerns_all_ends_many(server: Scripted, asynchronous: bool) -> None:
+    server.script = [(200, {}), (200, {})] + [(401, refusal("unauthenticated", "REVOKED_TOKEN"))] * 40
+    items = [rollcall.Enrolment(f"s{n}", b"x") for n in range(40)]
+
+    async def awaited() -> None:
+        async with AsyncClient(server.url) as client:
+            await client.enroll_many(items)
+
+    with pytest.raises(rollcall.Unauthenticated):
+        if asynchronous:
+            asyncio.run(awaited())
+        else:
+            with Client(server.url) as client:
+                client.enroll_many(items)
+    assert len(server.calls) < 20

@@ -561,6 +561,209 @@ func (x *ExportGalleryResponse) GetRecords() []*Record {
 	return nil
 }
 
+// ExportStudentRequest names a student.
+type ExportStudentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// True: with the vectors. A face can be rebuilt from one.
+	Vectors       bool `protobuf:"varint,2,opt,name=vectors,proto3" json:"vectors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportStudentRequest) Reset() {
+	*x = ExportStudentRequest{}
+	mi := &file_rollcall_v1_export_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportStudentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportStudentRequest) ProtoMessage() {}
+
+func (x *ExportStudentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_export_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportStudentRequest.ProtoReflect.Descriptor instead.
+func (*ExportStudentRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExportStudentRequest) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *ExportStudentRequest) GetVectors() bool {
+	if x != nil {
+		return x.Vectors
+	}
+	return false
+}
+
+// ExportStudentResponse is a part of what is kept of a person.
+type ExportStudentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ids that the person has or had, in the first response: the one that was asked for
+	// first, then those that were merged into it.
+	StudentIds []string `protobuf:"bytes,1,rep,name=student_ids,json=studentIds,proto3" json:"student_ids,omitempty"`
+	// The record with the crops, in the first response; absent: only the log or the
+	// journal names the person.
+	Student *Student `protobuf:"bytes,2,opt,name=student,proto3" json:"student,omitempty"`
+	// The vectors of the crops.
+	Vectors []*ExportedVector `protobuf:"bytes,3,rep,name=vectors,proto3" json:"vectors,omitempty"`
+	// The next lines of the log, oldest first.
+	Changes []*Change `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
+	// The next lines of the journal, oldest first.
+	Lines         []*Line `protobuf:"bytes,5,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportStudentResponse) Reset() {
+	*x = ExportStudentResponse{}
+	mi := &file_rollcall_v1_export_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportStudentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportStudentResponse) ProtoMessage() {}
+
+func (x *ExportStudentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_export_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportStudentResponse.ProtoReflect.Descriptor instead.
+func (*ExportStudentResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExportStudentResponse) GetStudentIds() []string {
+	if x != nil {
+		return x.StudentIds
+	}
+	return nil
+}
+
+func (x *ExportStudentResponse) GetStudent() *Student {
+	if x != nil {
+		return x.Student
+	}
+	return nil
+}
+
+func (x *ExportStudentResponse) GetVectors() []*ExportedVector {
+	if x != nil {
+		return x.Vectors
+	}
+	return nil
+}
+
+func (x *ExportStudentResponse) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ExportStudentResponse) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// ExportedVector is the vector of a crop under one model.
+type ExportedVector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The crop.
+	CropId string `protobuf:"bytes,1,opt,name=crop_id,json=cropId,proto3" json:"crop_id,omitempty"`
+	// The model.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// The vector, of unit length.
+	Vector        []float32 `protobuf:"fixed32,3,rep,packed,name=vector,proto3" json:"vector,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportedVector) Reset() {
+	*x = ExportedVector{}
+	mi := &file_rollcall_v1_export_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportedVector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportedVector) ProtoMessage() {}
+
+func (x *ExportedVector) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_export_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportedVector.ProtoReflect.Descriptor instead.
+func (*ExportedVector) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExportedVector) GetCropId() string {
+	if x != nil {
+		return x.CropId
+	}
+	return ""
+}
+
+func (x *ExportedVector) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ExportedVector) GetVector() []float32 {
+	if x != nil {
+		return x.Vector
+	}
+	return nil
+}
+
 // ImportRecordsRequest is records for a gallery.
 type ImportRecordsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -581,7 +784,7 @@ type ImportRecordsRequest struct {
 
 func (x *ImportRecordsRequest) Reset() {
 	*x = ImportRecordsRequest{}
-	mi := &file_rollcall_v1_export_proto_msgTypes[7]
+	mi := &file_rollcall_v1_export_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +796,7 @@ func (x *ImportRecordsRequest) String() string {
 func (*ImportRecordsRequest) ProtoMessage() {}
 
 func (x *ImportRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_export_proto_msgTypes[7]
+	mi := &file_rollcall_v1_export_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +809,7 @@ func (x *ImportRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{7}
+	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ImportRecordsRequest) GetRecords() []*Record {
@@ -659,7 +862,7 @@ type ImportRecordsResponse struct {
 
 func (x *ImportRecordsResponse) Reset() {
 	*x = ImportRecordsResponse{}
-	mi := &file_rollcall_v1_export_proto_msgTypes[8]
+	mi := &file_rollcall_v1_export_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +874,7 @@ func (x *ImportRecordsResponse) String() string {
 func (*ImportRecordsResponse) ProtoMessage() {}
 
 func (x *ImportRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_export_proto_msgTypes[8]
+	mi := &file_rollcall_v1_export_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +887,7 @@ func (x *ImportRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{8}
+	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ImportRecordsResponse) GetStored() int32 {
@@ -721,7 +924,7 @@ type ImportProblem struct {
 
 func (x *ImportProblem) Reset() {
 	*x = ImportProblem{}
-	mi := &file_rollcall_v1_export_proto_msgTypes[9]
+	mi := &file_rollcall_v1_export_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +936,7 @@ func (x *ImportProblem) String() string {
 func (*ImportProblem) ProtoMessage() {}
 
 func (x *ImportProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_export_proto_msgTypes[9]
+	mi := &file_rollcall_v1_export_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +949,7 @@ func (x *ImportProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportProblem.ProtoReflect.Descriptor instead.
 func (*ImportProblem) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{9}
+	return file_rollcall_v1_export_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ImportProblem) GetIndex() int32 {
@@ -767,7 +970,7 @@ var File_rollcall_v1_export_proto protoreflect.FileDescriptor
 
 const file_rollcall_v1_export_proto_rawDesc = "" +
 	"\n" +
-	"\x18rollcall/v1/export.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18rollcall/v1/common.proto\x1a\x19rollcall/v1/gallery.proto\"\xe2\x01\n" +
+	"\x18rollcall/v1/export.proto\x12\vrollcall.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18rollcall/v1/common.proto\x1a\x19rollcall/v1/gallery.proto\x1a\x19rollcall/v1/journal.proto\"\xe2\x01\n" +
 	"\x06Record\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x15.rollcall.v1.SettingsH\x00R\bsettings\x122\n" +
 	"\x05model\x18\x02 \x01(\v2\x1a.rollcall.v1.ExportedModelH\x00R\x05model\x128\n" +
@@ -808,7 +1011,22 @@ const file_rollcall_v1_export_proto_rawDesc = "" +
 	"\x14ExportGalleryRequest\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\bR\avectors\"F\n" +
 	"\x15ExportGalleryResponse\x12-\n" +
-	"\arecords\x18\x01 \x03(\v2\x13.rollcall.v1.RecordR\arecords\"\xd3\x01\n" +
+	"\arecords\x18\x01 \x03(\v2\x13.rollcall.v1.RecordR\arecords\"i\n" +
+	"\x14ExportStudentRequest\x127\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x12\x18\n" +
+	"\avectors\x18\x02 \x01(\bR\avectors\"\xf7\x01\n" +
+	"\x15ExportStudentResponse\x12\x1f\n" +
+	"\vstudent_ids\x18\x01 \x03(\tR\n" +
+	"studentIds\x12.\n" +
+	"\astudent\x18\x02 \x01(\v2\x14.rollcall.v1.StudentR\astudent\x125\n" +
+	"\avectors\x18\x03 \x03(\v2\x1b.rollcall.v1.ExportedVectorR\avectors\x12-\n" +
+	"\achanges\x18\x04 \x03(\v2\x13.rollcall.v1.ChangeR\achanges\x12'\n" +
+	"\x05lines\x18\x05 \x03(\v2\x11.rollcall.v1.LineR\x05lines\"W\n" +
+	"\x0eExportedVector\x12\x17\n" +
+	"\acrop_id\x18\x01 \x01(\tR\x06cropId\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x12\x16\n" +
+	"\x06vector\x18\x03 \x03(\x02R\x06vector\"\xd3\x01\n" +
 	"\x14ImportRecordsRequest\x12:\n" +
 	"\arecords\x18\x01 \x03(\v2\x13.rollcall.v1.RecordB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\arecords\x12\x1a\n" +
 	"\bsettings\x18\x02 \x01(\bR\bsettings\x12'\n" +
@@ -821,9 +1039,10 @@ const file_rollcall_v1_export_proto_rawDesc = "" +
 	"\bproblems\x18\x03 \x03(\v2\x1a.rollcall.v1.ImportProblemR\bproblems\"U\n" +
 	"\rImportProblem\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12.\n" +
-	"\aproblem\x18\x02 \x01(\v2\x14.rollcall.v1.ProblemR\aproblem2\xc6\x01\n" +
+	"\aproblem\x18\x02 \x01(\v2\x14.rollcall.v1.ProblemR\aproblem2\xa0\x02\n" +
 	"\rExportService\x12X\n" +
-	"\rExportGallery\x12!.rollcall.v1.ExportGalleryRequest\x1a\".rollcall.v1.ExportGalleryResponse0\x01\x12[\n" +
+	"\rExportGallery\x12!.rollcall.v1.ExportGalleryRequest\x1a\".rollcall.v1.ExportGalleryResponse0\x01\x12X\n" +
+	"\rExportStudent\x12!.rollcall.v1.ExportStudentRequest\x1a\".rollcall.v1.ExportStudentResponse0\x01\x12[\n" +
 	"\rImportRecords\x12!.rollcall.v1.ImportRecordsRequest\x1a\".rollcall.v1.ImportRecordsResponse\"\x03\x90\x02\x02B'Z%rollcall/proto/rollcall/v1;rollcallv1b\x06proto3"
 
 var (
@@ -838,7 +1057,7 @@ func file_rollcall_v1_export_proto_rawDescGZIP() []byte {
 	return file_rollcall_v1_export_proto_rawDescData
 }
 
-var file_rollcall_v1_export_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_rollcall_v1_export_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_rollcall_v1_export_proto_goTypes = []any{
 	(*Record)(nil),                // 0: rollcall.v1.Record
 	(*ExportedModel)(nil),         // 1: rollcall.v1.ExportedModel
@@ -847,38 +1066,50 @@ var file_rollcall_v1_export_proto_goTypes = []any{
 	(*ExportedEmbedding)(nil),     // 4: rollcall.v1.ExportedEmbedding
 	(*ExportGalleryRequest)(nil),  // 5: rollcall.v1.ExportGalleryRequest
 	(*ExportGalleryResponse)(nil), // 6: rollcall.v1.ExportGalleryResponse
-	(*ImportRecordsRequest)(nil),  // 7: rollcall.v1.ImportRecordsRequest
-	(*ImportRecordsResponse)(nil), // 8: rollcall.v1.ImportRecordsResponse
-	(*ImportProblem)(nil),         // 9: rollcall.v1.ImportProblem
-	(*Settings)(nil),              // 10: rollcall.v1.Settings
-	(*Consent)(nil),               // 11: rollcall.v1.Consent
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Quality)(nil),               // 13: rollcall.v1.Quality
-	(*Problem)(nil),               // 14: rollcall.v1.Problem
+	(*ExportStudentRequest)(nil),  // 7: rollcall.v1.ExportStudentRequest
+	(*ExportStudentResponse)(nil), // 8: rollcall.v1.ExportStudentResponse
+	(*ExportedVector)(nil),        // 9: rollcall.v1.ExportedVector
+	(*ImportRecordsRequest)(nil),  // 10: rollcall.v1.ImportRecordsRequest
+	(*ImportRecordsResponse)(nil), // 11: rollcall.v1.ImportRecordsResponse
+	(*ImportProblem)(nil),         // 12: rollcall.v1.ImportProblem
+	(*Settings)(nil),              // 13: rollcall.v1.Settings
+	(*Consent)(nil),               // 14: rollcall.v1.Consent
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*Quality)(nil),               // 16: rollcall.v1.Quality
+	(*Student)(nil),               // 17: rollcall.v1.Student
+	(*Change)(nil),                // 18: rollcall.v1.Change
+	(*Line)(nil),                  // 19: rollcall.v1.Line
+	(*Problem)(nil),               // 20: rollcall.v1.Problem
 }
 var file_rollcall_v1_export_proto_depIdxs = []int32{
-	10, // 0: rollcall.v1.Record.settings:type_name -> rollcall.v1.Settings
+	13, // 0: rollcall.v1.Record.settings:type_name -> rollcall.v1.Settings
 	1,  // 1: rollcall.v1.Record.model:type_name -> rollcall.v1.ExportedModel
 	2,  // 2: rollcall.v1.Record.student:type_name -> rollcall.v1.ExportedStudent
 	3,  // 3: rollcall.v1.Record.crop:type_name -> rollcall.v1.ExportedCrop
-	11, // 4: rollcall.v1.ExportedStudent.consent:type_name -> rollcall.v1.Consent
-	12, // 5: rollcall.v1.ExportedStudent.created:type_name -> google.protobuf.Timestamp
-	12, // 6: rollcall.v1.ExportedCrop.pictured:type_name -> google.protobuf.Timestamp
+	14, // 4: rollcall.v1.ExportedStudent.consent:type_name -> rollcall.v1.Consent
+	15, // 5: rollcall.v1.ExportedStudent.created:type_name -> google.protobuf.Timestamp
+	15, // 6: rollcall.v1.ExportedCrop.pictured:type_name -> google.protobuf.Timestamp
 	4,  // 7: rollcall.v1.ExportedCrop.embeddings:type_name -> rollcall.v1.ExportedEmbedding
-	13, // 8: rollcall.v1.ExportedEmbedding.quality:type_name -> rollcall.v1.Quality
+	16, // 8: rollcall.v1.ExportedEmbedding.quality:type_name -> rollcall.v1.Quality
 	0,  // 9: rollcall.v1.ExportGalleryResponse.records:type_name -> rollcall.v1.Record
-	0,  // 10: rollcall.v1.ImportRecordsRequest.records:type_name -> rollcall.v1.Record
-	9,  // 11: rollcall.v1.ImportRecordsResponse.problems:type_name -> rollcall.v1.ImportProblem
-	14, // 12: rollcall.v1.ImportProblem.problem:type_name -> rollcall.v1.Problem
-	5,  // 13: rollcall.v1.ExportService.ExportGallery:input_type -> rollcall.v1.ExportGalleryRequest
-	7,  // 14: rollcall.v1.ExportService.ImportRecords:input_type -> rollcall.v1.ImportRecordsRequest
-	6,  // 15: rollcall.v1.ExportService.ExportGallery:output_type -> rollcall.v1.ExportGalleryResponse
-	8,  // 16: rollcall.v1.ExportService.ImportRecords:output_type -> rollcall.v1.ImportRecordsResponse
-	15, // [15:17] is the sub-list for method output_type
-	13, // [13:15] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	17, // 10: rollcall.v1.ExportStudentResponse.student:type_name -> rollcall.v1.Student
+	9,  // 11: rollcall.v1.ExportStudentResponse.vectors:type_name -> rollcall.v1.ExportedVector
+	18, // 12: rollcall.v1.ExportStudentResponse.changes:type_name -> rollcall.v1.Change
+	19, // 13: rollcall.v1.ExportStudentResponse.lines:type_name -> rollcall.v1.Line
+	0,  // 14: rollcall.v1.ImportRecordsRequest.records:type_name -> rollcall.v1.Record
+	12, // 15: rollcall.v1.ImportRecordsResponse.problems:type_name -> rollcall.v1.ImportProblem
+	20, // 16: rollcall.v1.ImportProblem.problem:type_name -> rollcall.v1.Problem
+	5,  // 17: rollcall.v1.ExportService.ExportGallery:input_type -> rollcall.v1.ExportGalleryRequest
+	7,  // 18: rollcall.v1.ExportService.ExportStudent:input_type -> rollcall.v1.ExportStudentRequest
+	10, // 19: rollcall.v1.ExportService.ImportRecords:input_type -> rollcall.v1.ImportRecordsRequest
+	6,  // 20: rollcall.v1.ExportService.ExportGallery:output_type -> rollcall.v1.ExportGalleryResponse
+	8,  // 21: rollcall.v1.ExportService.ExportStudent:output_type -> rollcall.v1.ExportStudentResponse
+	11, // 22: rollcall.v1.ExportService.ImportRecords:output_type -> rollcall.v1.ImportRecordsResponse
+	20, // [20:23] is the sub-list for method output_type
+	17, // [17:20] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_export_proto_init() }
@@ -888,6 +1119,7 @@ func file_rollcall_v1_export_proto_init() {
 	}
 	file_rollcall_v1_common_proto_init()
 	file_rollcall_v1_gallery_proto_init()
+	file_rollcall_v1_journal_proto_init()
 	file_rollcall_v1_export_proto_msgTypes[0].OneofWrappers = []any{
 		(*Record_Settings)(nil),
 		(*Record_Model)(nil),
@@ -900,7 +1132,7 @@ func file_rollcall_v1_export_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_export_proto_rawDesc), len(file_rollcall_v1_export_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -877,6 +877,182 @@ func (x *DueStudent) GetBestScore() float32 {
 	return 0
 }
 
+// ListInactiveStudentsRequest says since when.
+type ListInactiveStudentsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who had neither match nor check-in from this time on is inactive.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListInactiveStudentsRequest) Reset() {
+	*x = ListInactiveStudentsRequest{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListInactiveStudentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListInactiveStudentsRequest) ProtoMessage() {}
+
+func (x *ListInactiveStudentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListInactiveStudentsRequest.ProtoReflect.Descriptor instead.
+func (*ListInactiveStudentsRequest) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListInactiveStudentsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// ListInactiveStudentsResponse is the next students.
+type ListInactiveStudentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The students by id.
+	Students []*InactiveStudent `protobuf:"bytes,1,rep,name=students,proto3" json:"students,omitempty"`
+	// The day, UTC, with which the journal begins, such as "2026-07-31"; empty: it has no
+	// lines. What was before is not known.
+	JournalFrom   string `protobuf:"bytes,2,opt,name=journal_from,json=journalFrom,proto3" json:"journal_from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListInactiveStudentsResponse) Reset() {
+	*x = ListInactiveStudentsResponse{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListInactiveStudentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListInactiveStudentsResponse) ProtoMessage() {}
+
+func (x *ListInactiveStudentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListInactiveStudentsResponse.ProtoReflect.Descriptor instead.
+func (*ListInactiveStudentsResponse) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListInactiveStudentsResponse) GetStudents() []*InactiveStudent {
+	if x != nil {
+		return x.Students
+	}
+	return nil
+}
+
+func (x *ListInactiveStudentsResponse) GetJournalFrom() string {
+	if x != nil {
+		return x.JournalFrom
+	}
+	return ""
+}
+
+// An InactiveStudent had no match and no check-in.
+type InactiveStudent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The student.
+	StudentId string `protobuf:"bytes,1,opt,name=student_id,json=studentId,proto3" json:"student_id,omitempty"`
+	// The groups that the student is in, sorted.
+	Groups []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// When the student first came into the gallery.
+	Created *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	// When the last match or check-in was, which may be one that was taken back; absent:
+	// the journal has none.
+	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InactiveStudent) Reset() {
+	*x = InactiveStudent{}
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InactiveStudent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InactiveStudent) ProtoMessage() {}
+
+func (x *InactiveStudent) ProtoReflect() protoreflect.Message {
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InactiveStudent.ProtoReflect.Descriptor instead.
+func (*InactiveStudent) Descriptor() ([]byte, []int) {
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *InactiveStudent) GetStudentId() string {
+	if x != nil {
+		return x.StudentId
+	}
+	return ""
+}
+
+func (x *InactiveStudent) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *InactiveStudent) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *InactiveStudent) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
 // UpdateStudentRequest is a student's new groups.
 type UpdateStudentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -892,7 +1068,7 @@ type UpdateStudentRequest struct {
 
 func (x *UpdateStudentRequest) Reset() {
 	*x = UpdateStudentRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1080,7 @@ func (x *UpdateStudentRequest) String() string {
 func (*UpdateStudentRequest) ProtoMessage() {}
 
 func (x *UpdateStudentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[10]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1093,7 @@ func (x *UpdateStudentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateStudentRequest.ProtoReflect.Descriptor instead.
 func (*UpdateStudentRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{10}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateStudentRequest) GetStudentId() string {
@@ -954,7 +1130,7 @@ type UpdateStudentResponse struct {
 
 func (x *UpdateStudentResponse) Reset() {
 	*x = UpdateStudentResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1142,7 @@ func (x *UpdateStudentResponse) String() string {
 func (*UpdateStudentResponse) ProtoMessage() {}
 
 func (x *UpdateStudentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[11]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1155,7 @@ func (x *UpdateStudentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateStudentResponse.ProtoReflect.Descriptor instead.
 func (*UpdateStudentResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{11}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdateStudentResponse) GetStudent() *Student {
@@ -1009,7 +1185,7 @@ type MergeStudentsRequest struct {
 
 func (x *MergeStudentsRequest) Reset() {
 	*x = MergeStudentsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1197,7 @@ func (x *MergeStudentsRequest) String() string {
 func (*MergeStudentsRequest) ProtoMessage() {}
 
 func (x *MergeStudentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[12]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1210,7 @@ func (x *MergeStudentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeStudentsRequest.ProtoReflect.Descriptor instead.
 func (*MergeStudentsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{12}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MergeStudentsRequest) GetFromStudentId() string {
@@ -1066,7 +1242,7 @@ type MergeStudentsResponse struct {
 
 func (x *MergeStudentsResponse) Reset() {
 	*x = MergeStudentsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +1254,7 @@ func (x *MergeStudentsResponse) String() string {
 func (*MergeStudentsResponse) ProtoMessage() {}
 
 func (x *MergeStudentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[13]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +1267,7 @@ func (x *MergeStudentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeStudentsResponse.ProtoReflect.Descriptor instead.
 func (*MergeStudentsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{13}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MergeStudentsResponse) GetStudent() *Student {
@@ -1128,7 +1304,7 @@ type ListLookalikesRequest struct {
 
 func (x *ListLookalikesRequest) Reset() {
 	*x = ListLookalikesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1316,7 @@ func (x *ListLookalikesRequest) String() string {
 func (*ListLookalikesRequest) ProtoMessage() {}
 
 func (x *ListLookalikesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[14]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1329,7 @@ func (x *ListLookalikesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLookalikesRequest.ProtoReflect.Descriptor instead.
 func (*ListLookalikesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{14}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListLookalikesRequest) GetPageSize() int32 {
@@ -1190,7 +1366,7 @@ type ListLookalikesResponse struct {
 
 func (x *ListLookalikesResponse) Reset() {
 	*x = ListLookalikesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1378,7 @@ func (x *ListLookalikesResponse) String() string {
 func (*ListLookalikesResponse) ProtoMessage() {}
 
 func (x *ListLookalikesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[15]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1391,7 @@ func (x *ListLookalikesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLookalikesResponse.ProtoReflect.Descriptor instead.
 func (*ListLookalikesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{15}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListLookalikesResponse) GetLookalikes() []*Lookalike {
@@ -1269,7 +1445,7 @@ type LookalikeCrop struct {
 
 func (x *LookalikeCrop) Reset() {
 	*x = LookalikeCrop{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1457,7 @@ func (x *LookalikeCrop) String() string {
 func (*LookalikeCrop) ProtoMessage() {}
 
 func (x *LookalikeCrop) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[16]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1470,7 @@ func (x *LookalikeCrop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookalikeCrop.ProtoReflect.Descriptor instead.
 func (*LookalikeCrop) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{16}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LookalikeCrop) GetStudentId() string {
@@ -1339,7 +1515,7 @@ type Lookalike struct {
 
 func (x *Lookalike) Reset() {
 	*x = Lookalike{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1527,7 @@ func (x *Lookalike) String() string {
 func (*Lookalike) ProtoMessage() {}
 
 func (x *Lookalike) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[17]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1540,7 @@ func (x *Lookalike) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lookalike.ProtoReflect.Descriptor instead.
 func (*Lookalike) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{17}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Lookalike) GetFirst() *LookalikeCrop {
@@ -1413,7 +1589,7 @@ type DeleteStudentRequest struct {
 
 func (x *DeleteStudentRequest) Reset() {
 	*x = DeleteStudentRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1601,7 @@ func (x *DeleteStudentRequest) String() string {
 func (*DeleteStudentRequest) ProtoMessage() {}
 
 func (x *DeleteStudentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[18]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1614,7 @@ func (x *DeleteStudentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStudentRequest.ProtoReflect.Descriptor instead.
 func (*DeleteStudentRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{18}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeleteStudentRequest) GetStudentId() string {
@@ -1459,7 +1635,7 @@ type DeleteStudentResponse struct {
 
 func (x *DeleteStudentResponse) Reset() {
 	*x = DeleteStudentResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1647,7 @@ func (x *DeleteStudentResponse) String() string {
 func (*DeleteStudentResponse) ProtoMessage() {}
 
 func (x *DeleteStudentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[19]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,7 +1660,7 @@ func (x *DeleteStudentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteStudentResponse.ProtoReflect.Descriptor instead.
 func (*DeleteStudentResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{19}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeleteStudentResponse) GetReceipt() *Receipt {
@@ -1518,7 +1694,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1706,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[20]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1719,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{20}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Receipt) GetChange() uint64 {
@@ -1608,7 +1784,7 @@ type SetConsentRequest struct {
 
 func (x *SetConsentRequest) Reset() {
 	*x = SetConsentRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1796,7 @@ func (x *SetConsentRequest) String() string {
 func (*SetConsentRequest) ProtoMessage() {}
 
 func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[21]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1809,7 @@ func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentRequest.ProtoReflect.Descriptor instead.
 func (*SetConsentRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{21}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SetConsentRequest) GetStudentId() string {
@@ -1663,7 +1839,7 @@ type SetConsentResponse struct {
 
 func (x *SetConsentResponse) Reset() {
 	*x = SetConsentResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1851,7 @@ func (x *SetConsentResponse) String() string {
 func (*SetConsentResponse) ProtoMessage() {}
 
 func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[22]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1864,7 @@ func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentResponse.ProtoReflect.Descriptor instead.
 func (*SetConsentResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{22}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SetConsentResponse) GetStudent() *Student {
@@ -1719,7 +1895,7 @@ type SetDeleteAfterRequest struct {
 
 func (x *SetDeleteAfterRequest) Reset() {
 	*x = SetDeleteAfterRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1907,7 @@ func (x *SetDeleteAfterRequest) String() string {
 func (*SetDeleteAfterRequest) ProtoMessage() {}
 
 func (x *SetDeleteAfterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[23]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +1920,7 @@ func (x *SetDeleteAfterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDeleteAfterRequest.ProtoReflect.Descriptor instead.
 func (*SetDeleteAfterRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{23}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetDeleteAfterRequest) GetStudentId() string {
@@ -1772,7 +1948,7 @@ type SetDeleteAfterResponse struct {
 
 func (x *SetDeleteAfterResponse) Reset() {
 	*x = SetDeleteAfterResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1960,7 @@ func (x *SetDeleteAfterResponse) String() string {
 func (*SetDeleteAfterResponse) ProtoMessage() {}
 
 func (x *SetDeleteAfterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[24]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1973,7 @@ func (x *SetDeleteAfterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDeleteAfterResponse.ProtoReflect.Descriptor instead.
 func (*SetDeleteAfterResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{24}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetDeleteAfterResponse) GetStudent() *Student {
@@ -1818,7 +1994,7 @@ type GetCropRequest struct {
 
 func (x *GetCropRequest) Reset() {
 	*x = GetCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +2006,7 @@ func (x *GetCropRequest) String() string {
 func (*GetCropRequest) ProtoMessage() {}
 
 func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[25]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +2019,7 @@ func (x *GetCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropRequest.ProtoReflect.Descriptor instead.
 func (*GetCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{25}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetCropRequest) GetCropId() string {
@@ -1864,7 +2040,7 @@ type GetCropResponse struct {
 
 func (x *GetCropResponse) Reset() {
 	*x = GetCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2052,7 @@ func (x *GetCropResponse) String() string {
 func (*GetCropResponse) ProtoMessage() {}
 
 func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[26]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2065,7 @@ func (x *GetCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCropResponse.ProtoReflect.Descriptor instead.
 func (*GetCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{26}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetCropResponse) GetCrop() *Crop {
@@ -1916,7 +2092,7 @@ type AssignCropRequest struct {
 
 func (x *AssignCropRequest) Reset() {
 	*x = AssignCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2104,7 @@ func (x *AssignCropRequest) String() string {
 func (*AssignCropRequest) ProtoMessage() {}
 
 func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[27]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2117,7 @@ func (x *AssignCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropRequest.ProtoReflect.Descriptor instead.
 func (*AssignCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{27}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AssignCropRequest) GetCropId() string {
@@ -1978,7 +2154,7 @@ type AssignCropResponse struct {
 
 func (x *AssignCropResponse) Reset() {
 	*x = AssignCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2166,7 @@ func (x *AssignCropResponse) String() string {
 func (*AssignCropResponse) ProtoMessage() {}
 
 func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[28]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2179,7 @@ func (x *AssignCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignCropResponse.ProtoReflect.Descriptor instead.
 func (*AssignCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{28}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AssignCropResponse) GetCrop() *Crop {
@@ -2031,7 +2207,7 @@ type DeleteCropRequest struct {
 
 func (x *DeleteCropRequest) Reset() {
 	*x = DeleteCropRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2219,7 @@ func (x *DeleteCropRequest) String() string {
 func (*DeleteCropRequest) ProtoMessage() {}
 
 func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[29]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2232,7 @@ func (x *DeleteCropRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCropRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{29}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeleteCropRequest) GetCropId() string {
@@ -2075,7 +2251,7 @@ type DeleteCropResponse struct {
 
 func (x *DeleteCropResponse) Reset() {
 	*x = DeleteCropResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2263,7 @@ func (x *DeleteCropResponse) String() string {
 func (*DeleteCropResponse) ProtoMessage() {}
 
 func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[30]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2276,7 @@ func (x *DeleteCropResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCropResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCropResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{30}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
 }
 
 // ListChangesRequest asks for a page.
@@ -2122,7 +2298,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2134,7 +2310,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[31]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2147,7 +2323,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{31}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListChangesRequest) GetPageSize() int32 {
@@ -2199,7 +2375,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2387,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[32]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2400,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{32}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListChangesResponse) GetChanges() []*Change {
@@ -2255,14 +2431,17 @@ type Change struct {
 	// The students and crops that it wrote, at most 100 of them.
 	Records []*ChangedRecord `protobuf:"bytes,5,rep,name=records,proto3" json:"records,omitempty"`
 	// How many students and crops it wrote.
-	RecordCount   int32 `protobuf:"varint,6,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
+	RecordCount int32 `protobuf:"varint,6,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
+	// The id of the token that it was made with; empty: nobody had to log in, or the server
+	// made it by itself.
+	TokenId       string `protobuf:"bytes,7,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2453,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[33]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2466,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{33}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Change) GetChange() uint64 {
@@ -2332,6 +2511,13 @@ func (x *Change) GetRecordCount() int32 {
 	return 0
 }
 
+func (x *Change) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
 // A ChangedRecord is a student or crop that a change wrote, as it was before.
 type ChangedRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2351,7 +2537,7 @@ type ChangedRecord struct {
 
 func (x *ChangedRecord) Reset() {
 	*x = ChangedRecord{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2549,7 @@ func (x *ChangedRecord) String() string {
 func (*ChangedRecord) ProtoMessage() {}
 
 func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[34]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +2562,7 @@ func (x *ChangedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedRecord.ProtoReflect.Descriptor instead.
 func (*ChangedRecord) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{34}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ChangedRecord) GetStudentId() string {
@@ -2425,7 +2611,7 @@ type UndoChangeRequest struct {
 
 func (x *UndoChangeRequest) Reset() {
 	*x = UndoChangeRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2437,7 +2623,7 @@ func (x *UndoChangeRequest) String() string {
 func (*UndoChangeRequest) ProtoMessage() {}
 
 func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[35]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2450,7 +2636,7 @@ func (x *UndoChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeRequest.ProtoReflect.Descriptor instead.
 func (*UndoChangeRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{35}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UndoChangeRequest) GetChange() uint64 {
@@ -2473,7 +2659,7 @@ type UndoChangeResponse struct {
 
 func (x *UndoChangeResponse) Reset() {
 	*x = UndoChangeResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2485,7 +2671,7 @@ func (x *UndoChangeResponse) String() string {
 func (*UndoChangeResponse) ProtoMessage() {}
 
 func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[36]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2498,7 +2684,7 @@ func (x *UndoChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoChangeResponse.ProtoReflect.Descriptor instead.
 func (*UndoChangeResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{36}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UndoChangeResponse) GetChange() uint64 {
@@ -2524,7 +2710,7 @@ type CheckConsistencyRequest struct {
 
 func (x *CheckConsistencyRequest) Reset() {
 	*x = CheckConsistencyRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +2722,7 @@ func (x *CheckConsistencyRequest) String() string {
 func (*CheckConsistencyRequest) ProtoMessage() {}
 
 func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[37]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +2735,7 @@ func (x *CheckConsistencyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyRequest.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{37}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
 }
 
 // CheckConsistencyResponse is what was compared.
@@ -2577,7 +2763,7 @@ type CheckConsistencyResponse struct {
 
 func (x *CheckConsistencyResponse) Reset() {
 	*x = CheckConsistencyResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2589,7 +2775,7 @@ func (x *CheckConsistencyResponse) String() string {
 func (*CheckConsistencyResponse) ProtoMessage() {}
 
 func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[38]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2602,7 +2788,7 @@ func (x *CheckConsistencyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConsistencyResponse.ProtoReflect.Descriptor instead.
 func (*CheckConsistencyResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{38}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CheckConsistencyResponse) GetConsistent() bool {
@@ -2671,7 +2857,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2869,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[39]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2882,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{39}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Difference) GetKind() string {
@@ -2752,7 +2938,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +2950,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[40]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +2963,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{40}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Settings) GetModel() string {
@@ -2845,7 +3031,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2857,7 +3043,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[41]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2870,7 +3056,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{41}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Coverage) GetCrops() int32 {
@@ -2924,7 +3110,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2936,7 +3122,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[42]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2949,7 +3135,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{42}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
 }
 
 // GetSettingsResponse is the settings.
@@ -2965,7 +3151,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3163,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[43]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3176,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{43}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -3029,7 +3215,7 @@ type UpdateSettingsRequest struct {
 
 func (x *UpdateSettingsRequest) Reset() {
 	*x = UpdateSettingsRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +3227,7 @@ func (x *UpdateSettingsRequest) String() string {
 func (*UpdateSettingsRequest) ProtoMessage() {}
 
 func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[44]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3240,7 @@ func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{44}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *UpdateSettingsRequest) GetModel() string {
@@ -3112,7 +3298,7 @@ type UpdateSettingsResponse struct {
 
 func (x *UpdateSettingsResponse) Reset() {
 	*x = UpdateSettingsResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3310,7 @@ func (x *UpdateSettingsResponse) String() string {
 func (*UpdateSettingsResponse) ProtoMessage() {}
 
 func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[45]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3323,7 @@ func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{45}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
@@ -3187,7 +3373,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3385,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[46]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3212,7 +3398,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{46}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Calibration) GetModel() string {
@@ -3291,7 +3477,7 @@ type OperatingPoint struct {
 
 func (x *OperatingPoint) Reset() {
 	*x = OperatingPoint{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3489,7 @@ func (x *OperatingPoint) String() string {
 func (*OperatingPoint) ProtoMessage() {}
 
 func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[47]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3502,7 @@ func (x *OperatingPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatingPoint.ProtoReflect.Descriptor instead.
 func (*OperatingPoint) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{47}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OperatingPoint) GetFmr() float64 {
@@ -3344,7 +3530,7 @@ type GetCalibrationRequest struct {
 
 func (x *GetCalibrationRequest) Reset() {
 	*x = GetCalibrationRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3356,7 +3542,7 @@ func (x *GetCalibrationRequest) String() string {
 func (*GetCalibrationRequest) ProtoMessage() {}
 
 func (x *GetCalibrationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[48]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3369,7 +3555,7 @@ func (x *GetCalibrationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCalibrationRequest.ProtoReflect.Descriptor instead.
 func (*GetCalibrationRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{48}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *GetCalibrationRequest) GetModel() string {
@@ -3390,7 +3576,7 @@ type GetCalibrationResponse struct {
 
 func (x *GetCalibrationResponse) Reset() {
 	*x = GetCalibrationResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3588,7 @@ func (x *GetCalibrationResponse) String() string {
 func (*GetCalibrationResponse) ProtoMessage() {}
 
 func (x *GetCalibrationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[49]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3601,7 @@ func (x *GetCalibrationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCalibrationResponse.ProtoReflect.Descriptor instead.
 func (*GetCalibrationResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{49}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GetCalibrationResponse) GetCalibration() *Calibration {
@@ -3442,7 +3628,7 @@ type UpdateCalibrationRequest struct {
 
 func (x *UpdateCalibrationRequest) Reset() {
 	*x = UpdateCalibrationRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3640,7 @@ func (x *UpdateCalibrationRequest) String() string {
 func (*UpdateCalibrationRequest) ProtoMessage() {}
 
 func (x *UpdateCalibrationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[50]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3653,7 @@ func (x *UpdateCalibrationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalibrationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalibrationRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{50}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *UpdateCalibrationRequest) GetModel() string {
@@ -3502,7 +3688,7 @@ type UpdateCalibrationResponse struct {
 
 func (x *UpdateCalibrationResponse) Reset() {
 	*x = UpdateCalibrationResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3514,7 +3700,7 @@ func (x *UpdateCalibrationResponse) String() string {
 func (*UpdateCalibrationResponse) ProtoMessage() {}
 
 func (x *UpdateCalibrationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[51]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3527,7 +3713,7 @@ func (x *UpdateCalibrationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalibrationResponse.ProtoReflect.Descriptor instead.
 func (*UpdateCalibrationResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{51}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *UpdateCalibrationResponse) GetCalibration() *Calibration {
@@ -3548,7 +3734,7 @@ type Gallery struct {
 
 func (x *Gallery) Reset() {
 	*x = Gallery{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3560,7 +3746,7 @@ func (x *Gallery) String() string {
 func (*Gallery) ProtoMessage() {}
 
 func (x *Gallery) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[52]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3573,7 +3759,7 @@ func (x *Gallery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gallery.ProtoReflect.Descriptor instead.
 func (*Gallery) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{52}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Gallery) GetGalleryId() string {
@@ -3592,7 +3778,7 @@ type ListGalleriesRequest struct {
 
 func (x *ListGalleriesRequest) Reset() {
 	*x = ListGalleriesRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3604,7 +3790,7 @@ func (x *ListGalleriesRequest) String() string {
 func (*ListGalleriesRequest) ProtoMessage() {}
 
 func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[53]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3617,7 +3803,7 @@ func (x *ListGalleriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesRequest.ProtoReflect.Descriptor instead.
 func (*ListGalleriesRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{53}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{56}
 }
 
 // ListGalleriesResponse is the galleries that the caller may use.
@@ -3631,7 +3817,7 @@ type ListGalleriesResponse struct {
 
 func (x *ListGalleriesResponse) Reset() {
 	*x = ListGalleriesResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3643,7 +3829,7 @@ func (x *ListGalleriesResponse) String() string {
 func (*ListGalleriesResponse) ProtoMessage() {}
 
 func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[54]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3656,7 +3842,7 @@ func (x *ListGalleriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGalleriesResponse.ProtoReflect.Descriptor instead.
 func (*ListGalleriesResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{54}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListGalleriesResponse) GetGalleries() []*Gallery {
@@ -3677,7 +3863,7 @@ type CreateGalleryRequest struct {
 
 func (x *CreateGalleryRequest) Reset() {
 	*x = CreateGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3689,7 +3875,7 @@ func (x *CreateGalleryRequest) String() string {
 func (*CreateGalleryRequest) ProtoMessage() {}
 
 func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[55]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3702,7 +3888,7 @@ func (x *CreateGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryRequest.ProtoReflect.Descriptor instead.
 func (*CreateGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{55}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CreateGalleryRequest) GetGalleryId() string {
@@ -3723,7 +3909,7 @@ type CreateGalleryResponse struct {
 
 func (x *CreateGalleryResponse) Reset() {
 	*x = CreateGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3735,7 +3921,7 @@ func (x *CreateGalleryResponse) String() string {
 func (*CreateGalleryResponse) ProtoMessage() {}
 
 func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[56]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3748,7 +3934,7 @@ func (x *CreateGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGalleryResponse.ProtoReflect.Descriptor instead.
 func (*CreateGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{56}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CreateGalleryResponse) GetGallery() *Gallery {
@@ -3769,7 +3955,7 @@ type DeleteGalleryRequest struct {
 
 func (x *DeleteGalleryRequest) Reset() {
 	*x = DeleteGalleryRequest{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3781,7 +3967,7 @@ func (x *DeleteGalleryRequest) String() string {
 func (*DeleteGalleryRequest) ProtoMessage() {}
 
 func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[57]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3794,7 +3980,7 @@ func (x *DeleteGalleryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryRequest) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{57}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *DeleteGalleryRequest) GetGalleryId() string {
@@ -3813,7 +3999,7 @@ type DeleteGalleryResponse struct {
 
 func (x *DeleteGalleryResponse) Reset() {
 	*x = DeleteGalleryResponse{}
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[58]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +4011,7 @@ func (x *DeleteGalleryResponse) String() string {
 func (*DeleteGalleryResponse) ProtoMessage() {}
 
 func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollcall_v1_gallery_proto_msgTypes[58]
+	mi := &file_rollcall_v1_gallery_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +4024,7 @@ func (x *DeleteGalleryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGalleryResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGalleryResponse) Descriptor() ([]byte, []int) {
-	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{58}
+	return file_rollcall_v1_gallery_proto_rawDescGZIP(), []int{61}
 }
 
 var File_rollcall_v1_gallery_proto protoreflect.FileDescriptor
@@ -3897,7 +4083,18 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x05crops\x18\x04 \x01(\x05R\x05crops\x122\n" +
 	"\x06newest\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06newest\x12\x1d\n" +
 	"\n" +
-	"best_score\x18\x06 \x01(\x02R\tbestScore\"\xa1\x01\n" +
+	"best_score\x18\x06 \x01(\x02R\tbestScore\"W\n" +
+	"\x1bListInactiveStudentsRequest\x128\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05since\"{\n" +
+	"\x1cListInactiveStudentsResponse\x128\n" +
+	"\bstudents\x18\x01 \x03(\v2\x1c.rollcall.v1.InactiveStudentR\bstudents\x12!\n" +
+	"\fjournal_from\x18\x02 \x01(\tR\vjournalFrom\"\xb7\x01\n" +
+	"\x0fInactiveStudent\x12\x1d\n" +
+	"\n" +
+	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x16\n" +
+	"\x06groups\x18\x02 \x03(\tR\x06groups\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x127\n" +
+	"\tlast_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\"\xa1\x01\n" +
 	"\x14UpdateStudentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x128\n" +
@@ -3995,14 +4192,15 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\bundoable\x18\x05 \x01(\bR\bundoable\"l\n" +
 	"\x13ListChangesResponse\x12-\n" +
 	"\achanges\x18\x01 \x03(\v2\x13.rollcall.v1.ChangeR\achanges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xdb\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf6\x01\n" +
 	"\x06Change\x12\x16\n" +
 	"\x06change\x18\x01 \x01(\x04R\x06change\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1a\n" +
 	"\bundoable\x18\x04 \x01(\bR\bundoable\x124\n" +
 	"\arecords\x18\x05 \x03(\v2\x1a.rollcall.v1.ChangedRecordR\arecords\x12!\n" +
-	"\frecord_count\x18\x06 \x01(\x05R\vrecordCount\"\xba\x01\n" +
+	"\frecord_count\x18\x06 \x01(\x05R\vrecordCount\x12\x19\n" +
+	"\btoken_id\x18\a \x01(\tR\atokenId\"\xba\x01\n" +
 	"\rChangedRecord\x12\x1d\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tR\tstudentId\x12\x17\n" +
@@ -4130,7 +4328,7 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\x1cCALIBRATION_SOURCE_PUBLISHED\x10\x01\x12\x1c\n" +
 	"\x18CALIBRATION_SOURCE_MODEL\x10\x02\x12\x1e\n" +
 	"\x1aCALIBRATION_SOURCE_GALLERY\x10\x03\x12\x1f\n" +
-	"\x1bCALIBRATION_SOURCE_OPERATOR\x10\x042\x9d\x10\n" +
+	"\x1bCALIBRATION_SOURCE_OPERATOR\x10\x042\x8c\x11\n" +
 	"\x0eGalleryService\x12W\n" +
 	"\fEnrollStream\x12 .rollcall.v1.EnrollStreamRequest\x1a!.rollcall.v1.EnrollStreamResponse(\x010\x01\x12R\n" +
 	"\n" +
@@ -4143,7 +4341,8 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
 	"SetConsent\x12\x1e.rollcall.v1.SetConsentRequest\x1a\x1f.rollcall.v1.SetConsentResponse\"\x03\x90\x02\x02\x12^\n" +
 	"\x0eSetDeleteAfter\x12\".rollcall.v1.SetDeleteAfterRequest\x1a#.rollcall.v1.SetDeleteAfterResponse\"\x03\x90\x02\x02\x12a\n" +
-	"\x0fListDueStudents\x12#.rollcall.v1.ListDueStudentsRequest\x1a$.rollcall.v1.ListDueStudentsResponse\"\x03\x90\x02\x01\x12I\n" +
+	"\x0fListDueStudents\x12#.rollcall.v1.ListDueStudentsRequest\x1a$.rollcall.v1.ListDueStudentsResponse\"\x03\x90\x02\x01\x12m\n" +
+	"\x14ListInactiveStudents\x12(.rollcall.v1.ListInactiveStudentsRequest\x1a).rollcall.v1.ListInactiveStudentsResponse0\x01\x12I\n" +
 	"\aGetCrop\x12\x1b.rollcall.v1.GetCropRequest\x1a\x1c.rollcall.v1.GetCropResponse\"\x03\x90\x02\x01\x12R\n" +
 	"\n" +
 	"AssignCrop\x12\x1e.rollcall.v1.AssignCropRequest\x1a\x1f.rollcall.v1.AssignCropResponse\"\x03\x90\x02\x02\x12M\n" +
@@ -4174,172 +4373,181 @@ func file_rollcall_v1_gallery_proto_rawDescGZIP() []byte {
 }
 
 var file_rollcall_v1_gallery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_rollcall_v1_gallery_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_rollcall_v1_gallery_proto_goTypes = []any{
-	(DueReason)(0),                    // 0: rollcall.v1.DueReason
-	(Advice)(0),                       // 1: rollcall.v1.Advice
-	(CalibrationSource)(0),            // 2: rollcall.v1.CalibrationSource
-	(*EnrollStreamRequest)(nil),       // 3: rollcall.v1.EnrollStreamRequest
-	(*EnrollStreamResponse)(nil),      // 4: rollcall.v1.EnrollStreamResponse
-	(*Problem)(nil),                   // 5: rollcall.v1.Problem
-	(*GetStudentRequest)(nil),         // 6: rollcall.v1.GetStudentRequest
-	(*GetStudentResponse)(nil),        // 7: rollcall.v1.GetStudentResponse
-	(*ListStudentsRequest)(nil),       // 8: rollcall.v1.ListStudentsRequest
-	(*ListStudentsResponse)(nil),      // 9: rollcall.v1.ListStudentsResponse
-	(*ListDueStudentsRequest)(nil),    // 10: rollcall.v1.ListDueStudentsRequest
-	(*ListDueStudentsResponse)(nil),   // 11: rollcall.v1.ListDueStudentsResponse
-	(*DueStudent)(nil),                // 12: rollcall.v1.DueStudent
-	(*UpdateStudentRequest)(nil),      // 13: rollcall.v1.UpdateStudentRequest
-	(*UpdateStudentResponse)(nil),     // 14: rollcall.v1.UpdateStudentResponse
-	(*MergeStudentsRequest)(nil),      // 15: rollcall.v1.MergeStudentsRequest
-	(*MergeStudentsResponse)(nil),     // 16: rollcall.v1.MergeStudentsResponse
-	(*ListLookalikesRequest)(nil),     // 17: rollcall.v1.ListLookalikesRequest
-	(*ListLookalikesResponse)(nil),    // 18: rollcall.v1.ListLookalikesResponse
-	(*LookalikeCrop)(nil),             // 19: rollcall.v1.LookalikeCrop
-	(*Lookalike)(nil),                 // 20: rollcall.v1.Lookalike
-	(*DeleteStudentRequest)(nil),      // 21: rollcall.v1.DeleteStudentRequest
-	(*DeleteStudentResponse)(nil),     // 22: rollcall.v1.DeleteStudentResponse
-	(*Receipt)(nil),                   // 23: rollcall.v1.Receipt
-	(*SetConsentRequest)(nil),         // 24: rollcall.v1.SetConsentRequest
-	(*SetConsentResponse)(nil),        // 25: rollcall.v1.SetConsentResponse
-	(*SetDeleteAfterRequest)(nil),     // 26: rollcall.v1.SetDeleteAfterRequest
-	(*SetDeleteAfterResponse)(nil),    // 27: rollcall.v1.SetDeleteAfterResponse
-	(*GetCropRequest)(nil),            // 28: rollcall.v1.GetCropRequest
-	(*GetCropResponse)(nil),           // 29: rollcall.v1.GetCropResponse
-	(*AssignCropRequest)(nil),         // 30: rollcall.v1.AssignCropRequest
-	(*AssignCropResponse)(nil),        // 31: rollcall.v1.AssignCropResponse
-	(*DeleteCropRequest)(nil),         // 32: rollcall.v1.DeleteCropRequest
-	(*DeleteCropResponse)(nil),        // 33: rollcall.v1.DeleteCropResponse
-	(*ListChangesRequest)(nil),        // 34: rollcall.v1.ListChangesRequest
-	(*ListChangesResponse)(nil),       // 35: rollcall.v1.ListChangesResponse
-	(*Change)(nil),                    // 36: rollcall.v1.Change
-	(*ChangedRecord)(nil),             // 37: rollcall.v1.ChangedRecord
-	(*UndoChangeRequest)(nil),         // 38: rollcall.v1.UndoChangeRequest
-	(*UndoChangeResponse)(nil),        // 39: rollcall.v1.UndoChangeResponse
-	(*CheckConsistencyRequest)(nil),   // 40: rollcall.v1.CheckConsistencyRequest
-	(*CheckConsistencyResponse)(nil),  // 41: rollcall.v1.CheckConsistencyResponse
-	(*Difference)(nil),                // 42: rollcall.v1.Difference
-	(*Settings)(nil),                  // 43: rollcall.v1.Settings
-	(*Coverage)(nil),                  // 44: rollcall.v1.Coverage
-	(*GetSettingsRequest)(nil),        // 45: rollcall.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),       // 46: rollcall.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),     // 47: rollcall.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),    // 48: rollcall.v1.UpdateSettingsResponse
-	(*Calibration)(nil),               // 49: rollcall.v1.Calibration
-	(*OperatingPoint)(nil),            // 50: rollcall.v1.OperatingPoint
-	(*GetCalibrationRequest)(nil),     // 51: rollcall.v1.GetCalibrationRequest
-	(*GetCalibrationResponse)(nil),    // 52: rollcall.v1.GetCalibrationResponse
-	(*UpdateCalibrationRequest)(nil),  // 53: rollcall.v1.UpdateCalibrationRequest
-	(*UpdateCalibrationResponse)(nil), // 54: rollcall.v1.UpdateCalibrationResponse
-	(*Gallery)(nil),                   // 55: rollcall.v1.Gallery
-	(*ListGalleriesRequest)(nil),      // 56: rollcall.v1.ListGalleriesRequest
-	(*ListGalleriesResponse)(nil),     // 57: rollcall.v1.ListGalleriesResponse
-	(*CreateGalleryRequest)(nil),      // 58: rollcall.v1.CreateGalleryRequest
-	(*CreateGalleryResponse)(nil),     // 59: rollcall.v1.CreateGalleryResponse
-	(*DeleteGalleryRequest)(nil),      // 60: rollcall.v1.DeleteGalleryRequest
-	(*DeleteGalleryResponse)(nil),     // 61: rollcall.v1.DeleteGalleryResponse
-	nil,                               // 62: rollcall.v1.Problem.MetadataEntry
-	(*EmbedRequest)(nil),              // 63: rollcall.v1.EmbedRequest
-	(*EmbedResponse)(nil),             // 64: rollcall.v1.EmbedResponse
-	(*Student)(nil),                   // 65: rollcall.v1.Student
-	(*timestamppb.Timestamp)(nil),     // 66: google.protobuf.Timestamp
-	(*Consent)(nil),                   // 67: rollcall.v1.Consent
-	(*Crop)(nil),                      // 68: rollcall.v1.Crop
+	(DueReason)(0),                       // 0: rollcall.v1.DueReason
+	(Advice)(0),                          // 1: rollcall.v1.Advice
+	(CalibrationSource)(0),               // 2: rollcall.v1.CalibrationSource
+	(*EnrollStreamRequest)(nil),          // 3: rollcall.v1.EnrollStreamRequest
+	(*EnrollStreamResponse)(nil),         // 4: rollcall.v1.EnrollStreamResponse
+	(*Problem)(nil),                      // 5: rollcall.v1.Problem
+	(*GetStudentRequest)(nil),            // 6: rollcall.v1.GetStudentRequest
+	(*GetStudentResponse)(nil),           // 7: rollcall.v1.GetStudentResponse
+	(*ListStudentsRequest)(nil),          // 8: rollcall.v1.ListStudentsRequest
+	(*ListStudentsResponse)(nil),         // 9: rollcall.v1.ListStudentsResponse
+	(*ListDueStudentsRequest)(nil),       // 10: rollcall.v1.ListDueStudentsRequest
+	(*ListDueStudentsResponse)(nil),      // 11: rollcall.v1.ListDueStudentsResponse
+	(*DueStudent)(nil),                   // 12: rollcall.v1.DueStudent
+	(*ListInactiveStudentsRequest)(nil),  // 13: rollcall.v1.ListInactiveStudentsRequest
+	(*ListInactiveStudentsResponse)(nil), // 14: rollcall.v1.ListInactiveStudentsResponse
+	(*InactiveStudent)(nil),              // 15: rollcall.v1.InactiveStudent
+	(*UpdateStudentRequest)(nil),         // 16: rollcall.v1.UpdateStudentRequest
+	(*UpdateStudentResponse)(nil),        // 17: rollcall.v1.UpdateStudentResponse
+	(*MergeStudentsRequest)(nil),         // 18: rollcall.v1.MergeStudentsRequest
+	(*MergeStudentsResponse)(nil),        // 19: rollcall.v1.MergeStudentsResponse
+	(*ListLookalikesRequest)(nil),        // 20: rollcall.v1.ListLookalikesRequest
+	(*ListLookalikesResponse)(nil),       // 21: rollcall.v1.ListLookalikesResponse
+	(*LookalikeCrop)(nil),                // 22: rollcall.v1.LookalikeCrop
+	(*Lookalike)(nil),                    // 23: rollcall.v1.Lookalike
+	(*DeleteStudentRequest)(nil),         // 24: rollcall.v1.DeleteStudentRequest
+	(*DeleteStudentResponse)(nil),        // 25: rollcall.v1.DeleteStudentResponse
+	(*Receipt)(nil),                      // 26: rollcall.v1.Receipt
+	(*SetConsentRequest)(nil),            // 27: rollcall.v1.SetConsentRequest
+	(*SetConsentResponse)(nil),           // 28: rollcall.v1.SetConsentResponse
+	(*SetDeleteAfterRequest)(nil),        // 29: rollcall.v1.SetDeleteAfterRequest
+	(*SetDeleteAfterResponse)(nil),       // 30: rollcall.v1.SetDeleteAfterResponse
+	(*GetCropRequest)(nil),               // 31: rollcall.v1.GetCropRequest
+	(*GetCropResponse)(nil),              // 32: rollcall.v1.GetCropResponse
+	(*AssignCropRequest)(nil),            // 33: rollcall.v1.AssignCropRequest
+	(*AssignCropResponse)(nil),           // 34: rollcall.v1.AssignCropResponse
+	(*DeleteCropRequest)(nil),            // 35: rollcall.v1.DeleteCropRequest
+	(*DeleteCropResponse)(nil),           // 36: rollcall.v1.DeleteCropResponse
+	(*ListChangesRequest)(nil),           // 37: rollcall.v1.ListChangesRequest
+	(*ListChangesResponse)(nil),          // 38: rollcall.v1.ListChangesResponse
+	(*Change)(nil),                       // 39: rollcall.v1.Change
+	(*ChangedRecord)(nil),                // 40: rollcall.v1.ChangedRecord
+	(*UndoChangeRequest)(nil),            // 41: rollcall.v1.UndoChangeRequest
+	(*UndoChangeResponse)(nil),           // 42: rollcall.v1.UndoChangeResponse
+	(*CheckConsistencyRequest)(nil),      // 43: rollcall.v1.CheckConsistencyRequest
+	(*CheckConsistencyResponse)(nil),     // 44: rollcall.v1.CheckConsistencyResponse
+	(*Difference)(nil),                   // 45: rollcall.v1.Difference
+	(*Settings)(nil),                     // 46: rollcall.v1.Settings
+	(*Coverage)(nil),                     // 47: rollcall.v1.Coverage
+	(*GetSettingsRequest)(nil),           // 48: rollcall.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),          // 49: rollcall.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),        // 50: rollcall.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),       // 51: rollcall.v1.UpdateSettingsResponse
+	(*Calibration)(nil),                  // 52: rollcall.v1.Calibration
+	(*OperatingPoint)(nil),               // 53: rollcall.v1.OperatingPoint
+	(*GetCalibrationRequest)(nil),        // 54: rollcall.v1.GetCalibrationRequest
+	(*GetCalibrationResponse)(nil),       // 55: rollcall.v1.GetCalibrationResponse
+	(*UpdateCalibrationRequest)(nil),     // 56: rollcall.v1.UpdateCalibrationRequest
+	(*UpdateCalibrationResponse)(nil),    // 57: rollcall.v1.UpdateCalibrationResponse
+	(*Gallery)(nil),                      // 58: rollcall.v1.Gallery
+	(*ListGalleriesRequest)(nil),         // 59: rollcall.v1.ListGalleriesRequest
+	(*ListGalleriesResponse)(nil),        // 60: rollcall.v1.ListGalleriesResponse
+	(*CreateGalleryRequest)(nil),         // 61: rollcall.v1.CreateGalleryRequest
+	(*CreateGalleryResponse)(nil),        // 62: rollcall.v1.CreateGalleryResponse
+	(*DeleteGalleryRequest)(nil),         // 63: rollcall.v1.DeleteGalleryRequest
+	(*DeleteGalleryResponse)(nil),        // 64: rollcall.v1.DeleteGalleryResponse
+	nil,                                  // 65: rollcall.v1.Problem.MetadataEntry
+	(*EmbedRequest)(nil),                 // 66: rollcall.v1.EmbedRequest
+	(*EmbedResponse)(nil),                // 67: rollcall.v1.EmbedResponse
+	(*Student)(nil),                      // 68: rollcall.v1.Student
+	(*timestamppb.Timestamp)(nil),        // 69: google.protobuf.Timestamp
+	(*Consent)(nil),                      // 70: rollcall.v1.Consent
+	(*Crop)(nil),                         // 71: rollcall.v1.Crop
 }
 var file_rollcall_v1_gallery_proto_depIdxs = []int32{
-	63, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
-	64, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
+	66, // 0: rollcall.v1.EnrollStreamRequest.crop:type_name -> rollcall.v1.EmbedRequest
+	67, // 1: rollcall.v1.EnrollStreamResponse.embedded:type_name -> rollcall.v1.EmbedResponse
 	5,  // 2: rollcall.v1.EnrollStreamResponse.problem:type_name -> rollcall.v1.Problem
-	62, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
-	65, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
-	65, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
+	65, // 3: rollcall.v1.Problem.metadata:type_name -> rollcall.v1.Problem.MetadataEntry
+	68, // 4: rollcall.v1.GetStudentResponse.student:type_name -> rollcall.v1.Student
+	68, // 5: rollcall.v1.ListStudentsResponse.students:type_name -> rollcall.v1.Student
 	12, // 6: rollcall.v1.ListDueStudentsResponse.students:type_name -> rollcall.v1.DueStudent
 	0,  // 7: rollcall.v1.DueStudent.reasons:type_name -> rollcall.v1.DueReason
-	66, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
-	65, // 9: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
-	65, // 10: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
-	20, // 11: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
-	19, // 12: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
-	19, // 13: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
-	1,  // 14: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
-	23, // 15: rollcall.v1.DeleteStudentResponse.receipt:type_name -> rollcall.v1.Receipt
-	66, // 16: rollcall.v1.Receipt.time:type_name -> google.protobuf.Timestamp
-	66, // 17: rollcall.v1.Receipt.finished:type_name -> google.protobuf.Timestamp
-	67, // 18: rollcall.v1.SetConsentRequest.consent:type_name -> rollcall.v1.Consent
-	65, // 19: rollcall.v1.SetConsentResponse.student:type_name -> rollcall.v1.Student
-	23, // 20: rollcall.v1.SetConsentResponse.receipt:type_name -> rollcall.v1.Receipt
-	65, // 21: rollcall.v1.SetDeleteAfterResponse.student:type_name -> rollcall.v1.Student
-	68, // 22: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	68, // 23: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
-	36, // 24: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
-	66, // 25: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
-	37, // 26: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
-	36, // 27: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
-	42, // 28: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	44, // 29: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
-	43, // 30: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	44, // 31: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	43, // 32: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	44, // 33: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	2,  // 34: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
-	50, // 35: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
-	66, // 36: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
-	49, // 37: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	50, // 38: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
-	49, // 39: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	55, // 40: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
-	55, // 41: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
-	3,  // 42: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	6,  // 43: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	8,  // 44: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	13, // 45: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	15, // 46: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
-	17, // 47: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
-	21, // 48: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	24, // 49: rollcall.v1.GalleryService.SetConsent:input_type -> rollcall.v1.SetConsentRequest
-	26, // 50: rollcall.v1.GalleryService.SetDeleteAfter:input_type -> rollcall.v1.SetDeleteAfterRequest
-	10, // 51: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
-	28, // 52: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	30, // 53: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	32, // 54: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	34, // 55: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
-	38, // 56: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
-	45, // 57: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	47, // 58: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	51, // 59: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
-	53, // 60: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
-	40, // 61: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	56, // 62: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
-	58, // 63: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
-	60, // 64: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
-	4,  // 65: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	7,  // 66: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	9,  // 67: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	14, // 68: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	16, // 69: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
-	18, // 70: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
-	22, // 71: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	25, // 72: rollcall.v1.GalleryService.SetConsent:output_type -> rollcall.v1.SetConsentResponse
-	27, // 73: rollcall.v1.GalleryService.SetDeleteAfter:output_type -> rollcall.v1.SetDeleteAfterResponse
-	11, // 74: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
-	29, // 75: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	31, // 76: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	33, // 77: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	35, // 78: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
-	39, // 79: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
-	46, // 80: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	48, // 81: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	52, // 82: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
-	54, // 83: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
-	41, // 84: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	57, // 85: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
-	59, // 86: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
-	61, // 87: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
-	65, // [65:88] is the sub-list for method output_type
-	42, // [42:65] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	69, // 8: rollcall.v1.DueStudent.newest:type_name -> google.protobuf.Timestamp
+	69, // 9: rollcall.v1.ListInactiveStudentsRequest.since:type_name -> google.protobuf.Timestamp
+	15, // 10: rollcall.v1.ListInactiveStudentsResponse.students:type_name -> rollcall.v1.InactiveStudent
+	69, // 11: rollcall.v1.InactiveStudent.created:type_name -> google.protobuf.Timestamp
+	69, // 12: rollcall.v1.InactiveStudent.last_seen:type_name -> google.protobuf.Timestamp
+	68, // 13: rollcall.v1.UpdateStudentResponse.student:type_name -> rollcall.v1.Student
+	68, // 14: rollcall.v1.MergeStudentsResponse.student:type_name -> rollcall.v1.Student
+	23, // 15: rollcall.v1.ListLookalikesResponse.lookalikes:type_name -> rollcall.v1.Lookalike
+	22, // 16: rollcall.v1.Lookalike.first:type_name -> rollcall.v1.LookalikeCrop
+	22, // 17: rollcall.v1.Lookalike.second:type_name -> rollcall.v1.LookalikeCrop
+	1,  // 18: rollcall.v1.Lookalike.advice:type_name -> rollcall.v1.Advice
+	26, // 19: rollcall.v1.DeleteStudentResponse.receipt:type_name -> rollcall.v1.Receipt
+	69, // 20: rollcall.v1.Receipt.time:type_name -> google.protobuf.Timestamp
+	69, // 21: rollcall.v1.Receipt.finished:type_name -> google.protobuf.Timestamp
+	70, // 22: rollcall.v1.SetConsentRequest.consent:type_name -> rollcall.v1.Consent
+	68, // 23: rollcall.v1.SetConsentResponse.student:type_name -> rollcall.v1.Student
+	26, // 24: rollcall.v1.SetConsentResponse.receipt:type_name -> rollcall.v1.Receipt
+	68, // 25: rollcall.v1.SetDeleteAfterResponse.student:type_name -> rollcall.v1.Student
+	71, // 26: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	71, // 27: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	39, // 28: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
+	69, // 29: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
+	40, // 30: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
+	39, // 31: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
+	45, // 32: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
+	47, // 33: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	46, // 34: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	47, // 35: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	46, // 36: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	47, // 37: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	2,  // 38: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
+	53, // 39: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
+	69, // 40: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	52, // 41: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	53, // 42: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
+	52, // 43: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	58, // 44: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	58, // 45: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	3,  // 46: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	6,  // 47: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	8,  // 48: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	16, // 49: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	18, // 50: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
+	20, // 51: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
+	24, // 52: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	27, // 53: rollcall.v1.GalleryService.SetConsent:input_type -> rollcall.v1.SetConsentRequest
+	29, // 54: rollcall.v1.GalleryService.SetDeleteAfter:input_type -> rollcall.v1.SetDeleteAfterRequest
+	10, // 55: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
+	13, // 56: rollcall.v1.GalleryService.ListInactiveStudents:input_type -> rollcall.v1.ListInactiveStudentsRequest
+	31, // 57: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	33, // 58: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	35, // 59: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	37, // 60: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
+	41, // 61: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
+	48, // 62: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	50, // 63: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	54, // 64: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
+	56, // 65: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
+	43, // 66: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	59, // 67: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	61, // 68: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	63, // 69: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	4,  // 70: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	7,  // 71: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	9,  // 72: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	17, // 73: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	19, // 74: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
+	21, // 75: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
+	25, // 76: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	28, // 77: rollcall.v1.GalleryService.SetConsent:output_type -> rollcall.v1.SetConsentResponse
+	30, // 78: rollcall.v1.GalleryService.SetDeleteAfter:output_type -> rollcall.v1.SetDeleteAfterResponse
+	11, // 79: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
+	14, // 80: rollcall.v1.GalleryService.ListInactiveStudents:output_type -> rollcall.v1.ListInactiveStudentsResponse
+	32, // 81: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	34, // 82: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	36, // 83: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	38, // 84: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
+	42, // 85: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
+	49, // 86: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	51, // 87: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	55, // 88: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
+	57, // 89: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
+	44, // 90: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	60, // 91: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	62, // 92: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	64, // 93: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	70, // [70:94] is the sub-list for method output_type
+	46, // [46:70] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
@@ -4353,16 +4561,16 @@ func file_rollcall_v1_gallery_proto_init() {
 		(*EnrollStreamResponse_Embedded)(nil),
 		(*EnrollStreamResponse_Problem)(nil),
 	}
-	file_rollcall_v1_gallery_proto_msgTypes[27].OneofWrappers = []any{}
-	file_rollcall_v1_gallery_proto_msgTypes[44].OneofWrappers = []any{}
-	file_rollcall_v1_gallery_proto_msgTypes[50].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[30].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[47].OneofWrappers = []any{}
+	file_rollcall_v1_gallery_proto_msgTypes[53].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollcall_v1_gallery_proto_rawDesc), len(file_rollcall_v1_gallery_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   60,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

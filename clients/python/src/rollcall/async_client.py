@@ -94,6 +94,7 @@ class AsyncClient(AsyncCalls):
                     patient.succeeded()
                     after = answer.newest
                     yield answer
+                raise exchange.failure(None)  # it has no end
             except RollcallError as error:
                 await asyncio.sleep(patient.pause(error, True))
 
@@ -146,5 +147,5 @@ class AsyncClient(AsyncCalls):
                     for one in stream.feed(part):
                         yield one
         except httpx.HTTPError as error:
-            raise exchange.failure(error) from None
+            stream.closed(error)
         stream.closed()

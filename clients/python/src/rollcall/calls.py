@@ -292,6 +292,7 @@ class Calls(abc.ABC):
         student_id: str,
         groups: Sequence[str],
         *,
+        create: bool = False,
         timeout: float | None = None,
     ) -> messages.UpdateStudentResponse:
         """UpdateStudent replaces the groups of a student.
@@ -299,8 +300,9 @@ class Calls(abc.ABC):
         Args:
             student_id: The student.
             groups: All groups that the student is in from now on; empty: none.
+            create: Makes the student if there is none, without crops.
         """
-        request = messages.UpdateStudentRequest(student_id=student_id, groups=groups)
+        request = messages.UpdateStudentRequest(student_id=student_id, groups=groups, create=create)
         return self._call("rollcall.v1.GalleryService/UpdateStudent", request, messages.UpdateStudentResponse, timeout, True)
 
     def merge_students(
@@ -363,9 +365,14 @@ class Calls(abc.ABC):
         *,
         timeout: float | None = None,
     ) -> messages.DeleteStudentResponse:
-        """DeleteStudent erases a student with all its crops and embeddings, and from the
-        lines of the journal. Not_found: it was not enrolled; if the journal had its name,
-        that is erased all the same.
+        """DeleteStudent erases a student with all its crops and embeddings, from the lines of the
+        log and the journal, and from the files of the server, and notes that in the list of
+        erasures. Who was merged into the student is the same person, and is erased with it. A
+        student who has no record, but whom the log or the journal names, is erased from
+        these. Nothing brings it back.
+
+        The student is gone when the call is answered. Rewriting the files takes about as long
+        as reading the gallery; the call waits up to 20 seconds for that.
 
         Args:
             student_id: The student.
@@ -494,7 +501,7 @@ class Calls(abc.ABC):
         *,
         timeout: float | None = None,
     ) -> messages.DeleteCropResponse:
-        """DeleteCrop erases a crop and its embeddings.
+        """DeleteCrop erases a crop and its embeddings, as DeleteStudent erases a student.
 
         Args:
             crop_id: The crop.
@@ -683,6 +690,47 @@ class Calls(abc.ABC):
         """
         request = messages.DeleteGalleryRequest(gallery_id=gallery_id)
         return self._call("rollcall.v1.GalleryService/DeleteGallery", request, messages.DeleteGalleryResponse, timeout, False)
+
+    def export_gallery(
+        self,
+        *,
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[messages.ExportGalleryResponse]:
+        """ExportGallery streams all records of the gallery, as they are when the call begins:
+        the settings, the models, the students, the crops. Vectors go out only to a token
+        that may get embeddings (EMBEDDING_NOT_ALLOWED).
+
+        Args:
+            vectors: True: with the vectors. A face can be rebuilt from one.
+        """
+        request = messages.ExportGalleryRequest(vectors=vectors)
+        return self._stream("rollcall.v1.ExportService/ExportGallery", request, messages.ExportGalleryResponse, timeout)
+
+    def import_records(
+        self,
+        records: Sequence[messages.Record],
+        *,
+        settings: bool = False,
+        allow_duplicate: bool = False,
+        allow_unlike: bool = False,
+        dry_run: bool = False,
+        timeout: float | None = None,
+    ) -> messages.ImportRecordsResponse:
+        """ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
+        record that cannot be taken in is a problem, and the others are taken in all the same.
+        What is there already is skipped: the same call can be made again.
+
+        Args:
+            records: The records. All crops of one student should be in their order.
+            settings: True: take the settings too, but for the model.
+            allow_duplicate: True: enrol faces that another student's crop resembles.
+            allow_unlike: True: enrol faces that are unlike the student's other crops.
+            dry_run: True: store nothing, and say what would happen. What the records would do to each
+                other is not seen.
+        """
+        request = messages.ImportRecordsRequest(records=records, settings=settings, allow_duplicate=allow_duplicate, allow_unlike=allow_unlike, dry_run=dry_run)
+        return self._call("rollcall.v1.ExportService/ImportRecords", request, messages.ImportRecordsResponse, timeout, True)
 
     def record_check_in(
         self,
@@ -1171,6 +1219,7 @@ class AsyncCalls(abc.ABC):
         student_id: str,
         groups: Sequence[str],
         *,
+        create: bool = False,
         timeout: float | None = None,
     ) -> messages.UpdateStudentResponse:
         """UpdateStudent replaces the groups of a student.
@@ -1178,8 +1227,9 @@ class AsyncCalls(abc.ABC):
         Args:
             student_id: The student.
             groups: All groups that the student is in from now on; empty: none.
+            create: Makes the student if there is none, without crops.
         """
-        request = messages.UpdateStudentRequest(student_id=student_id, groups=groups)
+        request = messages.UpdateStudentRequest(student_id=student_id, groups=groups, create=create)
         return await self._call("rollcall.v1.GalleryService/UpdateStudent", request, messages.UpdateStudentResponse, timeout, True)
 
     async def merge_students(
@@ -1242,9 +1292,14 @@ class AsyncCalls(abc.ABC):
         *,
         timeout: float | None = None,
     ) -> messages.DeleteStudentResponse:
-        """DeleteStudent erases a student with all its crops and embeddings, and from the
-        lines of the journal. Not_found: it was not enrolled; if the journal had its name,
-        that is erased all the same.
+        """DeleteStudent erases a student with all its crops and embeddings, from the lines of the
+        log and the journal, and from the files of the server, and notes that in the list of
+        erasures. Who was merged into the student is the same person, and is erased with it. A
+        student who has no record, but whom the log or the journal names, is erased from
+        these. Nothing brings it back.
+
+        The student is gone when the call is answered. Rewriting the files takes about as long
+        as reading the gallery; the call waits up to 20 seconds for that.
 
         Args:
             student_id: The student.
@@ -1373,7 +1428,7 @@ class AsyncCalls(abc.ABC):
         *,
         timeout: float | None = None,
     ) -> messages.DeleteCropResponse:
-        """DeleteCrop erases a crop and its embeddings.
+        """DeleteCrop erases a crop and its embeddings, as DeleteStudent erases a student.
 
         Args:
             crop_id: The crop.
@@ -1562,6 +1617,47 @@ class AsyncCalls(abc.ABC):
         """
         request = messages.DeleteGalleryRequest(gallery_id=gallery_id)
         return await self._call("rollcall.v1.GalleryService/DeleteGallery", request, messages.DeleteGalleryResponse, timeout, False)
+
+    def export_gallery(
+        self,
+        *,
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[messages.ExportGalleryResponse]:
+        """ExportGallery streams all records of the gallery, as they are when the call begins:
+        the settings, the models, the students, the crops. Vectors go out only to a token
+        that may get embeddings (EMBEDDING_NOT_ALLOWED).
+
+        Args:
+            vectors: True: with the vectors. A face can be rebuilt from one.
+        """
+        request = messages.ExportGalleryRequest(vectors=vectors)
+        return self._stream("rollcall.v1.ExportService/ExportGallery", request, messages.ExportGalleryResponse, timeout)
+
+    async def import_records(
+        self,
+        records: Sequence[messages.Record],
+        *,
+        settings: bool = False,
+        allow_duplicate: bool = False,
+        allow_unlike: bool = False,
+        dry_run: bool = False,
+        timeout: float | None = None,
+    ) -> messages.ImportRecordsResponse:
+        """ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
+        record that cannot be taken in is a problem, and the others are taken in all the same.
+        What is there already is skipped: the same call can be made again.
+
+        Args:
+            records: The records. All crops of one student should be in their order.
+            settings: True: take the settings too, but for the model.
+            allow_duplicate: True: enrol faces that another student's crop resembles.
+            allow_unlike: True: enrol faces that are unlike the student's other crops.
+            dry_run: True: store nothing, and say what would happen. What the records would do to each
+                other is not seen.
+        """
+        request = messages.ImportRecordsRequest(records=records, settings=settings, allow_duplicate=allow_duplicate, allow_unlike=allow_unlike, dry_run=dry_run)
+        return await self._call("rollcall.v1.ExportService/ImportRecords", request, messages.ImportRecordsResponse, timeout, True)
 
     async def record_check_in(
         self,

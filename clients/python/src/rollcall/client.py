@@ -129,6 +129,7 @@ class Client(Calls):
                     patient.succeeded()
                     after = answer.newest
                     yield answer
+                raise exchange.failure(None)  # it has no end
             except RollcallError as error:
                 time.sleep(patient.pause(error, True))
 
@@ -180,5 +181,5 @@ class Client(Calls):
                 for part in got.iter_raw():
                     yield from stream.feed(part)
         except httpx.HTTPError as error:
-            raise exchange.failure(error) from None
+            stream.closed(error)
         stream.closed()

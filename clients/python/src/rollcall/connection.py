@@ -25,6 +25,9 @@ class Connection:
         self._timeout = timeout
         headers = {"User-Agent": "rollcall-python"}
         if token:
+            token = token.strip()
+            if not (token.isascii() and token.isprintable()):
+                raise ValueError("the token has characters that no token has")
             headers["Authorization"] = f"Bearer {token}"
         if gallery:
             headers["Rollcall-Gallery"] = urllib.parse.quote(gallery, safe="")

@@ -237,8 +237,7 @@ async def enroll_in_tasks(
             pending.add(task)
             if len(pending) >= 2 * concurrency:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                await asyncio.gather(*done)
         await asyncio.gather(*pending)
     finally:
         for task in pending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import time
 import uuid
 from collections.abc import Generator, Iterator
@@ -20,6 +21,9 @@ UNREACHABLE = "UNREACHABLE"
 """The reason where no connection could be made: the call was not made."""
 CONNECTION_LOST = "CONNECTION_LOST"
 """The reason where a connection ended before its answer: whether the call was made is not known."""
+
+CERTIFICATE = "CERTIFICATE"
+"""The reason where the server's certificate is not trusted: the call was not made."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 """Seconds before the first retry where the server names no delay, and at most; each is twice the one before."""
@@ -62,7 +66,7 @@ class Patience:
         now = time.monotonic()
         if self._until is None:
             self._until = now + self._seconds
-        passing = isinstance(error, (errors.Unavailable, errors.Busy))
+        passing = isinstance(error, (errors.Unavailable, errors.Busy)) and error.reason != CERTIFICATE
         if not passing or error.reason == CONNECTION_LOST and not repeatable:
             raise error
         seconds = error.retry_delay
@@ -110,12 +114,21 @@ def read(got: httpx.Response | httpx.HTTPError | None) -> Any:
 
 
 def failure(error: Exception | None) -> errors.RollcallError:
-    """Says what an error of httpx means."""
+    """Says what an error of httpx means; None: a connection that was closed too early."""
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+        if _is_about_certificate(error):
+            message = f"the server's certificate is not trusted: {error}. Give the file of its authority as ca, and call it by a name that the certificate has"
+            return errors.make_error("unavailable", CERTIFICATE, message)
         return errors.make_error("unavailable", UNREACHABLE, f"the server cannot be reached: {error or 'no answer'}")
     if isinstance(error, httpx.TimeoutException):
         return errors.make_error("deadline_exceeded", "", "the call took longer than its timeout")
     return errors.make_error("unavailable", CONNECTION_LOST, f"the connection ended before the answer was whole{f': {error}' if error else ''}")
+
+
+def _is_about_certificate(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def read_ready(got: httpx.Response) -> None:
@@ -152,7 +165,9 @@ class Stream(Generic[T]):
             if "error" in content:
                 raise errors.of_answer(content["error"])
 
-    def closed(self) -> None:
-        """Raises an error if the connection closed before the end of the stream."""
-        if not self._ended:
-            raise failure(None)
+    def closed(self, error: Exception | None = None) -> None:
+        """Raises an error if the connection closed, or fell silent, before the end of the stream."""
+        if isinstance(error, httpx.ReadTimeout):
+            error = None
+        if error or not self._ended:
+            raise failure(error) from None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -50,6 +50,12 @@ __all__ = [
     "EmbedRequest",
     "EmbedResponse",
     "Embedding",
+    "ExportGalleryRequest",
+    "ExportGalleryResponse",
+    "ExportedCrop",
+    "ExportedEmbedding",
+    "ExportedModel",
+    "ExportedStudent",
     "Face",
     "FoundFace",
     "FrameResult",
@@ -68,6 +74,9 @@ __all__ = [
     "IdentifyBurstResponse",
     "IdentifyRequest",
     "IdentifyResponse",
+    "ImportProblem",
+    "ImportRecordsRequest",
+    "ImportRecordsResponse",
     "LandmarkSource",
     "Line",
     "LineKind",
@@ -99,8 +108,11 @@ __all__ = [
     "ModelKind",
     "OperatingPoint",
     "Point",
+    "Problem",
     "Quality",
     "Reason",
+    "Receipt",
+    "Record",
     "RecordCheckInRequest",
     "RecordCheckInResponse",
     "RevokeTokenRequest",
@@ -1355,6 +1367,9 @@ class UpdateStudentRequest:
     groups: Sequence[str] = ()
     """All groups that the student is in from now on; empty: none."""
 
+    create: bool = False
+    """Makes the student if there is none, without crops."""
+
 
 @dataclass(frozen=True)
 class UpdateStudentResponse:
@@ -1474,11 +1489,39 @@ class DeleteStudentRequest:
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """A Receipt says what was erased, and where it may still be."""
+
+    change: int = 0
+    """The number of the change that erased it."""
+
+    time: datetime | None = None
+    """When that was."""
+
+    crops: int = 0
+    """How many crops were erased."""
+
+    embeddings: int = 0
+    """How many embeddings."""
+
+    log_lines: int = 0
+    """From how many lines of the log the names were erased."""
+
+    journal_lines: int = 0
+    """From how many lines of the journal."""
+
+    finished: datetime | None = None
+    """When no file of the server held it any more; absent: the server is still at work on
+    that, and goes on after a restart.
+    """
+
+
+@dataclass(frozen=True)
 class DeleteStudentResponse:
     """DeleteStudentResponse says what was erased with the student."""
 
-    crops_deleted: int = 0
-    """How many crops were erased."""
+    receipt: Receipt | None = None
+    """What was erased."""
 
 
 @dataclass(frozen=True)
@@ -1498,6 +1541,9 @@ class SetConsentResponse:
 
     student: Student | None = None
     """The student with its crops."""
+
+    receipt: Receipt | None = None
+    """What was erased, where consent was refused or withdrawn; absent: nothing."""
 
 
 @dataclass(frozen=True)
@@ -2032,6 +2078,194 @@ class DeleteGalleryRequest:
 @dataclass(frozen=True)
 class DeleteGalleryResponse:
     """DeleteGalleryResponse is empty: the gallery is gone."""
+
+
+@dataclass(frozen=True)
+class ExportGalleryRequest:
+    """ExportGalleryRequest asks for the records of a gallery."""
+
+    vectors: bool = False
+    """True: with the vectors. A face can be rebuilt from one."""
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """ExportedModel is the model that made the embeddings of its name. An import compares
+    it with the server's.
+    """
+
+    name: str = ""
+    """Its name."""
+
+    digest: str = ""
+    """The SHA-256 of its file, in hexadecimal."""
+
+    dimension: int = 0
+    """How many elements its vectors have."""
+
+
+@dataclass(frozen=True)
+class ExportedStudent:
+    """ExportedStudent is a student. An import adds the groups to those that the student
+    has. A consent and a day that are noted in the gallery stay.
+    """
+
+    student_id: str = ""
+    """The id."""
+
+    groups: Sequence[str] = ()
+    """The groups."""
+
+    consent: Consent | None = None
+    """What was said about enrolling the face; absent: nothing was noted."""
+
+    delete_after: str = ""
+    """The last day on which the student is kept, as "2026-07-31"; empty: none."""
+
+    created: datetime | None = None
+    """When the student was first stored. Who was erased later is not imported; absent: long
+    ago.
+    """
+
+
+@dataclass(frozen=True)
+class ExportedEmbedding:
+    """ExportedEmbedding is the vector of a crop under one model."""
+
+    model: str = ""
+    """The model's name."""
+
+    digest: str = ""
+    """The SHA-256 of the model's file, in hexadecimal: an import refuses the vectors of
+    another file than the server's.
+    """
+
+    recipe: str = ""
+    """What made the vector besides the model: embedder, locator, alignment."""
+
+    vector: Sequence[float] = field(default=(), repr=False)
+    """The vector, of unit length; empty in an export without vectors."""
+
+    quality: Quality | None = None
+    """What was measured of the crop; absent: nothing."""
+
+
+@dataclass(frozen=True)
+class ExportedCrop:
+    """ExportedCrop is a crop with its embeddings."""
+
+    crop_id: str = ""
+    """The id."""
+
+    student_id: str = ""
+    """The student that it is enrolled under; empty: none."""
+
+    groups: Sequence[str] = ()
+    """Of an import: groups to add to the student's, where the student has no record of its
+    own.
+    """
+
+    corrected: bool = False
+    """True when a person assigned the crop by hand."""
+
+    pictured: datetime | None = None
+    """When its picture was first stored. A crop that was erased later is not imported;
+    absent: long ago.
+    """
+
+    embeddings: Sequence[ExportedEmbedding] = ()
+    """The embeddings, one for each model."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record is one of these."""
+
+    settings: Settings | None = None
+    """The settings of the gallery."""
+
+    model: ExportedModel | None = None
+    """A model that made embeddings."""
+
+    student: ExportedStudent | None = None
+    """A student."""
+
+    crop: ExportedCrop | None = None
+    """A crop."""
+
+
+@dataclass(frozen=True)
+class ExportGalleryResponse:
+    """ExportGalleryResponse is the next records."""
+
+    records: Sequence[Record] = ()
+    """The records."""
+
+
+@dataclass(frozen=True)
+class ImportRecordsRequest:
+    """ImportRecordsRequest is records for a gallery."""
+
+    records: Sequence[Record] = ()
+    """The records. All crops of one student should be in their order."""
+
+    settings: bool = False
+    """True: take the settings too, but for the model."""
+
+    allow_duplicate: bool = False
+    """True: enrol faces that another student's crop resembles."""
+
+    allow_unlike: bool = False
+    """True: enrol faces that are unlike the student's other crops."""
+
+    dry_run: bool = False
+    """True: store nothing, and say what would happen. What the records would do to each
+    other is not seen.
+    """
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A Problem is an error inside a stream that goes on."""
+
+    code: str = ""
+    """The code, as Connect names it: "invalid_argument"."""
+
+    reason: str = ""
+    """The stable reason, as ErrorInfo.reason: "NOT_AN_IMAGE"."""
+
+    message: str = ""
+    """What happened and what to do, for a person."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The figures behind it, as ErrorInfo.metadata: "measured" and "limit" of an unusable
+    crop, "student_id" of a duplicate, and so on.
+    """
+
+
+@dataclass(frozen=True)
+class ImportProblem:
+    """ImportProblem is why one record was not taken in."""
+
+    index: int = 0
+    """Its place in the request, from 0."""
+
+    problem: Problem | None = None
+    """Why."""
+
+
+@dataclass(frozen=True)
+class ImportRecordsResponse:
+    """ImportRecordsResponse is what happened."""
+
+    stored: int = 0
+    """How many records were stored, or in a dry run could be."""
+
+    skipped: int = 0
+    """How many were there already, or are not stored by themselves."""
+
+    problems: Sequence[ImportProblem] = ()
+    """The records that were not taken in."""
 
 
 @dataclass(frozen=True)

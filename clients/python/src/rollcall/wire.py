@@ -10,7 +10,7 @@ import os
 import re
 import struct
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol, TypeVar, Union
@@ -129,6 +129,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
         (cls,) = (one for one in typing.get_args(kind) if one is not type(None))
     if is_dataclass(cls):
         return functools.partial(decode, typing.cast(Any, cls))
+    if typing.get_origin(cls) is Mapping:
+        return dict
     if cls is datetime:
         return read_time
     if cls is bytes:

@@ -36,6 +36,9 @@ const (
 	// ExportServiceExportGalleryProcedure is the fully-qualified name of the ExportService's
 	// ExportGallery RPC.
 	ExportServiceExportGalleryProcedure = "/rollcall.v1.ExportService/ExportGallery"
+	// ExportServiceExportStudentProcedure is the fully-qualified name of the ExportService's
+	// ExportStudent RPC.
+	ExportServiceExportStudentProcedure = "/rollcall.v1.ExportService/ExportStudent"
 	// ExportServiceImportRecordsProcedure is the fully-qualified name of the ExportService's
 	// ImportRecords RPC.
 	ExportServiceImportRecordsProcedure = "/rollcall.v1.ExportService/ImportRecords"
@@ -47,6 +50,14 @@ type ExportServiceClient interface {
 	// the settings, the models, the students, the crops. Vectors go out only to a token
 	// that may get embeddings (EMBEDDING_NOT_ALLOWED).
 	ExportGallery(context.Context, *v1.ExportGalleryRequest) (*connect.ServerStreamForClient[v1.ExportGalleryResponse], error)
+	// ExportStudent streams all that is kept of one person in the gallery, who has a right
+	// to see it: the record, the crops, and every line of the log and the journal that names
+	// the person, also under an id that was merged into this one. The ids of other students
+	// are left out. Vectors go out only to a token that may get embeddings
+	// (EMBEDDING_NOT_ALLOWED).
+	//
+	// not_found: neither the gallery nor its log nor its journal has such a student.
+	ExportStudent(context.Context, *v1.ExportStudentRequest) (*connect.ServerStreamForClient[v1.ExportStudentResponse], error)
 	// ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
 	// record that cannot be taken in is a problem, and the others are taken in all the same.
 	// What is there already is skipped: the same call can be made again.
@@ -70,6 +81,12 @@ func NewExportServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(exportServiceMethods.ByName("ExportGallery")),
 			connect.WithClientOptions(opts...),
 		),
+		exportStudent: connect.NewClient[v1.ExportStudentRequest, v1.ExportStudentResponse](
+			httpClient,
+			baseURL+ExportServiceExportStudentProcedure,
+			connect.WithSchema(exportServiceMethods.ByName("ExportStudent")),
+			connect.WithClientOptions(opts...),
+		),
 		importRecords: connect.NewClient[v1.ImportRecordsRequest, v1.ImportRecordsResponse](
 			httpClient,
 			baseURL+ExportServiceImportRecordsProcedure,
@@ -83,12 +100,18 @@ func NewExportServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 // exportServiceClient implements ExportServiceClient.
 type exportServiceClient struct {
 	exportGallery *connect.Client[v1.ExportGalleryRequest, v1.ExportGalleryResponse]
+	exportStudent *connect.Client[v1.ExportStudentRequest, v1.ExportStudentResponse]
 	importRecords *connect.Client[v1.ImportRecordsRequest, v1.ImportRecordsResponse]
 }
 
 // ExportGallery calls rollcall.v1.ExportService.ExportGallery.
 func (c *exportServiceClient) ExportGallery(ctx context.Context, req *v1.ExportGalleryRequest) (*connect.ServerStreamForClient[v1.ExportGalleryResponse], error) {
 	return c.exportGallery.CallServerStream(ctx, connect.NewRequest(req))
+}
+
+// ExportStudent calls rollcall.v1.ExportService.ExportStudent.
+func (c *exportServiceClient) ExportStudent(ctx context.Context, req *v1.ExportStudentRequest) (*connect.ServerStreamForClient[v1.ExportStudentResponse], error) {
+	return c.exportStudent.CallServerStream(ctx, connect.NewRequest(req))
 }
 
 // ImportRecords calls rollcall.v1.ExportService.ImportRecords.
@@ -106,6 +129,14 @@ type ExportServiceHandler interface {
 	// the settings, the models, the students, the crops. Vectors go out only to a token
 	// that may get embeddings (EMBEDDING_NOT_ALLOWED).
 	ExportGallery(context.Context, *v1.ExportGalleryRequest, *connect.ServerStream[v1.ExportGalleryResponse]) error
+	// ExportStudent streams all that is kept of one person in the gallery, who has a right
+	// to see it: the record, the crops, and every line of the log and the journal that names
+	// the person, also under an id that was merged into this one. The ids of other students
+	// are left out. Vectors go out only to a token that may get embeddings
+	// (EMBEDDING_NOT_ALLOWED).
+	//
+	// not_found: neither the gallery nor its log nor its journal has such a student.
+	ExportStudent(context.Context, *v1.ExportStudentRequest, *connect.ServerStream[v1.ExportStudentResponse]) error
 	// ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
 	// record that cannot be taken in is a problem, and the others are taken in all the same.
 	// What is there already is skipped: the same call can be made again.
@@ -125,6 +156,12 @@ func NewExportServiceHandler(svc ExportServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(exportServiceMethods.ByName("ExportGallery")),
 		connect.WithHandlerOptions(opts...),
 	)
+	exportServiceExportStudentHandler := connect.NewServerStreamHandlerSimple(
+		ExportServiceExportStudentProcedure,
+		svc.ExportStudent,
+		connect.WithSchema(exportServiceMethods.ByName("ExportStudent")),
+		connect.WithHandlerOptions(opts...),
+	)
 	exportServiceImportRecordsHandler := connect.NewUnaryHandlerSimple(
 		ExportServiceImportRecordsProcedure,
 		svc.ImportRecords,
@@ -136,6 +173,8 @@ func NewExportServiceHandler(svc ExportServiceHandler, opts ...connect.HandlerOp
 		switch r.URL.Path {
 		case ExportServiceExportGalleryProcedure:
 			exportServiceExportGalleryHandler.ServeHTTP(w, r)
+		case ExportServiceExportStudentProcedure:
+			exportServiceExportStudentHandler.ServeHTTP(w, r)
 		case ExportServiceImportRecordsProcedure:
 			exportServiceImportRecordsHandler.ServeHTTP(w, r)
 		default:
@@ -149,6 +188,10 @@ type UnimplementedExportServiceHandler struct{}
 
 func (UnimplementedExportServiceHandler) ExportGallery(context.Context, *v1.ExportGalleryRequest, *connect.ServerStream[v1.ExportGalleryResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.ExportService.ExportGallery is not implemented"))
+}
+
+func (UnimplementedExportServiceHandler) ExportStudent(context.Context, *v1.ExportStudentRequest, *connect.ServerStream[v1.ExportStudentResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.ExportService.ExportStudent is not implemented"))
 }
 
 func (UnimplementedExportServiceHandler) ImportRecords(context.Context, *v1.ImportRecordsRequest) (*v1.ImportRecordsResponse, error) {

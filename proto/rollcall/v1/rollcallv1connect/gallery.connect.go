@@ -63,6 +63,9 @@ const (
 	// GalleryServiceListDueStudentsProcedure is the fully-qualified name of the GalleryService's
 	// ListDueStudents RPC.
 	GalleryServiceListDueStudentsProcedure = "/rollcall.v1.GalleryService/ListDueStudents"
+	// GalleryServiceListInactiveStudentsProcedure is the fully-qualified name of the GalleryService's
+	// ListInactiveStudents RPC.
+	GalleryServiceListInactiveStudentsProcedure = "/rollcall.v1.GalleryService/ListInactiveStudents"
 	// GalleryServiceGetCropProcedure is the fully-qualified name of the GalleryService's GetCrop RPC.
 	GalleryServiceGetCropProcedure = "/rollcall.v1.GalleryService/GetCrop"
 	// GalleryServiceAssignCropProcedure is the fully-qualified name of the GalleryService's AssignCrop
@@ -149,6 +152,10 @@ type GalleryServiceClient interface {
 	// page, by id, and says why. It changes nothing: a person takes the picture and
 	// enrols it.
 	ListDueStudents(context.Context, *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error)
+	// ListInactiveStudents streams the students who had no match and no check-in since a
+	// time, by their ids. Students who came into the gallery later are left out. It reads the
+	// journal once, from its beginning.
+	ListInactiveStudents(context.Context, *v1.ListInactiveStudentsRequest) (*connect.ServerStreamForClient[v1.ListInactiveStudentsResponse], error)
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)
 	// AssignCrop corrects whose face a crop shows. The correction stays: a later
@@ -267,6 +274,12 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		listInactiveStudents: connect.NewClient[v1.ListInactiveStudentsRequest, v1.ListInactiveStudentsResponse](
+			httpClient,
+			baseURL+GalleryServiceListInactiveStudentsProcedure,
+			connect.WithSchema(galleryServiceMethods.ByName("ListInactiveStudents")),
+			connect.WithClientOptions(opts...),
+		),
 		getCrop: connect.NewClient[v1.GetCropRequest, v1.GetCropResponse](
 			httpClient,
 			baseURL+GalleryServiceGetCropProcedure,
@@ -358,29 +371,30 @@ func NewGalleryServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 
 // galleryServiceClient implements GalleryServiceClient.
 type galleryServiceClient struct {
-	enrollStream      *connect.Client[v1.EnrollStreamRequest, v1.EnrollStreamResponse]
-	getStudent        *connect.Client[v1.GetStudentRequest, v1.GetStudentResponse]
-	listStudents      *connect.Client[v1.ListStudentsRequest, v1.ListStudentsResponse]
-	updateStudent     *connect.Client[v1.UpdateStudentRequest, v1.UpdateStudentResponse]
-	mergeStudents     *connect.Client[v1.MergeStudentsRequest, v1.MergeStudentsResponse]
-	listLookalikes    *connect.Client[v1.ListLookalikesRequest, v1.ListLookalikesResponse]
-	deleteStudent     *connect.Client[v1.DeleteStudentRequest, v1.DeleteStudentResponse]
-	setConsent        *connect.Client[v1.SetConsentRequest, v1.SetConsentResponse]
-	setDeleteAfter    *connect.Client[v1.SetDeleteAfterRequest, v1.SetDeleteAfterResponse]
-	listDueStudents   *connect.Client[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse]
-	getCrop           *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
-	assignCrop        *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
-	deleteCrop        *connect.Client[v1.DeleteCropRequest, v1.DeleteCropResponse]
-	listChanges       *connect.Client[v1.ListChangesRequest, v1.ListChangesResponse]
-	undoChange        *connect.Client[v1.UndoChangeRequest, v1.UndoChangeResponse]
-	getSettings       *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
-	updateSettings    *connect.Client[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse]
-	getCalibration    *connect.Client[v1.GetCalibrationRequest, v1.GetCalibrationResponse]
-	updateCalibration *connect.Client[v1.UpdateCalibrationRequest, v1.UpdateCalibrationResponse]
-	checkConsistency  *connect.Client[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse]
-	listGalleries     *connect.Client[v1.ListGalleriesRequest, v1.ListGalleriesResponse]
-	createGallery     *connect.Client[v1.CreateGalleryRequest, v1.CreateGalleryResponse]
-	deleteGallery     *connect.Client[v1.DeleteGalleryRequest, v1.DeleteGalleryResponse]
+	enrollStream         *connect.Client[v1.EnrollStreamRequest, v1.EnrollStreamResponse]
+	getStudent           *connect.Client[v1.GetStudentRequest, v1.GetStudentResponse]
+	listStudents         *connect.Client[v1.ListStudentsRequest, v1.ListStudentsResponse]
+	updateStudent        *connect.Client[v1.UpdateStudentRequest, v1.UpdateStudentResponse]
+	mergeStudents        *connect.Client[v1.MergeStudentsRequest, v1.MergeStudentsResponse]
+	listLookalikes       *connect.Client[v1.ListLookalikesRequest, v1.ListLookalikesResponse]
+	deleteStudent        *connect.Client[v1.DeleteStudentRequest, v1.DeleteStudentResponse]
+	setConsent           *connect.Client[v1.SetConsentRequest, v1.SetConsentResponse]
+	setDeleteAfter       *connect.Client[v1.SetDeleteAfterRequest, v1.SetDeleteAfterResponse]
+	listDueStudents      *connect.Client[v1.ListDueStudentsRequest, v1.ListDueStudentsResponse]
+	listInactiveStudents *connect.Client[v1.ListInactiveStudentsRequest, v1.ListInactiveStudentsResponse]
+	getCrop              *connect.Client[v1.GetCropRequest, v1.GetCropResponse]
+	assignCrop           *connect.Client[v1.AssignCropRequest, v1.AssignCropResponse]
+	deleteCrop           *connect.Client[v1.DeleteCropRequest, v1.DeleteCropResponse]
+	listChanges          *connect.Client[v1.ListChangesRequest, v1.ListChangesResponse]
+	undoChange           *connect.Client[v1.UndoChangeRequest, v1.UndoChangeResponse]
+	getSettings          *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
+	updateSettings       *connect.Client[v1.UpdateSettingsRequest, v1.UpdateSettingsResponse]
+	getCalibration       *connect.Client[v1.GetCalibrationRequest, v1.GetCalibrationResponse]
+	updateCalibration    *connect.Client[v1.UpdateCalibrationRequest, v1.UpdateCalibrationResponse]
+	checkConsistency     *connect.Client[v1.CheckConsistencyRequest, v1.CheckConsistencyResponse]
+	listGalleries        *connect.Client[v1.ListGalleriesRequest, v1.ListGalleriesResponse]
+	createGallery        *connect.Client[v1.CreateGalleryRequest, v1.CreateGalleryResponse]
+	deleteGallery        *connect.Client[v1.DeleteGalleryRequest, v1.DeleteGalleryResponse]
 }
 
 // EnrollStream calls rollcall.v1.GalleryService.EnrollStream.
@@ -467,6 +481,11 @@ func (c *galleryServiceClient) ListDueStudents(ctx context.Context, req *v1.List
 		return response.Msg, err
 	}
 	return nil, err
+}
+
+// ListInactiveStudents calls rollcall.v1.GalleryService.ListInactiveStudents.
+func (c *galleryServiceClient) ListInactiveStudents(ctx context.Context, req *v1.ListInactiveStudentsRequest) (*connect.ServerStreamForClient[v1.ListInactiveStudentsResponse], error) {
+	return c.listInactiveStudents.CallServerStream(ctx, connect.NewRequest(req))
 }
 
 // GetCrop calls rollcall.v1.GalleryService.GetCrop.
@@ -632,6 +651,10 @@ type GalleryServiceHandler interface {
 	// page, by id, and says why. It changes nothing: a person takes the picture and
 	// enrols it.
 	ListDueStudents(context.Context, *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error)
+	// ListInactiveStudents streams the students who had no match and no check-in since a
+	// time, by their ids. Students who came into the gallery later are left out. It reads the
+	// journal once, from its beginning.
+	ListInactiveStudents(context.Context, *v1.ListInactiveStudentsRequest, *connect.ServerStream[v1.ListInactiveStudentsResponse]) error
 	// GetCrop returns what the gallery keeps of a crop.
 	GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error)
 	// AssignCrop corrects whose face a crop shows. The correction stays: a later
@@ -746,6 +769,12 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	galleryServiceListInactiveStudentsHandler := connect.NewServerStreamHandlerSimple(
+		GalleryServiceListInactiveStudentsProcedure,
+		svc.ListInactiveStudents,
+		connect.WithSchema(galleryServiceMethods.ByName("ListInactiveStudents")),
+		connect.WithHandlerOptions(opts...),
+	)
 	galleryServiceGetCropHandler := connect.NewUnaryHandlerSimple(
 		GalleryServiceGetCropProcedure,
 		svc.GetCrop,
@@ -854,6 +883,8 @@ func NewGalleryServiceHandler(svc GalleryServiceHandler, opts ...connect.Handler
 			galleryServiceSetDeleteAfterHandler.ServeHTTP(w, r)
 		case GalleryServiceListDueStudentsProcedure:
 			galleryServiceListDueStudentsHandler.ServeHTTP(w, r)
+		case GalleryServiceListInactiveStudentsProcedure:
+			galleryServiceListInactiveStudentsHandler.ServeHTTP(w, r)
 		case GalleryServiceGetCropProcedure:
 			galleryServiceGetCropHandler.ServeHTTP(w, r)
 		case GalleryServiceAssignCropProcedure:
@@ -927,6 +958,10 @@ func (UnimplementedGalleryServiceHandler) SetDeleteAfter(context.Context, *v1.Se
 
 func (UnimplementedGalleryServiceHandler) ListDueStudents(context.Context, *v1.ListDueStudentsRequest) (*v1.ListDueStudentsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.ListDueStudents is not implemented"))
+}
+
+func (UnimplementedGalleryServiceHandler) ListInactiveStudents(context.Context, *v1.ListInactiveStudentsRequest, *connect.ServerStream[v1.ListInactiveStudentsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("rollcall.v1.GalleryService.ListInactiveStudents is not implemented"))
 }
 
 func (UnimplementedGalleryServiceHandler) GetCrop(context.Context, *v1.GetCropRequest) (*v1.GetCropResponse, error) {

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
 from rollcall import LineKind, Trimmed
 
 from attendance import register
@@ -38,6 +39,7 @@ class Command(BaseCommand):
 
     def watch(self) -> None:
         for answer in rollcall_for_commands().watch_verdicts(after=register.newest(), patience=math.inf):
+            close_old_connections()  # there may have been hours of silence, and databases end silent connections
             self.say(register.take(answer.lines, answer.newest))
 
     def say(self, rows: int) -> None:
