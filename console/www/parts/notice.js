@@ -56,13 +56,17 @@ export function openDialog(title, ...children) {
  * @param {() => Promise<unknown>} submit false: the dialog stays
  */
 export function openForm(title, fields, label, submit) {
+	const first = h('button', { className: 'first' }, label);
 	const dialog = openDialog(title, h('form', {
 		className: 'stack',
 		onsubmit: async (/** @type {Event} */ event) => {
 			event.preventDefault();
+			if (first.disabled) return; // once, however often it is clicked
+			first.disabled = true;
 			if ((await submit()) !== false) dialog.close();
+			first.disabled = false;
 		},
-	}, fields, h('div', { className: 'row' }, h('button', { className: 'first' }, label), h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
+	}, fields, h('div', { className: 'row' }, first, h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
 }
 
 /**
