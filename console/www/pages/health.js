@@ -1,5 +1,4 @@
-// Health: how the server does, how sure its verdicts are, who may use it, and what it
-// answered last.
+// Health: how the server does, who may use it, and what it answered last.
 
 import { call, metrics, pause, Refusal, usedGallery } from '../api.js';
 import { card, fill, h, head, table } from '../dom.js';

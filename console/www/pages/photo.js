@@ -1,5 +1,4 @@
-// Class photo: who is on it, who is absent, and who is not known. A person corrects it,
-// and saves the register.
+// Class photo: who is on it, and who is absent. A person corrects it, and saves the table.
 
 import { base64, call } from '../api.js';
 import { card, fill, h, head } from '../dom.js';

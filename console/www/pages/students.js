@@ -1,5 +1,4 @@
-// Students: who is enrolled, and one student with crops, groups, consent, look-alikes and
-// what was changed.
+// Students: who is enrolled, and all that is known about one student.
 
 import { whoami } from '../app.js';
 import { call } from '../api.js';
@@ -116,7 +115,11 @@ class Students extends HTMLElement {
 	/** @param {string} id */
 	async showStudent(id) {
 		const { student: s } = await call('GalleryService/GetStudent', { student_id: id }, { signal: this.ended.signal, tries: 3 });
-		const again = () => { this.showStudent(id).catch(tellError); };
+		const again = () => {
+			this.showStudent(id).then(() => {
+				if (document.activeElement === document.body) document.querySelector('main')?.focus(); // its button is gone
+			}, tellError);
+		};
 		/**
 		 * @param {string} procedure
 		 * @param {object} request
@@ -127,8 +130,10 @@ class Students extends HTMLElement {
 				const answer = await call(procedure, request, { tries: 3 });
 				tell(text, answer.change ? { label: t('students.undo'), act: () => { void change('GalleryService/UndoChange', { change: answer.change }, t('students.undone')); } } : undefined);
 				again();
+				return true;
 			} catch (error) {
 				tellError(error);
+				return false;
 			}
 		};
 		const alike = h('div', { className: 'stack' });
@@ -150,7 +155,7 @@ class Students extends HTMLElement {
 
 	/**
 	 * @param {any} c a crop
-	 * @param {(procedure: string, request: object, text: string) => Promise<void>} change
+	 * @param {(procedure: string, request: object, text: string) => Promise<boolean>} change
 	 */
 	cropRow(c, change) {
 		const score = Math.max(0, ...(c.embeddings ?? []).map((/** @type {any} */ e) => e.quality?.score ?? 0));
@@ -168,7 +173,7 @@ class Students extends HTMLElement {
 
 	/**
 	 * @param {any} s the student
-	 * @param {(procedure: string, request: object, text: string) => Promise<void>} change
+	 * @param {(procedure: string, request: object, text: string) => Promise<boolean>} change
 	 */
 	facts(s, change) {
 		const groups = h('input', { value: (s.groups ?? []).join(', '), autocomplete: 'off' });
@@ -190,7 +195,7 @@ class Students extends HTMLElement {
 	/**
 	 * @param {HTMLElement} place
 	 * @param {string} id
-	 * @param {(procedure: string, request: object, text: string) => Promise<void>} change
+	 * @param {(procedure: string, request: object, text: string) => Promise<boolean>} change
 	 */
 	async showChanges(place, id, change) {
 		const { changes = [] } = await call('GalleryService/ListChanges', { student_id: id, page_size: 20 }, { signal: this.ended.signal, tries: 3 });
