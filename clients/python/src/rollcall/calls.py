@@ -460,6 +460,22 @@ class Calls(abc.ABC):
             if not token:
                 return
 
+    def list_inactive_students(
+        self,
+        since: datetime | None,
+        *,
+        timeout: float | None = None,
+    ) -> Iterator[messages.ListInactiveStudentsResponse]:
+        """ListInactiveStudents streams the students who had no match and no check-in since a
+        time, by their ids. Students who came into the gallery later are left out. It reads the
+        journal once, from its beginning.
+
+        Args:
+            since: Who had neither match nor check-in from this time on is inactive.
+        """
+        request = messages.ListInactiveStudentsRequest(since=since)
+        return self._stream("rollcall.v1.GalleryService/ListInactiveStudents", request, messages.ListInactiveStudentsResponse, timeout)
+
     def get_crop(
         self,
         crop_id: str,
@@ -691,47 +707,6 @@ class Calls(abc.ABC):
         request = messages.DeleteGalleryRequest(gallery_id=gallery_id)
         return self._call("rollcall.v1.GalleryService/DeleteGallery", request, messages.DeleteGalleryResponse, timeout, False)
 
-    def export_gallery(
-        self,
-        *,
-        vectors: bool = False,
-        timeout: float | None = None,
-    ) -> Iterator[messages.ExportGalleryResponse]:
-        """ExportGallery streams all records of the gallery, as they are when the call begins:
-        the settings, the models, the students, the crops. Vectors go out only to a token
-        that may get embeddings (EMBEDDING_NOT_ALLOWED).
-
-        Args:
-            vectors: True: with the vectors. A face can be rebuilt from one.
-        """
-        request = messages.ExportGalleryRequest(vectors=vectors)
-        return self._stream("rollcall.v1.ExportService/ExportGallery", request, messages.ExportGalleryResponse, timeout)
-
-    def import_records(
-        self,
-        records: Sequence[messages.Record],
-        *,
-        settings: bool = False,
-        allow_duplicate: bool = False,
-        allow_unlike: bool = False,
-        dry_run: bool = False,
-        timeout: float | None = None,
-    ) -> messages.ImportRecordsResponse:
-        """ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
-        record that cannot be taken in is a problem, and the others are taken in all the same.
-        What is there already is skipped: the same call can be made again.
-
-        Args:
-            records: The records. All crops of one student should be in their order.
-            settings: True: take the settings too, but for the model.
-            allow_duplicate: True: enrol faces that another student's crop resembles.
-            allow_unlike: True: enrol faces that are unlike the student's other crops.
-            dry_run: True: store nothing, and say what would happen. What the records would do to each
-                other is not seen.
-        """
-        request = messages.ImportRecordsRequest(records=records, settings=settings, allow_duplicate=allow_duplicate, allow_unlike=allow_unlike, dry_run=dry_run)
-        return self._call("rollcall.v1.ExportService/ImportRecords", request, messages.ImportRecordsResponse, timeout, True)
-
     def record_check_in(
         self,
         student_id: str,
@@ -831,6 +806,69 @@ class Calls(abc.ABC):
         """
         request = messages.ListDaysRequest(from_=from_, server=server)
         return self._call("rollcall.v1.JournalService/ListDays", request, messages.ListDaysResponse, timeout, True)
+
+    def export_gallery(
+        self,
+        *,
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[messages.ExportGalleryResponse]:
+        """ExportGallery streams all records of the gallery, as they are when the call begins:
+        the settings, the models, the students, the crops. Vectors go out only to a token
+        that may get embeddings (EMBEDDING_NOT_ALLOWED).
+
+        Args:
+            vectors: True: with the vectors. A face can be rebuilt from one.
+        """
+        request = messages.ExportGalleryRequest(vectors=vectors)
+        return self._stream("rollcall.v1.ExportService/ExportGallery", request, messages.ExportGalleryResponse, timeout)
+
+    def export_student(
+        self,
+        student_id: str,
+        *,
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[messages.ExportStudentResponse]:
+        """ExportStudent streams all that is kept of one person in the gallery, who has a right
+        to see it: the record, the crops, and every line of the log and the journal that names
+        the person, also under an id that was merged into this one. The ids of other students
+        are left out. Vectors go out only to a token that may get embeddings
+        (EMBEDDING_NOT_ALLOWED).
+
+        not_found: neither the gallery nor its log nor its journal has such a student.
+
+        Args:
+            student_id: The student.
+            vectors: True: with the vectors. A face can be rebuilt from one.
+        """
+        request = messages.ExportStudentRequest(student_id=student_id, vectors=vectors)
+        return self._stream("rollcall.v1.ExportService/ExportStudent", request, messages.ExportStudentResponse, timeout)
+
+    def import_records(
+        self,
+        records: Sequence[messages.Record],
+        *,
+        settings: bool = False,
+        allow_duplicate: bool = False,
+        allow_unlike: bool = False,
+        dry_run: bool = False,
+        timeout: float | None = None,
+    ) -> messages.ImportRecordsResponse:
+        """ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
+        record that cannot be taken in is a problem, and the others are taken in all the same.
+        What is there already is skipped: the same call can be made again.
+
+        Args:
+            records: The records. All crops of one student should be in their order.
+            settings: True: take the settings too, but for the model.
+            allow_duplicate: True: enrol faces that another student's crop resembles.
+            allow_unlike: True: enrol faces that are unlike the student's other crops.
+            dry_run: True: store nothing, and say what would happen. What the records would do to each
+                other is not seen.
+        """
+        request = messages.ImportRecordsRequest(records=records, settings=settings, allow_duplicate=allow_duplicate, allow_unlike=allow_unlike, dry_run=dry_run)
+        return self._call("rollcall.v1.ExportService/ImportRecords", request, messages.ImportRecordsResponse, timeout, True)
 
     def list_models(
         self,
@@ -1387,6 +1425,22 @@ class AsyncCalls(abc.ABC):
             if not token:
                 return
 
+    def list_inactive_students(
+        self,
+        since: datetime | None,
+        *,
+        timeout: float | None = None,
+    ) -> AsyncIterator[messages.ListInactiveStudentsResponse]:
+        """ListInactiveStudents streams the students who had no match and no check-in since a
+        time, by their ids. Students who came into the gallery later are left out. It reads the
+        journal once, from its beginning.
+
+        Args:
+            since: Who had neither match nor check-in from this time on is inactive.
+        """
+        request = messages.ListInactiveStudentsRequest(since=since)
+        return self._stream("rollcall.v1.GalleryService/ListInactiveStudents", request, messages.ListInactiveStudentsResponse, timeout)
+
     async def get_crop(
         self,
         crop_id: str,
@@ -1618,47 +1672,6 @@ class AsyncCalls(abc.ABC):
         request = messages.DeleteGalleryRequest(gallery_id=gallery_id)
         return await self._call("rollcall.v1.GalleryService/DeleteGallery", request, messages.DeleteGalleryResponse, timeout, False)
 
-    def export_gallery(
-        self,
-        *,
-        vectors: bool = False,
-        timeout: float | None = None,
-    ) -> AsyncIterator[messages.ExportGalleryResponse]:
-        """ExportGallery streams all records of the gallery, as they are when the call begins:
-        the settings, the models, the students, the crops. Vectors go out only to a token
-        that may get embeddings (EMBEDDING_NOT_ALLOWED).
-
-        Args:
-            vectors: True: with the vectors. A face can be rebuilt from one.
-        """
-        request = messages.ExportGalleryRequest(vectors=vectors)
-        return self._stream("rollcall.v1.ExportService/ExportGallery", request, messages.ExportGalleryResponse, timeout)
-
-    async def import_records(
-        self,
-        records: Sequence[messages.Record],
-        *,
-        settings: bool = False,
-        allow_duplicate: bool = False,
-        allow_unlike: bool = False,
-        dry_run: bool = False,
-        timeout: float | None = None,
-    ) -> messages.ImportRecordsResponse:
-        """ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
-        record that cannot be taken in is a problem, and the others are taken in all the same.
-        What is there already is skipped: the same call can be made again.
-
-        Args:
-            records: The records. All crops of one student should be in their order.
-            settings: True: take the settings too, but for the model.
-            allow_duplicate: True: enrol faces that another student's crop resembles.
-            allow_unlike: True: enrol faces that are unlike the student's other crops.
-            dry_run: True: store nothing, and say what would happen. What the records would do to each
-                other is not seen.
-        """
-        request = messages.ImportRecordsRequest(records=records, settings=settings, allow_duplicate=allow_duplicate, allow_unlike=allow_unlike, dry_run=dry_run)
-        return await self._call("rollcall.v1.ExportService/ImportRecords", request, messages.ImportRecordsResponse, timeout, True)
-
     async def record_check_in(
         self,
         student_id: str,
@@ -1758,6 +1771,69 @@ class AsyncCalls(abc.ABC):
         """
         request = messages.ListDaysRequest(from_=from_, server=server)
         return await self._call("rollcall.v1.JournalService/ListDays", request, messages.ListDaysResponse, timeout, True)
+
+    def export_gallery(
+        self,
+        *,
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[messages.ExportGalleryResponse]:
+        """ExportGallery streams all records of the gallery, as they are when the call begins:
+        the settings, the models, the students, the crops. Vectors go out only to a token
+        that may get embeddings (EMBEDDING_NOT_ALLOWED).
+
+        Args:
+            vectors: True: with the vectors. A face can be rebuilt from one.
+        """
+        request = messages.ExportGalleryRequest(vectors=vectors)
+        return self._stream("rollcall.v1.ExportService/ExportGallery", request, messages.ExportGalleryResponse, timeout)
+
+    def export_student(
+        self,
+        student_id: str,
+        *,
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[messages.ExportStudentResponse]:
+        """ExportStudent streams all that is kept of one person in the gallery, who has a right
+        to see it: the record, the crops, and every line of the log and the journal that names
+        the person, also under an id that was merged into this one. The ids of other students
+        are left out. Vectors go out only to a token that may get embeddings
+        (EMBEDDING_NOT_ALLOWED).
+
+        not_found: neither the gallery nor its log nor its journal has such a student.
+
+        Args:
+            student_id: The student.
+            vectors: True: with the vectors. A face can be rebuilt from one.
+        """
+        request = messages.ExportStudentRequest(student_id=student_id, vectors=vectors)
+        return self._stream("rollcall.v1.ExportService/ExportStudent", request, messages.ExportStudentResponse, timeout)
+
+    async def import_records(
+        self,
+        records: Sequence[messages.Record],
+        *,
+        settings: bool = False,
+        allow_duplicate: bool = False,
+        allow_unlike: bool = False,
+        dry_run: bool = False,
+        timeout: float | None = None,
+    ) -> messages.ImportRecordsResponse:
+        """ImportRecords takes records into the gallery. Every rule of an enrolment holds. A
+        record that cannot be taken in is a problem, and the others are taken in all the same.
+        What is there already is skipped: the same call can be made again.
+
+        Args:
+            records: The records. All crops of one student should be in their order.
+            settings: True: take the settings too, but for the model.
+            allow_duplicate: True: enrol faces that another student's crop resembles.
+            allow_unlike: True: enrol faces that are unlike the student's other crops.
+            dry_run: True: store nothing, and say what would happen. What the records would do to each
+                other is not seen.
+        """
+        request = messages.ImportRecordsRequest(records=records, settings=settings, allow_duplicate=allow_duplicate, allow_unlike=allow_unlike, dry_run=dry_run)
+        return await self._call("rollcall.v1.ExportService/ImportRecords", request, messages.ImportRecordsResponse, timeout, True)
 
     async def list_models(
         self,

@@ -52,10 +52,13 @@ __all__ = [
     "Embedding",
     "ExportGalleryRequest",
     "ExportGalleryResponse",
+    "ExportStudentRequest",
+    "ExportStudentResponse",
     "ExportedCrop",
     "ExportedEmbedding",
     "ExportedModel",
     "ExportedStudent",
+    "ExportedVector",
     "Face",
     "FoundFace",
     "FrameResult",
@@ -77,6 +80,7 @@ __all__ = [
     "ImportProblem",
     "ImportRecordsRequest",
     "ImportRecordsResponse",
+    "InactiveStudent",
     "LandmarkSource",
     "Line",
     "LineKind",
@@ -88,6 +92,8 @@ __all__ = [
     "ListDueStudentsResponse",
     "ListGalleriesRequest",
     "ListGalleriesResponse",
+    "ListInactiveStudentsRequest",
+    "ListInactiveStudentsResponse",
     "ListLinesRequest",
     "ListLinesResponse",
     "ListLookalikesRequest",
@@ -1623,6 +1629,46 @@ class ListDueStudentsResponse:
 
 
 @dataclass(frozen=True)
+class ListInactiveStudentsRequest:
+    """ListInactiveStudentsRequest says since when."""
+
+    since: datetime | None = None
+    """Who had neither match nor check-in from this time on is inactive."""
+
+
+@dataclass(frozen=True)
+class InactiveStudent:
+    """An InactiveStudent had no match and no check-in."""
+
+    student_id: str = ""
+    """The student."""
+
+    groups: Sequence[str] = ()
+    """The groups that the student is in, sorted."""
+
+    created: datetime | None = None
+    """When the student first came into the gallery."""
+
+    last_seen: datetime | None = None
+    """When the last match or check-in was, which may be one that was taken back; absent:
+    the journal has none.
+    """
+
+
+@dataclass(frozen=True)
+class ListInactiveStudentsResponse:
+    """ListInactiveStudentsResponse is the next students."""
+
+    students: Sequence[InactiveStudent] = ()
+    """The students by id."""
+
+    journal_from: str = ""
+    """The day, UTC, with which the journal begins, such as "2026-07-31"; empty: it has no
+    lines. What was before is not known.
+    """
+
+
+@dataclass(frozen=True)
 class GetCropRequest:
     """GetCropRequest names a crop."""
 
@@ -1741,6 +1787,11 @@ class Change:
 
     record_count: int = 0
     """How many students and crops it wrote."""
+
+    token_id: str = ""
+    """The id of the token that it was made with; empty: nobody had to log in, or the server
+    made it by itself.
+    """
 
 
 @dataclass(frozen=True)
@@ -2081,194 +2132,6 @@ class DeleteGalleryResponse:
 
 
 @dataclass(frozen=True)
-class ExportGalleryRequest:
-    """ExportGalleryRequest asks for the records of a gallery."""
-
-    vectors: bool = False
-    """True: with the vectors. A face can be rebuilt from one."""
-
-
-@dataclass(frozen=True)
-class ExportedModel:
-    """ExportedModel is the model that made the embeddings of its name. An import compares
-    it with the server's.
-    """
-
-    name: str = ""
-    """Its name."""
-
-    digest: str = ""
-    """The SHA-256 of its file, in hexadecimal."""
-
-    dimension: int = 0
-    """How many elements its vectors have."""
-
-
-@dataclass(frozen=True)
-class ExportedStudent:
-    """ExportedStudent is a student. An import adds the groups to those that the student
-    has. A consent and a day that are noted in the gallery stay.
-    """
-
-    student_id: str = ""
-    """The id."""
-
-    groups: Sequence[str] = ()
-    """The groups."""
-
-    consent: Consent | None = None
-    """What was said about enrolling the face; absent: nothing was noted."""
-
-    delete_after: str = ""
-    """The last day on which the student is kept, as "2026-07-31"; empty: none."""
-
-    created: datetime | None = None
-    """When the student was first stored. Who was erased later is not imported; absent: long
-    ago.
-    """
-
-
-@dataclass(frozen=True)
-class ExportedEmbedding:
-    """ExportedEmbedding is the vector of a crop under one model."""
-
-    model: str = ""
-    """The model's name."""
-
-    digest: str = ""
-    """The SHA-256 of the model's file, in hexadecimal: an import refuses the vectors of
-    another file than the server's.
-    """
-
-    recipe: str = ""
-    """What made the vector besides the model: embedder, locator, alignment."""
-
-    vector: Sequence[float] = field(default=(), repr=False)
-    """The vector, of unit length; empty in an export without vectors."""
-
-    quality: Quality | None = None
-    """What was measured of the crop; absent: nothing."""
-
-
-@dataclass(frozen=True)
-class ExportedCrop:
-    """ExportedCrop is a crop with its embeddings."""
-
-    crop_id: str = ""
-    """The id."""
-
-    student_id: str = ""
-    """The student that it is enrolled under; empty: none."""
-
-    groups: Sequence[str] = ()
-    """Of an import: groups to add to the student's, where the student has no record of its
-    own.
-    """
-
-    corrected: bool = False
-    """True when a person assigned the crop by hand."""
-
-    pictured: datetime | None = None
-    """When its picture was first stored. A crop that was erased later is not imported;
-    absent: long ago.
-    """
-
-    embeddings: Sequence[ExportedEmbedding] = ()
-    """The embeddings, one for each model."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """Record is one of these."""
-
-    settings: Settings | None = None
-    """The settings of the gallery."""
-
-    model: ExportedModel | None = None
-    """A model that made embeddings."""
-
-    student: ExportedStudent | None = None
-    """A student."""
-
-    crop: ExportedCrop | None = None
-    """A crop."""
-
-
-@dataclass(frozen=True)
-class ExportGalleryResponse:
-    """ExportGalleryResponse is the next records."""
-
-    records: Sequence[Record] = ()
-    """The records."""
-
-
-@dataclass(frozen=True)
-class ImportRecordsRequest:
-    """ImportRecordsRequest is records for a gallery."""
-
-    records: Sequence[Record] = ()
-    """The records. All crops of one student should be in their order."""
-
-    settings: bool = False
-    """True: take the settings too, but for the model."""
-
-    allow_duplicate: bool = False
-    """True: enrol faces that another student's crop resembles."""
-
-    allow_unlike: bool = False
-    """True: enrol faces that are unlike the student's other crops."""
-
-    dry_run: bool = False
-    """True: store nothing, and say what would happen. What the records would do to each
-    other is not seen.
-    """
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A Problem is an error inside a stream that goes on."""
-
-    code: str = ""
-    """The code, as Connect names it: "invalid_argument"."""
-
-    reason: str = ""
-    """The stable reason, as ErrorInfo.reason: "NOT_AN_IMAGE"."""
-
-    message: str = ""
-    """What happened and what to do, for a person."""
-
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """The figures behind it, as ErrorInfo.metadata: "measured" and "limit" of an unusable
-    crop, "student_id" of a duplicate, and so on.
-    """
-
-
-@dataclass(frozen=True)
-class ImportProblem:
-    """ImportProblem is why one record was not taken in."""
-
-    index: int = 0
-    """Its place in the request, from 0."""
-
-    problem: Problem | None = None
-    """Why."""
-
-
-@dataclass(frozen=True)
-class ImportRecordsResponse:
-    """ImportRecordsResponse is what happened."""
-
-    stored: int = 0
-    """How many records were stored, or in a dry run could be."""
-
-    skipped: int = 0
-    """How many were there already, or are not stored by themselves."""
-
-    problems: Sequence[ImportProblem] = ()
-    """The records that were not taken in."""
-
-
-@dataclass(frozen=True)
 class RecordCheckInRequest:
     """RecordCheckInRequest is a check-in."""
 
@@ -2488,6 +2351,243 @@ class ListDaysResponse:
 
     gallery: str = ""
     """The gallery; empty: the server itself."""
+
+
+@dataclass(frozen=True)
+class ExportGalleryRequest:
+    """ExportGalleryRequest asks for the records of a gallery."""
+
+    vectors: bool = False
+    """True: with the vectors. A face can be rebuilt from one."""
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """ExportedModel is the model that made the embeddings of its name. An import compares
+    it with the server's.
+    """
+
+    name: str = ""
+    """Its name."""
+
+    digest: str = ""
+    """The SHA-256 of its file, in hexadecimal."""
+
+    dimension: int = 0
+    """How many elements its vectors have."""
+
+
+@dataclass(frozen=True)
+class ExportedStudent:
+    """ExportedStudent is a student. An import adds the groups to those that the student
+    has. A consent and a day that are noted in the gallery stay.
+    """
+
+    student_id: str = ""
+    """The id."""
+
+    groups: Sequence[str] = ()
+    """The groups."""
+
+    consent: Consent | None = None
+    """What was said about enrolling the face; absent: nothing was noted."""
+
+    delete_after: str = ""
+    """The last day on which the student is kept, as "2026-07-31"; empty: none."""
+
+    created: datetime | None = None
+    """When the student was first stored. Who was erased later is not imported; absent: long
+    ago.
+    """
+
+
+@dataclass(frozen=True)
+class ExportedEmbedding:
+    """ExportedEmbedding is the vector of a crop under one model."""
+
+    model: str = ""
+    """The model's name."""
+
+    digest: str = ""
+    """The SHA-256 of the model's file, in hexadecimal: an import refuses the vectors of
+    another file than the server's.
+    """
+
+    recipe: str = ""
+    """What made the vector besides the model: embedder, locator, alignment."""
+
+    vector: Sequence[float] = field(default=(), repr=False)
+    """The vector, of unit length; empty in an export without vectors."""
+
+    quality: Quality | None = None
+    """What was measured of the crop; absent: nothing."""
+
+
+@dataclass(frozen=True)
+class ExportedCrop:
+    """ExportedCrop is a crop with its embeddings."""
+
+    crop_id: str = ""
+    """The id."""
+
+    student_id: str = ""
+    """The student that it is enrolled under; empty: none."""
+
+    groups: Sequence[str] = ()
+    """Of an import: groups to add to the student's, where the student has no record of its
+    own.
+    """
+
+    corrected: bool = False
+    """True when a person assigned the crop by hand."""
+
+    pictured: datetime | None = None
+    """When its picture was first stored. A crop that was erased later is not imported;
+    absent: long ago.
+    """
+
+    embeddings: Sequence[ExportedEmbedding] = ()
+    """The embeddings, one for each model."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record is one of these."""
+
+    settings: Settings | None = None
+    """The settings of the gallery."""
+
+    model: ExportedModel | None = None
+    """A model that made embeddings."""
+
+    student: ExportedStudent | None = None
+    """A student."""
+
+    crop: ExportedCrop | None = None
+    """A crop."""
+
+
+@dataclass(frozen=True)
+class ExportGalleryResponse:
+    """ExportGalleryResponse is the next records."""
+
+    records: Sequence[Record] = ()
+    """The records."""
+
+
+@dataclass(frozen=True)
+class ExportStudentRequest:
+    """ExportStudentRequest names a student."""
+
+    student_id: str = ""
+    """The student."""
+
+    vectors: bool = False
+    """True: with the vectors. A face can be rebuilt from one."""
+
+
+@dataclass(frozen=True)
+class ExportedVector:
+    """ExportedVector is the vector of a crop under one model."""
+
+    crop_id: str = ""
+    """The crop."""
+
+    model: str = ""
+    """The model."""
+
+    vector: Sequence[float] = field(default=(), repr=False)
+    """The vector, of unit length."""
+
+
+@dataclass(frozen=True)
+class ExportStudentResponse:
+    """ExportStudentResponse is a part of what is kept of a person."""
+
+    student_ids: Sequence[str] = ()
+    """The ids that the person has or had, in the first response: the one that was asked for
+    first, then those that were merged into it.
+    """
+
+    student: Student | None = None
+    """The record with the crops, in the first response; absent: only the log or the
+    journal names the person.
+    """
+
+    vectors: Sequence[ExportedVector] = ()
+    """The vectors of the crops."""
+
+    changes: Sequence[Change] = ()
+    """The next lines of the log, oldest first."""
+
+    lines: Sequence[Line] = ()
+    """The next lines of the journal, oldest first."""
+
+
+@dataclass(frozen=True)
+class ImportRecordsRequest:
+    """ImportRecordsRequest is records for a gallery."""
+
+    records: Sequence[Record] = ()
+    """The records. All crops of one student should be in their order."""
+
+    settings: bool = False
+    """True: take the settings too, but for the model."""
+
+    allow_duplicate: bool = False
+    """True: enrol faces that another student's crop resembles."""
+
+    allow_unlike: bool = False
+    """True: enrol faces that are unlike the student's other crops."""
+
+    dry_run: bool = False
+    """True: store nothing, and say what would happen. What the records would do to each
+    other is not seen.
+    """
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A Problem is an error inside a stream that goes on."""
+
+    code: str = ""
+    """The code, as Connect names it: "invalid_argument"."""
+
+    reason: str = ""
+    """The stable reason, as ErrorInfo.reason: "NOT_AN_IMAGE"."""
+
+    message: str = ""
+    """What happened and what to do, for a person."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The figures behind it, as ErrorInfo.metadata: "measured" and "limit" of an unusable
+    crop, "student_id" of a duplicate, and so on.
+    """
+
+
+@dataclass(frozen=True)
+class ImportProblem:
+    """ImportProblem is why one record was not taken in."""
+
+    index: int = 0
+    """Its place in the request, from 0."""
+
+    problem: Problem | None = None
+    """Why."""
+
+
+@dataclass(frozen=True)
+class ImportRecordsResponse:
+    """ImportRecordsResponse is what happened."""
+
+    stored: int = 0
+    """How many records were stored, or in a dry run could be."""
+
+    skipped: int = 0
+    """How many were there already, or are not stored by themselves."""
+
+    problems: Sequence[ImportProblem] = ()
+    """The records that were not taken in."""
 
 
 @dataclass(frozen=True)
