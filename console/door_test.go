@@ -116,12 +116,16 @@ func TestDoorAsksWhoOfTwo(t *testing.T) {
 	b.signIn(s.pair())
 	b.text(".panel.unsure", "Are you")
 	b.look("door-which")
-	b.do("choose", chromedp.Click(".panel .row button:nth-of-type(1)"))
+	b.do("choose, in haste", chromedp.Evaluate[chromedp.Void](`for (const button of document.querySelectorAll('.panel .row button')) { button.click(); button.click(); }`))
 	b.text(".panel.good", "Checked in")
-	for _, l := range s.lines(2) {
+	b.text(".panel.unsure", "Are you") // of the next verdict
+	byHand := 0
+	for _, l := range s.lines(3) {
 		if l["method"] == "METHOD_BY_HAND" && (l["student_id"] == "ada" || l["student_id"] == "bea") && l["by"] == "chosen of two at the door" {
-			return
+			byHand++
 		}
 	}
-	t.Errorf("the journal has no check-in by hand: %v", s.lines(2))
+	if byHand != 1 {
+		t.Errorf("%d check-ins by hand: %v", byHand, s.lines(3))
+	}
 }

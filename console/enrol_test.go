@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/chromedp/chromedp"
 )
@@ -96,4 +97,43 @@ func TestEnrolClass(t *testing.T) {
 	b.do("drop again", chromedp.SetUploadFiles("section:last-of-type input[type=file]", []string{folder}))
 	b.text("section:last-of-type [role=status]", "34 of 34")
 	b.text("[data-report]", "12 of 12")
+}
+
+// A table as a spreadsheet writes it says whose each picture is. Two folders have a picture
+// of the same name. What is on its way stays with the student it was dropped for.
+func TestEnrolTable(t *testing.T) {
+	s := newSchool(t, false)
+	pictures := withPictures(t, 2, 4)
+	names := sorted(pictures)
+	folder := t.TempDir()
+	for i, class := range []string{"3a", "3ü"} {
+		must(t, os.MkdirAll(filepath.Join(folder, class), 0o755))
+		must(t, os.WriteFile(filepath.Join(folder, class, "1.jpg"), pictures[names[i]][0], 0o600))
+	}
+	table := "id;file;groups\r\nanna;3a/1.jpg;3a\r\nbjörn;3ü\\1.JPG;3b, chess\r\nnobody;1.jpg;\r\n"
+	text := []byte{0xff, 0xfe}
+	for _, c := range utf16.Encode([]rune(table)) {
+		text = append(text, byte(c), byte(c>>8))
+	}
+	must(t, os.WriteFile(filepath.Join(folder, "class.csv"), text, 0o600))
+	b := s.open("")
+	b.visit("enrol")
+	b.do("drop", chromedp.SetUploadFiles("section:last-of-type input[type=file]", []string{folder}))
+	b.text("[data-report]", "2 of 3")
+	b.text("[data-report]", "1 files of the table")
+	for i, student := range []string{"anna", "björn"} {
+		if answer := s.call("AttendanceService/Identify", map[string]any{"image": pictures[names[i]][0], "face": "FACE_LARGEST"}); answer["student_id"] != student {
+			t.Errorf("the picture of %s is of %v", student, answer["student_id"])
+		}
+	}
+
+	var files []string
+	for n, picture := range pictures[names[0]][1:4] {
+		files = append(files, write(t, fmt.Sprintf("%d/image.jpg", n), picture)) // as tablets name each
+	}
+	b.do("drop, and type", chromedp.SetValue("input[name=student]", "anna"), chromedp.SetUploadFiles("section:first-of-type input[type=file]", files), chromedp.SetValue("input[name=student]", "carla"))
+	b.text("section:first-of-type ul li:first-child", "crops: 4")
+	if got := s.students(); got["anna"] != 4 || got["carla"] != 0 {
+		t.Errorf("enrolled %v", got)
+	}
 }

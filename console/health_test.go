@@ -6,6 +6,7 @@ import (
 	"image/jpeg"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -53,4 +54,37 @@ func TestHealth(t *testing.T) {
 	b.do("yes", chromedp.Click("dialog.ask button.danger"), chromedp.WaitNotPresent("dialog.ask"))
 	b.text("section[aria-label='Who may use it'] table", "ended")
 	tablet.do("reload", chromedp.Reload(), chromedp.WaitVisible("input[name=secret]"))
+}
+
+// A tablet that is paired while a school is chosen is for this school only. A school that is
+// gone is not chosen any longer.
+func TestPairsForTheChosenSchool(t *testing.T) {
+	s := newSchool(t, true)
+	s.call("GalleryService/CreateGallery", map[string]any{"galleryId": "east"})
+	b := s.open("")
+	b.signIn(s.token)
+	b.do("choose", chromedp.Evaluate[chromedp.Void](`localStorage.setItem('rollcall.gallery', 'east')`), chromedp.Reload())
+	b.visit("health")
+	b.do("pair", chromedp.SendKeys("input[name=tablet]", "the gate"), chromedp.Click("section[aria-label='Who may use it'] form button"))
+	code := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(b.text("section[aria-label='Who may use it'] .note", "Type this into the tablet"))
+	s.open("").signIn(code)
+	found := false
+	for _, token := range s.call("TokenService/ListTokens", map[string]any{})["tokens"].([]any) {
+		if token := token.(map[string]any); token["role"] == "ROLE_CHECKIN" {
+			found = fmt.Sprint(token["galleries"]) == "[east]"
+		}
+	}
+	if !found {
+		t.Errorf("the tablet is not for the school east: %v", s.call("TokenService/ListTokens", map[string]any{}))
+	}
+	s.call("GalleryService/DeleteGallery", map[string]any{"galleryId": "east"})
+	b.do("again", chromedp.Evaluate[chromedp.Void](`setTimeout(() => location.reload())`))
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) { // it loads twice
+		if shown, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`localStorage.getItem('rollcall.gallery') === null && document.querySelector('.figures')?.innerText !== undefined`)); err == nil && shown {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the school that is gone is still chosen")
+		}
+	}
 }

@@ -102,7 +102,11 @@ func rawIdentify(r *http.Request) (call *http.Request, why *refusal) {
 	if compression(r) != "" || r.Header.Get("Content-Encoding") != "" {
 		return refuse(fieldError("INVALID_REQUEST", "image", "the picture is compressed once more: send the file as it is"))
 	}
-	tail, err := rawTail(r.URL.Query())
+	query, wrong := url.ParseQuery(r.URL.RawQuery)
+	if wrong != nil { // to leave out a part of the scope would be to ask about everybody
+		return refuse(fieldError("INVALID_REQUEST", "query", "what follows the question mark cannot be read: parameters stand between &, and what is no letter or digit in them as %XX"))
+	}
+	tail, err := rawTail(query)
 	if err != nil {
 		return refuse(err)
 	}
@@ -113,7 +117,7 @@ func rawIdentify(r *http.Request) (call *http.Request, why *refusal) {
 	raw := &rawBody{ReadCloser: r.Body, image: r.Body, tail: tail}
 	call.Body, call.ContentLength = raw, -1
 	if broken == nil && kind == "multipart/form-data" {
-		raw.form, raw.image = multipart.NewReader(r.Body, params["boundary"]), nil
+		raw.form, raw.image = multipart.NewReader(wire{r.Body, &raw.beside}, params["boundary"]), nil
 	} else if r.ContentLength >= 0 {
 		call.ContentLength = int64(len(rawHead)+len(tail)) + int64(base64.StdEncoding.EncodedLen(int(r.ContentLength)))
 	}
@@ -154,11 +158,31 @@ type rawBody struct {
 	io.ReadCloser // what the client sends
 	form          *multipart.Reader
 	image         io.Reader // nil: the form's part is still to be found
+	beside        int64     // bytes of the form that are not of the picture, or not yet
 	tail          string
 
 	begun, ended bool
 	picture      [3 << 12]byte
 	text         []byte // that waits to be read
+}
+
+// mostBeside is how much a form may hold beside the picture: names and boundaries. It is
+// kept in memory, outside the budget that all bodies share.
+const mostBeside = 64 << 10
+
+// wire counts what it reads.
+type wire struct {
+	io.Reader
+	beside *int64
+}
+
+// Read serves io.Reader.
+func (w wire) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if *w.beside += int64(n); *w.beside > mostBeside {
+		return 0, fieldError("INVALID_REQUEST", "image", "the form holds too much beside the picture: curl -F image=@face.jpg")
+	}
+	return n, err
 }
 
 // Read serves io.Reader.
@@ -196,6 +220,7 @@ func (b *rawBody) fill() error {
 		more, err = b.image.Read(b.picture[n:])
 		n += more
 	}
+	b.beside -= int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}

@@ -91,6 +91,9 @@ func TestWrongRawPictures(t *testing.T) {
 	two, kindOfTwo := form(t, [2]string{"image", face}, [2]string{"image", face})
 	other, kindOfOther := form(t, [2]string{"group", "3b"}, [2]string{"image", face})
 	none, kindOfNone := form(t)
+	much := strings.Repeat("much\r\n", 40_000)
+	long, kindOfLong := form(t, [2]string{"image\r\nX-Note: " + strings.Repeat("much", 40_000), face})
+	one, kindOfOne := form(t, [2]string{"image", face})
 	for name, c := range map[string]struct {
 		query, body string
 		header      []string
@@ -100,6 +103,9 @@ func TestWrongRawPictures(t *testing.T) {
 		"not a picture":        {"", "hello", nil, "NOT_AN_IMAGE"},
 		"too large":            {"", face + strings.Repeat("\x00", 17<<20), nil, ""},
 		"an unknown parameter": {"?crop_id=x", face, nil, "INVALID_REQUEST"},
+		"no query":             {"?group=3b;student=ada", face, nil, "INVALID_REQUEST"},
+		"half a query":         {"?group=%3", face, nil, "INVALID_REQUEST"},
+		"an empty group":       {"?group=", face, nil, "INVALID_REQUEST"},
 		"no number":            {"?fpir=often", face, nil, "INVALID_REQUEST"},
 		"no number at all":     {"?fpir=NaN", face, nil, "INVALID_REQUEST"},
 		"a number too large":   {"?fpir=0.9", face, nil, "INVALID_REQUEST"},
@@ -111,6 +117,8 @@ func TestWrongRawPictures(t *testing.T) {
 		"two parts":            {"", two, []string{"Content-Type", kindOfTwo}, "INVALID_REQUEST"},
 		"another part":         {"", other, []string{"Content-Type", kindOfOther}, "INVALID_REQUEST"},
 		"an empty form":        {"", none, []string{"Content-Type", kindOfNone}, "INVALID_REQUEST"},
+		"a long head":          {"", strings.ReplaceAll(long, `\r\n`, "\r\n"), []string{"Content-Type", kindOfLong}, "INVALID_REQUEST"},
+		"much before":          {"", much + "\r\n" + one, []string{"Content-Type", kindOfOne}, "INVALID_REQUEST"},
 		"half a form":          {"", two[:len(two)/3], []string{"Content-Type", kindOfTwo}, "BROKEN_BODY"},
 		"no boundary":          {"", two, []string{"Content-Type", "multipart/form-data"}, "BROKEN_BODY"},
 		"of another site":      {"", face, []string{"Origin", "https://elsewhere.example", "Sec-Fetch-Site", "cross-site"}, "CROSS_ORIGIN"},

@@ -15,10 +15,6 @@ export class Refusal extends Error {
 		super(message);
 		this.code = code;
 		this.reason = reason;
-		/** @type {string} the field that is wrong; '' if there is none */
-		this.field = '';
-		/** @type {Record<string, string>} the figures behind it */
-		this.metadata = {};
 		/** @type {number} milliseconds after which a retry may succeed; 0 if it will not */
 		this.delay = 0;
 	}
@@ -41,6 +37,9 @@ let gallery = '';
 export function useGallery(id) {
 	gallery = id;
 }
+
+/** The gallery of all calls. */
+export const usedGallery = () => gallery;
 
 /**
  * Makes a call. Throws a Refusal, or an AbortError when the signal ends it.
@@ -90,10 +89,8 @@ export const endSession = () => ask('/session', 'DELETE');
  * @param {AbortSignal} [signal]
  * @returns {Promise<string>}
  */
-export async function metrics(signal) {
-	const response = await reach('/metrics', { signal });
-	if (!response.ok) throw await refusalOf(response);
-	return response.text();
+export function metrics(signal) {
+	return reach('/metrics', { signal });
 }
 
 /**
@@ -110,48 +107,54 @@ async function ask(path, method, body, signal) {
 		headers['Connect-Protocol-Version'] = '1';
 		if (gallery) headers['Rollcall-Gallery'] = encodeURIComponent(gallery);
 	}
-	const response = await reach(path, { method, headers, body: body && JSON.stringify(body), signal });
-	if (response.ok) return response.json();
-	const refusal = await refusalOf(response);
-	if (refusal.code === 'unauthenticated' && path.startsWith('/rollcall.')) dispatchEvent(new Event(SIGNED_OUT));
-	throw refusal;
+	const text = await reach(path, { method, headers, body: body && JSON.stringify(body), signal });
+	try {
+		return JSON.parse(text);
+	} catch {
+		throw new Refusal('unavailable', 'OFFLINE', t('offline')); // a page of the network's own, say
+	}
 }
 
 /**
  * @param {string} path
  * @param {RequestInit} init
+ * @returns {Promise<string>} the whole body
  */
 async function reach(path, init) {
+	let response, text;
 	try {
-		return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+		response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+		text = await response.text();
 	} catch (error) {
 		if (error instanceof DOMException && error.name === 'AbortError') throw error;
 		throw new Refusal('unavailable', 'OFFLINE', t('offline'));
 	}
+	if (response.ok) return text;
+	const refusal = refusalOf(response.status, text);
+	if (refusal.code === 'unauthenticated' && path !== '/session') dispatchEvent(new Event(SIGNED_OUT));
+	throw refusal;
 }
 
 /**
  * Reads an error as Connect sends it over HTTP.
- * @param {Response} response
+ * @param {number} status
+ * @param {string} text
  */
-async function refusalOf(response) {
+function refusalOf(status, text) {
 	/** @type {any} */
-	let answer = {};
+	let answer;
 	try {
-		answer = await response.json();
+		answer = JSON.parse(text);
 	} catch {
 		// Not ours: a proxy in front of the server, say.
-		answer = { code: response.status >= 500 ? 'unavailable' : 'unknown', message: `HTTP ${response.status}` };
+		answer = { code: status >= 500 ? 'unavailable' : status === 429 ? 'resource_exhausted' : 'unknown', message: `HTTP ${status}` };
 	}
 	const refusal = new Refusal(answer.code ?? 'unknown', '', answer.message ?? '');
 	for (const { type, debug } of answer.details ?? []) {
 		if (type === 'google.rpc.ErrorInfo') {
 			refusal.reason = debug?.reason ?? '';
-			refusal.metadata = debug?.metadata ?? {};
 		} else if (type === 'google.rpc.RetryInfo') {
 			refusal.delay = 1000 * Number.parseFloat(debug?.retryDelay ?? '0');
-		} else if (type === 'google.rpc.BadRequest') {
-			refusal.field = debug?.fieldViolations?.[0]?.field ?? '';
 		}
 	}
 	return refusal;

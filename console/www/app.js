@@ -67,7 +67,8 @@ function showFrame(own) {
 		h('div', { className: 'frame' }, nav, main));
 
 	const show = async () => {
-		const [name = '', ...rest] = decodeURIComponent(location.hash.replace(/^#\//, '')).split('/');
+		const at = location.hash;
+		const [, name = '', path = ''] = /^#\/([^/]*)\/?(.*)/.exec(at) ?? [];
 		const page = own.find((one) => one.name === name) ?? own[0];
 		if (!page) return;
 		for (const link of links) {
@@ -78,17 +79,21 @@ function showFrame(own) {
 		document.body.dataset.page = page.name;
 		document.body.dataset.role = session.role;
 		try {
-			const at = location.hash;
 			await page.load();
 			if (location.hash !== at) return; // another page was opened meanwhile
 			const element = document.createElement(`rollcall-${page.name}`);
-			element.dataset.path = rest.join('/');
+			element.dataset.path = decodeURIComponent(path);
 			fill(main, element);
 		} catch (error) {
-			tellError(error);
+			// A browser remembers that a file could not be loaded: only a new start asks again.
+			fill(main, h('h1', {}, t('door.failed')), h('button', { onclick: () => location.reload() }, t('reload')));
 		}
 	};
-	addEventListener('hashchange', () => { void show(); main.focus(); });
+	addEventListener('hashchange', () => {
+		for (const dialog of document.querySelectorAll('dialog')) dialog.close(); // of the page before
+		void show();
+		main.focus();
+	});
 	void show();
 }
 
@@ -102,15 +107,19 @@ function foot() {
 			h('select', { onchange: (/** @type {any} */ e) => chooseLanguage(e.target.value) },
 				codes.map((code) => h('option', { value: code, selected: code === language }, new Intl.DisplayNames([code], { type: 'language' }).of(code) ?? code)))),
 		session.name && h('p', {}, t('signedIn', { name: session.name })),
-		session.name && h('button', { className: 'quiet', onclick: signOut }, icon('signout'), t('signOut')));
+		session.name && h('button', { onclick: signOut }, icon('signout'), t('signOut')));
 }
 
 /** @param {HTMLElement} place */
 async function listGalleries(place) {
 	try {
 		const { galleries = [] } = await call('GalleryService/ListGalleries');
-		if (galleries.length < 2) return;
 		const now = chosenGallery();
+		if (now && now === localStorage.getItem(GALLERY) && !galleries.some((/** @type {any} */ g) => g.gallery_id === now)) {
+			localStorage.removeItem(GALLERY); // it is gone
+			location.reload();
+		}
+		if (galleries.length < 2) return;
 		fill(place, h('label', {}, t('gallery'), h('select', {
 			onchange: (/** @type {any} */ event) => {
 				localStorage.setItem(GALLERY, event.target.value);

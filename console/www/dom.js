@@ -1,5 +1,7 @@
 // Building parts of a page. Text is always text: nothing here reads HTML.
 
+import { t } from './text.js';
+
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
@@ -22,6 +24,30 @@ export function h(name, properties = {}, ...children) {
 	}
 	element.append(...nodes(children));
 	return element;
+}
+
+/**
+ * Makes the head of a page, from its texts.
+ * @param {string} page
+ */
+export const head = (page) => h('header', { className: 'head' }, h('div', {}, h('h1', {}, t(`${page}.title`)), h('p', {}, t(`${page}.lead`))));
+
+/**
+ * Makes a card with a title above it.
+ * @param {string} title
+ * @param {...(Child | Child[])} children
+ */
+export const card = (title, ...children) => h('section', { className: 'card stack', 'aria-label': title }, h('h2', {}, title), ...children);
+
+/**
+ * Returns a table that is moved sideways by itself where it is too wide.
+ * @param {string[]} head the columns; all empty: no head
+ * @param {(Child | Child[])[][]} rows
+ */
+export function table(head, rows) {
+	return h('div', { className: 'scroll', tabIndex: 0 }, h('table', {},
+		head.some(Boolean) && h('thead', {}, h('tr', {}, head.map((text) => (text ? h('th', { scope: 'col' }, text) : h('td'))))),
+		h('tbody', {}, rows.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell)))))));
 }
 
 const SVG = 'http://www.w3.org/2000/svg';

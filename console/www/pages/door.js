@@ -8,9 +8,9 @@ import { whoami } from '../app.js';
 import { base64, call, endSession, pause, Refusal } from '../api.js';
 import { fill, h } from '../dom.js';
 import { Camera, NoCamera } from '../parts/camera.js';
-import { readFile } from '../parts/files.js';
+import { readFile } from '../parts/csv.js';
 import { icon } from '../parts/icons.js';
-import { openDialog, openForm, tell, tellError } from '../parts/notice.js';
+import { openDialog, openForm, tellError } from '../parts/notice.js';
 import { forgetNames, knownNames, nameOf, takeNames } from '../parts/names.js';
 import { picture } from '../parts/picture.js';
 import { chime, unlockSound } from '../parts/sound.js';
@@ -25,16 +25,22 @@ const LEAST_WIDTH = 0.1; // of the frame: who is further away only passes
 const SHOWN = 3500; // milliseconds that a verdict is shown
 const ASKED = 20_000; // milliseconds that a question waits for an answer
 const COOL = 60_000; // milliseconds in which a student is not greeted again
+const LONGEST = 20_000; // milliseconds that the server gets for an answer
 const AWAY = 2000; // milliseconds after which a server that is away is asked again
 
 class Door extends HTMLElement {
 	ended = new AbortController();
+	signal = this.ended.signal;
+	/** @type {Map<string, number>} when each student was greeted */
+	greeted = new Map();
+	panel = h('div', { className: 'panel', role: 'status', 'aria-live': 'assertive' });
+	view = h('div', { className: 'sight' });
+	said = ''; // what the panel says
+	seen = -1; // when the last frame was taken
+	rest = 0; // until when the panel stays as it is
 
 	connectedCallback() {
-		/** @type {Map<string, number>} when each student was greeted */
-		this.greeted = new Map();
-		this.panel = h('div', { className: 'panel', role: 'status', 'aria-live': 'assertive' });
-		this.view = h('div', { className: 'sight' });
+		document.addEventListener('visibilitychange', () => this.stayOn(), { signal: this.signal });
 		fill(this,
 			h('h1', { className: 'sr' }, t('door.title')),
 			this.view, this.panel,
@@ -49,10 +55,10 @@ class Door extends HTMLElement {
 	disconnectedCallback() {
 		this.ended.abort();
 		this.camera?.stop();
+		this.lock?.release();
 	}
 
 	/**
-	 * Fills the panel.
 	 * @param {string} tone
 	 * @param {IconName} name
 	 * @param {string} title
@@ -60,26 +66,36 @@ class Door extends HTMLElement {
 	 * @param {[string, () => void, boolean?][]} [choices] buttons; true: the first choice
 	 */
 	show(tone, name, title, text = '', choices = []) {
-		const panel = /** @type {HTMLElement} */ (this.panel);
+		const said = [tone, title, text, choices.length].join('\n');
+		if (said === this.said && choices.length === 0) return; // a screen reader would say it five times a second
+		this.said = said;
+		const { panel } = this;
 		panel.className = `panel ${tone}`;
 		fill(panel, icon(name), h('strong', {}, title), text && h('p', {}, text),
-			choices.length > 0 && h('div', { className: 'row' }, choices.map(([label, act, first]) => h('button', { className: first ? 'first' : '', onclick: act }, label))));
+			choices.length > 0 && h('div', { className: 'row' }, choices.map(([label, act, first]) => h('button', {
+				className: first ? 'first' : '',
+				onclick: () => {
+					for (const button of panel.querySelectorAll('button')) button.disabled = true; // a child taps twice
+					act();
+				},
+			}, label))));
 	}
 
 	/** Looks until the page is left or the tablet is unpaired. */
 	async run() {
-		const { signal } = this.ended;
+		const { signal } = this;
 		/** @type {Frame[]} */
 		let burst = [];
 		while (!signal.aborted) {
 			const began = performance.now();
 			try {
 				await this.wakeUp();
-				burst = await this.look(burst, signal);
+				// A hidden page has an old picture.
+				burst = document.hidden || began < this.rest ? [] : await this.look(burst);
 			} catch (error) {
 				burst = [];
 				if (signal.aborted) return;
-				if (!(await this.trouble(error, signal))) return;
+				if (!(await this.trouble(error))) return;
 			}
 			await pause(Math.max(0, LEAST_PAUSE - (performance.now() - began)), signal).catch(() => {});
 		}
@@ -88,27 +104,35 @@ class Door extends HTMLElement {
 	/** Starts the camera, or starts it again after it was pulled out. */
 	async wakeUp() {
 		if (this.camera?.alive) return;
-		this.camera = await Camera.start({ width: 1280 });
+		const camera = await Camera.start();
+		if (this.signal.aborted) return camera.stop(); // the page was left meanwhile
+		this.camera = camera;
 		this.sight = picture(this.camera.video);
-		fill(/** @type {HTMLElement} */ (this.view), this.sight.element);
+		fill(this.view, this.sight.element);
 		this.idle();
-		// The screen stays on, where the browser can do that.
-		await navigator.wakeLock?.request('screen').catch(() => {});
+		this.stayOn();
+	}
+
+	/** Keeps the screen on, where the browser can do that. A hidden page loses it. */
+	stayOn() {
+		if (this.camera && !document.hidden) navigator.wakeLock?.request('screen').then((lock) => { this.lock = lock; }, () => {});
 	}
 
 	idle() {
-		this.show('plain', 'camera', t('door.idle'));
+		if (performance.now() >= this.rest) this.show('plain', 'camera', t('door.idle'));
 	}
 
 	/**
 	 * Looks at one frame, and judges when there are enough of one face.
 	 * @param {Frame[]} burst
-	 * @param {AbortSignal} signal
 	 * @returns {Promise<Frame[]>} the frames of the face so far
 	 */
-	async look(burst, signal) {
-		const image = await base64(await /** @type {Camera} */ (this.camera).frame());
-		const { faces = [], width, height } = await call('AttendanceService/Detect', { image }, { signal });
+	async look(burst) {
+		const camera = /** @type {Camera} */ (this.camera);
+		if (camera.video.currentTime === this.seen) return burst; // the same frame still
+		this.seen = camera.video.currentTime;
+		const image = await base64(await camera.frame());
+		const { faces = [], width, height } = await call('AttendanceService/Detect', { image }, { signal: limited(this.signal) });
 		const face = faces.reduce((/** @type {any} */ best, /** @type {any} */ f) => (!best || f.box.width > best.box.width ? f : best), undefined);
 		const near = face !== undefined && face.box.width >= LEAST_WIDTH * width;
 		const reasons = near ? face.reasons ?? face.quality?.reasons ?? [] : [];
@@ -127,48 +151,47 @@ class Door extends HTMLElement {
 			this.show('plain', 'camera', t('door.still'));
 			return frames;
 		}
-		await this.judge(frames, signal);
+		await this.judge(frames);
 		this.idle();
 		return [];
 	}
 
 	/**
 	 * @param {Frame[]} frames
-	 * @param {AbortSignal} signal
 	 */
-	async judge(frames, signal) {
-		const answer = await call('AttendanceService/IdentifyBurst', { frames, await_line: true, max_candidates: 3 }, { signal });
+	async judge(frames) {
+		const answer = await call('AttendanceService/IdentifyBurst', { frames, await_line: true, max_candidates: 3 }, { signal: limited(this.signal) });
 		const { verdict, student_id: student = '', line, candidates = [] } = answer;
 		switch (verdict) {
 			case 'VERDICT_MATCH':
-				return this.greet(student, line, signal);
+				return this.greet(student, line);
 			case 'VERDICT_AMBIGUOUS':
-				return this.askWho(candidates.slice(0, 2).map((/** @type {any} */ c) => c.student_id), signal);
+				return this.askWho(candidates.slice(0, 2).map((/** @type {any} */ c) => c.student_id));
 			case 'VERDICT_UNKNOWN':
 				chime('low');
 				this.show('plain', 'unknown', t('door.unknown'), t('door.office'), [[t('door.without'), () => this.withoutFace()]]);
-				return pause(SHOWN, signal);
+				return pause(SHOWN, this.signal);
 			default:
 				this.show('unsure', 'camera', word('reason', answer.reasons?.[0] ?? 'REASON_LOW_QUALITY'));
-				return pause(1000, signal);
+				return pause(1000, this.signal);
 		}
 	}
 
 	/**
 	 * @param {string} student
 	 * @param {string} line the number of the check-in, by which it can be taken back
-	 * @param {AbortSignal} signal
 	 */
-	async greet(student, line, signal) {
-		const now = Date.now();
-		const again = now - (this.greeted?.get(student) ?? 0) < COOL;
-		this.greeted?.set(student, now);
+	async greet(student, line) {
+		const { signal } = this;
+		const now = performance.now(); // a tablet's clock may be set
+		const again = now - (this.greeted.get(student) ?? -COOL) < COOL;
+		this.greeted.set(student, now);
 		if (!again) chime('high');
 		const done = new AbortController();
 		const undo = async () => {
 			try {
 				await call('JournalService/RecordCheckIn', { student_id: student, method: 'METHOD_CANCELLED', cancels: line, by: t('door.by'), request_id: key() }, { signal, tries: 5 });
-				this.greeted?.delete(student);
+				this.greeted.delete(student);
 				this.show('plain', 'undo', t('door.undone'), nameOf(student));
 				await pause(1500, signal);
 			} catch (error) {
@@ -178,14 +201,13 @@ class Door extends HTMLElement {
 		};
 		this.show('good', 'tick', nameOf(student), t(again ? 'door.again' : 'door.welcome'), [[t('door.notMe'), () => { clearTimeout(timer); void undo(); }]]);
 		const timer = setTimeout(() => done.abort(), SHOWN);
-		await until(done.signal, signal);
+		await until(done.signal, this.signal);
 	}
 
 	/**
 	 * @param {string[]} students
-	 * @param {AbortSignal} signal
 	 */
-	async askWho(students, signal) {
+	async askWho(students) {
 		chime('low');
 		const done = new AbortController();
 		const timer = setTimeout(() => done.abort(), ASKED);
@@ -199,7 +221,7 @@ class Door extends HTMLElement {
 			...students.map((student) => /** @type {[string, () => void]} */ ([nameOf(student), () => { void choose(student); }])),
 			[t('door.neither'), () => { clearTimeout(timer); this.show('plain', 'unknown', t('door.unknown'), t('door.office')); setTimeout(() => done.abort(), SHOWN); }],
 		]);
-		await until(done.signal, signal);
+		await until(done.signal, this.signal);
 	}
 
 	/**
@@ -213,7 +235,7 @@ class Door extends HTMLElement {
 			await call('JournalService/RecordCheckIn', { student_id: student, method, by, request_id: key() }, { tries: 5 });
 			chime('high');
 			this.show('good', 'tick', nameOf(student), t('door.welcome'));
-			await pause(1500);
+			this.rest = performance.now() + SHOWN;
 			return true;
 		} catch (error) {
 			tellError(error);
@@ -269,28 +291,25 @@ class Door extends HTMLElement {
 	}
 
 	/**
-	 * Says what is wrong, and waits where it may pass.
+	 * Says what is wrong.
 	 * @param {unknown} error
-	 * @param {AbortSignal} signal
 	 * @returns {Promise<boolean>} whether to go on
 	 */
-	async trouble(error, signal) {
+	async trouble(error) {
 		if (error instanceof NoCamera) {
 			this.camera = undefined;
 			this.show('bad', 'warn', t('door.noCamera'), error.message);
 		} else if (error instanceof Refusal && error.code === 'unauthenticated') {
 			return false; // the page that asks for a code takes this one's place
 		} else if (error instanceof Refusal && error.code === 'resource_exhausted') {
-			await pause(error.delay || AWAY, signal).catch(() => {}); // it is only busy
+			await pause(error.delay || AWAY, this.signal).catch(() => {}); // it is only busy
 			return true;
 		} else if (error instanceof Refusal && error.code === 'unavailable') {
 			this.show('bad', 'warn', t('door.away'), t('door.office'));
 		} else {
-			const message = error instanceof Error ? error.message : String(error);
-			this.show('bad', 'warn', t('door.failed'), message);
-			tell(message);
+			this.show('bad', 'warn', t('door.failed'), error instanceof Error ? error.message : String(error));
 		}
-		await pause(AWAY, signal).catch(() => {});
+		await pause(AWAY, this.signal).catch(() => {});
 		return true;
 	}
 }
@@ -316,9 +335,15 @@ function until(done, signal) {
 	return new Promise((resolve, reject) => {
 		if (done.aborted) resolve();
 		done.addEventListener('abort', () => resolve());
-		signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+		signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: done });
 	});
 }
+
+/**
+ * A network that is gone says nothing: the door does not wait for it for ever.
+ * @param {AbortSignal} signal
+ */
+const limited = (signal) => AbortSignal.any([signal, AbortSignal.timeout(LONGEST)]);
 
 /** A key that makes a check-in count once, however often it is sent. */
 const key = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');

@@ -1,10 +1,9 @@
 // Enrol: one student, with the camera or from files, or a whole class from a folder.
 
-import { fill, h } from '../dom.js';
-import { readTable, saveTable } from '../parts/csv.js';
-import { cropID, enrol, enrolAll } from '../parts/crops.js';
+import { card, fill, h, head } from '../dom.js';
+import { readFile, readTable, saveTable } from '../parts/csv.js';
+import { cropIDs, enrol, enrolAll } from '../parts/crops.js';
 import { dropPlace, PICTURES } from '../parts/drop.js';
-import { readFile } from '../parts/files.js';
 import { guide } from '../parts/guide.js';
 import { icon } from '../parts/icons.js';
 import { tellError } from '../parts/notice.js';
@@ -15,16 +14,17 @@ import { number, percent, t } from '../text.js';
 
 const ENOUGH = 3; // crops of a student
 const GOOD = 0.5; // least score of a crop that is not poor
+const DOUBTS = ['DUPLICATE_FACE', 'UNLIKE_STUDENT']; // a person decides
 
 class Enrol extends HTMLElement {
 	ended = new AbortController();
 
 	connectedCallback() {
-		const one = h('section', { className: 'card stack', 'aria-label': t('enrol.one') });
-		const many = h('section', { className: 'card stack', 'aria-label': t('enrol.many') });
+		const one = h('div', { className: 'stack' });
+		const many = h('div', { className: 'stack' });
 		fill(this,
-			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('enrol.title')), h('p', {}, t('enrol.lead')))),
-			h('div', { className: 'halves' }, one, many));
+			head('enrol'),
+			h('div', { className: 'halves' }, card(t('enrol.one'), one), card(t('enrol.many'), many)));
 		this.showOne(one);
 		this.showMany(many);
 	}
@@ -36,37 +36,43 @@ class Enrol extends HTMLElement {
 
 	/** @param {HTMLElement} place */
 	showOne(place) {
-		const student = h('input', { name: 'student', required: true, autocomplete: 'off', value: this.dataset.path ?? '' });
+		const student = h('input', { name: 'student', required: true, autocomplete: 'off', value: this.dataset.path ?? '', oninput: () => stop() });
 		const groups = h('input', { name: 'groups', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
 		const results = h('ul', { className: 'stack tight', 'aria-live': 'polite' });
 		const camera = h('div');
+		const idOf = cropIDs();
+		const stop = () => {
+			this.guided?.abort();
+			fill(camera);
+		};
 		const known = () => {
 			if (student.reportValidity()) return student.value.trim();
 			return '';
 		};
 		/**
 		 * @param {Blob} file
+		 * @param {string} student not who stands in the field by then
 		 * @param {string} id
 		 */
-		const take = async (file, id) => {
+		const take = async (file, student, id) => {
 			const row = h('li', { className: 'row' }, t('working'));
 			results.prepend(row);
 			/** @type {Crop} */
-			const crop = { student: known(), id, file, groups: split(groups.value) };
+			const crop = { student, id, file, groups: split(groups.value) };
 			const outcome = await enrol(crop, { signal: this.ended.signal }).catch((error) => { row.remove(); tellError(error); });
 			if (!outcome) return false;
 			this.showOutcome(row, outcome);
+			if (DOUBTS.includes(outcome.refusal?.reason ?? '')) stop(); // the next picture would be refused, too
 			return outcome.result === 'enrolled';
 		};
 		fill(place,
-			h('h2', {}, t('enrol.one')),
 			h('div', { className: 'halves' }, h('label', {}, t('student'), student), h('label', {}, t('enrol.groups'), groups)),
 			camera,
 			dropPlace({
 				label: t('enrol.drop'), many: true,
 				take: async (files) => {
 					const id = known();
-					if (id) for (const file of files) await take(file, cropID(id, file.name));
+					if (id) for (const file of files) await take(file, id, idOf(id, file));
 				},
 				more: [h('button', {
 					onclick: () => {
@@ -76,7 +82,7 @@ class Enrol extends HTMLElement {
 						const { signal } = (this.guided = new AbortController());
 						const session = Date.now().toString(36);
 						let n = 0;
-						fill(camera, guide((file) => take(file, `${id}/camera-${session}-${++n}`), signal));
+						fill(camera, guide((file) => take(file, id, `${id}/camera-${session}-${++n}`), signal));
 					},
 				}, icon('camera'), t('camera.use'))],
 			}),
@@ -104,7 +110,7 @@ class Enrol extends HTMLElement {
 			if (next) this.showOutcome(row, next);
 		};
 		fill(row, h('div', { className: 'note bad grow' }, h('p', {}, h('span', { className: 'id' }, crop.id)), h('p', { className: 'small' }, refusal.message),
-			['DUPLICATE_FACE', 'UNLIKE_STUDENT'].includes(refusal.reason) && h('button', { onclick: again }, t('enrol.insist'))));
+			DOUBTS.includes(refusal.reason) && h('button', { onclick: again }, t('enrol.insist'))));
 	}
 
 	/** @param {HTMLElement} place */
@@ -113,7 +119,7 @@ class Enrol extends HTMLElement {
 		const again = h('input', { type: 'checkbox', name: 'again' });
 		const work = h('div', { className: 'stack' });
 		fill(place,
-			h('h2', {}, t('enrol.many')), h('p', { className: 'soft' }, t('enrol.manyLead')),
+			h('p', { className: 'soft' }, t('enrol.manyLead')),
 			h('label', {}, t('enrol.groupsOfAll'), groups),
 			h('label', { className: 'check' }, again, t('enrol.again')),
 			dropPlace({
@@ -131,13 +137,14 @@ class Enrol extends HTMLElement {
 	 */
 	async enrolMany(place, files, groups, again) {
 		this.running?.abort(); // of a run before
+		const running = (this.running = new AbortController());
+		const { signal } = running;
 		const { crops, students, missing } = await plan(files, groups);
 		if (crops.length === 0) {
 			fill(place, h('p', { className: 'note bad', role: 'alert' }, t('enrol.nothing')));
 			return;
 		}
-		const running = (this.running = new AbortController());
-		const { signal } = running;
+		if (signal.aborted) return; // another folder was dropped meanwhile
 		this.ended.signal.addEventListener('abort', () => running.abort());
 		const bar = h('progress', { max: crops.length, value: 0, 'aria-label': t('enrol.progress') });
 		const words = h('p', { role: 'status' });
@@ -170,38 +177,44 @@ class Enrol extends HTMLElement {
  *   files that the table names and that are not there
  */
 async function plan(files, groups) {
-	const pathOf = (/** @type {File} */ file) => (file.webkitRelativePath || file.name).split('/');
-	const pictures = files.filter((file) => /\.(jpe?g|png|webp|bmp)$/i.test(file.name));
+	// As the server compares ids: some systems spell names of files with other bytes.
+	const pathOf = (/** @type {File} */ file) => `/${file.webkitRelativePath || file.name}`.normalize();
+	const pictures = files.filter((file) => /^[^.].*\.(jpe?g|png|webp|bmp)$/i.test(file.name));
 	const table = files.find((file) => /\.csv$/i.test(file.name));
 	/** @type {Crop[]} */
 	const crops = [];
 	/** @type {string[]} */
 	const missing = [];
 	const students = new Set();
+	/** @type {Map<string, string[]>} */
+	const groupsOf = new Map();
+	const idOf = cropIDs();
 	if (table) {
-		const byName = new Map(pictures.map((file) => [pathOf(file).slice(-1)[0]?.toLowerCase(), file]));
+		const paths = pictures.map((file) => pathOf(file).toLowerCase());
 		const [head = [], ...rows] = readTable(await readFile(table));
 		const column = (/** @type {string} */ name) => head.findIndex((h) => h.toLowerCase() === name);
 		const [id, name, own] = [column('id'), column('file'), column('groups')];
 		if (id < 0) throw new Error(t('enrol.tableHead', { file: table.name }));
 		for (const row of rows) {
-			const student = row[id] ?? '';
+			const student = (row[id] ?? '').normalize();
 			if (!student) continue;
 			students.add(student);
+			groupsOf.set(student, [...groups, ...split(row[own] ?? '')]);
 			const wanted = name < 0 ? '' : row[name] ?? '';
 			if (!wanted) continue;
-			const file = byName.get(wanted.replace(/^.*[\\/]/, '').toLowerCase());
-			if (file) crops.push({ student, id: cropID(student, file.name), file, groups: [...groups, ...split(own < 0 ? '' : row[own] ?? '')] });
+			// If two folders have this name, the table has to say which one it means.
+			const end = `/${wanted.normalize().replaceAll('\\', '/').replace(/^[./]+/, '')}`.toLowerCase();
+			const [file, other] = pictures.filter((_, i) => paths[i]?.endsWith(end));
+			if (file && !other) crops.push({ student, id: idOf(student, file), file, groups: groupsOf.get(student) ?? [] });
 			else missing.push(wanted);
 		}
+		if (name >= 0) return { crops, students: [...students].sort(), missing };
 	}
-	if (crops.length === 0) {
-		for (const file of pictures) {
-			const student = pathOf(file).slice(-2, -1)[0];
-			if (!student) continue;
-			students.add(student);
-			crops.push({ student, id: cropID(student, file.name), file, groups });
-		}
+	for (const file of pictures) {
+		const student = pathOf(file).split('/').at(-2);
+		if (!student) continue;
+		students.add(student);
+		crops.push({ student, id: idOf(student, file), file, groups: groupsOf.get(student) ?? groups });
 	}
 	return { crops, students: [...students].sort(), missing };
 }

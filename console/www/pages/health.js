@@ -1,13 +1,11 @@
-// Health: how the server does, how sure its verdicts are, who may use it, and what it
-// answered last.
+// Health: how the server does, who may use it, and what it answered last.
 
-import { call, metrics, pause, Refusal } from '../api.js';
-import { fill, h } from '../dom.js';
+import { call, metrics, pause, Refusal, usedGallery } from '../api.js';
+import { card, fill, h, head, table } from '../dom.js';
 import { Measures } from '../parts/measures.js';
 import { nameOf } from '../parts/names.js';
 import { ask, tellError } from '../parts/notice.js';
 import { curve, line } from '../parts/plot.js';
-import { table } from '../parts/table.js';
 import { toneOf } from '../parts/verdict.js';
 import { moment, number, percent, t, word } from '../text.js';
 
@@ -23,12 +21,12 @@ class Health extends HTMLElement {
 	connectedCallback() {
 		const figures = h('div', { className: 'figures' });
 		const stages = h('div');
-		const calibration = h('section', { className: 'card stack', 'aria-label': t('health.calibration') });
-		const tokens = h('section', { className: 'card stack', 'aria-label': t('health.tokens') });
-		const journal = h('section', { className: 'card stack', 'aria-label': t('health.journal') });
+		const calibration = h('div', { className: 'stack' });
+		const tokens = h('div', { className: 'stack' });
+		const journal = h('div', { className: 'stack' });
 		fill(this,
-			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('health.title')), h('p', {}, t('health.lead')))),
-			h('div', { className: 'stack' }, figures, stages, calibration, journal, tokens));
+			head('health'),
+			h('div', { className: 'stack' }, figures, stages, card(t('health.calibration'), calibration), card(t('health.journal'), journal), card(t('health.tokens'), tokens)));
 		void this.watch(figures, stages);
 		this.showCalibration(calibration).catch(tellError);
 		this.showTokens(tokens).catch(tellError);
@@ -92,7 +90,7 @@ class Health extends HTMLElement {
 		const stages = now.values('rollcall_embed_stage_seconds_count', 'stage')
 			.map((stage) => ({ stage, ms: now.mean(undefined, 'rollcall_embed_stage_seconds', { stage }) ?? 0 })).filter((s) => s.ms > 0);
 		if (stages.length === 0) return;
-		fill(place, h('section', { className: 'card stack', 'aria-label': t('health.stages') }, h('h2', {}, t('health.stages')),
+		fill(place, card(t('health.stages'),
 			table([t('health.stage'), t('health.mean')], stages.map(({ stage, ms }) => [stage, h('span', { className: 'number' }, t('health.ms', { n: number(ms, 2) }))]))));
 	}
 
@@ -100,8 +98,7 @@ class Health extends HTMLElement {
 	async showCalibration(place) {
 		const [{ calibration: c }, { settings = {}, coverage = {} }] = await Promise.all([call('GalleryService/GetCalibration'), call('GalleryService/GetSettings')]);
 		const points = c.points ?? [];
-		fill(place, h('h2', {}, t('health.calibration')),
-			h('p', { className: 'soft' }, t(`health.sources.${c.source}`, { students: number(c.students ?? 0) })),
+		fill(place, h('p', { className: 'soft' }, t(`health.sources.${c.source}`, { students: number(c.students ?? 0) })),
 			points.length > 1 && curve(points, c.threshold ?? 0, t('health.curve', { threshold: number(c.threshold ?? 0, 3) })),
 			table(['', ''], [
 				[t('health.model'), c.model ?? ''],
@@ -127,14 +124,13 @@ class Health extends HTMLElement {
 			];
 		});
 		const name = h('input', { required: true, autocomplete: 'off', name: 'tablet' });
-		fill(place, h('h2', {}, t('health.tokens')),
-			tokens.length === 0 && h('p', { className: 'note unsure' }, t('health.open')),
+		fill(place, tokens.length === 0 && h('p', { className: 'note unsure' }, t('health.open')),
 			tokens.length > 0 && h('form', {
 				className: 'row',
 				onsubmit: async (/** @type {Event} */ event) => {
 					event.preventDefault();
 					try {
-						const { code, expires } = await call('TokenService/CreatePairingCode', { name: name.value.trim(), role: 'ROLE_CHECKIN' });
+						const { code, expires } = await call('TokenService/CreatePairingCode', { name: name.value.trim(), role: 'ROLE_CHECKIN', galleries: [usedGallery()].filter(Boolean) });
 						fill(secret, h('p', { className: 'note good' }, t('health.code'), h('strong', { className: 'figure id' }, ` ${code.slice(0, 4)}-${code.slice(4)} `), t('health.until', { when: moment(expires) })));
 					} catch (error) {
 						tellError(error);
@@ -174,8 +170,7 @@ class Health extends HTMLElement {
 		};
 		student.addEventListener('change', search);
 		verdict.addEventListener('change', search);
-		fill(place, h('h2', {}, t('health.journal')),
-			h('div', { className: 'halves' }, h('label', {}, t('student'), student), h('label', {}, t('health.answer'), verdict)),
+		fill(place, h('div', { className: 'halves' }, h('label', {}, t('student'), student), h('label', {}, t('health.answer'), verdict)),
 			list, h('button', { onclick: search }, t('health.again')));
 		search();
 	}

@@ -1,7 +1,7 @@
 // Identify: drop or take a picture, and see whose face it is and why.
 
 import { base64, call } from '../api.js';
-import { fill, h } from '../dom.js';
+import { fill, h, head } from '../dom.js';
 import { Camera } from '../parts/camera.js';
 import { dropPlace } from '../parts/drop.js';
 import { icon } from '../parts/icons.js';
@@ -11,11 +11,12 @@ import { reasonsOf, scale, toneOf, verdictCard } from '../parts/verdict.js';
 import { number, percent, t, word } from '../text.js';
 
 class Identify extends HTMLElement {
+	result = h('div', { className: 'stack', 'aria-live': 'polite' });
+	source = h('div', { className: 'stack' });
+
 	connectedCallback() {
-		this.result = h('div', { className: 'stack', 'aria-live': 'polite' });
-		this.source = h('div', { className: 'stack' });
 		fill(this,
-			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('identify.title')), h('p', {}, t('identify.lead')))),
+			head('identify'),
 			h('div', { className: 'halves' }, this.source, this.result));
 		this.showDrop();
 	}
@@ -27,7 +28,7 @@ class Identify extends HTMLElement {
 
 	showDrop() {
 		this.camera?.stop();
-		fill(/** @type {Element} */ (this.source), dropPlace({
+		fill(this.source, dropPlace({
 			label: t('identify.drop'),
 			take: ([file]) => { if (file) void this.identify(file); },
 			more: [h('button', { onclick: () => this.showCamera() }, icon('camera'), t('camera.use'))],
@@ -38,10 +39,11 @@ class Identify extends HTMLElement {
 		try {
 			const camera = await Camera.start();
 			if (!this.isConnected) return camera.stop();
+			this.camera?.stop(); // of the click before
 			this.camera = camera;
-			fill(/** @type {Element} */ (this.source), h('div', { className: 'picture' }, camera.video),
+			fill(this.source, h('div', { className: 'picture' }, camera.video),
 				h('div', { className: 'row' },
-					h('button', { className: 'first', onclick: async () => this.identify(await camera.frame()) }, icon('camera'), t('identify.take')),
+					h('button', { className: 'first', onclick: () => { camera.frame().then((picture) => this.identify(picture), tellError); } }, icon('camera'), t('identify.take')),
 					h('button', { onclick: () => this.showDrop() }, t('cancel'))));
 		} catch (error) {
 			tellError(error);
@@ -52,10 +54,11 @@ class Identify extends HTMLElement {
 	async identify(file) {
 		this.ended?.abort(); // of the picture before
 		const { signal } = (this.ended = new AbortController());
-		const result = /** @type {HTMLElement} */ (this.result);
+		const { result } = this;
 		result.setAttribute('aria-busy', 'true');
 		try {
 			const [image, bytes] = await Promise.all([imageOf(file, t('identify.picture')), base64(file)]);
+			signal.throwIfAborted(); // another picture was dropped meanwhile
 			const view = picture(image);
 			fill(result, view.element, h('p', { className: 'soft' }, t('working')));
 			// Two questions about the same picture: where the faces are, and whose the largest is.
@@ -75,10 +78,7 @@ class Identify extends HTMLElement {
 		}
 	}
 
-	/**
-	 * What the verdict rests on.
-	 * @param {any} answer
-	 */
+	/** @param {any} answer */
 	why(answer) {
 		const { quality = {}, candidates = [], threshold = 0 } = answer;
 		const facts = [

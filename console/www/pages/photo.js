@@ -1,8 +1,7 @@
-// Class photo: who is on it, who is absent, and who is not known. A person corrects it,
-// and saves the register.
+// Class photo: who is on it, and who is absent. A person corrects it, and saves the table.
 
 import { base64, call } from '../api.js';
-import { fill, h } from '../dom.js';
+import { card, fill, h, head } from '../dom.js';
 import { saveTable } from '../parts/csv.js';
 import { dropPlace } from '../parts/drop.js';
 import { groupField } from '../parts/groups.js';
@@ -14,12 +13,19 @@ import { reasonsOf, scale, toneOf } from '../parts/verdict.js';
 import { number, t, word } from '../text.js';
 
 class Photo extends HTMLElement {
+	result = h('div', { className: 'stack', 'aria-live': 'polite' });
+	lists = h('div', { className: 'halves' });
+	detail = h('div');
+	/** @type {any[]} */
+	seats = [];
+	/** @type {string[]} everybody in scope */
+	roll = [];
+
 	connectedCallback() {
 		const group = groupField({ label: t('photo.group') });
 		this.group = group.input;
-		this.result = h('div', { className: 'stack', 'aria-live': 'polite' });
 		fill(this,
-			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('photo.title')), h('p', {}, t('photo.lead')))),
+			head('photo'),
 			h('div', { className: 'stack' }, group.element,
 				dropPlace({ label: t('photo.drop'), take: ([file]) => { if (file) void this.read(file); } }), this.result));
 		group.element.style.maxWidth = '22rem';
@@ -33,20 +39,17 @@ class Photo extends HTMLElement {
 	async read(file) {
 		this.ended?.abort(); // of the photo before
 		const { signal } = (this.ended = new AbortController());
-		const result = /** @type {HTMLElement} */ (this.result);
+		const { result } = this;
 		fill(result, h('p', { className: 'soft' }, t('photo.working')));
 		const group = this.group?.value.trim() ?? '';
 		try {
 			const [image, bytes] = await Promise.all([imageOf(file, t('photo.picture')), base64(file)]);
 			const answer = await call('AttendanceService/RollCall', { photo: bytes, scope: { groups: group ? [group] : [] } }, { signal, tries: 3 });
-			/** @type {any[]} */
 			this.seats = (answer.seats ?? []).map((/** @type {any} */ seat) => ({ ...seat, chosen: seat.student_id ?? '' }));
-			/** @type {string[]} everybody in scope */
 			this.roll = [...new Set([...(answer.absent ?? []), ...this.seats.map((s) => s.assigned ?? s.student_id ?? '')])].filter(Boolean).sort();
 			this.view = picture(image);
 			this.size = [answer.width, answer.height];
-			this.lists = h('div', { className: 'halves' });
-			this.detail = h('div');
+			fill(this.detail);
 			fill(result, this.view.element, this.detail, this.lists);
 			this.update();
 		} catch (error) {
@@ -58,7 +61,7 @@ class Photo extends HTMLElement {
 
 	/** Shows what is known now: by the server, and by who has corrected it. */
 	update() {
-		const seats = this.seats ?? [];
+		const { seats } = this;
 		const [width = 1, height = 1] = this.size ?? [];
 		this.view?.frame(width, height, seats.map((seat, i) => ({
 			box: seat.face.box,
@@ -67,29 +70,25 @@ class Photo extends HTMLElement {
 			choose: () => this.showSeat(i),
 		})));
 		const here = new Set(seats.map((s) => s.chosen).filter(Boolean));
-		const absent = (this.roll ?? []).filter((id) => !here.has(id));
+		const absent = this.roll.filter((id) => !here.has(id));
 		const strangers = seats.filter((s) => !s.chosen).length;
-		fill(/** @type {HTMLElement} */ (this.lists),
+		fill(this.lists,
 			list(t('photo.present', { n: number(here.size) }), [...here].sort(), 'good'),
 			list(t('photo.absent', { n: number(absent.length) }), absent, 'unsure'),
-			h('section', { className: 'card stack' },
-				h('h2', {}, t('photo.unknown', { n: number(strangers) })),
+			card(t('photo.unknown', { n: number(strangers) }),
 				h('p', { className: 'soft' }, t('photo.correct')),
 				h('button', { onclick: () => this.save(absent) }, icon('download'), t('saveTable'))));
 	}
 
-	/**
-	 * Shows one face, and lets a person say whose it is.
-	 * @param {number} i
-	 */
+	/** @param {number} i */
 	showSeat(i) {
-		const seat = this.seats?.[i];
-		const place = /** @type {HTMLElement} */ (this.detail);
+		const seat = this.seats[i];
+		const place = this.detail;
 		const candidates = seat.candidates ?? [];
 		const first = candidates.map((/** @type {any} */ c) => c.student_id);
 		const select = h('select', {},
 			h('option', { value: '' }, t('photo.nobody')),
-			[...first, ...(this.roll ?? []).filter((id) => !first.includes(id))].map((id) => h('option', { value: id, selected: id === seat.chosen }, nameOf(id))));
+			[...first, ...this.roll.filter((id) => !first.includes(id))].map((id) => h('option', { value: id, selected: id === seat.chosen }, nameOf(id))));
 		fill(place, h('section', { className: 'card stack', 'aria-label': t('photo.face', { n: i + 1 }) },
 			h('div', { className: 'row' }, h('h2', {}, t('photo.face', { n: i + 1 })), h('span', { className: `tag ${toneOf(seat.verdict)}` }, word('verdict', seat.verdict))),
 			reasonsOf(seat).map((reason) => h('p', { className: 'soft' }, reason)),
@@ -99,13 +98,14 @@ class Photo extends HTMLElement {
 				h('button', {
 					className: 'first',
 					onclick: () => {
-						for (const other of this.seats ?? []) { // nobody is in two places
+						for (const other of this.seats) { // nobody is in two places
 							if (other !== seat && select.value && other.chosen === select.value) other.chosen = '';
 						}
 						seat.chosen = select.value;
 						seat.corrected = true;
 						fill(place);
 						this.update();
+						/** @type {SVGElement | undefined} */ (this.view?.element.querySelectorAll('g')[i])?.focus();
 					},
 				}, t('photo.set')),
 				h('button', { onclick: () => fill(place) }, t('cancel')))));
@@ -115,7 +115,7 @@ class Photo extends HTMLElement {
 
 	/** @param {string[]} absent */
 	save(absent) {
-		const seats = this.seats ?? [];
+		const { seats } = this;
 		saveTable('rollcall-photo.csv', [
 			['id', 'state', 'similarity', 'corrected'],
 			...seats.map((s) => [s.chosen, s.chosen ? 'present' : 'unknown', (s.similarity ?? 0).toFixed(3), s.corrected ? 'yes' : '']),
@@ -130,7 +130,7 @@ class Photo extends HTMLElement {
  * @param {string} tone
  */
 function list(title, ids, tone) {
-	return h('section', { className: 'card stack' }, h('h2', {}, title),
+	return card(title,
 		h('ul', { className: 'row' }, ids.map((id) => h('li', { className: `tag ${tone}` }, nameOf(id)))));
 }
 

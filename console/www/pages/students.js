@@ -1,14 +1,12 @@
-// Students: who is enrolled, and one student with crops, groups, consent, look-alikes and
-// what was changed.
+// Students: who is enrolled, and all that is known about one student.
 
 import { whoami } from '../app.js';
 import { call } from '../api.js';
-import { fill, h } from '../dom.js';
+import { card, fill, h, head, table } from '../dom.js';
 import { groupField } from '../parts/groups.js';
 import { icon } from '../parts/icons.js';
 import { nameOf } from '../parts/names.js';
 import { ask, openForm, tell, tellError } from '../parts/notice.js';
-import { table } from '../parts/table.js';
 import { day, moment, number, t, word } from '../text.js';
 
 const SHOWN = 200; // rows at once: more are slow to draw, and nobody reads them
@@ -59,7 +57,7 @@ class Students extends HTMLElement {
 			return details;
 		};
 		fill(this,
-			h('header', { className: 'head' }, h('div', {}, h('h1', {}, t('students.title')), h('p', {}, t('students.lead')))),
+			head('students'),
 			h('div', { className: 'stack' },
 				this.mayChange && part('students.due', (place) => this.showDue(place)),
 				this.mayChange && part('students.alike', (place) => this.showAlike(place)),
@@ -117,9 +115,12 @@ class Students extends HTMLElement {
 	/** @param {string} id */
 	async showStudent(id) {
 		const { student: s } = await call('GalleryService/GetStudent', { student_id: id }, { signal: this.ended.signal, tries: 3 });
-		const again = () => { this.showStudent(id).catch(tellError); };
+		const again = () => {
+			this.showStudent(id).then(() => {
+				if (document.activeElement === document.body) document.querySelector('main')?.focus(); // its button is gone
+			}, tellError);
+		};
 		/**
-		 * Does something, says so with a way back, and shows what is there now.
 		 * @param {string} procedure
 		 * @param {object} request
 		 * @param {string} text
@@ -129,8 +130,10 @@ class Students extends HTMLElement {
 				const answer = await call(procedure, request, { tries: 3 });
 				tell(text, answer.change ? { label: t('students.undo'), act: () => { void change('GalleryService/UndoChange', { change: answer.change }, t('students.undone')); } } : undefined);
 				again();
+				return true;
 			} catch (error) {
 				tellError(error);
+				return false;
 			}
 		};
 		const alike = h('div', { className: 'stack' });
@@ -141,18 +144,18 @@ class Students extends HTMLElement {
 			this.mayChange && h('div', { className: 'row' }, h('a', { className: 'button', href: `#/enrol/${encodeURIComponent(s.student_id)}` }, icon('enrol'), t('students.enrol')),
 				h('button', { className: 'danger', onclick: () => this.erase(s) }, icon('remove'), t('students.delete')))),
 			h('div', { className: 'stack' },
-				h('section', { className: 'card stack', 'aria-label': t('students.crops') }, h('h2', {}, t('students.crops')), h('p', { className: 'soft' }, t('students.noPictures')),
+				card(t('students.crops'), h('p', { className: 'soft' }, t('students.noPictures')),
 					table([t('students.crop'), t('students.quality'), t('students.pictured'), ''], (s.crops ?? []).map((/** @type {any} */ c) => this.cropRow(c, change)))),
 				this.mayChange && this.facts(s, change),
-				this.mayChange && h('section', { className: 'card stack', 'aria-label': t('students.alike') }, h('h2', {}, t('students.alike')), alike),
-				this.mayChange && h('section', { className: 'card stack', 'aria-label': t('students.changes') }, h('h2', {}, t('students.changes')), changes)));
+				this.mayChange && card(t('students.alike'), alike),
+				this.mayChange && card(t('students.changes'), changes)));
 		if (!this.mayChange) return;
 		await Promise.all([this.showAlike(alike, s.student_id), this.showChanges(changes, s.student_id, change)]);
 	}
 
 	/**
 	 * @param {any} c a crop
-	 * @param {(procedure: string, request: object, text: string) => Promise<void>} change
+	 * @param {(procedure: string, request: object, text: string) => Promise<boolean>} change
 	 */
 	cropRow(c, change) {
 		const score = Math.max(0, ...(c.embeddings ?? []).map((/** @type {any} */ e) => e.quality?.score ?? 0));
@@ -170,7 +173,7 @@ class Students extends HTMLElement {
 
 	/**
 	 * @param {any} s the student
-	 * @param {(procedure: string, request: object, text: string) => Promise<void>} change
+	 * @param {(procedure: string, request: object, text: string) => Promise<boolean>} change
 	 */
 	facts(s, change) {
 		const groups = h('input', { value: (s.groups ?? []).join(', '), autocomplete: 'off' });
@@ -192,7 +195,7 @@ class Students extends HTMLElement {
 	/**
 	 * @param {HTMLElement} place
 	 * @param {string} id
-	 * @param {(procedure: string, request: object, text: string) => Promise<void>} change
+	 * @param {(procedure: string, request: object, text: string) => Promise<boolean>} change
 	 */
 	async showChanges(place, id, change) {
 		const { changes = [] } = await call('GalleryService/ListChanges', { student_id: id, page_size: 20 }, { signal: this.ended.signal, tries: 3 });
@@ -200,10 +203,7 @@ class Students extends HTMLElement {
 			c.undoable && h('button', { onclick: () => change('GalleryService/UndoChange', { change: c.change }, t('students.undone')) }, icon('undo'), t('students.undo'))])));
 	}
 
-	/**
-	 * @param {string} a
-	 * @param {string} b
-	 */
+	/** @param {string} a @param {string} b */
 	async merge(a, b) {
 		if (!(await ask(t('students.mergeAsk', { a: nameOf(a), b: nameOf(b) }), { text: t('students.mergeText', { a: nameOf(a) }), yes: t('students.merge') }))) return;
 		try {

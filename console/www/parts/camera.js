@@ -20,20 +20,22 @@ export class Camera {
 
 	/**
 	 * Starts the camera. Throws NoCamera.
-	 * @param {{width?: number, facing?: 'user' | 'environment'}} [options]
 	 * @returns {Promise<Camera>}
 	 */
-	static async start({ width = 1280, facing = 'user' } = {}) {
+	static async start() {
 		if (!navigator.mediaDevices?.getUserMedia) throw new NoCamera(t('camera.insecure'));
 		let stream;
 		try {
-			stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: width }, facingMode: { ideal: facing } } });
+			stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: { ideal: 'user' } } });
 		} catch (error) {
 			const name = error instanceof DOMException ? error.name : '';
 			throw new NoCamera(t(name === 'NotAllowedError' ? 'camera.refused' : name === 'NotReadableError' ? 'camera.busy' : 'camera.missing'));
 		}
 		const camera = new Camera(stream);
-		await camera.video.play();
+		await camera.video.play().catch((error) => {
+			camera.stop();
+			throw error;
+		});
 		return camera;
 	}
 
@@ -43,11 +45,12 @@ export class Camera {
 	}
 
 	/**
-	 * Returns what the camera sees now.
+	 * Returns what the camera sees now. Throws NoCamera if it was pulled out.
 	 * @returns {Promise<Blob>} JPEG
 	 */
 	async frame() {
 		const { video, canvas } = this;
+		if (!this.alive) throw new NoCamera(t('camera.missing'));
 		canvas.width = video.videoWidth;
 		canvas.height = video.videoHeight;
 		/** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).drawImage(video, 0, 0);

@@ -37,8 +37,9 @@ export async function enrol(crop, { signal, again = true, insist = false } = {})
 		}, { signal, tries: 60 });
 		return { crop, result: 'enrolled', answer };
 	} catch (refusal) {
-		if (refusal instanceof Refusal && refusal.code !== 'unauthenticated') return { crop, result: 'refused', refusal };
-		throw refusal;
+		if (signal?.aborted || (refusal instanceof Refusal && refusal.code === 'unauthenticated')) throw refusal;
+		// Else it is of this file: one that is gone, or cannot be read, does not end the others.
+		return { crop, result: 'refused', refusal: refusal instanceof Refusal ? refusal : new Refusal('', '', String(refusal)) };
 	}
 }
 
@@ -76,9 +77,18 @@ export async function enrolAll(crops, tell, options) {
 }
 
 /**
- * Returns the id of a crop of this student, from the name of its file: the same file is
- * the same crop, also for the command "rollcall enroll".
- * @param {string} student
- * @param {string} name
+ * Names crops by student and file: the same file is the same crop, also for the command
+ * "rollcall enroll". Another file of the same name (tablets call each "image.jpg") is another.
+ * @returns {(student: string, file: File) => string}
  */
-export const cropID = (student, name) => `${student}/${name.replace(/^.*\//, '').replace(/\.[^.]*$/, '')}`;
+export function cropIDs() {
+	/** @type {Map<string, string>} */
+	const taken = new Map();
+	return (student, file) => {
+		const mark = [file.webkitRelativePath, file.size, file.lastModified].join();
+		let id = `${student}/${file.name.normalize()}`;
+		while ((taken.get(id) ?? mark) !== mark) id += '+';
+		taken.set(id, mark);
+		return id;
+	};
+}

@@ -37,13 +37,13 @@ export function readTable(text) {
 }
 
 /**
- * Lets the browser save a table as a file. A field that a spreadsheet would take for a
- * formula gets an apostrophe in front.
+ * Lets the browser save a table as a file. What a spreadsheet would take for a formula gets
+ * an apostrophe in front: in a field, too, as it may split the row at other characters.
  * @param {string} name of the file
  * @param {(string | number)[][]} rows
  */
 export function saveTable(name, rows) {
-	const text = rows.map((row) => row.map((value) => quote(typeof value === 'string' && /^[=+\-@\t]/.test(value) ? `'${value}` : String(value))).join(',')).join('\r\n');
+	const text = rows.map((row) => row.map((value) => quote(typeof value === 'string' ? value.replace(/(^|[,;\t\r\n])(?=[=+\-@\t\r])/g, "$1'") : String(value))).join(',')).join('\r\n');
 	const address = URL.createObjectURL(new Blob(['\uFEFF', text, '\r\n'], { type: 'text/csv' }));
 	const link = document.createElement('a');
 	link.href = address;
@@ -53,4 +53,19 @@ export function saveTable(name, rows) {
 }
 
 /** @param {string} value */
-const quote = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+const quote = (value) => (/[",;\t\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+
+/**
+ * Returns the text of a file, in UTF-8 or in what spreadsheets write.
+ * @param {Blob} file
+ * @returns {Promise<string>}
+ */
+export async function readFile(file) {
+	const bytes = await file.arrayBuffer();
+	try {
+		return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+	} catch {
+		const [a, b] = new Uint8Array(bytes);
+		return new TextDecoder(a === 0xff && b === 0xfe ? 'utf-16le' : 'windows-1252').decode(bytes);
+	}
+}

@@ -59,11 +59,7 @@ async function dropped(data) {
 	return files;
 }
 
-/**
- * @param {FileSystemEntry} entry
- * @param {string} folder
- * @param {File[]} files
- */
+/** @param {FileSystemEntry} entry @param {string} folder @param {File[]} files */
 async function collect(entry, folder, files) {
 	const path = folder ? `${folder}/${entry.name}` : entry.name;
 	if (entry.isFile) {

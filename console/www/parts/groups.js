@@ -7,11 +7,11 @@ let lists = 0;
 
 /**
  * Returns a field for the name of a group.
- * @param {{label: string, change?: (group: string) => void, value?: string}} options
+ * @param {{label: string, change?: (group: string) => void}} options
  */
-export function groupField({ label, change, value = '' }) {
+export function groupField({ label, change }) {
 	const list = h('datalist', { id: `groups-${++lists}` });
-	const input = h('input', { autocomplete: 'off', value, onchange: () => change?.(input.value.trim()) });
+	const input = h('input', { autocomplete: 'off', onchange: () => change?.(input.value.trim()) });
 	input.setAttribute('list', list.id);
 	void groups().then((names) => fill(list, names.map((name) => h('option', { value: name }))), () => {}); // it only helps
 	return { input, element: h('label', {}, label, input, list) };

@@ -37,9 +37,11 @@ export function guide(take, signal) {
 	/** @param {number} at */
 	const showSteps = (at) => fill(steps, poses.map((pose, i) => h('li', { className: `tag ${i < at ? 'good' : i === at ? 'unsure' : 'plain'}` }, t(`enrol.poses.${pose.name}`))));
 
+	/** @type {Camera | undefined} */
+	let camera;
 	const run = async () => {
-		const camera = await Camera.start();
-		signal.addEventListener('abort', () => camera.stop());
+		camera = await Camera.start();
+		signal.addEventListener('abort', () => camera?.stop());
 		if (signal.aborted) return camera.stop();
 		const { element, frame } = picture(camera.video);
 		fill(sight, element);
@@ -76,6 +78,7 @@ export function guide(take, signal) {
 		fill(sight);
 	};
 	run().catch((error) => {
+		camera?.stop();
 		if (signal.aborted) return;
 		if (error instanceof NoCamera || error instanceof Refusal) fill(sight, h('p', { className: 'note bad' }, error.message));
 		else tellError(error);

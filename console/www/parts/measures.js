@@ -34,7 +34,6 @@ export class Measures {
 	}
 
 	/**
-	 * Returns the values that a label has.
 	 * @param {string} name
 	 * @param {string} label
 	 */
@@ -43,7 +42,7 @@ export class Measures {
 	}
 
 	/**
-	 * Returns how much a count has grown a second since then.
+	 * Returns the growth of a count since then, a second.
 	 * @param {Measures} then
 	 * @param {string} name
 	 * @param {Record<string, string | RegExp>} [labels]

@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { t } from '../text.js';
 
-const SECONDS = 8;
+const board = h('div', { className: 'notices', role: 'status', 'aria-live': 'polite', popover: 'manual' });
 
 /**
  * Tells something for some seconds, to screen readers too.
@@ -11,20 +11,15 @@ const SECONDS = 8;
  * @param {{label: string, act: () => void}} [action] a button beside it: to undo, say
  */
 export function tell(text, action) {
-	const board = document.querySelector('.notices') ?? makeBoard();
+	document.body.append(board);
+	board.showPopover(); // above a dialog that is open
 	const notice = h('div', { className: 'row' }, h('span', { className: 'grow' }, text));
 	const close = () => notice.remove();
 	if (action) {
 		notice.append(h('button', { onclick: () => { close(); action.act(); } }, action.label));
 	}
 	board.append(notice);
-	setTimeout(close, SECONDS * 1000);
-}
-
-function makeBoard() {
-	const board = h('div', { className: 'notices', role: 'status', 'aria-live': 'polite' });
-	document.body.append(board);
-	return board;
+	setTimeout(close, 8000);
 }
 
 /**
@@ -56,13 +51,17 @@ export function openDialog(title, ...children) {
  * @param {() => Promise<unknown>} submit false: the dialog stays
  */
 export function openForm(title, fields, label, submit) {
+	const first = h('button', { className: 'first' }, label);
 	const dialog = openDialog(title, h('form', {
 		className: 'stack',
 		onsubmit: async (/** @type {Event} */ event) => {
 			event.preventDefault();
+			if (first.disabled) return; // once, however often it is clicked
+			first.disabled = true;
 			if ((await submit()) !== false) dialog.close();
+			first.disabled = false;
 		},
-	}, fields, h('div', { className: 'row' }, h('button', { className: 'first' }, label), h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
+	}, fields, h('div', { className: 'row' }, first, h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
 }
 
 /**

@@ -27,7 +27,7 @@ export function picture(image) {
 				const { left: x = 0, top: y = 0, width: w, height: tall } = face.box;
 				const at = svg('g', { class: face.tone ?? '' },
 					svg('rect', { class: 'face', x, y, width: w, height: tall, rx: w / 12 }),
-					face.label && label(face.label, x + w / 2, y + tall + letters * 1.3, letters));
+					face.label && svg('text', { x: x + w / 2, y: y + tall + letters * 1.3, 'font-size': letters, class: 'label', 'text-anchor': 'middle' }, face.label));
 				if (face.choose) {
 					at.setAttribute('tabindex', '0');
 					at.setAttribute('role', 'button');
@@ -46,15 +46,6 @@ export function picture(image) {
 	};
 }
 
-/**
- * @param {string} text
- * @param {number} x
- * @param {number} y
- * @param {number} size
- */
-function label(text, x, y, size) {
-	return svg('text', { x, y, 'font-size': size, class: 'label', 'text-anchor': 'middle' }, text);
-}
 
 /**
  * Returns the image of a file once it is loaded. Its address is given back when it is.

@@ -3,8 +3,7 @@
 import { h, svg } from '../dom.js';
 import { number } from '../text.js';
 
-const WIDTH = 300;
-const HEIGHT = 80;
+const [WIDTH, HEIGHT] = [300, 80];
 
 /**
  * Returns a line of values over time, the newest at the right, with the newest in words.

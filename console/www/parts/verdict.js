@@ -12,10 +12,7 @@ const looks = {
 	VERDICT_UNUSABLE: { tone: 'bad', icon: 'warn' },
 };
 
-/**
- * Returns the class of a verdict's colour.
- * @param {string} verdict
- */
+/** @param {string} verdict */
 export const toneOf = (verdict) => looks[verdict]?.tone ?? 'plain';
 
 /**
@@ -38,8 +35,7 @@ export function verdictCard(answer) {
 }
 
 /**
- * Returns why a verdict is no match, or a crop is unusable, in sentences: with the figures
- * where a limit is behind it.
+ * Returns why a verdict is no match, or a crop is unusable, in sentences.
  * @param {{reasons?: string[], quality?: any}} answer
  * @returns {string[]}
  */
