@@ -202,6 +202,7 @@ func (p *pebbleBackend) prepare(dir string, fsys vfs.FS, key *SealKey) error {
 
 func (p *pebbleBackend) options(opts Options) *pebble.Options {
 	logging := pebble.MakeLoggingEventListener(p.log)
+	logging.DataCorruption = p.log.damaged
 	o := &pebble.Options{
 		FS:                          vitalFS{newFolderFS(opts.FS), p.log},
 		FormatMajorVersion:          formatVersion,

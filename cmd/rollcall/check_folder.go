@@ -16,10 +16,10 @@ import (
 // folderReport is what check --data prints as JSON.
 type folderReport struct {
 	Folder    string          `json:"folder"`
-	Whole     bool            `json:"whole"`           // everything is there, and as it was written
-	Error     string          `json:"error,omitempty"` // why the folder cannot be opened
-	Damages   []folderDamage  `json:"damages"`         // of files
-	Galleries []galleryReport `json:"galleries"`
+	Whole     bool            `json:"whole"`             // everything is there, and as it was written
+	Error     string          `json:"error,omitempty"`   // why the folder cannot be opened
+	Damages   []folderDamage  `json:"damages,omitempty"` // of files
+	Galleries []galleryReport `json:"galleries,omitempty"`
 	Tokens    int             `json:"tokens"`
 }
 
@@ -40,7 +40,7 @@ type galleryReport struct {
 	LastChange  uint64               `json:"last_change"`
 	FirstLine   uint64               `json:"first_line"`
 	LastLine    uint64               `json:"last_line"`
-	Differences []gallery.Difference `json:"differences"`
+	Differences []gallery.Difference `json:"differences,omitempty"`
 	Total       int                  `json:"differences_total"`
 	Error       string               `json:"error,omitempty"`
 	Unlisted    bool                 `json:"unlisted,omitempty"` // it lies on disk, and is not in the list of galleries

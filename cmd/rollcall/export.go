@@ -45,6 +45,12 @@ type exportOptions struct {
 	vectors bool
 }
 
+// exported is what export prints.
+type exported struct {
+	File    string `json:"file"`
+	Records int64  `json:"records"`
+}
+
 func exportCommand() command {
 	var o exportOptions
 	return command{
@@ -81,6 +87,9 @@ func runExport(ctx context.Context, c console, o *exportOptions, name string) er
 	n, err := writeBeside(name, func(file *os.File) (int64, error) { return o.write(ctx, c.err, file) })
 	if err != nil {
 		return err
+	}
+	if o.client.output.JSON() {
+		return terminal.PrintJSON(c.out, exported{name, n})
 	}
 	return terminal.Printf(c.out, "exported %s to %s\n", count(int(n), "record"), name)
 }

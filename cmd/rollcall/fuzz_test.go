@@ -72,8 +72,8 @@ func FuzzImport(f *testing.F) {
 		o.client.server, o.client.timeout = "http://127.0.0.1:1", time.Second
 		im := importing{importOptions: o}
 		err := im.all(t.Context(), bufio.NewReader(bytes.NewReader(text)))
-		if err == nil && im.records > 0 {
-			t.Fatalf("%d records of %q went nowhere", im.records, text)
+		if err == nil && im.result.Records > 0 {
+			t.Fatalf("%d records of %q went nowhere", im.result.Records, text)
 		}
 		const secret = 24
 		for i := 0; err != nil && i+secret <= len(text); i++ {

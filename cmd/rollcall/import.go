@@ -66,9 +66,35 @@ type importing struct {
 	meter   *terminal.Meter
 	line    int // the last one that was read
 
-	lines                    []int // of the records of the request
-	records                  int64
-	stored, skipped, leftOut int
+	lines  []int // of the records of the request
+	result importResult
+}
+
+// importResult is what import prints.
+type importResult struct {
+	Records int64     `json:"records"`
+	Stored  int       `json:"stored"`  // or would be
+	Skipped int       `json:"skipped"` // they were there already
+	DryRun  bool      `json:"dry_run,omitempty"`
+	LeftOut []leftOut `json:"left_out,omitempty"`
+}
+
+// leftOut is a record that was not imported.
+type leftOut struct {
+	Line    int    `json:"line"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+func (r *importResult) print(out io.Writer, output terminal.Output) error {
+	if output.JSON() {
+		return terminal.PrintJSON(out, r)
+	}
+	done := "stored"
+	if r.DryRun {
+		done = "would be stored"
+	}
+	return terminal.Printf(out, "%s: %d %s, %d there already, %d left out\n", count(int(r.Records), "record"), r.Stored, done, r.Skipped, len(r.LeftOut))
 }
 
 func (o *importOptions) run(ctx context.Context, c console, name string) (err error) {
@@ -77,20 +103,16 @@ func (o *importOptions) run(ctx context.Context, c console, name string) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	im := &importing{importOptions: o, console: c, meter: terminal.NewMeter(c.err, "importing", "records")}
+	im := &importing{importOptions: o, result: importResult{DryRun: o.request.GetDryRun()}, console: c, meter: terminal.NewMeter(c.err, "importing", "records")}
 	err = im.all(ctx, bufio.NewReaderSize(file, 1<<20))
 	im.meter.End()
 	if err != nil {
 		return fmt.Errorf("%s: line %d: %w", name, im.line, err)
 	}
-	done := "stored"
-	if o.request.GetDryRun() {
-		done = "would be stored"
-	}
-	if err := terminal.Printf(c.out, "%s: %d %s, %d there already, %d left out\n", count(int(im.records), "record"), im.stored, done, im.skipped, im.leftOut); err != nil {
+	if err := im.result.print(c.out, o.client.output); err != nil {
 		return err
 	}
-	if im.leftOut > 0 {
+	if len(im.result.LeftOut) > 0 {
 		return &exitError{code: exitSome}
 	}
 	return nil
@@ -119,8 +141,8 @@ func (im *importing) all(ctx context.Context, r *bufio.Reader) error {
 			if err := im.send(ctx); err != nil {
 				return err
 			}
-			if *end.End != im.records {
-				return fmt.Errorf("the export has %d records, and its end says %d", im.records, *end.End)
+			if *end.End != im.result.Records {
+				return fmt.Errorf("the export has %d records, and its end says %d", im.result.Records, *end.End)
 			}
 			return nil
 		}
@@ -149,7 +171,7 @@ func (im *importing) add(ctx context.Context, line []byte) error {
 	if err := protojson.Unmarshal(line, record); err != nil || record.GetOf() == nil {
 		return errors.New("this is no record: docs/export.md describes the lines")
 	}
-	im.records++
+	im.result.Records++
 	im.request.Records = append(im.request.Records, record)
 	im.lines = append(im.lines, im.line)
 	if len(im.lines) < importBatch {
@@ -168,13 +190,14 @@ func (im *importing) send(ctx context.Context) error {
 	if err != nil {
 		return callError(im.client.server, err)
 	}
-	im.stored += int(resp.GetStored())
-	im.skipped += int(resp.GetSkipped())
-	im.leftOut += len(resp.GetProblems())
+	im.result.Stored += int(resp.GetStored())
+	im.result.Skipped += int(resp.GetSkipped())
 	for _, p := range resp.GetProblems() {
-		printError(im.console.err, fmt.Errorf("line %d: %s (%s)", im.lines[p.GetIndex()], withFlagNames(p.GetProblem().GetMessage()), p.GetProblem().GetReason()))
+		left := leftOut{im.lines[p.GetIndex()], p.GetProblem().GetReason(), withFlagNames(p.GetProblem().GetMessage())}
+		im.result.LeftOut = append(im.result.LeftOut, left)
+		printError(im.console.err, fmt.Errorf("line %d: %s (%s)", left.Line, left.Message, left.Reason))
 	}
 	im.request.Records, im.lines = nil, nil
-	im.meter.Step(im.records, 0)
+	im.meter.Step(im.result.Records, 0)
 	return nil
 }
