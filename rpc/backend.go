@@ -30,13 +30,16 @@ type Backend struct {
 	Backups Backups
 }
 
-// Backups tells of the backups that the server writes by itself, for the metrics;
+// Backups tells of the backups that the server writes by itself, for metrics and receipts;
 // *backup.Keeper is one. It must be safe for concurrent use.
 type Backups interface {
 	// Newest returns when the newest good one was made; zero: there is none.
 	Newest() time.Time
 	// Failures returns how many have failed.
 	Failures() uint64
+	// HeldUntil returns until when one holds what left the files at a time; zero: none
+	// does.
+	HeldUntil(gone time.Time) time.Time
 }
 
 // Embedder turns crops into embeddings and finds the faces of photos;

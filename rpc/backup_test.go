@@ -197,3 +197,5 @@ type backups struct{ newest time.Time }
 func (b backups) Newest() time.Time { return b.newest }
 
 func (backups) Failures() uint64 { return 3 }
+
+func (backups) HeldUntil(time.Time) time.Time { return time.Time{} }

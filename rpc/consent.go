@@ -18,7 +18,7 @@ func (s galleryService) SetConsent(ctx context.Context, req *pb.SetConsentReques
 		if erased, err = s.Eraser.Receipt(ctx, recordOf(ctx).journal.Gallery(), erased); err != nil {
 			return nil, err
 		}
-		resp.Receipt = receiptPB(erased)
+		resp.Receipt = s.receipt(erased)
 	}
 	return resp, nil
 }

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"encoding/base64"
+	"time"
 
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
@@ -72,15 +73,23 @@ func (s galleryService) DeleteStudent(ctx context.Context, req *pb.DeleteStudent
 	if err != nil {
 		return nil, err
 	}
-	return &pb.DeleteStudentResponse{Receipt: receiptPB(erased)}, nil
+	return &pb.DeleteStudentResponse{Receipt: s.receipt(erased)}, nil
 }
 
-func receiptPB(e gallery.Erasure) *pb.Receipt {
-	return &pb.Receipt{
+func (s galleryService) receipt(e gallery.Erasure) *pb.Receipt {
+	receipt := &pb.Receipt{
 		Change: e.Change, Time: timePB(e.Time), Finished: timePB(e.Finished),
 		Crops: int32(e.ErasedCrops), Embeddings: int32(e.ErasedEmbeddings),
 		LogLines: int32(e.LogLines), JournalLines: int32(e.JournalLines),
 	}
+	if s.Backups != nil {
+		gone := e.Finished
+		if gone.IsZero() {
+			gone = time.Now() // a backup of now still holds it
+		}
+		receipt.BackupsUntil = timePB(s.Backups.HeldUntil(gone))
+	}
+	return receipt
 }
 
 func (s galleryService) GetCrop(ctx context.Context, req *pb.GetCropRequest) (*pb.GetCropResponse, error) {

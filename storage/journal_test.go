@@ -477,7 +477,7 @@ func TestJournalForgets(t *testing.T) {
 // journal that opens afterwards is the one after some call, whole, and no earlier
 // than the last one that had returned.
 func TestJournalCrash(t *testing.T) {
-	for seed := range uint64(*powerSeeds) {
+	for seed := range histories() {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Parallel()
 			cuts := powertest.New(vfs.NewCrashableMem(), seed)

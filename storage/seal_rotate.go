@@ -15,6 +15,9 @@ import (
 // What was written before stays as it was: whoever has the old key and an old copy of the
 // folder, or a backup, can read that copy.
 func RotateSealKey(ctx context.Context, dir string, opts Options, to *SealKey) (wrapped int, err error) {
+	if opts.SealKey != nil && opts.SealKey.id == to.id {
+		return 0, fmt.Errorf("%w: the new key is the one that it has", ErrSealKey)
+	}
 	store, err := Open(dir, opts)
 	if err != nil {
 		return 0, err

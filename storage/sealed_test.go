@@ -320,6 +320,8 @@ func TestRotateSealKey(t *testing.T) {
 	}
 	_, err = RotateSealKey(t.Context(), "gallery", Options{FS: fs, SealKey: first}, second)
 	wantError(t, "rotating with the old key", err, ErrSealKey)
+	_, err = RotateSealKey(t.Context(), "gallery", Options{FS: fs, SealKey: second}, second)
+	wantError(t, "rotating to the same key", err, ErrSealKey)
 }
 
 // TestRotateLeavesNothing looks into every file for data keys that the old key opens.

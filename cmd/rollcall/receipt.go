@@ -18,6 +18,10 @@ func printReceipt(c console, r *pb.Receipt) error {
 	if r.GetFinished() != nil {
 		files = "none has held it since " + at(r.GetFinished().AsTime())
 	}
-	_, err := fmt.Fprintf(c.out, "  files    %s\n  backups  those made before hold it until they are deleted; restore one with the list of erasures\n", files)
+	backups := "those made before hold it until they are deleted"
+	if r.GetBackupsUntil() != nil {
+		backups = "those of the server hold it until about " + at(r.GetBackupsUntil().AsTime()) + "; those that somebody made by hand are not known"
+	}
+	_, err := fmt.Fprintf(c.out, "  files    %s\n  backups  %s; restore one with the list of erasures\n", files, backups)
 	return err
 }

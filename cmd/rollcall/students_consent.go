@@ -48,7 +48,10 @@ whose consent was not given (rollcall settings set require_consent=true).`,
 				if err != nil || o.output.JSON() {
 					return resp, err
 				}
-				return nil, printStudent(c, resp.GetStudent())
+				if err := printStudent(c, resp.GetStudent()); err != nil || resp.GetReceipt() == nil {
+					return nil, err
+				}
+				return nil, printReceipt(c, resp.GetReceipt())
 			}, c)
 		},
 	}

@@ -52,6 +52,7 @@ type Keeper struct {
 
 	mu       sync.Mutex // guards the fields that follow
 	newest   time.Time
+	writing  time.Time // when the backup under way was begun; zero: there is none
 	failures uint64
 }
 
@@ -103,6 +104,38 @@ func (k *Keeper) Failures() uint64 {
 	return k.failures
 }
 
+// HeldUntil returns until when a backup in the folder holds what left the store's files at a
+// time: until so many newer ones are there as the folder keeps, if none fails. It is about
+// right: each may come some minutes later. Zero: none holds it.
+func (k *Keeper) HeldUntil(gone time.Time) time.Time {
+	k.mu.Lock()
+	newest, writing := k.newest, k.writing
+	k.mu.Unlock()
+	names, err := k.list()
+	if err != nil {
+		writing = gone // as if one was written then
+	}
+	holds, newer := false, 0
+	if !writing.IsZero() && !writing.After(gone) {
+		holds, newest = true, writing
+	}
+	for _, name := range names {
+		if at, _ := timeOf(name); at.After(gone) {
+			newer++
+		} else {
+			holds = true
+		}
+	}
+	if !holds || newer >= k.opts.Keep {
+		return time.Time{}
+	}
+	next := time.Now()
+	if due := newest.Add(k.opts.Every); due.After(next) {
+		next = due
+	}
+	return next.Add(time.Duration(k.opts.Keep-newer-1) * k.opts.Every).UTC()
+}
+
 // Run writes a backup whenever one is due, and the list of erasures when it has changed,
 // until ctx is done. Failures are logged, and tried again.
 func (k *Keeper) Run(ctx context.Context) {
@@ -147,6 +180,8 @@ func (k *Keeper) failed(what string, err error) {
 // name, and older ones are removed.
 func (k *Keeper) Write(ctx context.Context) error {
 	began := time.Now().UTC()
+	k.begin(began)
+	defer k.begin(time.Time{})
 	name := filepath.Join(k.opts.Dir, namePrefix+began.Format(nameTime)+nameSuffix)
 	part := filepath.Join(k.opts.Dir, unfinishedPrefix+filepath.Base(name))
 	m, err := k.write(ctx, part)
@@ -170,6 +205,13 @@ func (k *Keeper) Write(ctx context.Context) error {
 	k.mu.Unlock()
 	k.opts.Logger.Info("a backup was written and verified", "file", name, "bytes", m.Bytes(), "changes", m.Changes, "took", time.Since(began).Round(time.Millisecond))
 	return k.removeOld(filepath.Base(name))
+}
+
+// begin notes when the backup under way was begun.
+func (k *Keeper) begin(at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.writing = at
 }
 
 func (k *Keeper) write(ctx context.Context, name string) (m Manifest, err error) {

@@ -3,6 +3,8 @@ package backup
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -89,6 +91,19 @@ func TestKeeper(t *testing.T) {
 		}
 		if list := list(t, dir); !slices.Equal(list, append([]string{ErasuresFile, "letter.txt"}, names...)) {
 			t.Errorf("the folder has %q", list)
+		}
+
+		last := filepath.Join(dir, names[1])
+		until := k.HeldUntil(time.Now())
+		time.Sleep(time.Until(until) - time.Hour)
+		synctest.Wait()
+		if _, err := os.Stat(last); err != nil || k.HeldUntil(k.Newest().Add(-49*time.Hour)) != (time.Time{}) {
+			t.Errorf("an hour before %v: %v", until, err)
+		}
+		days(0)
+		days(0)
+		if _, err := os.Stat(last); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("an hour after %v: %v, and %q", until, err, list(t, dir))
 		}
 
 		moved, newest := filepath.Join(top, "moved"), k.Newest()

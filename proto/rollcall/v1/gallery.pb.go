@@ -1687,7 +1687,11 @@ type Receipt struct {
 	JournalLines int32 `protobuf:"varint,6,opt,name=journal_lines,json=journalLines,proto3" json:"journal_lines,omitempty"`
 	// When no file of the server held it any more; absent: the server is still at work on
 	// that, and goes on after a restart.
-	Finished      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=finished,proto3" json:"finished,omitempty"`
+	Finished *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=finished,proto3" json:"finished,omitempty"`
+	// Until when a backup that the server wrote by itself still holds it, if it goes on
+	// writing them as it does now; absent: none does, or the server writes none. Backups
+	// that somebody made by hand are not known.
+	BackupsUntil  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=backups_until,json=backupsUntil,proto3" json:"backups_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1767,6 +1771,13 @@ func (x *Receipt) GetJournalLines() int32 {
 func (x *Receipt) GetFinished() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Finished
+	}
+	return nil
+}
+
+func (x *Receipt) GetBackupsUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BackupsUntil
 	}
 	return nil
 }
@@ -4141,7 +4152,7 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\"G\n" +
 	"\x15DeleteStudentResponse\x12.\n" +
-	"\areceipt\x18\x01 \x01(\v2\x14.rollcall.v1.ReceiptR\areceipt\"\x81\x02\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.rollcall.v1.ReceiptR\areceipt\"\xc2\x02\n" +
 	"\aReceipt\x12\x16\n" +
 	"\x06change\x18\x01 \x01(\x04R\x06change\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
@@ -4151,7 +4162,8 @@ const file_rollcall_v1_gallery_proto_rawDesc = "" +
 	"embeddings\x12\x1b\n" +
 	"\tlog_lines\x18\x05 \x01(\x05R\blogLines\x12#\n" +
 	"\rjournal_lines\x18\x06 \x01(\x05R\fjournalLines\x126\n" +
-	"\bfinished\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bfinished\"\x84\x01\n" +
+	"\bfinished\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bfinished\x12?\n" +
+	"\rbackups_until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fbackupsUntil\"\x84\x01\n" +
 	"\x11SetConsentRequest\x127\n" +
 	"\n" +
 	"student_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x10\x01(\x80\x012\f^[^\\p{Cc}]*$R\tstudentId\x126\n" +
@@ -4471,83 +4483,84 @@ var file_rollcall_v1_gallery_proto_depIdxs = []int32{
 	26, // 19: rollcall.v1.DeleteStudentResponse.receipt:type_name -> rollcall.v1.Receipt
 	69, // 20: rollcall.v1.Receipt.time:type_name -> google.protobuf.Timestamp
 	69, // 21: rollcall.v1.Receipt.finished:type_name -> google.protobuf.Timestamp
-	70, // 22: rollcall.v1.SetConsentRequest.consent:type_name -> rollcall.v1.Consent
-	68, // 23: rollcall.v1.SetConsentResponse.student:type_name -> rollcall.v1.Student
-	26, // 24: rollcall.v1.SetConsentResponse.receipt:type_name -> rollcall.v1.Receipt
-	68, // 25: rollcall.v1.SetDeleteAfterResponse.student:type_name -> rollcall.v1.Student
-	71, // 26: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
-	71, // 27: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
-	39, // 28: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
-	69, // 29: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
-	40, // 30: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
-	39, // 31: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
-	45, // 32: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
-	47, // 33: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
-	46, // 34: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	47, // 35: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	46, // 36: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
-	47, // 37: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
-	2,  // 38: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
-	53, // 39: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
-	69, // 40: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
-	52, // 41: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	53, // 42: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
-	52, // 43: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
-	58, // 44: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
-	58, // 45: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
-	3,  // 46: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
-	6,  // 47: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
-	8,  // 48: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
-	16, // 49: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
-	18, // 50: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
-	20, // 51: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
-	24, // 52: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
-	27, // 53: rollcall.v1.GalleryService.SetConsent:input_type -> rollcall.v1.SetConsentRequest
-	29, // 54: rollcall.v1.GalleryService.SetDeleteAfter:input_type -> rollcall.v1.SetDeleteAfterRequest
-	10, // 55: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
-	13, // 56: rollcall.v1.GalleryService.ListInactiveStudents:input_type -> rollcall.v1.ListInactiveStudentsRequest
-	31, // 57: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
-	33, // 58: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
-	35, // 59: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
-	37, // 60: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
-	41, // 61: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
-	48, // 62: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
-	50, // 63: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
-	54, // 64: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
-	56, // 65: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
-	43, // 66: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
-	59, // 67: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
-	61, // 68: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
-	63, // 69: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
-	4,  // 70: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
-	7,  // 71: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
-	9,  // 72: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
-	17, // 73: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
-	19, // 74: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
-	21, // 75: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
-	25, // 76: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
-	28, // 77: rollcall.v1.GalleryService.SetConsent:output_type -> rollcall.v1.SetConsentResponse
-	30, // 78: rollcall.v1.GalleryService.SetDeleteAfter:output_type -> rollcall.v1.SetDeleteAfterResponse
-	11, // 79: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
-	14, // 80: rollcall.v1.GalleryService.ListInactiveStudents:output_type -> rollcall.v1.ListInactiveStudentsResponse
-	32, // 81: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
-	34, // 82: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
-	36, // 83: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
-	38, // 84: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
-	42, // 85: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
-	49, // 86: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
-	51, // 87: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
-	55, // 88: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
-	57, // 89: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
-	44, // 90: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
-	60, // 91: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
-	62, // 92: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
-	64, // 93: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
-	70, // [70:94] is the sub-list for method output_type
-	46, // [46:70] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	69, // 22: rollcall.v1.Receipt.backups_until:type_name -> google.protobuf.Timestamp
+	70, // 23: rollcall.v1.SetConsentRequest.consent:type_name -> rollcall.v1.Consent
+	68, // 24: rollcall.v1.SetConsentResponse.student:type_name -> rollcall.v1.Student
+	26, // 25: rollcall.v1.SetConsentResponse.receipt:type_name -> rollcall.v1.Receipt
+	68, // 26: rollcall.v1.SetDeleteAfterResponse.student:type_name -> rollcall.v1.Student
+	71, // 27: rollcall.v1.GetCropResponse.crop:type_name -> rollcall.v1.Crop
+	71, // 28: rollcall.v1.AssignCropResponse.crop:type_name -> rollcall.v1.Crop
+	39, // 29: rollcall.v1.ListChangesResponse.changes:type_name -> rollcall.v1.Change
+	69, // 30: rollcall.v1.Change.time:type_name -> google.protobuf.Timestamp
+	40, // 31: rollcall.v1.Change.records:type_name -> rollcall.v1.ChangedRecord
+	39, // 32: rollcall.v1.UndoChangeResponse.undone:type_name -> rollcall.v1.Change
+	45, // 33: rollcall.v1.CheckConsistencyResponse.differences:type_name -> rollcall.v1.Difference
+	47, // 34: rollcall.v1.CheckConsistencyResponse.coverage:type_name -> rollcall.v1.Coverage
+	46, // 35: rollcall.v1.GetSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	47, // 36: rollcall.v1.GetSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	46, // 37: rollcall.v1.UpdateSettingsResponse.settings:type_name -> rollcall.v1.Settings
+	47, // 38: rollcall.v1.UpdateSettingsResponse.coverage:type_name -> rollcall.v1.Coverage
+	2,  // 39: rollcall.v1.Calibration.source:type_name -> rollcall.v1.CalibrationSource
+	53, // 40: rollcall.v1.Calibration.points:type_name -> rollcall.v1.OperatingPoint
+	69, // 41: rollcall.v1.Calibration.made:type_name -> google.protobuf.Timestamp
+	52, // 42: rollcall.v1.GetCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	53, // 43: rollcall.v1.UpdateCalibrationRequest.points:type_name -> rollcall.v1.OperatingPoint
+	52, // 44: rollcall.v1.UpdateCalibrationResponse.calibration:type_name -> rollcall.v1.Calibration
+	58, // 45: rollcall.v1.ListGalleriesResponse.galleries:type_name -> rollcall.v1.Gallery
+	58, // 46: rollcall.v1.CreateGalleryResponse.gallery:type_name -> rollcall.v1.Gallery
+	3,  // 47: rollcall.v1.GalleryService.EnrollStream:input_type -> rollcall.v1.EnrollStreamRequest
+	6,  // 48: rollcall.v1.GalleryService.GetStudent:input_type -> rollcall.v1.GetStudentRequest
+	8,  // 49: rollcall.v1.GalleryService.ListStudents:input_type -> rollcall.v1.ListStudentsRequest
+	16, // 50: rollcall.v1.GalleryService.UpdateStudent:input_type -> rollcall.v1.UpdateStudentRequest
+	18, // 51: rollcall.v1.GalleryService.MergeStudents:input_type -> rollcall.v1.MergeStudentsRequest
+	20, // 52: rollcall.v1.GalleryService.ListLookalikes:input_type -> rollcall.v1.ListLookalikesRequest
+	24, // 53: rollcall.v1.GalleryService.DeleteStudent:input_type -> rollcall.v1.DeleteStudentRequest
+	27, // 54: rollcall.v1.GalleryService.SetConsent:input_type -> rollcall.v1.SetConsentRequest
+	29, // 55: rollcall.v1.GalleryService.SetDeleteAfter:input_type -> rollcall.v1.SetDeleteAfterRequest
+	10, // 56: rollcall.v1.GalleryService.ListDueStudents:input_type -> rollcall.v1.ListDueStudentsRequest
+	13, // 57: rollcall.v1.GalleryService.ListInactiveStudents:input_type -> rollcall.v1.ListInactiveStudentsRequest
+	31, // 58: rollcall.v1.GalleryService.GetCrop:input_type -> rollcall.v1.GetCropRequest
+	33, // 59: rollcall.v1.GalleryService.AssignCrop:input_type -> rollcall.v1.AssignCropRequest
+	35, // 60: rollcall.v1.GalleryService.DeleteCrop:input_type -> rollcall.v1.DeleteCropRequest
+	37, // 61: rollcall.v1.GalleryService.ListChanges:input_type -> rollcall.v1.ListChangesRequest
+	41, // 62: rollcall.v1.GalleryService.UndoChange:input_type -> rollcall.v1.UndoChangeRequest
+	48, // 63: rollcall.v1.GalleryService.GetSettings:input_type -> rollcall.v1.GetSettingsRequest
+	50, // 64: rollcall.v1.GalleryService.UpdateSettings:input_type -> rollcall.v1.UpdateSettingsRequest
+	54, // 65: rollcall.v1.GalleryService.GetCalibration:input_type -> rollcall.v1.GetCalibrationRequest
+	56, // 66: rollcall.v1.GalleryService.UpdateCalibration:input_type -> rollcall.v1.UpdateCalibrationRequest
+	43, // 67: rollcall.v1.GalleryService.CheckConsistency:input_type -> rollcall.v1.CheckConsistencyRequest
+	59, // 68: rollcall.v1.GalleryService.ListGalleries:input_type -> rollcall.v1.ListGalleriesRequest
+	61, // 69: rollcall.v1.GalleryService.CreateGallery:input_type -> rollcall.v1.CreateGalleryRequest
+	63, // 70: rollcall.v1.GalleryService.DeleteGallery:input_type -> rollcall.v1.DeleteGalleryRequest
+	4,  // 71: rollcall.v1.GalleryService.EnrollStream:output_type -> rollcall.v1.EnrollStreamResponse
+	7,  // 72: rollcall.v1.GalleryService.GetStudent:output_type -> rollcall.v1.GetStudentResponse
+	9,  // 73: rollcall.v1.GalleryService.ListStudents:output_type -> rollcall.v1.ListStudentsResponse
+	17, // 74: rollcall.v1.GalleryService.UpdateStudent:output_type -> rollcall.v1.UpdateStudentResponse
+	19, // 75: rollcall.v1.GalleryService.MergeStudents:output_type -> rollcall.v1.MergeStudentsResponse
+	21, // 76: rollcall.v1.GalleryService.ListLookalikes:output_type -> rollcall.v1.ListLookalikesResponse
+	25, // 77: rollcall.v1.GalleryService.DeleteStudent:output_type -> rollcall.v1.DeleteStudentResponse
+	28, // 78: rollcall.v1.GalleryService.SetConsent:output_type -> rollcall.v1.SetConsentResponse
+	30, // 79: rollcall.v1.GalleryService.SetDeleteAfter:output_type -> rollcall.v1.SetDeleteAfterResponse
+	11, // 80: rollcall.v1.GalleryService.ListDueStudents:output_type -> rollcall.v1.ListDueStudentsResponse
+	14, // 81: rollcall.v1.GalleryService.ListInactiveStudents:output_type -> rollcall.v1.ListInactiveStudentsResponse
+	32, // 82: rollcall.v1.GalleryService.GetCrop:output_type -> rollcall.v1.GetCropResponse
+	34, // 83: rollcall.v1.GalleryService.AssignCrop:output_type -> rollcall.v1.AssignCropResponse
+	36, // 84: rollcall.v1.GalleryService.DeleteCrop:output_type -> rollcall.v1.DeleteCropResponse
+	38, // 85: rollcall.v1.GalleryService.ListChanges:output_type -> rollcall.v1.ListChangesResponse
+	42, // 86: rollcall.v1.GalleryService.UndoChange:output_type -> rollcall.v1.UndoChangeResponse
+	49, // 87: rollcall.v1.GalleryService.GetSettings:output_type -> rollcall.v1.GetSettingsResponse
+	51, // 88: rollcall.v1.GalleryService.UpdateSettings:output_type -> rollcall.v1.UpdateSettingsResponse
+	55, // 89: rollcall.v1.GalleryService.GetCalibration:output_type -> rollcall.v1.GetCalibrationResponse
+	57, // 90: rollcall.v1.GalleryService.UpdateCalibration:output_type -> rollcall.v1.UpdateCalibrationResponse
+	44, // 91: rollcall.v1.GalleryService.CheckConsistency:output_type -> rollcall.v1.CheckConsistencyResponse
+	60, // 92: rollcall.v1.GalleryService.ListGalleries:output_type -> rollcall.v1.ListGalleriesResponse
+	62, // 93: rollcall.v1.GalleryService.CreateGallery:output_type -> rollcall.v1.CreateGalleryResponse
+	64, // 94: rollcall.v1.GalleryService.DeleteGallery:output_type -> rollcall.v1.DeleteGalleryResponse
+	71, // [71:95] is the sub-list for method output_type
+	47, // [47:71] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_rollcall_v1_gallery_proto_init() }
