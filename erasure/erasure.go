@@ -137,6 +137,9 @@ func (e *Eraser) Finish(ctx context.Context, galleryID string) {
 	}
 }
 
+// FinishGalleries is Finish for the galleries that were deleted.
+func (e *Eraser) FinishGalleries(ctx context.Context) { e.Finish(ctx, storage.ServerPartition) }
+
 // run works until ctx is done.
 func (e *Eraser) run(ctx context.Context) {
 	defer close(e.ended)
@@ -183,7 +186,7 @@ func (e *Eraser) serve(ctx context.Context, first order) (ok bool) {
 // sweep deletes the students of all galleries whose last day is over, and finishes what is
 // open.
 func (e *Eraser) sweep(ctx context.Context) (ok bool) {
-	ok = true
+	ok = e.try(ctx, storage.ServerPartition, e.finish)
 	for _, id := range e.galleries.List() {
 		ok = e.try(ctx, id, e.deleteOverdue) && ok
 		ok = e.try(ctx, id, e.finish) && ok
@@ -262,6 +265,9 @@ func (e *Eraser) finish(ctx context.Context, id string) error {
 	if len(open) == 0 {
 		return nil
 	}
+	if id == storage.ServerPartition {
+		return e.finishGalleries(ctx, p, open)
+	}
 	g, release, err := e.galleries.Use(ctx, id)
 	if err != nil {
 		return err
@@ -289,6 +295,43 @@ func (e *Eraser) finish(ctx context.Context, id string) error {
 	}
 	e.log.Info("erased", "gallery", id, "erasures", len(open))
 	return nil
+}
+
+// finishGalleries rewrites the files after galleries were deleted, and notes that these
+// erasures are finished. Nobody knows any more which galleries they were: so it rewrites all.
+func (e *Eraser) finishGalleries(ctx context.Context, own *storage.Partition, open []gallery.Erasure) error {
+	if err := e.store.Rewrite(ctx); err != nil {
+		return err
+	}
+	change := storage.Change{Time: time.Now().UTC(), Cause: storage.CauseErased}
+	for {
+		seq, err := own.Sequence(ctx)
+		if err != nil {
+			return err
+		}
+		now, err := own.Erasures(ctx)
+		if err != nil {
+			return err
+		}
+		change.Writes = nil
+		for _, x := range now {
+			isThis := func(o gallery.Erasure) bool { return o.Digest == x.Digest && o.Time.Equal(x.Time) }
+			if x.Open && slices.ContainsFunc(open, isThis) { // else it was deleted again meanwhile
+				x.Open, x.Finished = false, change.Time
+				change.Writes = append(change.Writes, storage.Write{Ref: x.Ref(), Put: x})
+			}
+		}
+		if len(change.Writes) > 0 {
+			err = own.Commit(ctx, seq, []storage.Change{change})
+		}
+		if errors.Is(err, storage.ErrConflict) {
+			continue // others write to this partition too
+		}
+		if err == nil {
+			e.log.Info("erased", "galleries", len(change.Writes))
+		}
+		return err
+	}
 }
 
 // blank takes the names out of the log and the journal, and counts the lines.

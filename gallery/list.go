@@ -52,7 +52,8 @@ func (s *Galleries) Create(ctx context.Context, id string) error {
 	})
 }
 
-// Delete erases a gallery with everything in it, or what is left over of one. Once it has
+// Delete erases a gallery with everything in it, or what is left over of one, and notes it in
+// the list of erasures. The erasure is open: the caller has it finished. Once it has
 // begun nobody takes the gallery any more. Calls that use it have 5 seconds to end, and
 // then get ErrClosed. A deletion that has begun goes on when ctx ends. It is one step on
 // disk: whatever interrupts it, everything is deleted or nothing.
@@ -79,9 +80,14 @@ func (s *Galleries) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	defer stay()
+	digests, err := s.own.Digests(ctx)
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", DeleteCause, id, err)
+	}
+	erased := Erasure{Digest: digests.Gallery(id), Time: time.Now().UTC(), Open: true}
 	gone := storage.Change{
-		Time: time.Now().UTC(), Cause: DeleteCause, By: whoOf(ctx), Drop: id,
-		Writes: []storage.Write{{Ref: storage.Gallery{ID: id}.Ref()}},
+		Time: erased.Time, Cause: DeleteCause, By: whoOf(ctx), Drop: id,
+		Writes: []storage.Write{{Ref: storage.Gallery{ID: id}.Ref()}, {Ref: erased.Ref(), Put: erased}},
 	}
 	return s.changeList(context.WithoutCancel(ctx), id, gone, func(bool) error { return nil })
 }

@@ -43,18 +43,23 @@ func (s galleryService) DeleteGallery(ctx context.Context, req *pb.DeleteGallery
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", gallery.ErrGalleryNotFound, err)
 	}
+	if err := s.deleteGallery(ctx, id); err != nil {
+		return nil, err
+	}
+	s.Eraser.FinishGalleries(ctx)
+	return &pb.DeleteGalleryResponse{}, nil
+}
+
+func (s galleryService) deleteGallery(ctx context.Context, id string) error {
 	s.granting.Lock()
 	defer s.granting.Unlock()
 	if _, err := s.Galleries.Find(id); err == nil && id != gallery.DefaultGallery {
 		// Before the gallery: if the server stops between, the caller deletes it again.
 		if err := s.Tokens.Leave(ctx, id, callerOf(ctx)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := s.Journals.Delete(id, func() error { return s.Galleries.Delete(ctx, id) }); err != nil {
-		return nil, err
-	}
-	return &pb.DeleteGalleryResponse{}, nil
+	return s.Journals.Delete(id, func() error { return s.Galleries.Delete(ctx, id) })
 }
 
 // mayChangeList refuses a caller that may use some galleries only: it would learn from the

@@ -74,7 +74,7 @@ func (a *applying) all(ctx context.Context) error {
 		}
 	}
 	// All of it: what an earlier call has deleted may still be in the files.
-	return a.store.rewrite(ctx, everything)
+	return a.store.Rewrite(ctx)
 }
 
 // galleries returns when the galleries of the list were made, by id.

@@ -25,7 +25,7 @@ import (
 type Erasure struct {
 	Digest string    // of what was erased: see [ErasureKey]; 64 hexadecimal digits
 	Time   time.Time // when it was erased: what is newer is not meant
-	Change uint64    // the number of the change that erased it; 0: that is not in this partition
+	Change uint64    // the number of the change that erased it; 0: that is not in this partition, or it was a gallery
 
 	Open     bool     // something is left to do
 	Students []string // that have to leave the log and the journal; only while it is open
@@ -117,6 +117,9 @@ func (d Digests) Student(id string) string { return d.key.Student(d.gallery, id)
 
 // Crop returns the digest of a crop of the partition.
 func (d Digests) Crop(id string) string { return d.key.Crop(d.gallery, id) }
+
+// Gallery returns the digest of a gallery.
+func (d Digests) Gallery(id string) string { return d.key.Gallery(id) }
 
 // Mentions reports whether the journal names a student. It reads the journal until it
 // does. The errors are ErrClosed, ErrCorrupt and ctx's.

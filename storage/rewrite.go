@@ -21,6 +21,10 @@ import (
 // store's.
 func (p *Partition) Rewrite(ctx context.Context) error { return p.store.rewrite(ctx, p.keys.all()) }
 
+// Rewrite rewrites all files, as [Partition.Rewrite] does those of one partition. After a
+// partition was dropped, nothing of it is in any file.
+func (s *Store) Rewrite(ctx context.Context) error { return s.rewrite(ctx, everything) }
+
 func (s *Store) rewrite(ctx context.Context, in span) error {
 	release, err := s.acquire(ctx)
 	if err != nil {

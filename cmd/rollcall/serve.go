@@ -147,6 +147,7 @@ func (p *serveParts) openGalleries(ctx context.Context, c console, config *serve
 	if p.galleries, err = gallery.OpenGalleries(ctx, p.store, opts, config.galleryMemoryMiB<<20); err != nil {
 		return err
 	}
+	p.eraser = erasure.Open(p.store, p.galleries, p.journals, logger)
 	_, release, err := p.galleries.Use(ctx, gallery.DefaultGallery)
 	if errors.Is(err, gallery.ErrDamaged) && len(p.galleries.List()) > 1 {
 		return nil // the other galleries go on
@@ -155,7 +156,6 @@ func (p *serveParts) openGalleries(ctx context.Context, c console, config *serve
 		return err
 	}
 	release()
-	p.eraser = erasure.Open(p.store, p.galleries, p.journals, logger)
 	return nil
 }
 
