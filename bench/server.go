@@ -21,9 +21,9 @@ import (
 	"rollcall/access"
 	"rollcall/access/journal"
 	"rollcall/embedder"
-	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/rpc"
+	"rollcall/rpc/erasure"
 	"rollcall/storage"
 )
 

@@ -10,9 +10,9 @@ import (
 	"rollcall/access"
 	"rollcall/access/journal"
 	"rollcall/embedder"
-	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/models"
+	"rollcall/rpc/erasure"
 )
 
 // Backend is what the handlers call.

@@ -22,11 +22,11 @@ import (
 	"rollcall/embedder"
 	"rollcall/embedder/onnxtest"
 	"rollcall/embedder/ortlib"
-	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/models"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
 	"rollcall/rpc"
+	"rollcall/rpc/erasure"
 	"rollcall/storage"
 )
 

@@ -17,10 +17,9 @@ import (
 // allowed says which of Rollcall's packages each may import, by the first
 // element of their paths: the arrows of the house, and no other.
 var allowed = map[string][]string{
-	"cmd":      {"access", "bench", "console", "embedder", "erasure", "gallery", "index", "models", "proto", "rpc", "storage", "terminal"},
-	"bench":    {"access", "embedder", "erasure", "gallery", "index", "models", "proto", "rpc", "storage", "terminal"},
-	"rpc":      {"access", "embedder", "erasure", "gallery", "models", "proto"},
-	"erasure":  {"access", "gallery", "storage"},
+	"cmd":      {"access", "bench", "console", "embedder", "gallery", "index", "models", "proto", "rpc", "storage", "terminal"},
+	"bench":    {"access", "embedder", "gallery", "index", "models", "proto", "rpc", "storage", "terminal"},
+	"rpc":      {"access", "embedder", "gallery", "models", "proto", "storage"},
 	"gallery":  {"index", "storage"},
 	"access":   {"proto", "storage"},
 	"embedder": {"models"},

@@ -14,10 +14,10 @@ import (
 	"rollcall/cmd/terminal"
 	"rollcall/embedder"
 	"rollcall/embedder/ortlib"
-	"rollcall/erasure"
 	"rollcall/gallery"
 	"rollcall/models"
 	"rollcall/rpc"
+	"rollcall/rpc/erasure"
 	"rollcall/storage"
 )
 

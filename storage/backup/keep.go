@@ -34,7 +34,7 @@ const (
 	unfinishedPrefix = ".unfinished-"
 
 	// erasuresEvery is how long the list of erasures may be behind.
-	erasuresEvery = time.Minute
+	erasuresEvery = 5 * time.Second
 
 	// retryEvery is how long after a failure the next backup is tried.
 	retryEvery = 10 * time.Minute

@@ -1521,6 +1521,12 @@ class Receipt:
     that, and goes on after a restart.
     """
 
+    backups_until: datetime | None = None
+    """Until when a backup that the server wrote by itself still holds it, if it goes on
+    writing them as it does now; absent: none does, or the server writes none. Backups
+    that somebody made by hand are not known.
+    """
+
 
 @dataclass(frozen=True)
 class DeleteStudentResponse:

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"rollcall/access/journal"
-	"rollcall/erasure"
 	"rollcall/gallery"
+	"rollcall/rpc/erasure"
 	"rollcall/storage"
 )
 
