@@ -80,6 +80,7 @@ func (s *Galleries) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	defer stay()
+	ctx = context.WithoutCancel(ctx) // it has begun
 	digests, err := s.own.Digests(ctx)
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", DeleteCause, id, err)
@@ -89,7 +90,7 @@ func (s *Galleries) Delete(ctx context.Context, id string) error {
 		Time: erased.Time, Cause: DeleteCause, By: whoOf(ctx), Drop: id,
 		Writes: []storage.Write{{Ref: storage.Gallery{ID: id}.Ref()}, {Ref: erased.Ref(), Put: erased}},
 	}
-	return s.changeList(context.WithoutCancel(ctx), id, gone, func(bool) error { return nil })
+	return s.changeList(ctx, id, gone, func(bool) error { return nil })
 }
 
 // vacate takes a gallery out of memory. Nobody takes it from then on, until stay is

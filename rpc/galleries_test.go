@@ -21,6 +21,7 @@ import (
 	"rollcall/gallery"
 	pb "rollcall/proto/rollcall/v1"
 	"rollcall/proto/rollcall/v1/rollcallv1connect"
+	"rollcall/rpc/erasure"
 	"rollcall/storage"
 )
 
@@ -58,7 +59,9 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 	}
 	s := New(Options{Logger: slog.New(slog.DiscardHandler)})
 	journals := journal.Open(store, slog.New(slog.DiscardHandler))
-	s.Ready(Backend{Galleries: galleries, Journals: journals, Tokens: tokens})
+	eraser := erasure.Open(store, galleries, journals, slog.New(slog.DiscardHandler))
+	t.Cleanup(eraser.Close)
+	s.Ready(Backend{Eraser: eraser, Galleries: galleries, Journals: journals, Tokens: tokens})
 	handler := s.Handler()
 	var mu sync.Mutex
 	made := make(map[string]string) // the tokens of admins, by their galleries
