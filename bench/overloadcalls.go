@@ -76,10 +76,11 @@ func flood(ctx context.Context, group *sync.WaitGroup, doors []*door, images [][
 				notMade++
 				continue
 			}
+			call := i
 			group.Go(func() {
 				defer func() { <-room }()
 				// Each door makes calls over both protocols, with all crops.
-				e.count(ctx, func() error { return doors[i%len(doors)].identify(ctx, i/len(doors), images) })
+				e.count(ctx, func() error { return doors[call%len(doors)].identify(ctx, call/len(doors), images) })
 			})
 		}
 	}
