@@ -95,6 +95,19 @@ func whileRunning(ctx context.Context, c *child) (context.Context, context.Cance
 	return ctx, stop
 }
 
+// noticeTime is how long it takes at most to notice that a server has ended.
+const noticeTime = time.Second
+
+// withCause adds to an error of a call how the server has ended, if it has: calls fail a
+// moment before that is noticed.
+func withCause(ctx context.Context, err error) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(noticeTime):
+	}
+	return errors.Join(err, context.Cause(ctx))
+}
+
 // load prepares the clients one by one and then lets them go.
 func (o *loadOptions) load(ctx context.Context, progress io.Writer, c *child) (loadResult, error) {
 	client := newHTTPClient(o.clients, c.token)
@@ -102,7 +115,7 @@ func (o *loadOptions) load(ctx context.Context, progress io.Writer, c *child) (l
 	fmt.Fprintf(progress, "preparing %d clients …\n", o.clients)
 	clients, err := o.prepare(ctx, client, c.url)
 	if err != nil {
-		return loadResult{}, errors.Join(err, context.Cause(ctx))
+		return loadResult{}, withCause(ctx, err)
 	}
 	fmt.Fprintf(progress, "%d clients for %g s …\n", o.clients, o.seconds)
 	sampling, stop := context.WithCancel(ctx)

@@ -68,7 +68,7 @@ func (o *memoryOptions) measure(ctx context.Context, progress io.Writer) (_ resu
 	defer stop(nil)
 	res := memoryResult{Model: w.describe(), File: int64(len(file))}
 	if res.States, err = o.states(ctx, progress, c); err != nil {
-		return nil, errors.Join(err, context.Cause(ctx))
+		return nil, withCause(ctx, err)
 	}
 	return res, nil
 }

@@ -82,7 +82,7 @@ func (o *overloadOptions) measure(ctx context.Context, progress io.Writer) (_ re
 	defer stop(nil)
 	res := &overloadResult{Model: w.describe(), Times: o.times, Tokens: o.tokens}
 	if err := o.overload(ctx, progress, c, res); err != nil {
-		return nil, errors.Join(err, context.Cause(ctx))
+		return nil, withCause(ctx, err)
 	}
 	if n := res.Failures + res.After.Refused.Calls; n > 0 {
 		return res, fmt.Errorf("%w: %d calls failed, %d were refused in the second after the load", errOverload, res.Failures, res.After.Refused.Calls)
