@@ -36,6 +36,9 @@ const (
 	// erasuresEvery is how long the list of erasures may be behind.
 	erasuresEvery = 5 * time.Second
 
+	// listRetry is how long after a failure the list is tried again: each one is a warning.
+	listRetry = time.Minute
+
 	// retryEvery is how long after a failure the next backup is tried.
 	retryEvery = 10 * time.Minute
 
@@ -148,7 +151,9 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		pause := erasuresEvery
 		if err := k.writeErasures(ctx); err != nil && ctx.Err() == nil {
+			pause = listRetry
 			k.failed("the list of erasures could not be written beside the backups", err)
 		}
 		now := time.Now()
@@ -161,7 +166,7 @@ func (k *Keeper) Run(ctx context.Context) {
 				k.failed("a backup failed", err)
 			}
 		}
-		tick.Reset(min(erasuresEvery, k.opts.Every))
+		tick.Reset(min(pause, k.opts.Every))
 	}
 }
 

@@ -185,3 +185,28 @@ func TestErasuresStayListed(t *testing.T) {
 		t.Error("the list of another store is replaced")
 	}
 }
+
+// TestListThatCannotBeWritten: a list that cannot be written is one warning a minute, not
+// one each time it is looked at.
+func TestListThatCannotBeWritten(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "backups")
+	must(t, os.Mkdir(dir, 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, ErasuresFile), []byte("no list"), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		s := school(t, filepath.Join(top, "data"))
+		enrol(t, s, "north", 1)
+		k, err := NewKeeper(s, KeepOptions{Dir: dir, Every: 24 * time.Hour, Keep: 2, Logger: slog.New(slog.DiscardHandler)})
+		must(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		var done sync.WaitGroup
+		done.Go(func() { k.Run(ctx) })
+		time.Sleep(10*time.Minute + time.Second)
+		stop()
+		done.Wait()
+		if n := k.Failures(); n < 10 || n > 12 {
+			t.Errorf("%d failures in ten minutes", n)
+		}
+		must(t, s.Close())
+	})
+}
