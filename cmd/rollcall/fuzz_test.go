@@ -36,7 +36,7 @@ func FuzzHeads(f *testing.F) {
 // FuzzArguments reads any text as the values that commands take: what is taken is within its
 // bounds.
 func FuzzArguments(f *testing.F) {
-	for _, text := range []string{"10.1.0.0/16", "::ffff:10.1.2.3", "::ffff:10.1.0.0/112", "::1%lo", "0.001=0.45", "NaN=1", "1=Inf", "12h", "2027-07-31", "2026-11-26T08:00:00Z", "-1h", "9999999999h", "0x1p-2=0", "99999-01-01"} {
+	for _, text := range []string{"10.1.0.0/16", "::ffff:10.1.2.3", "::ffff:10.1.0.0/112", "::ffff:0.0.0.0/0", "::1%lo", "0.001=0.45", "NaN=1", "1=Inf", "12h", "2027-07-31", "2026-11-26T08:00:00Z", "-1h", "9999999999h", "0x1p-2=0", "99999-01-01"} {
 		f.Add(text)
 	}
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)

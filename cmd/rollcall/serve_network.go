@@ -58,7 +58,7 @@ func (o *networkOptions) validate() (err error) {
 	for _, text := range o.trustedProxies {
 		proxy, err := parseNetwork(text)
 		if err != nil {
-			return usageError("--trusted-proxy is %q; it can be an address or a network, such as 10.1.2.3 or 10.1.0.0/16", text)
+			return usageError("--trusted-proxy is %q; it can be an address or a network, such as 10.1.2.3 or 10.1.0.0/16 (%v)", text, err)
 		}
 		o.proxies = append(o.proxies, proxy)
 	}
@@ -77,10 +77,13 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return address.Unmap().Prefix(address.Unmap().BitLen())
 	}
 	network, err := netip.ParsePrefix(text)
-	if err == nil && network.Addr().Is4In6() && network.Bits() >= 96 { // ::ffff:10.1.0.0/112 is 10.1.0.0/16
-		return netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96), nil
+	if err != nil || !network.Addr().Is4In6() {
+		return network, err
 	}
-	return network, err
+	if network.Bits() < 96 {
+		return netip.Prefix{}, errors.New("it holds IPv4 and IPv6 addresses: name the network of each")
+	}
+	return netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96), nil // ::ffff:10.1.0.0/112 is 10.1.0.0/16
 }
 
 func notHost(name string) bool { return name == "" || strings.ContainsAny(name, "/:* ") }
