@@ -103,8 +103,33 @@ func (q *queue) giveUp(t *ticket) {
 // has most tickets, and still has as many as this one afterwards. It reports whether there is such a call.
 // REQUIRES: q.mu is held.
 func (q *queue) makeRoom(caller string) bool {
-	var from *line
-	at, most := 0, q.mu.byCaller[caller]+1
+	from, at := q.greediest(caller)
+	if from == nil {
+		return false
+	}
+	refused := from.calls[at]
+	q.remove(refused)
+	q.giveUp(refused)
+	refused.answer <- q.full()
+	return true
+}
+
+// room returns a [QueueFullError] if enter would. It takes nothing.
+func (q *queue) room(caller string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.entered < q.tickets {
+		return nil
+	}
+	if from, _ := q.greediest(caller); from != nil {
+		return nil
+	}
+	return q.full()
+}
+
+// greediest returns where the call waits that makeRoom refuses; nil: there is none. REQUIRES: q.mu is held.
+func (q *queue) greediest(caller string) (from *line, at int) {
+	most := q.mu.byCaller[caller] + 1
 	for _, l := range q.mu.lines {
 		last := len(l.calls) - 1
 		for last >= 0 && !l.calls[last].has {
@@ -114,14 +139,7 @@ func (q *queue) makeRoom(caller string) bool {
 			from, at, most = l, last, n
 		}
 	}
-	if from == nil {
-		return false
-	}
-	refused := from.calls[at]
-	q.remove(refused)
-	q.giveUp(refused)
-	refused.answer <- q.full()
-	return true
+	return from, at
 }
 
 // full says when to come back. REQUIRES: q.mu is held.

@@ -44,6 +44,7 @@ type method struct {
 	answers bool                           // one message is answered by many
 	get     bool                           // it is offered over GET
 	server  bool                           // it is about the server, and not about one gallery
+	queues  bool                           // it waits in the embedder's queue before anything is done
 	input   protoreflect.MessageDescriptor // of the contract's calls
 }
 
@@ -69,6 +70,7 @@ var methods = sync.OnceValue(func() map[string]method {
 					answers: m.IsStreamingServer() && !m.IsStreamingClient(),
 					get:     options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
 					server:  aboutServer[path] || aboutServer[string(service.FullName())],
+					queues:  queues[path],
 					input:   m.Input(),
 				}
 			}
@@ -84,6 +86,13 @@ var aboutServer = map[string]bool{
 	rollcallv1connect.GalleryServiceListGalleriesProcedure: true,
 	rollcallv1connect.GalleryServiceCreateGalleryProcedure: true,
 	rollcallv1connect.GalleryServiceDeleteGalleryProcedure: true,
+}
+
+// queues are the calls that begin with one crop.
+var queues = map[string]bool{
+	rollcallv1connect.AttendanceServiceEmbedProcedure:    true,
+	rollcallv1connect.AttendanceServiceIdentifyProcedure: true,
+	rollcallv1connect.AttendanceServiceVerifyProcedure:   true,
 }
 
 func limitOf(path string) limit {

@@ -39,7 +39,26 @@ func (s *Server) refused(r *http.Request, m method) *refusal {
 	case r.ContentLength > m.limit.bytes+envelopeBytes:
 		return &refusal{Error: m.limit.exceeded()}
 	}
-	return refusedHeader(r)
+	if why := refusedHeader(r); why != nil {
+		return why
+	}
+	return s.refusedCrop(r, m)
+}
+
+// leftUnread is the longest body that net/http reads and drops after an answer. Over HTTP/1.1 the
+// connection is closed on a client that still sends a longer one, and the client may not see why.
+const leftUnread = 256 << 10
+
+// refusedCrop refuses a crop for which there is no room in the queue before it is read: under overload
+// that is what most calls cost.
+func (s *Server) refusedCrop(r *http.Request, m method) *refusal {
+	if !m.queues || r.ProtoMajor < 2 && (r.ContentLength < 0 || r.ContentLength > leftUnread) {
+		return nil
+	}
+	if err := s.open.Load().api.Embedder.Room(callerOf(r.Context()).Token); err != nil {
+		return &refusal{Error: translate(r.Context(), err)}
+	}
+	return nil
 }
 
 func refusedPost(r *http.Request, m method) *refusal {
