@@ -167,7 +167,7 @@ type rawBody struct {
 }
 
 // mostBeside is how much a form may hold beside the picture: names and boundaries. It is
-// kept in memory, outside the budget that all bodies share.
+// kept in memory, outside of the room that all bodies share.
 const mostBeside = 64 << 10
 
 // wire counts what it reads.

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"encoding/base64"
-	"fmt"
 	"mime"
 	"net/http"
 	"slices"
@@ -196,8 +195,8 @@ func unknownPath() *refusal {
 }
 
 // tooManyBytes refuses a request for which there is no memory now.
-func tooManyBytes(budget int64) *connect.Error {
-	return busy("TOO_MANY_BYTES", fmt.Sprintf("the requests that are being read have more than %d MiB in all", budget>>20), bytesRetryAfter)
+func tooManyBytes() *connect.Error {
+	return busy("TOO_MANY_BYTES", "there is no memory for this request beside those that are being read, of this caller or of all", bytesRetryAfter)
 }
 
 // pageMethod refuses every method but GET and HEAD for a page.
