@@ -93,7 +93,7 @@ func rawIdentify(r *http.Request) (call *http.Request, why *refusal) {
 	call.URL = &url.URL{Path: rollcallv1connect.AttendanceServiceIdentifyProcedure}
 	call.Header.Set("Content-Type", "application/json")
 	if r.Method != http.MethodPost {
-		return call, nil // refused as any other call
+		return call, wrongMethod("address", "POST", ": curl sends one with --data-binary @face.jpg, or -F image=@face.jpg")
 	}
 	refuse := func(err *connect.Error) (*http.Request, *refusal) { return call, &refusal{Error: err} }
 	if err := crossOrigin(r); err != nil { // a form of another site's page could send this
