@@ -54,6 +54,8 @@ var officeWork = []work{
 	{"calibrate", 1, (*soakCaller).calibrate},
 	{"make and revoke a token", 1, (*soakCaller).makeToken},
 	{"pair a tablet", 1, (*soakCaller).pair},
+	{"export and import", 1, (*soakCaller).move},
+	{"export a student", 2, (*soakCaller).exportStudent},
 	{"check the gallery", 1, (*soakCaller).check},
 }
 
