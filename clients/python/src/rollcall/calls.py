@@ -392,7 +392,8 @@ class Calls(abc.ABC):
         refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
         the settings say, and what is enrolled is erased: all crops and embeddings, the
         student's groups, and its name in the journal and the log. The record with the id and
-        the consent stays.
+        the consent stays. The list of erasures notes a refusal too: so it holds after the
+        student was deleted, or an older backup restored, until a consent is given.
 
         Args:
             student_id: The student.
@@ -1363,7 +1364,8 @@ class AsyncCalls(abc.ABC):
         refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
         the settings say, and what is enrolled is erased: all crops and embeddings, the
         student's groups, and its name in the journal and the log. The record with the id and
-        the consent stays.
+        the consent stays. The list of erasures notes a refusal too: so it holds after the
+        student was deleted, or an older backup restored, until a consent is given.
 
         Args:
             student_id: The student.
