@@ -5,17 +5,19 @@ import { t } from './text.js';
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
- * Makes an element. Of the properties, those that begin with "on" are listeners, those
- * that the element has are set as properties (value, checked, hidden, className), and all
- * others are attributes (role, aria-label, data-…).
+ * Makes an element. Its classes stand behind its name: "p.note.bad". Of the properties,
+ * those that begin with "on" are listeners, those that the element has are set as
+ * properties (value, checked, hidden), and all others are attributes (role, aria-label).
  * @template {keyof HTMLElementTagNameMap} K
- * @param {K} name
+ * @param {K | `${K}.${string}`} name
  * @param {Record<string, any>} [properties]
  * @param {...(Child | Child[])} children
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function h(name, properties = {}, ...children) {
-	const element = document.createElement(name);
+	const [tag = '', ...classes] = name.split('.');
+	const element = /** @type {HTMLElementTagNameMap[K]} */ (document.createElement(tag));
+	element.classList.add(...classes);
 	for (const [key, value] of Object.entries(properties)) {
 		if (value === undefined || value === null) continue;
 		if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
@@ -30,14 +32,14 @@ export function h(name, properties = {}, ...children) {
  * Makes the head of a page, from its texts.
  * @param {string} page
  */
-export const head = (page) => h('header', { className: 'head' }, h('div', {}, h('h1', {}, t(`${page}.title`)), h('p', {}, t(`${page}.lead`))));
+export const head = (page) => h('header.head', {}, h('div', {}, h('h1', {}, t(`${page}.title`)), h('p', {}, t(`${page}.lead`))));
 
 /**
  * Makes a card with a title above it.
  * @param {string} title
  * @param {...(Child | Child[])} children
  */
-export const card = (title, ...children) => h('section', { className: 'card stack', 'aria-label': title }, h('h2', {}, title), ...children);
+export const card = (title, ...children) => h('section.card.stack', { 'aria-label': title }, h('h2', {}, title), ...children);
 
 /**
  * Returns a table that is moved sideways by itself where it is too wide.
@@ -45,7 +47,7 @@ export const card = (title, ...children) => h('section', { className: 'card stac
  * @param {(Child | Child[])[][]} rows
  */
 export function table(head, rows) {
-	return h('div', { className: 'scroll', tabIndex: 0 }, h('table', {},
+	return h('div.scroll', { tabIndex: 0 }, h('table', {},
 		head.some(Boolean) && h('thead', {}, h('tr', {}, head.map((text) => (text ? h('th', { scope: 'col' }, text) : h('td'))))),
 		h('tbody', {}, rows.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell)))))));
 }

@@ -7,7 +7,7 @@ let lists = 0;
 
 /**
  * Returns a field for the name of a group.
- * @param {{label: string, change?: (group: string) => void}} options
+ * @param {{label: string, change?: (group: string) => unknown}} options
  */
 export function groupField({ label, change }) {
 	const list = h('datalist', { id: `groups-${++lists}` });

@@ -5,7 +5,6 @@ import { base64, call, pause, Refusal } from '../api.js';
 import { fill, h } from '../dom.js';
 import { t, word } from '../text.js';
 import { Camera, NoCamera } from './camera.js';
-import { tellError } from './notice.js';
 import { picture } from './picture.js';
 
 /**
@@ -32,10 +31,10 @@ const GOOD = 0.5; // least score of a picture that is taken
 export function guide(take, signal) {
 	const sight = h('div');
 	const words = h('strong', { role: 'status' });
-	const steps = h('ol', { className: 'row small' });
-	const place = h('div', { className: 'stack guide' }, sight, words, steps);
+	const steps = h('ol.row.small', {});
+	const place = h('div.stack.guide', {}, sight, words, steps);
 	/** @param {number} at */
-	const showSteps = (at) => fill(steps, poses.map((pose, i) => h('li', { className: `tag ${i < at ? 'good' : i === at ? 'unsure' : 'plain'}` }, t(`enrol.poses.${pose.name}`))));
+	const showSteps = (at) => fill(steps, poses.map((pose, i) => h(`li.tag.${i < at ? 'good' : i === at ? 'unsure' : 'plain'}`, {}, t(`enrol.poses.${pose.name}`))));
 
 	/** @type {Camera | undefined} */
 	let camera;
@@ -61,7 +60,7 @@ export function guide(take, signal) {
 				const fits = pose.fits(yaw, side) || performance.now() - asked > PATIENCE;
 				const good = !reason && (quality.score ?? 0) >= GOOD;
 				frame(found.width, found.height, face ? [{ box: face.box, tone: !good ? 'bad' : fits ? 'good' : 'unsure' }] : []);
-				fill(words, reason ? word('reason', reason) : good ? t(`enrol.ask.${pose.name}`) : word('reason', 'REASON_LOW_QUALITY'));
+				fill(words, reason ? word(reason) : good ? t(`enrol.ask.${pose.name}`) : word('REASON_LOW_QUALITY'));
 				if (good && fits) {
 					if (await take(image)) {
 						side = yaw;
@@ -80,8 +79,8 @@ export function guide(take, signal) {
 	run().catch((error) => {
 		camera?.stop();
 		if (signal.aborted) return;
-		if (error instanceof NoCamera || error instanceof Refusal) fill(sight, h('p', { className: 'note bad' }, error.message));
-		else tellError(error);
+		if (!(error instanceof NoCamera || error instanceof Refusal)) throw error;
+		fill(sight, h('p.note.bad', {}, error.message));
 	});
 	return place;
 }

@@ -17,7 +17,7 @@ import { h, svg, fill } from '../dom.js';
  */
 export function picture(image) {
 	const layer = svg('svg', { preserveAspectRatio: 'none' });
-	const element = h('div', { className: 'picture' }, image, layer);
+	const element = h('div.picture', {}, image, layer);
 	return {
 		element,
 		frame(width, height, faces) {
