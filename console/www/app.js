@@ -10,7 +10,7 @@ import { chooseLanguage, codes, language, t } from './text.js';
 
 /**
  * The pages, in the order of the menu, and the roles that they are for.
- * @type {{name: import('./parts/icons.js').IconName, roles: string[], load: () => Promise<unknown>}[]}
+ * @type {{name: IconName, roles: string[], load: () => Promise<unknown>}[]}
  */
 const pages = [
 	{ name: 'door', roles: ['checkin', 'enroll', 'admin'], load: () => import('./pages/door.js') },
@@ -21,18 +21,18 @@ const pages = [
 	{ name: 'health', roles: ['admin'], load: () => import('./pages/health.js') },
 ];
 
-/** @type {import('./api.js').Session} */
+/** @type {Session} */
 let session = { role: '', name: '', galleries: [] };
 
 const GALLERY = 'rollcall.gallery';
 
-/** @returns {import('./api.js').Session} who is signed in */
+/** @returns {Session} who is signed in */
 export const whoami = () => session;
 
 // What no page has handled is told to who uses it: a call that was refused, say.
 addEventListener('unhandledrejection', (event) => {
 	tellError(event.reason);
-	if (['Error', 'AbortError'].includes(event.reason?.name)) event.preventDefault(); // it is no mistake of ours
+	if (!/^(Type|Range|Reference)Error$/.test(event.reason?.name)) event.preventDefault(); // it is no mistake of ours
 });
 addEventListener(SIGNED_OUT, () => { if (session.role) showSignIn(t('signin.ended')); });
 start();
@@ -45,8 +45,8 @@ async function start() {
 	} catch (error) {
 		if (error instanceof Refusal && error.code === 'unauthenticated') return showSignIn();
 		// The server starts, or is away: it comes back.
-		fill(document.body, h('main.bare', {}, h('div.stack', { role: 'status' },
-			h('h1', {}, t('waiting')), h('p.soft', {}, error instanceof Error ? error.message : ''))));
+		fill(document.body, h('main.bare', h('div.stack', { role: 'status' },
+			h('h1', t('waiting')), h('p.soft', error instanceof Error ? error.message : ''))));
 		setTimeout(start, 2000);
 		return;
 	}
@@ -67,11 +67,11 @@ function showFrame(own) {
 	const main = h('main.main', { id: 'main', tabIndex: -1 });
 	const links = own.map((page) => h('a', { href: `#/${page.name}` }, icon(page.name), t(`${page.name}.menu`)));
 	const nav = h('nav.nav', { 'aria-label': t('menu') },
-		h('div.brand', {}, h('img', { src: '/console/icon.svg', alt: '' }), 'Rollcall'),
+		brand(),
 		links, foot());
 	fill(document.body,
 		h('a.skip', { href: '#main', onclick: (/** @type {Event} */ e) => { e.preventDefault(); main.focus(); } }, t('skip')),
-		h('div.frame', {}, nav, main));
+		h('div.frame', nav, main));
 
 	const show = async () => {
 		const at = location.hash;
@@ -93,7 +93,7 @@ function showFrame(own) {
 			fill(main, element);
 		} catch (error) {
 			// A browser remembers that a file could not be loaded: only a new start asks again.
-			fill(main, h('h1', {}, t('door.failed')), h('button', { onclick: () => location.reload() }, t('reload')));
+			fill(main, h('h1', t('door.failed')), h('button', { onclick: () => location.reload() }, t('reload')));
 		}
 	};
 	onhashchange = () => {
@@ -104,16 +104,18 @@ function showFrame(own) {
 	void show();
 }
 
+const brand = () => h('div.brand', h('img', { src: '/console/icon.svg', alt: '' }), 'Rollcall');
+
 /** What stands below the menu: the gallery, the language, who is signed in. */
 function foot() {
 	const gallery = h('div');
 	void listGalleries(gallery);
 	const languages = h('select', { onchange: () => { chooseLanguage(languages.value); void start(); } },
 		codes.map((code) => h('option', { value: code, selected: code === language }, new Intl.DisplayNames([code], { type: 'language' }).of(code) ?? code)));
-	return h('div.foot', {},
+	return h('div.foot',
 		gallery,
-		h('label', {}, h('span.sr', {}, t('language')), languages),
-		session.name && h('p', {}, t('signedIn', { name: session.name })),
+		h('label', h('span.sr', t('language')), languages),
+		session.name && h('p', t('signedIn', { name: session.name })),
 		session.name && h('button', { onclick: signOut }, icon('signout'), t('signOut')));
 }
 
@@ -122,7 +124,7 @@ async function listGalleries(place) {
 	const { galleries = [] } = await call('GalleryService/ListGalleries');
 	const now = chosenGallery();
 	/** @type {string[]} */
-	const ids = galleries.map((/** @type {any} */ g) => g.gallery_id);
+	const ids = galleries.map((g) => g.gallery_id);
 	const choose = (/** @type {string} */ id) => {
 		keep(GALLERY, id);
 		void start();
@@ -130,7 +132,7 @@ async function listGalleries(place) {
 	if (now && now === kept(GALLERY) && !ids.includes(now)) return choose(''); // it is gone
 	if (ids.length < 2) return;
 	const select = h('select', { onchange: () => choose(select.value) }, ids.map((id) => h('option', { value: id, selected: id === (now || 'default') }, id)));
-	fill(place, h('label', {}, t('gallery'), select));
+	fill(place, h('label', t('gallery'), select));
 }
 
 async function signOut() {
@@ -161,14 +163,14 @@ function showSignIn(why = '') {
 			}
 		},
 	},
-	h('div.brand', {}, h('img', { src: '/console/icon.svg', alt: '' }), 'Rollcall'),
-	h('h1', {}, t('signin.title')),
+	brand(),
+	h('h1', t('signin.title')),
 	message,
-	h('label', {}, t('signin.secret'), input, h('span.soft.small', {}, t('signin.hint'))),
-	h('button.first', {}, t('signin.title')));
+	h('label', t('signin.secret'), input, h('span.soft.small', t('signin.hint'))),
+	h('button.first', t('signin.title')));
 	form.style.width = 'min(28rem, 100%)';
 	document.title = 'Rollcall';
-	fill(document.body, h('main.bare', {}, form));
+	fill(document.body, h('main.bare', form));
 	input.focus();
 }
 

@@ -47,9 +47,9 @@ export function t(name, values = {}) {
  * @returns {string}
  */
 export function word(value, values) {
-	for (const [kind, words] of Object.entries(en.values)) {
+	for (const [kind, words] of Object.entries(en)) {
 		const name = value.slice(kind.length + 1);
-		if (value === `${kind}_${name}` && Object.hasOwn(words, name)) return t(`values.${kind}.${name}`, values);
+		if (value === `${kind}_${name}` && Object.hasOwn(Object(words), name)) return t(`${kind}.${name}`, values);
 	}
 	return value;
 }
@@ -71,15 +71,13 @@ export function percent(share) {
 
 /**
  * @param {string | undefined} when
+ * @param {Intl.DateTimeFormatOptions} [more]
  * @returns {string} the date; '' without one
  */
-export const day = (when) => (when ? new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(new Date(when)) : '');
+export const day = (when, more) => (when ? new Date(when).toLocaleString(language, { dateStyle: 'medium', ...more }) : '');
 
 /**
- * @param {string | Date | undefined} when
+ * @param {string | undefined} when
  * @returns {string} date and time, short; '' without one
  */
-export function moment(when) {
-	if (!when) return '';
-	return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(when));
-}
+export const moment = (when) => day(when, { timeStyle: 'short' });

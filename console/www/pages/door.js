@@ -8,19 +8,15 @@ import { whoami } from '../app.js';
 import { base64, call, endSession, pause, Refusal } from '../api.js';
 import { fill, h } from '../dom.js';
 import { Camera, NoCamera } from '../parts/camera.js';
-import { readFile } from '../parts/csv.js';
 import { icon } from '../parts/icons.js';
-import { openDialog, openForm, tell } from '../parts/notice.js';
-import { forgetNames, knownNames, nameOf, takeNames } from '../parts/names.js';
+import { openDialog, openForm } from '../parts/notice.js';
+import { nameFields, nameOf } from '../parts/names.js';
 import { Page } from '../parts/page.js';
 import { picture } from '../parts/picture.js';
 import { chime, unlockSound } from '../parts/sound.js';
 import { toneOf } from '../parts/verdict.js';
 import { Visitors } from '../parts/visitors.js';
 import { t, word } from '../text.js';
-
-/** @typedef {import('../parts/icons.js').IconName} IconName */
-/** @typedef {import('../parts/visitors.js').Visitor} Visitor */
 
 const LEAST_PAUSE = 200; // milliseconds: at most five frames a second
 const BURST = 3; // frames that make a verdict
@@ -36,7 +32,7 @@ class Door extends Page {
 	/** @type {Map<string, number>} when each student was greeted */
 	greeted = new Map();
 	panel = h('div.panel', { role: 'status', 'aria-live': 'assertive' });
-	view = h('div.sight', {});
+	view = h('div.sight');
 	said = ''; // what the panel says
 	visitors = new Visitors();
 	/** @type {Visitor | undefined} whom the panel speaks to */
@@ -49,10 +45,10 @@ class Door extends Page {
 	connectedCallback() {
 		document.addEventListener('visibilitychange', () => this.stayOn(), { signal: this.signal });
 		fill(this,
-			h('h1.sr', {}, t('door.title')),
+			h('h1.sr', t('door.title')),
 			this.view, this.panel,
-			h('footer.row', {},
-				h('p.soft.small.grow', {}, t('door.attended')),
+			h('footer.row',
+				h('p.soft.small.grow', t('door.attended')),
 				h('button', { onclick: () => this.withoutFace() }, t('door.without')),
 				h('button', { onclick: () => this.settings() }, t('door.settings'))));
 		if (whoami().role === 'checkin') void this.run();
@@ -79,12 +75,18 @@ class Door extends Page {
 		this.said = said;
 		const { panel } = this;
 		panel.className = `panel ${tone}`;
-		fill(panel, icon(name), h('strong', {}, title), text && h('p', {}, text),
-			choices.length > 0 && h('div.row', {}, choices.map(([label, act, first]) => h('button', {
+		fill(panel, icon(name), h('strong', title), text && h('p', text),
+			choices.length > 0 && h('div.row', choices.map(([label, act, first]) => h('button', {
 				class: first ? 'first' : '',
-				onclick: () => {
-					for (const button of panel.querySelectorAll('button')) button.disabled = true; // a child taps twice
-					act();
+				onclick: async () => {
+					const buttons = panel.querySelectorAll('button');
+					for (const button of buttons) button.disabled = true; // a child taps twice
+					try {
+						await act();
+					} catch (error) {
+						for (const button of buttons) button.disabled = false;
+						throw error;
+					}
 				},
 			}, label))));
 	}
@@ -140,7 +142,7 @@ class Door extends Page {
 		[this.seen, this.moved] = [camera.video.currentTime, now];
 		const image = await base64(await camera.frame());
 		const { faces = [], width, height } = await call('AttendanceService/Detect', { image }, { signal: limited(this.signal) });
-		const here = this.visitors.see(faces.filter((/** @type {any} */ f) => f.box.width >= LEAST_WIDTH * width), now);
+		const here = this.visitors.see(faces.filter((f) => f.box.width >= LEAST_WIDTH * width), now);
 		this.sight?.frame(width, height, here.map((v) => ({ box: v.face.box, tone: troubleOf(v) ? 'unsure' : v.tone })));
 		const next = here.find((v) => now >= v.after);
 		if (next && !troubleOf(next)) {
@@ -150,7 +152,7 @@ class Door extends Page {
 		this.stopAsking(here, next);
 		if (now < this.rest) return; // somebody reads what stands there
 		if (!next) {
-			if (!this.spoken || !here.includes(this.spoken)) this.idle();
+			if (!this.spoken || !this.visitors.all.includes(this.spoken)) this.idle();
 		} else if (troubleOf(next)) {
 			this.show('unsure', 'camera', word(troubleOf(next)));
 		} else if (next.frames.length < BURST) {
@@ -192,7 +194,7 @@ class Door extends Page {
 			case 'VERDICT_MATCH':
 				return this.greet(student, line);
 			case 'VERDICT_AMBIGUOUS':
-				return this.askWho(visitor, candidates.slice(0, 2).map((/** @type {any} */ c) => c.student_id));
+				return this.askWho(visitor, candidates.slice(0, 2).map((c) => c.student_id));
 			case 'VERDICT_UNKNOWN':
 				chime('low');
 				return this.show('plain', 'unknown', word('VERDICT_UNKNOWN'), t('door.office'), [
@@ -243,12 +245,9 @@ class Door extends Page {
 	askWho(visitor, students) {
 		chime('low');
 		/** @param {string} student */
-		const choose = (student) => {
-			this.asking = false; // it is answered
-			return this.record(student, 'METHOD_BY_HAND', t('door.chosen')).catch((error) => {
-				this.askAgain(visitor);
-				throw error;
-			});
+		const choose = async (student) => {
+			await this.record(student, 'METHOD_BY_HAND', t('door.chosen'));
+			visitor.after = Infinity; // somebody else may have come to the front meanwhile
 		};
 		this.show('unsure', 'question', t('door.which', { a: nameOf(students[0] ?? ''), b: nameOf(students[1] ?? '') }), '', [
 			...students.map((student) => /** @type {[string, () => unknown]} */ ([nameOf(student), () => choose(student)])),
@@ -269,6 +268,7 @@ class Door extends Page {
 	async record(student, method, by) {
 		await checkIn({ student_id: student, method, by });
 		chime('high');
+		this.asking = false;
 		this.show('good', 'tick', nameOf(student), t('door.welcome'));
 		this.rest = performance.now() + SHOWN;
 	}
@@ -276,33 +276,20 @@ class Door extends Page {
 	/** Nobody has to give a face: a card, a PIN, or a person who says who it is. */
 	withoutFace() {
 		const student = h('input', { required: true, autocomplete: 'off' });
-		const method = h('select', {}, ['METHOD_CARD', 'METHOD_PIN', 'METHOD_BY_HAND', 'METHOD_EXEMPT'].map((m) => h('option', { value: m }, word(m))));
+		const method = h('select', ['METHOD_CARD', 'METHOD_PIN', 'METHOD_BY_HAND', 'METHOD_EXEMPT'].map((m) => h('option', { value: m }, word(m))));
 		const by = h('input', { autocomplete: 'off' });
 		openForm(t('door.without'), [
-			h('p.soft', {}, t('door.withoutLead')),
-			h('label', {}, t('student'), student), h('label', {}, t('door.method'), method), h('label', {}, t('door.who'), by),
+			h('p.soft', t('door.withoutLead')),
+			h('label', t('student'), student), h('label', t('door.method'), method), h('label', t('door.who'), by),
 		], t('door.checkIn'), () => this.record(student.value.trim(), method.value, by.value.trim() || t('door.by')));
 	}
 
 	settings() {
-		const status = h('p.soft', { role: 'status' });
-		const tellNames = () => fill(status, t('door.namesKnown', { n: knownNames() }));
-		tellNames();
-		const file = h('input', {
-			type: 'file', accept: '.csv,.txt,text/csv',
-			onchange: async () => {
-				const chosen = file.files?.[0];
-				if (!chosen) return;
-				if (!takeNames(await readFile(chosen))) tell(t('door.namesPass'));
-				tellNames();
-			},
-		});
 		const dialog = openDialog(t('door.settings'),
-			h('label', {}, t('door.names'), file, h('span.soft.small', {}, t('door.namesHint'))), status,
-			h('div.row', {},
-				h('button', { onclick: () => { forgetNames(); tellNames(); } }, t('door.forget')),
+			...nameFields(),
+			h('div.row',
 				h('button', { onclick: () => { unlockSound(); chime('high'); } }, t('door.sound'))),
-			h('div.row', {},
+			h('div.row',
 				whoami().role === 'checkin' && h('button.danger', { onclick: () => this.unpair() }, t('door.unpair')),
 				h('button.first', { autofocus: true, onclick: () => dialog.close() }, t('close'))));
 	}

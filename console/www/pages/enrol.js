@@ -2,28 +2,27 @@
 
 import { card, fill, h, head, table } from '../dom.js';
 import { readFile, readTable, saveTable } from '../parts/csv.js';
-import { cropIDs, enrol, enrolAll } from '../parts/crops.js';
+import { cropIDs, enrol, enrolAll, ENOUGH, GOOD } from '../parts/crops.js';
 import { dropPlace, PICTURES } from '../parts/drop.js';
 import { guide } from '../parts/guide.js';
+import { splitGroups } from '../parts/groups.js';
 import { icon } from '../parts/icons.js';
 import { tellError } from '../parts/notice.js';
+import { studentLink } from '../parts/names.js';
 import { Page } from '../parts/page.js';
 import { number, percent, t } from '../text.js';
 
-/** @typedef {import('../parts/crops.js').Outcome} Outcome */
-/** @typedef {import('../parts/crops.js').Crop} Crop */
-
-const ENOUGH = 3; // crops of a student
-const GOOD = 0.5; // least score of a crop that is not poor
 const DOUBTS = ['DUPLICATE_FACE', 'UNLIKE_STUDENT']; // a person decides
 
 class Enrol extends Page {
+	work = h('section.card.stack', { hidden: true, 'aria-label': t('enrol.many') });
+
 	connectedCallback() {
-		const one = h('div.stack', {});
-		const many = h('div.stack', {});
+		const one = h('div.stack');
+		const many = h('div.stack');
 		fill(this,
 			head('enrol'),
-			h('div.halves', {}, card(t('enrol.one'), one), card(t('enrol.many'), many)));
+			h('div.stack', h('div.halves', card(t('enrol.one'), one), card(t('enrol.many'), many)), this.work));
 		this.showOne(one);
 		this.showMany(many);
 	}
@@ -49,10 +48,10 @@ class Enrol extends Page {
 		 * @param {string} id
 		 */
 		const take = async (file, student, id) => {
-			const row = h('li.row', {}, t('working'));
+			const row = h('li.row', t('working'));
 			results.prepend(row);
 			/** @type {Crop} */
-			const crop = { student, id, file, groups: split(groups.value) };
+			const crop = { student, id, file, groups: splitGroups(groups.value) };
 			const outcome = await enrol(crop, { signal: this.signal }).catch((error) => {
 				row.remove();
 				throw error;
@@ -62,7 +61,7 @@ class Enrol extends Page {
 			return outcome.result === 'enrolled';
 		};
 		fill(place,
-			h('div.halves', {}, h('label', {}, t('student'), student), h('label', {}, t('groups'), groups)),
+			h('div.halves', h('label', t('student'), student), h('label', t('groups'), groups)),
 			camera,
 			dropPlace({
 				label: t('enrol.drop'), many: true,
@@ -93,17 +92,17 @@ class Enrol extends Page {
 		const { crop, answer, refusal } = outcome;
 		if (!refusal) {
 			const score = answer?.quality?.score ?? 0;
-			fill(row, h('span.tag.good', {}, t('enrolled')), h('span.id', {}, crop.id),
-				h('span.soft.small', {}, t('enrol.count', { n: answer?.student_crops ?? 0, score: number(score, 2) })),
-				score < GOOD && h('span.tag.unsure', {}, t('enrol.poor')),
-				answer?.resembles && h('p.note.unsure.small', {}, t('enrol.resembles', { student: answer.resembles.student_id })));
+			fill(row, h('span.tag.good', t('enrolled')), h('span.id', crop.id),
+				h('span.soft.small', t('enrol.count', { n: answer?.student_crops ?? 0, score: number(score, 2) })),
+				score < GOOD && h('span.tag.unsure', t('enrol.poor')),
+				answer?.resembles && h('p.note.unsure.small', t('enrol.resembles', { student: answer.resembles.student_id })));
 			return;
 		}
 		const again = async () => {
 			fill(row, t('working'));
 			this.showOutcome(row, await enrol(crop, { signal: this.signal, insist: true }));
 		};
-		fill(row, h('div.note.bad.grow', {}, h('p', {}, h('span.id', {}, crop.id)), h('p.small', {}, refusal.message),
+		fill(row, h('div.note.bad.grow', h('p', h('span.id', crop.id)), h('p.small', refusal.message),
 			DOUBTS.includes(refusal.reason) && h('button', { onclick: again }, t('enrol.insist'))));
 	}
 
@@ -111,35 +110,34 @@ class Enrol extends Page {
 	showMany(place) {
 		const groups = h('input', { name: 'group', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
 		const again = h('input', { type: 'checkbox', name: 'again' });
-		const work = h('div.stack', {});
 		fill(place,
-			h('p.soft', {}, t('enrol.manyLead')),
-			h('label', {}, t('enrol.groupsOfAll'), groups),
-			h('label.check', {}, again, t('enrol.again')),
+			h('p.soft', t('enrol.manyLead')),
+			h('label', t('enrol.groupsOfAll'), groups),
+			h('label.check', again, t('enrol.again')),
 			dropPlace({
 				label: t('enrol.dropFolder'), folder: true, accept: `${PICTURES},.csv`,
-				take: (files) => this.enrolMany(work, files, split(groups.value), again.checked),
-			}),
-			work);
+				take: (files) => this.enrolMany(files, splitGroups(groups.value), again.checked),
+			}));
 	}
 
 	/**
-	 * @param {HTMLElement} place
 	 * @param {File[]} files
 	 * @param {string[]} groups
 	 * @param {boolean} again
 	 */
-	async enrolMany(place, files, groups, again) {
+	async enrolMany(files, groups, again) {
 		const signal = this.begin('many');
+		const place = this.work;
 		const { crops, students, missing } = await plan(files, groups);
 		if (signal.aborted) return; // another folder was dropped meanwhile
+		place.hidden = false;
 		if (crops.length === 0) return fill(place, h('p.note.bad', { role: 'alert' }, t('enrol.nothing')));
 		const bar = h('progress', { max: crops.length, value: 0, 'aria-label': t('enrol.progress') });
 		const words = h('p', { role: 'status' });
 		const stop = h('button', { onclick: () => this.end('many') }, t('enrol.stop'));
 		/** @type {Outcome[]} */
 		const outcomes = [];
-		fill(place, bar, h('div.row', {}, words, h('span.grow', {}), stop));
+		fill(place, bar, h('div.row', words, h('span.grow'), stop));
 		const tellProgress = () => {
 			bar.value = outcomes.length;
 			fill(words, t('enrol.of', { n: number(outcomes.length), all: number(crops.length), refused: number(outcomes.filter((o) => o.result === 'refused').length) }));
@@ -149,7 +147,7 @@ class Enrol extends Page {
 			await enrolAll(crops, (outcome) => { outcomes.push(outcome); tellProgress(); }, { signal, again });
 		} catch (error) {
 			if (!signal.aborted) tellError(error);
-			place.append(h('p.note.unsure', {}, t('enrol.stopped')));
+			place.append(h('p.note.unsure', t('enrol.stopped')));
 		}
 		stop.remove();
 		place.append(report(outcomes, students, missing));
@@ -187,7 +185,7 @@ async function plan(files, groups) {
 			const student = (row[id] ?? '').normalize();
 			if (!student) continue;
 			students.add(student);
-			groupsOf.set(student, [...groups, ...split(row[own] ?? '')]);
+			groupsOf.set(student, [...groups, ...splitGroups(row[own] ?? '')]);
 			const wanted = name < 0 ? '' : row[name] ?? '';
 			if (!wanted) continue;
 			// If two folders have this name, the table has to say which one it means.
@@ -231,22 +229,16 @@ function report(outcomes, students, missing) {
 	const shown = rows.filter((row) => row.states.length > 0 || row.problems.length > 0);
 	const recognised = rows.filter((row) => row.count > 0).length;
 	return h('div.stack', { 'data-report': '' },
-		h('h3', {}, t('enrol.report')),
-		h('p', {}, t('enrol.covered', { n: number(recognised), all: number(rows.length), share: percent(rows.length ? recognised / rows.length : 0) })),
-		missing.length > 0 && h('p.note.unsure', {}, t('enrol.missing', { files: missing.slice(0, 20).join(', '), n: missing.length })),
+		h('h3', t('enrol.report')),
+		h('p', t('enrol.covered', { n: number(recognised), all: number(rows.length), share: percent(rows.length ? recognised / rows.length : 0) })),
+		missing.length > 0 && h('p.note.unsure', t('enrol.missing', { files: missing.slice(0, 20).join(', '), n: missing.length })),
 		shown.length > 0 && table([t('student'), t('crops'), t('enrol.look')], shown.map((row) => [
-			h('a', { href: `#/students/${encodeURIComponent(row.student)}`, class: 'id' }, row.student),
+			studentLink(row.student),
 			number(row.count),
-			[h('div.row', {}, row.states.map((s) => h(`span.tag.${s === 'few' || s === 'single' ? 'unsure' : 'bad'}`, {}, t(`enrol.states.${s}`)))),
-				...row.problems.map((p) => h('p.small.soft', {}, p))],
+			[h('div.row', row.states.map((s) => h(`span.tag.${s === 'few' || s === 'single' ? 'unsure' : 'bad'}`, t(`enrol.states.${s}`)))),
+				...row.problems.map((p) => h('p.small.soft', p))],
 		])),
 		h('button', { onclick: () => saveTable('rollcall-enrolled.csv', [['id', 'crops', 'state', 'problems'], ...rows.map((r) => [r.student, r.count, r.states.join(' ') || 'ok', r.problems.join(' | ')])]) }, icon('download'), t('saveTable')));
 }
-
-/**
- * @param {string} text groups between commas or semicolons
- * @returns {string[]}
- */
-const split = (text) => text.split(/[,;]/).map((s) => s.trim()).filter(Boolean);
 
 customElements.define('rollcall-enrol', Enrol);

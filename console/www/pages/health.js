@@ -18,14 +18,14 @@ const ANSWERS = { procedure: /AttendanceService\/(Identify|IdentifyBurst|Verify|
 
 class Health extends Page {
 	connectedCallback() {
-		const figures = h('div.figures', {});
+		const figures = h('div.figures');
 		const stages = h('div');
-		const calibration = h('div.stack', {});
-		const tokens = h('div.stack', {});
-		const journal = h('div.stack', {});
+		const calibration = h('div.stack');
+		const tokens = h('div.stack');
+		const journal = h('div.stack');
 		fill(this,
 			head('health'),
-			h('div.stack', {}, figures, stages, card(t('health.calibration'), calibration), card(t('health.journal'), journal), card(t('health.tokens'), tokens)));
+			h('div.stack', figures, stages, card(t('health.calibration'), calibration), card(t('health.journal'), journal), card(t('health.tokens'), tokens)));
 		void this.watch(figures, stages);
 		void this.showCalibration(calibration);
 		void this.showTokens(tokens);
@@ -69,7 +69,7 @@ class Health extends Page {
 				this.showStages(stages, now);
 			} catch (error) {
 				if (signal.aborted) return;
-				if (error instanceof Refusal && !error.passing) return fill(figures, h('p.note.unsure', {}, error.message));
+				if (error instanceof Refusal && !error.passing) return fill(figures, h('p.note.unsure', error.message));
 				fill(figures, h('p.note.bad', { role: 'alert' }, error instanceof Error ? error.message : ''));
 			}
 			await pause(EVERY, signal).catch(() => {});
@@ -86,14 +86,14 @@ class Health extends Page {
 			.map((stage) => ({ stage, ms: now.mean(undefined, 'rollcall_embed_stage_seconds', { stage }) ?? 0 })).filter((s) => s.ms > 0);
 		if (stages.length === 0) return;
 		fill(place, card(t('health.stages'),
-			table([t('health.stage'), t('health.mean')], stages.map(({ stage, ms }) => [stage, h('span.number', {}, t('health.ms', { n: number(ms, 2) }))]))));
+			table([t('health.stage'), t('health.mean')], stages.map(({ stage, ms }) => [stage, h('span.number', t('health.ms', { n: number(ms, 2) }))]))));
 	}
 
 	/** @param {HTMLElement} place */
 	async showCalibration(place) {
 		const [{ calibration: c }, { settings = {}, coverage = {} }] = await Promise.all([call('GalleryService/GetCalibration'), call('GalleryService/GetSettings')]);
 		const points = c.points ?? [];
-		fill(place, h('p.soft', {}, word(c.source, { students: number(c.students ?? 0) })),
+		fill(place, h('p.soft', word(c.source, { students: number(c.students ?? 0) })),
 			points.length > 1 && curve(points, c.threshold ?? 0, t('health.curve', { threshold: number(c.threshold ?? 0, 3) })),
 			table(['', ''], [
 				[t('model'), c.model ?? ''],
@@ -101,32 +101,32 @@ class Health extends Page {
 				[t('health.fpir'), percent(settings.fpir ?? 0.001)],
 				[t('health.recognisable'), t('health.of', { n: number((coverage.crops ?? 0) - (coverage.without ?? 0)), all: number(coverage.crops ?? 0) })],
 			]),
-			coverage.model_problem && h('p.note.bad', {}, coverage.model_problem));
+			coverage.model_problem && h('p.note.bad', coverage.model_problem));
 	}
 
 	/** @param {HTMLElement} place */
 	async showTokens(place) {
 		const { tokens = [] } = await call('TokenService/ListTokens', {}, { signal: this.begin('tokens') });
 		const secret = h('div', { 'aria-live': 'polite' });
-		const rows = tokens.map((/** @type {any} */ token) => {
+		const rows = tokens.map((token) => {
 			const ended = token.revoked || (token.expires && new Date(token.expires) < new Date());
 			return [
-				h('div', {}, token.name, h('span.soft.small', {}, ` ${t(token.parent_id ? 'health.session' : 'health.token')}`)),
-				h('span.tag', {}, word(token.role)),
+				h('div', token.name, h('span.soft.small', ` ${t(token.parent_id ? 'health.session' : 'health.token')}`)),
+				h('span.tag', word(token.role)),
 				(token.galleries ?? []).join(', ') || t('health.all'),
 				token.last_used ? moment(token.last_used) : t('health.never'),
-				ended ? h('span.soft', {}, t('health.ended')) : h('button.danger', { onclick: () => this.revoke(token, place) }, t('health.revoke')),
+				ended ? h('span.soft', t('health.ended')) : h('button.danger', { onclick: () => this.revoke(token, place) }, t('health.revoke')),
 			];
 		});
 		const name = h('input', { required: true, autocomplete: 'off', name: 'tablet' });
-		fill(place, tokens.length === 0 && h('p.note.unsure', {}, t('health.open')),
+		fill(place, tokens.length === 0 && h('p.note.unsure', t('health.open')),
 			tokens.length > 0 && h('form.row', {
 				onsubmit: async (/** @type {Event} */ event) => {
 					event.preventDefault();
 					const { code, expires } = await call('TokenService/CreatePairingCode', { name: name.value.trim(), role: 'ROLE_CHECKIN', galleries: [usedGallery()].filter(Boolean) });
-					fill(secret, h('p.note.good', {}, t('health.code'), h('strong.figure.id', {}, ` ${code.slice(0, 4)}-${code.slice(4)} `), t('health.until', { when: moment(expires) })));
+					fill(secret, h('p.note.good', t('health.code'), h('strong.figure.id', ` ${code.slice(0, 4)}-${code.slice(4)} `), t('health.until', { when: moment(expires) })));
 				},
-			}, h('label.grow', {}, t('health.tablet'), name), h('button.first', {}, t('health.pair'))),
+			}, h('label.grow', t('health.tablet'), name), h('button.first', t('health.pair'))),
 			secret,
 			tokens.length > 0 && table([t('health.name'), t('health.role'), t('gallery'), t('health.seen'), ''], rows));
 	}
@@ -149,13 +149,13 @@ class Health extends Page {
 		const list = h('div', { 'aria-live': 'polite' });
 		const search = async () => {
 			const lines = await this.lines({ student_id: student.value.trim(), verdict: verdict.value || undefined });
-			fill(list, lines.length === 0 ? h('p.soft', {}, t('health.nothing')) : table(
+			fill(list, lines.length === 0 ? h('p.soft', t('health.nothing')) : table(
 				[t('when'), t('student'), t('health.answer'), t('similarity'), t('health.from')],
 				lines.map((l) => [moment(l.time), l.student_id ? nameOf(l.student_id) : '', answerOf(l), l.similarity ? number(l.similarity, 2) : '', l.token || l.by || l.address || ''])));
 		};
 		student.addEventListener('change', search);
 		verdict.addEventListener('change', search);
-		fill(place, h('div.halves', {}, h('label', {}, t('student'), student), h('label', {}, t('health.answer'), verdict)),
+		fill(place, h('div.halves', h('label', t('student'), student), h('label', t('health.answer'), verdict)),
 			list, h('button', { onclick: search }, t('health.again')));
 		void search();
 	}
@@ -179,7 +179,7 @@ class Health extends Page {
 			end = after;
 			while (after < stop) {
 				const { lines = [], next_after, end: last } = await call('JournalService/ListLines', { ...wanted, after: String(after), page_size: 1000 }, { signal });
-				part.push(...lines.filter((/** @type {any} */ l) => Number(l.number) <= stop));
+				part.push(...lines.filter((l) => Number(l.number) <= stop));
 				if (last || Number(next_after) <= after) break;
 				after = Number(next_after);
 			}
@@ -191,9 +191,9 @@ class Health extends Page {
 
 /** @param {any} l a line of the journal */
 function answerOf(l) {
-	if (l.verdict) return h(`span.tag.${toneOf(l.verdict)}`, {}, word(l.verdict));
-	if (l.method) return h('span.tag.good', {}, word(l.method));
-	return h('span.tag.bad', {}, l.reason || l.code || t('health.lost', { n: l.omitted ?? 0 }));
+	if (l.verdict) return h(`span.tag.${toneOf(l.verdict)}`, word(l.verdict));
+	if (l.method) return h('span.tag.good', word(l.method));
+	return h('span.tag.bad', l.reason || l.code || t('health.lost', { n: l.omitted ?? 0 }));
 }
 
 customElements.define('rollcall-health', Health);

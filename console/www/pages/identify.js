@@ -12,12 +12,13 @@ import { number, percent, t, word } from '../text.js';
 
 class Identify extends Page {
 	result = h('div.stack', { 'aria-live': 'polite' });
-	source = h('div.stack', {});
+	source = h('div.stack');
+	seen = h('div'); // the picture that the result is of
 
 	connectedCallback() {
 		fill(this,
 			head('identify'),
-			h('div.halves', {}, this.source, this.result));
+			h('div.halves', h('div.stack', this.source, this.seen), this.result));
 		this.showDrop();
 	}
 
@@ -41,8 +42,8 @@ class Identify extends Page {
 		if (!this.isConnected) return camera.stop();
 		this.camera?.stop(); // of the click before
 		this.camera = camera;
-		fill(this.source, h('div.picture', {}, camera.video),
-			h('div.row', {},
+		fill(this.source, h('div.picture', camera.video),
+			h('div.row',
 				h('button.first', { onclick: () => camera.frame().then((picture) => this.identify(picture)) }, icon('camera'), t('identify.take')),
 				h('button', { onclick: () => this.showDrop() }, t('cancel'))));
 	}
@@ -56,17 +57,19 @@ class Identify extends Page {
 			const [image, bytes] = await Promise.all([imageOf(file, t('identify.picture')), base64(file)]);
 			signal.throwIfAborted(); // another picture was dropped meanwhile
 			const view = picture(image);
-			fill(result, view.element, h('p.soft', {}, t('working')));
+			fill(this.seen, view.element);
+			fill(result, h('p.soft', t('working')));
 			// Two questions about the same picture: where the faces are, and whose the largest is.
 			const [found, answer] = await Promise.all([
 				call('AttendanceService/Detect', { image: bytes }, { signal, tries: 3 }),
 				call('AttendanceService/Identify', { image: bytes, face: 'FACE_LARGEST' }, { signal, tries: 3 }),
 			]);
 			const faces = found.faces ?? [];
-			view.frame(found.width, found.height, faces.map((/** @type {any} */ face, /** @type {number} */ i) => ({ box: face.box, tone: i === 0 ? toneOf(answer.verdict) : 'plain' })));
-			fill(result, view.element, verdictCard(answer), this.why(answer));
+			view.frame(found.width, found.height, faces.map((face, i) => ({ box: face.box, tone: i === 0 ? toneOf(answer.verdict) : 'plain' })));
+			fill(result, verdictCard(answer), this.why(answer));
 		} catch (error) {
 			if (signal.aborted) return;
+			fill(this.seen);
 			fill(result);
 			throw error;
 		} finally {
@@ -74,7 +77,7 @@ class Identify extends Page {
 		}
 	}
 
-	/** @param {any} answer */
+	/** @param {Answer} answer */
 	why(answer) {
 		const { quality = {}, candidates = [], threshold = 0 } = answer;
 		const facts = [
@@ -82,17 +85,16 @@ class Identify extends Page {
 			[t('identify.scope'), number(answer.students_in_scope ?? 0)],
 			answer.fpir !== undefined && [t('identify.strangers'), percent(answer.fpir)],
 			[t('identify.quality'), number(quality.score ?? 0, 2)],
-			[t('identify.eyes'), t('pixels', { n: number(quality.eye_distance ?? 0, 0) })],
 			[t('model'), answer.model],
 		].filter((fact) => fact !== false);
-		return h('div.card.stack', {},
-			h('h2', {}, t('why')),
-			reasonsOf(answer).map((reason) => h('p', {}, reason)),
-			(quality.shortfalls ?? []).map((/** @type {any} */ s) => h('p.note.unsure', {}, s.message)),
-			(answer.warnings ?? []).map((/** @type {string} */ w) => h('p.note.unsure', {}, word(w))),
-			candidates.length > 0 && h('h3', {}, t('identify.candidates')),
+		return h('div.card.stack',
+			h('h2', t('why')),
+			reasonsOf(answer).map((reason) => h('p', reason)),
+			(quality.shortfalls ?? []).map((s) => h('p.note.unsure', s.message)),
+			(answer.warnings ?? []).map((w) => h('p.note.unsure', word(w))),
+			candidates.length > 0 && h('h3', t('identify.candidates')),
 			candidates.length > 0 && scale(candidates, threshold),
-			h('table', {}, h('tbody', {}, facts.map(([name, value]) => h('tr', {}, h('th', { scope: 'row' }, name), h('td.number', {}, value))))));
+			h('table', h('tbody', facts.map(([name, value]) => h('tr', h('th', { scope: 'row' }, name), h('td.number', value))))));
 	}
 }
 

@@ -6,7 +6,7 @@ import { saveTable } from '../parts/csv.js';
 import { dropPlace } from '../parts/drop.js';
 import { groupField } from '../parts/groups.js';
 import { icon } from '../parts/icons.js';
-import { nameOf } from '../parts/names.js';
+import { holding, nameOf, SHOWN } from '../parts/names.js';
 import { Page } from '../parts/page.js';
 import { imageOf, picture } from '../parts/picture.js';
 import { reasonsOf, scale, toneOf } from '../parts/verdict.js';
@@ -14,7 +14,7 @@ import { number, t, word } from '../text.js';
 
 class Photo extends Page {
 	result = h('div.stack', { 'aria-live': 'polite' });
-	lists = h('div.halves', {});
+	lists = h('div.halves.thirds');
 	detail = h('div');
 	/** @type {any[]} */
 	seats = [];
@@ -26,7 +26,7 @@ class Photo extends Page {
 		this.group = group.input;
 		fill(this,
 			head('photo'),
-			h('div.stack', {}, group.element,
+			h('div.stack', group.element,
 				dropPlace({ label: t('photo.drop'), take: ([file]) => { if (file) void this.read(file); } }), this.result));
 		group.element.style.maxWidth = '22rem';
 	}
@@ -35,12 +35,12 @@ class Photo extends Page {
 	async read(file) {
 		const signal = this.begin('photo');
 		const { result } = this;
-		fill(result, h('p.soft', {}, t('photo.working')));
+		fill(result, h('p.soft', t('photo.working')));
 		const group = this.group?.value.trim() ?? '';
 		try {
 			const [image, bytes] = await Promise.all([imageOf(file, t('photo.picture')), base64(file)]);
 			const answer = await call('AttendanceService/RollCall', { photo: bytes, scope: { groups: group ? [group] : [] } }, { signal, tries: 3 });
-			this.seats = (answer.seats ?? []).map((/** @type {any} */ seat) => ({ ...seat, chosen: seat.student_id ?? '' }));
+			this.seats = (answer.seats ?? []).map((seat) => ({ ...seat, chosen: seat.student_id ?? '' }));
 			this.roll = [...new Set([...(answer.absent ?? []), ...this.seats.map((s) => s.assigned ?? s.student_id ?? '')])].filter(Boolean).sort();
 			this.view = picture(image);
 			this.size = [answer.width, answer.height];
@@ -71,7 +71,7 @@ class Photo extends Page {
 			list(t('photo.present', { n: number(here.size) }), [...here].sort(), 'good'),
 			list(t('photo.absent', { n: number(absent.length) }), absent, 'unsure'),
 			card(t('photo.unknown', { n: number(strangers) }),
-				h('p.soft', {}, t('photo.correct')),
+				h('p.soft', t('photo.correct')),
 				h('button', { onclick: () => this.save(absent) }, icon('download'), t('saveTable'))));
 	}
 
@@ -79,17 +79,21 @@ class Photo extends Page {
 	showSeat(i) {
 		const seat = this.seats[i];
 		const place = this.detail;
+		/** @type {Candidate[]} */
 		const candidates = seat.candidates ?? [];
-		const first = candidates.map((/** @type {any} */ c) => c.student_id);
-		const select = h('select', {},
-			h('option', { value: '' }, t('photo.nobody')),
-			[...first, ...this.roll.filter((id) => !first.includes(id))].map((id) => h('option', { value: id, selected: id === seat.chosen }, nameOf(id))));
+		const ids = [...new Set([seat.chosen, ...candidates.map((c) => c.student_id), ...this.roll])].filter(Boolean);
+		const select = h('select');
+		const search = h('input', { type: 'search', autocomplete: 'off', oninput: () => offer() });
+		const offer = () => fill(select, h('option', { value: '' }, t('photo.nobody')), ids.filter(holding(search.value)).slice(0, SHOWN)
+			.map((id, i) => h('option', { value: id, selected: search.value ? i === 0 : id === seat.chosen }, nameOf(id))));
+		offer();
 		fill(place, h('section.card.stack', { 'aria-label': t('photo.face', { n: i + 1 }) },
-			h('div.row', {}, h('h2', {}, t('photo.face', { n: i + 1 })), h(`span.tag.${toneOf(seat.verdict)}`, {}, word(seat.verdict))),
-			reasonsOf(seat).map((reason) => h('p.soft', {}, reason)),
+			h('div.row', h('h2', t('photo.face', { n: i + 1 })), h(`span.tag.${toneOf(seat.verdict)}`, word(seat.verdict))),
+			reasonsOf(seat).map((reason) => h('p.soft', reason)),
 			candidates.length > 0 && scale(candidates, seat.threshold ?? 0),
-			h('label', {}, t('photo.who'), select),
-			h('div.row', {},
+			ids.length > SHOWN && h('label', t('students.search'), search),
+			h('label', t('photo.who'), select),
+			h('div.row',
 				h('button.first', {
 					onclick: () => {
 						for (const other of this.seats) { // nobody is in two places
@@ -99,7 +103,7 @@ class Photo extends Page {
 						seat.corrected = true;
 						fill(place);
 						this.update();
-						/** @type {SVGElement | undefined} */ (this.view?.element.querySelectorAll('g')[i])?.focus();
+						this.view?.element.querySelectorAll('g')[i]?.focus();
 					},
 				}, t('photo.set')),
 				h('button', { onclick: () => fill(place) }, t('cancel')))));
@@ -124,8 +128,16 @@ class Photo extends Page {
  * @param {string} tone
  */
 function list(title, ids, tone) {
-	return card(title,
-		h('ul.row', {}, ids.map((id) => h(`li.tag.${tone}`, {}, nameOf(id)))));
+	const place = h('ul.row');
+	const more = h('button', { onclick: () => show() });
+	const show = () => {
+		const from = place.childElementCount;
+		place.append(...ids.slice(from, from + SHOWN).map((id) => h(`li.tag.${tone}`, nameOf(id))));
+		more.hidden = place.childElementCount === ids.length;
+		fill(more, t('photo.more', { n: number(ids.length - place.childElementCount) }));
+	};
+	show();
+	return card(title, place, more);
 }
 
 customElements.define('rollcall-photo', Photo);

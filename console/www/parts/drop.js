@@ -37,8 +37,8 @@ export function dropPlace({ label, take, many = false, folder = false, accept = 
 			if (files.length > 0) take(many || folder ? files : files.slice(0, 1));
 		},
 	},
-	icon('upload'), h('p', {}, label),
-	h('div.row', {}, h('button', { onclick: () => input.click() }, t(folder ? 'chooseFolder' : many ? 'chooseFiles' : 'chooseFile')), ...more),
+	icon('upload'), h('p', label),
+	h('div.row', h('button', { onclick: () => input.click() }, t(folder ? 'chooseFolder' : many ? 'chooseFiles' : 'chooseFile')), ...more),
 	input);
 	return place;
 }

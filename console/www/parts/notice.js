@@ -13,7 +13,7 @@ const board = h('div.notices', { role: 'status', 'aria-live': 'polite', popover:
 export function tell(text, action) {
 	document.body.append(board);
 	board.showPopover(); // above a dialog that is open
-	const notice = h('div.row', {}, h('span.grow', {}, text));
+	const notice = h('div.row', h('span.grow', text));
 	const close = () => notice.remove();
 	if (action) {
 		notice.append(h('button', { onclick: () => { close(); action.act(); } }, action.label));
@@ -34,10 +34,10 @@ export function tellError(error) {
 /**
  * Opens a dialog. It is gone when it is closed.
  * @param {string} title
- * @param {...import('../dom.js').Child} children
+ * @param {...Child} children
  */
 export function openDialog(title, ...children) {
-	const dialog = h('dialog', { 'aria-label': title, onclose: () => dialog.remove() }, h('div.stack', {}, h('h2', {}, title), ...children));
+	const dialog = h('dialog', { 'aria-label': title, onclose: () => dialog.remove() }, h('div.stack', h('h2', title), ...children));
 	document.body.append(dialog);
 	dialog.showModal();
 	return dialog;
@@ -46,12 +46,12 @@ export function openDialog(title, ...children) {
 /**
  * Opens a dialog with fields.
  * @param {string} title
- * @param {import('../dom.js').Child[]} fields
+ * @param {Child[]} fields
  * @param {string} label of the button
  * @param {() => Promise<unknown>} submit if it fails, the dialog stays
  */
 export function openForm(title, fields, label, submit) {
-	const first = h('button.first', {}, label);
+	const first = h('button.first', label);
 	const dialog = openDialog(title, h('form.stack', {
 		onsubmit: async (/** @type {Event} */ event) => {
 			event.preventDefault();
@@ -64,7 +64,7 @@ export function openForm(title, fields, label, submit) {
 				first.disabled = false;
 			}
 		},
-	}, fields, h('div.row', {}, first, h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
+	}, fields, h('div.row', first, h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
 }
 
 /**
@@ -76,7 +76,7 @@ export function openForm(title, fields, label, submit) {
 export function ask(question, { text, yes, danger = false }) {
 	return new Promise((resolve) => {
 		const answer = (/** @type {boolean} */ value) => { resolve(value); dialog.close(); };
-		const dialog = openDialog(question, text && h('p', {}, text), h('div.row', {},
+		const dialog = openDialog(question, text && h('p', text), h('div.row',
 			h('button', { class: danger ? 'danger' : 'first', onclick: () => answer(true) }, yes),
 			h('button', { autofocus: true, onclick: () => answer(false) }, t('cancel'))));
 		dialog.classList.add('ask');

@@ -1,20 +1,7 @@
-// Who stands in front of the camera: faces, followed from one frame to the next, so that
-// nobody is asked about again who only stays.
+// Who stands in front of the camera: faces, followed from one frame to the next.
 
-/** @typedef {{left?: number, top?: number, width: number, height: number}} Box */
-
-/**
- * @typedef {object} Visitor
- * @property {any} face as it was found last
- * @property {number} seen when that was
- * @property {any[]} frames for the next verdict
- * @property {number} after when a verdict may be asked for; Infinity: not while this face stays
- * @property {number} tries how many verdicts it had
- * @property {string} tone of its frame
- */
-
-// Milliseconds without a face after which who comes is somebody else. A detector misses
-// some frames; a child needs longer to leave and another one to take the same place.
+// Milliseconds without a face after which who comes is somebody else. A detector misses some
+// frames; two children need longer to change places.
 const GONE = 1500;
 
 // Least share that two boxes of one face have in common, of their union. A child that
@@ -35,8 +22,8 @@ export class Visitors {
 		const missed = this.all.filter((v) => now - v.seen < GONE);
 		const here = faces.toSorted((a, b) => b.box.width - a.box.width).map((face) => {
 			const found = missed.findIndex((v) => common(v.face.box, face.box) > SAME);
-			const before = found < 0 ? { frames: [], after: 0, tries: 0, tone: 'good' } : missed.splice(found, 1)[0];
-			return /** @type {Visitor} */ (Object.assign(before ?? {}, { face, seen: now }));
+			const [visitor] = found < 0 ? [{ frames: [], after: 0, tries: 0, tone: 'good' }] : missed.splice(found, 1);
+			return /** @type {Visitor} */ (Object.assign(visitor ?? {}, { face, seen: now }));
 		});
 		this.all = [...here, ...missed];
 		return here;
