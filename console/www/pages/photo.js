@@ -129,12 +129,11 @@ class Photo extends Page {
  */
 function list(title, ids, tone) {
 	const place = h('ul.row');
-	const more = h('button', { onclick: () => show() });
-	const show = () => {
-		const from = place.childElementCount;
-		place.append(...ids.slice(from, from + SHOWN).map((id) => h(`li.tag.${tone}`, nameOf(id))));
-		more.hidden = place.childElementCount === ids.length;
-		fill(more, t('photo.more', { n: number(ids.length - place.childElementCount) }));
+	const more = h('div');
+	const show = (shown = 0) => {
+		const next = shown + SHOWN;
+		place.append(...ids.slice(shown, next).map((id) => h(`li.tag.${tone}`, nameOf(id))));
+		fill(more, next < ids.length && h('button', { onclick: () => show(next) }, t('photo.more', { n: number(ids.length - next) })));
 	};
 	show();
 	return card(title, place, more);
