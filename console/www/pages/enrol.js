@@ -15,7 +15,7 @@ import { number, percent, t } from '../text.js';
 const DOUBTS = ['DUPLICATE_FACE', 'UNLIKE_STUDENT']; // a person decides
 
 class Enrol extends Page {
-	work = h('section.card.stack', { hidden: true, 'aria-label': t('enrol.many') });
+	work = h('section.card.stack', { hidden: true, 'aria-label': t('enrol.report') });
 
 	connectedCallback() {
 		const one = h('div.stack');
