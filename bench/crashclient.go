@@ -238,8 +238,8 @@ func (c *crashClient) enrol(ctx context.Context, api crashAPI, next holding) (ki
 		a, err := askServer(ctx, api.attendance.Embed, &pb.EmbedRequest{
 			Image: c.pictures[picture].jpeg, CropId: id, StudentId: student, Groups: groups, AllowDuplicate: true, AllowUnlike: true,
 		})
-		if err == nil && !a.GetStored() {
-			return 0, errRefused // the picture is not good enough
+		if connect.CodeOf(err) == connect.CodeInvalidArgument {
+			return 0, errRefused // the picture is not good enough; nothing else of the request can be wrong
 		}
 		if want := next.crops[id]; err == nil && (a.GetStudentId() != want.student || a.GetReplaced() != (kind == "replace")) {
 			return 0, fmt.Errorf("crop %s was answered with student %q (replaced: %v), and must be of %q", id, a.GetStudentId(), a.GetReplaced(), want.student)

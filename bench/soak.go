@@ -32,7 +32,7 @@ func soakBench() Bench {
 	return newBench("soak", "does a server that works for a long time grow",
 		`Starts a server as a process of its own and gives it all kinds of work at once for a
 long time. Each gallery has two callers: an office, which enrols, replaces, merges,
-undoes and deletes, calibrates, lets the gallery use another model and sends requests
+undoes, deletes, exports and imports, calibrates, lets the gallery use another model and sends requests
 that are wrong; and a door, which identifies, verifies and calls the roll. Both also
 break off calls and connections in the middle, and open and close watches. After a
 --term a gallery is deleted and made anew, so that what has to be kept does not grow.

@@ -50,6 +50,10 @@ func (c *soakCaller) identifyJSON(image []byte) string {
 
 // cutStream leaves an EnrollStream in the middle.
 func (c *soakCaller) cutStream(ctx context.Context) error {
+	return patiently(ctx, nil, func() error { return c.cutStreamNow(ctx) })
+}
+
+func (c *soakCaller) cutStreamNow(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	stream, err := c.streams.EnrollStream(ctx)

@@ -3,11 +3,15 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "rollcall/proto/rollcall/v1"
+	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 func (c *soakCaller) replace(ctx context.Context) error {
@@ -200,6 +204,65 @@ func (c *soakCaller) cutBackup(ctx context.Context) error {
 		_ = parts.Close() // the end that was wanted
 		return nil
 	})
+}
+
+// move imports an export into a new gallery, and deletes that. Its name is new, because what was deleted is
+// not imported again.
+func (c *soakCaller) move(ctx context.Context) error {
+	records, err := c.export(ctx)
+	if err != nil {
+		return err
+	}
+	id := fmt.Sprintf("%s-%x", c.id, c.rng.Uint32())
+	if _, err := c.gallery.CreateGallery(ctx, &pb.CreateGalleryRequest{GalleryId: id}); err != nil {
+		return err
+	}
+	err = c.importInto(ctx, id, records)
+	_, gone := c.gallery.DeleteGallery(ctx, &pb.DeleteGalleryRequest{GalleryId: id})
+	return errors.Join(err, gone)
+}
+
+func (c *soakCaller) importInto(ctx context.Context, gallery string, records []*pb.Record) error {
+	client := &http.Client{Transport: toGallery{bearer{&http.Transport{}, c.token}, gallery}}
+	defer client.CloseIdleConnections()
+	api := rollcallv1connect.NewExportServiceClient(client, c.child.url)
+	stored := 0
+	for batch := range slices.Chunk(records, 100) {
+		done, err := api.ImportRecords(ctx, &pb.ImportRecordsRequest{Records: batch, AllowDuplicate: true, AllowUnlike: true})
+		if err != nil {
+			return err
+		}
+		for _, p := range done.GetProblems() {
+			return fmt.Errorf("a record of an export: %s: %s", p.GetProblem().GetReason(), p.GetProblem().GetMessage())
+		}
+		stored += int(done.GetStored())
+	}
+	if stored < len(c.people) {
+		return fmt.Errorf("%d of %d exported records were stored", stored, len(records))
+	}
+	return nil
+}
+
+func (c *soakCaller) export(ctx context.Context) (records []*pb.Record, err error) {
+	parts, err := c.exports.ExportGallery(ctx, &pb.ExportGalleryRequest{Vectors: true})
+	if err != nil {
+		return nil, err
+	}
+	for parts.Receive() {
+		records = append(records, parts.Msg().GetRecords()...)
+	}
+	return records, errors.Join(parts.Err(), parts.Close())
+}
+
+// exportStudent asks for all that is kept of somebody.
+func (c *soakCaller) exportStudent(ctx context.Context) error {
+	parts, err := c.exports.ExportStudent(ctx, &pb.ExportStudentRequest{StudentId: c.student(c.anybody()), Vectors: true})
+	if err != nil {
+		return err
+	}
+	for parts.Receive() {
+	}
+	return errors.Join(parts.Err(), parts.Close())
 }
 
 func (c *soakCaller) check(ctx context.Context) error {

@@ -135,6 +135,7 @@ type soakCaller struct {
 	models     rollcallv1connect.ModelServiceClient
 	tokens     rollcallv1connect.TokenServiceClient
 	backups    rollcallv1connect.BackupServiceClient
+	exports    rollcallv1connect.ExportServiceClient
 }
 
 func (s *soakSchool) newCaller(token string, rng *rand.Rand) *soakCaller {
@@ -152,6 +153,7 @@ func (s *soakSchool) newCaller(token string, rng *rand.Rand) *soakCaller {
 	c.models = rollcallv1connect.NewModelServiceClient(c.http, url, connect.WithProtoJSON())
 	c.tokens = rollcallv1connect.NewTokenServiceClient(c.http, url)
 	c.backups = rollcallv1connect.NewBackupServiceClient(c.stream, url)
+	c.exports = rollcallv1connect.NewExportServiceClient(c.stream, url)
 	return c
 }
 

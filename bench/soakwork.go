@@ -54,6 +54,8 @@ var officeWork = []work{
 	{"calibrate", 1, (*soakCaller).calibrate},
 	{"make and revoke a token", 1, (*soakCaller).makeToken},
 	{"pair a tablet", 1, (*soakCaller).pair},
+	{"export and import", 1, (*soakCaller).move},
+	{"export a student", 2, (*soakCaller).exportStudent},
 	{"check the gallery", 1, (*soakCaller).check},
 }
 
@@ -108,8 +110,12 @@ func (c *soakCaller) embed(ctx context.Context, req *pb.EmbedRequest) error {
 	})
 }
 
-// enrol sends crops through one stream.
+// enrol sends crops through one stream, as soon as the server has room for it.
 func (c *soakCaller) enrol(ctx context.Context, requests []*pb.EmbedRequest) error {
+	return patiently(ctx, nil, func() error { return c.enrolNow(ctx, requests) })
+}
+
+func (c *soakCaller) enrolNow(ctx context.Context, requests []*pb.EmbedRequest) error {
 	stream, err := c.streams.EnrollStream(ctx)
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package embedder
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -80,6 +82,46 @@ func TestQueueFull(t *testing.T) {
 		}
 	}
 	embed(t, e, req)
+}
+
+// TestRoomSaysWhatEnterDoes, whoever has the tickets and waits.
+func TestRoomSaysWhatEnterDoes(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		q := newQueue(2, 4)
+		var all []*ticket
+		for range 100 {
+			caller := string(rune('a' + rng.IntN(3)))
+			if rng.IntN(3) == 0 && len(all) > 0 {
+				i := rng.IntN(len(all))
+				q.mu.Lock()
+				q.remove(all[i])
+				q.mu.Unlock()
+				q.leave(all[i])
+				all = slices.Delete(all, i, i+1)
+				continue
+			}
+			before := q.mu.entered
+			said := q.room(caller)
+			if q.mu.entered != before {
+				t.Fatalf("seed %d: room changed the tickets", seed)
+			}
+			got, err := q.enter(caller)
+			if errors.Is(said, ErrQueueFull) != errors.Is(err, ErrQueueFull) {
+				t.Fatalf("seed %d: %d tickets are taken, by %v: room says %v, enter %v", seed, before, q.mu.byCaller, said, err)
+			}
+			if err != nil {
+				continue
+			}
+			all = append(all, got)
+			if rng.IntN(2) == 0 {
+				got.answer = make(chan error, 1)
+				q.mu.Lock()
+				q.line(caller).add(got)
+				q.mu.Unlock()
+			}
+		}
+	}
 }
 
 func TestRetryAfterFollowsTheLoad(t *testing.T) {

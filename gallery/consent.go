@@ -47,23 +47,62 @@ func (e *NoConsentError) Error() string {
 	}
 }
 
-// allows reports whether somebody may be enrolled where nobody has to consent.
-func allows(s ConsentState) bool { return s != ConsentRefused && s != ConsentWithdrawn }
-
 // mayEnrol returns a *NoConsentError unless crops may be enrolled under the student.
 func (e *edit) mayEnrol(id string) error {
-	st, _ := lookup[storage.Student](e, studentRef(id))
+	st, _, err := e.student(id)
+	if err != nil {
+		return err
+	}
 	settings, _ := lookup[storage.Settings](e, settingsRef)
-	if !allows(st.Consent.State) || settings.RequireConsent && st.Consent.State != ConsentGiven {
+	if st.Consent.State.Refuses() || settings.RequireConsent && st.Consent.State != ConsentGiven {
 		return &NoConsentError{id, st.Consent.State}
 	}
 	return nil
 }
 
+// student returns a student. One without a record is new, and has refused if the list of
+// erasures says so.
+func (e *edit) student(id string) (st storage.Student, known bool, err error) {
+	if st, known = lookup[storage.Student](e, studentRef(id)); known {
+		return st, true, nil
+	}
+	st = storage.Student{ID: id, Created: e.now}
+	if st.Consent, err = e.refusal(id); err != nil {
+		if e.ctx.Err() == nil {
+			e.batch.log.Error("the list of erasures cannot be read", "error", err)
+			err = fmt.Errorf("%w: nothing was stored: try again", ErrUnavailable)
+		}
+		return st, false, err
+	}
+	return st, false, nil
+}
+
+// refusal returns what the list of erasures has of a student. It reads the disk: only for
+// somebody who has no record.
+func (e *edit) refusal(id string) (Consent, error) {
+	digests, err := e.batch.partition.Digests(e.ctx)
+	if err != nil {
+		return Consent{}, err
+	}
+	if r, ok := e.changed(Erasure{Digest: digests.Consent(id)}.Ref()); ok {
+		return r.(Erasure).Refusal(), nil
+	}
+	return e.batch.partition.Refusal(e.ctx, id)
+}
+
+// note brings what a student said to the list of erasures. Only a refusal and its end
+// matter there.
+func (e *edit) note(digests storage.Digests, id string, before, now ConsentState) {
+	if before.Refuses() || now.Refuses() {
+		e.put(Erasure{Digest: digests.Consent(id), Time: e.now, Consent: now})
+	}
+}
+
 // SetConsent notes what was said about enrolling a student's face; no date means today.
 // A student that does not exist is created. Where consent was refused or withdrawn, the
 // student's crops and groups are erased. The record stays, so that nobody enrols the
-// student again. Then the erasure is open: the caller has it finished. If its digest is
+// student again; without it, after the student was deleted or an older backup was restored,
+// the list of erasures says the same. Then the erasure is open: the caller has it finished. If its digest is
 // empty nothing was erased.
 //
 // The errors are ErrInvalidID, ErrInvalidConsent, ErrReadOnly, ErrUnavailable and
@@ -76,28 +115,26 @@ func (g *Gallery) SetConsent(ctx context.Context, id string, c Consent) (info St
 	if err := checkConsent(c); err != nil {
 		return StudentInfo{}, Erasure{}, err
 	}
+	digests, err := g.digests(ctx)
 	var names []string
-	var digests storage.Digests
-	if !allows(c.State) {
-		if names, _, err = g.namesOf(ctx, id); err == nil {
-			digests, err = g.digests(ctx)
-		}
-		if err != nil {
-			return StudentInfo{}, Erasure{}, fmt.Errorf("note the consent of student %q: %w", id, err)
-		}
+	if err == nil && c.State.Refuses() {
+		names, _, err = g.namesOf(ctx, id)
+	}
+	if err != nil {
+		return StudentInfo{}, Erasure{}, fmt.Errorf("note the consent of student %q: %w", id, err)
 	}
 	var st storage.Student
 	seq, err := g.writer.do(ctx, causeConsent+string(c.State), func(e *edit) error {
 		var known bool
-		if st, known = lookup[storage.Student](e, studentRef(id)); !known {
-			st = storage.Student{ID: id, Created: e.now}
+		if st, known, err = e.student(id); err != nil {
+			return err
 		}
+		before := st.Consent.State
 		st.Consent, st.Updated = c, e.now
-		if !allows(c.State) {
-			st.Groups = nil
-			if known {
-				erased = e.eraseRefused(digests, names, &st)
-			}
+		if c.State.Refuses() {
+			erased = e.refuse(digests, names, &st, known)
+		} else {
+			e.note(digests, id, before, c.State)
 		}
 		e.put(st)
 		return nil
@@ -108,10 +145,18 @@ func (g *Gallery) SetConsent(ctx context.Context, id string, c Consent) (info St
 	return g.changedStudent(ctx, st, seq), erased, nil
 }
 
-// eraseRefused erases the crops of a student whose consent does not allow them.
-func (e *edit) eraseRefused(digests storage.Digests, names []string, st *storage.Student) Erasure {
-	st.Created = e.now.Add(1) // what stays is newer than the erasure
-	return e.erase(digests, names, e.cropsOf(st.ID))
+// refuse erases the crops and groups of a student whose consent does not allow them, if
+// there is a record, and notes the refusal, also for who was merged into the student.
+func (e *edit) refuse(digests storage.Digests, names []string, st *storage.Student, known bool) (erased Erasure) {
+	for _, id := range names {
+		e.note(digests, id, "", st.Consent.State)
+	}
+	st.Groups = nil
+	if known {
+		st.Created = e.now.Add(1) // what stays is newer than the erasure
+		erased = e.erase(digests, names, e.cropsOf(st.ID))
+	}
+	return erased
 }
 
 func checkConsent(c Consent) error {

@@ -95,8 +95,8 @@ func (e *edit) cropsOf(studentID string) []string {
 	return ids
 }
 
-// read returns embeddings with their vectors. Nothing else in an edit reads the
-// disk: memory does not have the vectors of a crop without a student.
+// read returns embeddings with their vectors, from the disk: memory does not have the
+// vectors of a crop without a student. Nothing else in an edit reads it, but for refusal.
 func (e *edit) read(refs ...storage.Ref) ([]storage.Embedding, error) {
 	var list []storage.Embedding
 	for _, ref := range refs {

@@ -238,9 +238,9 @@ func (e *edit) lockModel(m Model, recipe string) (storage.Model, error) {
 // joinGroups adds groups, sorted and checked, to those of the student, and returns
 // the student. It creates a student that does not exist.
 func (e *edit) joinGroups(id string, groups []string) (storage.Student, error) {
-	st, known := lookup[storage.Student](e, studentRef(id))
-	if !known {
-		st = storage.Student{ID: id, Created: e.now}
+	st, known, err := e.student(id)
+	if err != nil {
+		return storage.Student{}, err
 	}
 	all, err := groupSet(append(slices.Clone(st.Groups), groups...)...)
 	if err != nil {

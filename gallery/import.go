@@ -180,7 +180,7 @@ func (im *importer) student(ctx context.Context, st StudentRecord) (stored bool,
 	}
 	var names []string
 	var digests storage.Digests
-	if !allows(st.Consent.State) {
+	if st.Consent.State.Refuses() {
 		if names, _, err = im.gallery.namesOf(ctx, st.ID); err == nil {
 			digests, err = im.gallery.digests(ctx)
 		}
@@ -190,14 +190,12 @@ func (im *importer) student(ctx context.Context, st StudentRecord) (stored bool,
 	}
 	erases := false
 	err = im.do(ctx, "import student", func(e *edit) error {
-		before, known := lookup[storage.Student](e, studentRef(st.ID))
+		before, known, err := e.student(st.ID)
+		if err != nil {
+			return err
+		}
 		after := before
-		if !known {
-			after = storage.Student{ID: st.ID, Created: e.now}
-		}
-		if after.Consent == (Consent{}) { // what is noted here counts
-			after.Consent = st.Consent
-		}
+		after.Consent = before.Consent.Against(st.Consent)
 		if after.DeleteAfter == "" {
 			after.DeleteAfter = st.DeleteAfter
 		}
@@ -205,14 +203,15 @@ func (im *importer) student(ctx context.Context, st StudentRecord) (stored bool,
 		if err != nil {
 			return err
 		}
-		if !allows(after.Consent.State) {
-			all = nil
+		after.Groups = all
+		switch {
+		case before.Consent.State.Refuses():
+			after.Groups = nil
+		case after.Consent.State.Refuses():
+			erases = e.refuse(digests, names, &after, known).Open
 		}
-		if erases = known && before.Consent == (Consent{}) && !allows(after.Consent.State); erases {
-			e.eraseRefused(digests, names, &after)
-		}
-		stored = !known || !slices.Equal(all, before.Groups) || after.Consent != before.Consent || after.DeleteAfter != before.DeleteAfter
-		if after.Groups, after.Updated = all, e.now; stored {
+		stored = !known || !slices.Equal(after.Groups, before.Groups) || after.Consent != before.Consent || after.DeleteAfter != before.DeleteAfter
+		if after.Updated = e.now; stored {
 			e.put(after)
 		}
 		return nil

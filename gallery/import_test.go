@@ -102,9 +102,9 @@ func TestImportRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	list.Times[list.Key.Student("default", "gone")] = now
-	list.Times[list.Key.Crop("default", "gone crop")] = now
-	list.Times[list.Key.Student("default", "zo\u00eb")] = now
+	list.Note(list.Key.Student("default", "gone"), storage.Entry{Time: now})
+	list.Note(list.Key.Crop("default", "gone crop"), storage.Entry{Time: now})
+	list.Note(list.Key.Student("default", "zo\u00eb"), storage.Entry{Time: now})
 	if _, err := store.Apply(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +156,54 @@ func TestImportRefuses(t *testing.T) {
 			t.Errorf("who came after the erasure: %+v, %v", done, err)
 		}
 	})
+}
+
+// TestImportOfOtherConsent: a refusal here stays, one in the file counts unless the student has
+// consented here on a later day, and a consent in the file counts where none is noted.
+func TestImportOfOtherConsent(t *testing.T) {
+	states := []ConsentState{"", ConsentGiven, ConsentRefused, ConsentWithdrawn}
+	days := []Date{"2026-09-01", "2026-09-02", "2026-09-03"}
+	for _, here := range states {
+		for _, there := range states {
+			for _, day := range days {
+				s := openGalleries(t, storage.OpenMemory(storage.Faults{}), Options{}, 0)
+				with(t, s, DefaultGallery, func(g *Gallery) {
+					if here != "" {
+						if _, _, err := g.SetConsent(ctx, "ann", Consent{State: here, Date: days[1]}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					enrols := func() error {
+						_, err := g.Enroll(ctx, Enrolment{CropID: "c", StudentID: "ann", Embedding: made(plain, base(plain, 0))})
+						return err
+					}
+					before := enrols()
+					record := Record{Student: &StudentRecord{ID: "ann", Created: time.Now(), Consent: Consent{State: there}}}
+					if there != "" {
+						record.Student.Consent.Date = day
+					}
+					done, err := s.Import(ctx, g, DefaultGallery, []Record{record}, ImportOptions{})
+					if err != nil || done.Errors[0] != nil {
+						t.Fatal(err, done.Errors)
+					}
+					want := here
+					switch {
+					case here == "", here == ConsentGiven && there != "" && there != ConsentGiven && day >= days[1]:
+						want = there
+					}
+					no := want == ConsentRefused || want == ConsentWithdrawn
+					st, err := g.Student(ctx, "ann")
+					if err != nil || st.Consent.State != want || (st.CropCount == 0) != no || done.Erased != (no && before == nil) {
+						t.Errorf("%q here, %q on %s in the file: %+v, %+v (%v), want %q", here, there, day, st, done, err, want)
+					}
+					if err := enrols(); (err != nil) != no {
+						t.Errorf("%q here, %q on %s in the file: enrolled again: %v", here, there, day, err)
+					}
+					mustBeConsistent(t, g)
+				})
+			}
+		}
+	}
 }
 
 // TestImportOfRefusal: who refuses in an import is erased as by SetConsent: noted in the list, in

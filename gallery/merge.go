@@ -43,7 +43,7 @@ func (e *edit) merge(from, into string) (stays storage.Student, moved int, err e
 	if stays, ok = lookup[storage.Student](e, studentRef(into)); !ok {
 		return storage.Student{}, 0, fmt.Errorf("%w: %q", ErrStudentNotFound, into)
 	}
-	if !allows(gone.Consent.State) {
+	if gone.Consent.State.Refuses() {
 		return storage.Student{}, 0, &NoConsentError{gone.ID, gone.Consent.State}
 	}
 	if stays.Consent == (Consent{}) {

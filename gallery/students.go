@@ -145,11 +145,11 @@ func (g *Gallery) setGroups(ctx context.Context, id string, groups []string, cre
 	var st storage.Student
 	seq, err := g.writer.do(ctx, causeRegroup, func(e *edit) error {
 		var known bool
-		if st, known = lookup[storage.Student](e, studentRef(id)); !known {
-			if !create {
-				return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
-			}
-			st = storage.Student{ID: id, Created: e.now}
+		switch st, known, err = e.student(id); {
+		case err != nil:
+			return err
+		case !known && !create:
+			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
 		}
 		st.Groups, st.Updated = groups, e.now
 		e.put(st)

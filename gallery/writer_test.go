@@ -328,6 +328,9 @@ func TestUnavailable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := enrolling(g, "b1", "b", plain, base(plain, 1))(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("what somebody said cannot be read: %v", err)
+		}
+		if _, err := g.SetDeleteAfter(ctx, "a", "2030-07-31"); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("the commit that failed: %v", err)
 		}
 		for name, err := range map[string]error{

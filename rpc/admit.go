@@ -114,7 +114,7 @@ func (s *Server) credential(r *http.Request) (string, *connect.Error) {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
 		return "", newError(connect.CodeUnauthenticated, "NO_TOKEN",
-			"this server needs a token: send it in the header \"Authorization: Bearer TOKEN\"; an administrator makes one with \"rollcall tokens create\"", nil)
+			"this server needs a token: send it in the header \"Authorization: Bearer TOKEN\" (commands take it from ROLLCALL_TOKEN); an administrator makes one with \"rollcall tokens create\"", nil)
 	}
 	// The browser adds the cookie by itself, so another site's page could make it call.
 	if err := crossOrigin(r); err != nil {

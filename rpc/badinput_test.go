@@ -216,6 +216,8 @@ func TestRequestsThatNoHandlerSees(t *testing.T) {
 		{"GET of the comparison", "GET", galleryPath + "CheckConsistency?encoding=json&message=%7B%7D", nil, "", 405, "unimplemented", "METHOD_NOT_ALLOWED", "POST"},
 		{"GET without a message", "GET", list + "?encoding=json", nil, "", 400, "invalid_argument", "INVALID_REQUEST", "message="},
 		{"GET in no encoding", "GET", list + "?message=%7B%7D", nil, "", 415, "invalid_argument", "UNSUPPORTED_MEDIA_TYPE", "must be json or proto"},
+		{"GET of the address for a picture", "GET", "/v1/identify", nil, "", 405, "unimplemented", "METHOD_NOT_ALLOWED", "--data-binary"},
+		{"PUT to the session", "PUT", "/session", nil, "", 405, "unimplemented", "METHOD_NOT_ALLOWED", "GET or POST or DELETE"},
 		{"POST to a page", "POST", "/readyz", nil, "{}", 405, "unimplemented", "METHOD_NOT_ALLOWED", "GET"},
 		{"a version to come", "POST", list, map[string]string{"Connect-Protocol-Version": "2"}, "{}", 400, "invalid_argument", "INVALID_HEADER", "Connect-Protocol-Version: 1"},
 		{"no time", "POST", list, map[string]string{"Connect-Timeout-Ms": "soon"}, "{}", 400, "invalid_argument", "INVALID_HEADER", "Connect-Timeout-Ms"},

@@ -15,7 +15,7 @@ import (
 )
 
 // body is the body of a call while it is read. It stops a client that is too slow or
-// sends too much, and takes what is read from the budget that all calls share.
+// sends too much, and takes what is read from the room that all calls share.
 //
 // Read is for one goroutine at a time. end must be called when the handler is done.
 type body struct {
@@ -24,7 +24,8 @@ type body struct {
 	method  method
 	control *http.ResponseController
 	size    int64
-	taken   int64 // of the budget
+	share   share // of the room
+	taken   int64 // of the share
 	packed  bool  // it is compressed: once it is here, all that it may become is taken
 	// envelope is nil but for one message that has one.
 	envelope *envelope
@@ -41,14 +42,14 @@ type body struct {
 // connection is closed.
 const unreadGrace = time.Second
 
-// bytesRetryAfter is when a call that found no room in the budget may try again: about
+// bytesRetryAfter is when a call that found no room may try again: about
 // the time in which some crops are read.
 const bytesRetryAfter = time.Second
 
 // openBody takes over the body of a call. It fails where a stream, whose size nobody
-// knows, finds no room in the budget.
+// knows, finds no room.
 func (s *Server) openBody(r *http.Request, m method, control *http.ResponseController) (*body, *connect.Error) {
-	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, packed: compression(r) != "", ctx: r.Context()}
+	b := &body{ReadCloser: r.Body, server: s, method: m, control: control, done: r.ContentLength == 0, packed: compression(r) != "", ctx: r.Context(), share: s.share(r.Context())}
 	if !m.stream && (m.answers || strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")) {
 		b.envelope = &envelope{limit: m.limit, packed: b.packed}
 	}
@@ -78,8 +79,8 @@ func (s *Server) openBody(r *http.Request, m method, control *http.ResponseContr
 }
 
 func (b *body) take(n int64) *connect.Error {
-	if !b.server.budget.TryAcquire(n) {
-		return tooManyBytes(b.server.opts.RequestBytes)
+	if !b.share.take(n) {
+		return tooManyBytes()
 	}
 	b.taken += n
 	return nil
@@ -175,7 +176,7 @@ func (b *body) cutOff() {
 	b.setDeadline(time.Now().Add(grace))
 }
 
-// end gives back what was taken from the budget. It does not wait for what the client
+// end gives back the room that was taken. It does not wait for what the client
 // still sends.
 func (b *body) end() {
 	for _, stop := range b.stop {
@@ -189,7 +190,7 @@ func (b *body) end() {
 	if !b.done {
 		b.setDeadline(time.Now().Add(unreadGrace))
 	}
-	b.server.budget.Release(b.taken)
+	b.share.giveBack(b.taken)
 }
 
 func (b *body) setDeadline(deadline time.Time) {

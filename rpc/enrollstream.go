@@ -23,6 +23,7 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 	free := make(chan struct{}, s.server.opts.StreamWorkers)
 	var working errgroup.Group
 	var underWay []cropUnderWay
+	share := s.server.share(ctx)
 	err := func() error {
 		for index := int32(0); ; index++ {
 			select {
@@ -45,7 +46,7 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 			}
 			size, finished := int64(proto.Size(req)), make(chan struct{})
 			before := earlier(&underWay, cropUnderWay{req.GetCrop().GetStudentId(), finished})
-			room := s.server.budget.TryAcquire(size)
+			room := share.take(size)
 			var embedded *pb.EmbedResponse
 			s.server.part(ctx, &working, func() (err error) {
 				embedded, err = s.enrollCrop(ctx, req, before)
@@ -53,15 +54,15 @@ func (s galleryService) EnrollStream(ctx context.Context, stream *connect.BidiSt
 			}, func(err error) error {
 				sender.send(s.outcome(ctx, index, req.GetCrop().GetCropId(), embedded, err))
 				if room {
-					s.server.budget.Release(size)
+					share.giveBack(size)
 				}
 				close(finished)
 				<-free
 				return nil
 			})
 			if !room {
-				// The stream has taken the budget for one message. Without more budget
-				// it reads no other message before this one is done.
+				// The stream has taken the room for one message. Without more it reads no
+				// other message before this one is done.
 				<-finished
 			}
 		}

@@ -46,7 +46,7 @@ func (s *Server) Handler() http.Handler {
 		case !s.isMeant(r):
 			s.refuse(out, r, &refusal{Error: foreignHost()})
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			s.refuse(out, r, pageMethod())
+			s.refuse(out, r, wrongMethod("page", "GET, HEAD", ""))
 		default:
 			r, release, why := s.admit(out, r, rights[pageOf(r.URL.Path)])
 			defer release()

@@ -23,18 +23,20 @@ func (s journalService) RecordCheckIn(ctx context.Context, req *pb.RecordCheckIn
 	if err != nil {
 		return nil, fieldError("INVALID_ID", "student_id", err.Error())
 	}
+	request := req.GetRequestId()
 	if req.GetCancels() > 0 {
 		if err := s.mayCancel(ctx, req.GetCancels(), student); err != nil {
 			return nil, err
 		}
+		request = fmt.Sprintf("\x00cancels %d", req.GetCancels()) // no client's key has a control character
 	}
 	line := &pb.Line{
 		Kind: pb.LineKind_LINE_KIND_CHECK_IN, StudentId: student,
 		Method: req.GetMethod(), Cancels: req.GetCancels(), By: req.GetBy(),
 	}
 	who(ctx, line)
-	number, err := recordOf(ctx).journal.Record(line, req.GetRequestId())
-	if err == nil && req.GetRequestId() != "" {
+	number, err := recordOf(ctx).journal.Record(line, request)
+	if err == nil && request != "" {
 		err = s.isLineOf(ctx, number, req, student)
 	}
 	if err != nil {
@@ -50,7 +52,7 @@ func (s journalService) isLineOf(ctx context.Context, number uint64, req *pb.Rec
 	if err != nil || line.GetErased() {
 		return err
 	}
-	if line.GetStudentId() == student && line.GetMethod() == req.GetMethod() && line.GetCancels() == req.GetCancels() {
+	if line.GetStudentId() == student && line.GetMethod() == req.GetMethod() {
 		return nil
 	}
 	return newError(connect.CodeAlreadyExists, "REQUEST_ID_USED",
@@ -65,17 +67,27 @@ func lineAt(ctx context.Context, number uint64) (*pb.Line, error) {
 	return nil, nil
 }
 
-// mayCancel returns why a line cannot be taken back, or nil.
+// doorCancels is how long a check-in may take back its lines. Whoever stands at the door
+// says at once that it was somebody else; a tablet that is stolen does not change the days
+// before.
+const doorCancels = time.Hour
+
+// mayCancel returns why a caller may not take back a line, or nil.
 func (s journalService) mayCancel(ctx context.Context, number uint64, student string) error {
 	line, err := lineAt(ctx, number)
 	if err != nil {
 		return err
 	}
-	if line.GetStudentId() == student && isCheckIn(line) && line.GetCancels() == 0 {
-		return nil
+	if line.GetStudentId() != student || !isCheckIn(line) || line.GetCancels() > 0 {
+		return newError(connect.CodeFailedPrecondition, "CANNOT_CANCEL",
+			fmt.Sprintf("line %d is no match or check-in of this student: look with ListLines which line to take back", number), nil)
 	}
-	return newError(connect.CodeFailedPrecondition, "CANNOT_CANCEL",
-		fmt.Sprintf("line %d is no match or check-in of this student: look with ListLines which line to take back", number), nil)
+	caller := callerOf(ctx)
+	if caller.Role == access.CheckIn && (line.GetTokenId() != caller.Token || time.Since(line.GetTime().AsTime()) > doorCancels) {
+		return newError(connect.CodePermissionDenied, "LINE_NOT_ALLOWED",
+			fmt.Sprintf("a checkin takes back its own lines, for an hour: the office can take back line %d", number), nil)
+	}
+	return nil
 }
 
 // isCheckIn says whether the register takes a line for a check-in of its student, or for

@@ -26,13 +26,16 @@ func (l limit) exceeded() *connect.Error {
 		fmt.Sprintf("the request has more than the allowed %d bytes: %s", l.bytes, l.advice), nil)
 }
 
+// rollCallBytes holds all crops of one class photo.
+const rollCallBytes = 64 << 20
+
 var (
 	// noPhoto holds the longest lists of ids.
 	noPhoto = limit{12 << 20, "name fewer at a time"}
 	// onePhoto holds one of 16 MiB: 21.3 MiB as base64.
 	onePhoto = limit{23 << 20, "a photo may have at most 16 MiB; save it in a lower quality"}
-	// manyImages holds all crops of one class photo, or the frames of a burst.
-	manyImages = limit{MinRequestBytes, "the images of a call may have about 45 MiB in all; send smaller ones"}
+	// manyImages holds the crops of a roll call, or the frames of a burst.
+	manyImages = limit{rollCallBytes, "the images of a call may have about 45 MiB in all; send smaller ones"}
 	// noImage holds a request for the journal, health checks or reflection.
 	noImage = limit{64 << 10, "send only the fields that the method takes"}
 )

@@ -1,12 +1,17 @@
 package rpc_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,6 +264,70 @@ func TestQueueFull(t *testing.T) {
 	}
 	if refused == 0 || answered == 0 {
 		t.Errorf("%d refused, %d answered; want some of both", refused, answered)
+	}
+}
+
+// noRoom has no room for crops, and counts those that come nevertheless.
+type noRoom struct {
+	rpc.Embedder
+	came *atomic.Int64
+}
+
+func (noRoom) Room(string) error {
+	return &embedder.QueueFullError{RetryAfter: 1500 * time.Millisecond}
+}
+
+func (f noRoom) Embed(ctx context.Context, req embedder.Request) (*embedder.Result, error) {
+	f.came.Add(1)
+	return f.Embedder.Embed(ctx, req)
+}
+
+// TestQueueFullBeforeTheBody: a crop for which there is no room is refused before its body has come, unless its
+// client could lose the answer. Other calls are not.
+func TestQueueFullBeforeTheBody(t *testing.T) {
+	full := noRoom{came: new(atomic.Int64)}
+	w := newWorld(t, setup{wrap: func(b rpc.Backend) rpc.Backend {
+		full.Embedder = b.Embedder
+		b.Embedder = full
+		return b
+	}})
+	for _, path := range []string{embedPath, identifyPath, rollcallv1connect.AttendanceServiceVerifyProcedure, "/v1/identify"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		must(t, err)
+		kind := "application/json"
+		if path == "/v1/identify" {
+			kind = "image/jpeg"
+		}
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n{", path, kind)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, err)
+		body, err := io.ReadAll(answer.Body)
+		must(t, err)
+		must(t, conn.Close())
+		if answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") != "2" || !strings.Contains(string(body), "QUEUE_FULL") {
+			t.Errorf("%s: %s, %v, %s", path, answer.Status, answer.Header, body)
+		}
+	}
+	if n := full.came.Load(); n != 0 {
+		t.Errorf("%d crops came to the embedder", n)
+	}
+	for name, api := range map[string]rollcallv1connect.AttendanceServiceClient{
+		"Connect over HTTP/1.1": rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url),
+		"Connect over HTTP/2":   rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url),
+		"gRPC":                  rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithGRPC()),
+	} {
+		for range 20 { // the connection can be used again
+			if _, err := api.Identify(t.Context(), &pb.IdentifyRequest{Image: onnxtest.Face(1, 0)}); connect.CodeOf(err) != connect.CodeResourceExhausted {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	large := append(onnxtest.Face(1, 0), make([]byte, 300_000)...)
+	if _, err := w.attendance().Identify(t.Context(), &pb.IdentifyRequest{Image: large}); err != nil || full.came.Load() != 1 {
+		t.Errorf("a crop of 300 kB: %v, came %d times", err, full.came.Load())
+	}
+	if _, err := w.gallery().ListStudents(t.Context(), &pb.ListStudentsRequest{}); err != nil {
+		t.Errorf("a list: %v", err)
 	}
 }
 

@@ -93,7 +93,7 @@ func rawIdentify(r *http.Request) (call *http.Request, why *refusal) {
 	call.URL = &url.URL{Path: rollcallv1connect.AttendanceServiceIdentifyProcedure}
 	call.Header.Set("Content-Type", "application/json")
 	if r.Method != http.MethodPost {
-		return call, nil // refused as any other call
+		return call, wrongMethod("address", "POST", ": curl sends one with --data-binary @face.jpg, or -F image=@face.jpg")
 	}
 	refuse := func(err *connect.Error) (*http.Request, *refusal) { return call, &refusal{Error: err} }
 	if err := crossOrigin(r); err != nil { // a form of another site's page could send this
@@ -167,7 +167,7 @@ type rawBody struct {
 }
 
 // mostBeside is how much a form may hold beside the picture: names and boundaries. It is
-// kept in memory, outside the budget that all bodies share.
+// kept in memory, outside of the room that all bodies share.
 const mostBeside = 64 << 10
 
 // wire counts what it reads.

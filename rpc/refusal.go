@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"encoding/base64"
-	"fmt"
 	"mime"
 	"net/http"
 	"slices"
@@ -67,11 +66,7 @@ func refusedPost(r *http.Request, m method) *refusal {
 		if m.get {
 			allow = "GET, POST"
 		}
-		return &refusal{
-			Error:  newError(connect.CodeUnimplemented, "METHOD_NOT_ALLOWED", "this call takes "+strings.ReplaceAll(allow, ", ", " or ")+": curl sends a POST with --json '{…}'", nil),
-			status: http.StatusMethodNotAllowed,
-			header: map[string]string{"Allow": allow},
-		}
+		return wrongMethod("call", allow, ": curl sends a POST with --json '{…}'")
 	}
 	kind, why := plainMediaType(r.Header.Get("Content-Type"), m)
 	if why != nil {
@@ -196,15 +191,15 @@ func unknownPath() *refusal {
 }
 
 // tooManyBytes refuses a request for which there is no memory now.
-func tooManyBytes(budget int64) *connect.Error {
-	return busy("TOO_MANY_BYTES", fmt.Sprintf("the requests that are being read have more than %d MiB in all", budget>>20), bytesRetryAfter)
+func tooManyBytes() *connect.Error {
+	return busy("TOO_MANY_BYTES", "there is no memory for this request beside those that are being read, of this caller or of all", bytesRetryAfter)
 }
 
-// pageMethod refuses every method but GET and HEAD for a page.
-func pageMethod() *refusal {
+// wrongMethod refuses all methods for what is at a path, a page say, but those of a list.
+func wrongMethod(what, allow, advice string) *refusal {
 	return &refusal{
-		Error:  newError(connect.CodeUnimplemented, "METHOD_NOT_ALLOWED", "this page takes GET", nil),
+		Error:  newError(connect.CodeUnimplemented, "METHOD_NOT_ALLOWED", "this "+what+" takes "+strings.ReplaceAll(allow, ", ", " or ")+advice, nil),
 		status: http.StatusMethodNotAllowed,
-		header: map[string]string{"Allow": "GET, HEAD"},
+		header: map[string]string{"Allow": allow},
 	}
 }

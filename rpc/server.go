@@ -28,7 +28,6 @@ import (
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
-	"golang.org/x/sync/semaphore"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"rollcall/access"
@@ -61,8 +60,9 @@ type Options struct {
 	// address, the scheme and the name of a call in X-Forwarded-For, X-Forwarded-Proto
 	// and X-Forwarded-Host. From all others these headers are ignored. Default none.
 	TrustedProxies []netip.Prefix
-	// RequestBytes is how many bytes of requests the server holds at once. A request
-	// that finds no room is refused with resource_exhausted and a delay. At least
+	// RequestBytes is how many bytes of requests the server holds at once. A caller with a
+	// token holds at most as many as are left for all others. A request that finds no
+	// room is refused with resource_exhausted and a delay. At least
 	// [MinRequestBytes]. Default 256 MiB.
 	RequestBytes int64
 	// StreamWorkers is how many crops of one EnrollStream, RollCall or IdentifyBurst the
@@ -109,9 +109,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// MinRequestBytes is the least Options.RequestBytes, 64 MiB: one roll call may be as
-// large as this.
-const MinRequestBytes = 64 << 20
+// MinRequestBytes is the least Options.RequestBytes, 128 MiB: one roll call may have the
+// half that one caller may hold.
+const MinRequestBytes = 2 * rollCallBytes
 
 // Server is the HTTP side of Rollcall. Its methods are safe for concurrent use.
 type Server struct {
@@ -119,7 +119,7 @@ type Server struct {
 	health   *health
 	rejecter *connect.ErrorWriter
 	limits   *access.Limits
-	budget   *semaphore.Weighted // of Options.RequestBytes
+	room     *room // Options.RequestBytes
 	// open is nil until Ready.
 	open atomic.Pointer[opened]
 	// draining is done when Serve begins to shut down.
@@ -142,7 +142,7 @@ func New(opts Options) *Server {
 		health:   newHealth(),
 		rejecter: connect.NewErrorWriter(),
 		limits:   access.NewLimits(opts.Limits),
-		budget:   semaphore.NewWeighted(opts.RequestBytes),
+		room:     newRoom(opts.RequestBytes),
 	}
 	s.draining, s.drain = context.WithCancel(context.Background())
 	return s

@@ -47,9 +47,7 @@ func (s *Server) session(out *reply, r *http.Request) {
 		http.MethodPost: s.beginSession, http.MethodGet: s.showSession, http.MethodDelete: s.endSession,
 	}[r.Method]
 	if does == nil {
-		why := pageMethod()
-		why.header["Allow"] = "GET, POST, DELETE"
-		s.refuse(out, r, why)
+		s.refuse(out, r, wrongMethod("page", "GET, POST, DELETE", ""))
 		return
 	}
 	info, err := func() (*sessionInfo, error) {

@@ -311,7 +311,7 @@ func TestDrainingDoesNotWaitForWhoNeverReads(t *testing.T) {
 // room. A small call is not refused because of what is on its way slowly, as long as
 // there is room for it.
 func TestBudgetOfBytes(t *testing.T) {
-	w := newWorld(t, setup{options: rpc.Options{RequestBytes: rpc.MinRequestBytes}})
+	w := newWorld(t, setup{options: rpc.Options{RequestBytes: 64 << 20}})
 	enroll(t, w, 1, 0, "ada/1", "ada")
 	const large = 40 << 20
 	first := w.dial(begin("POST", rollCallPath, large+1, `{"probes":[{"image":"`))
@@ -344,7 +344,7 @@ func TestBudgetOfBytes(t *testing.T) {
 // What is compressed takes room for what it may become once it is here, and not while
 // a client that is slow has sent nothing.
 func TestSlowCompressedRequestsHoldNoRoom(t *testing.T) {
-	w := newWorld(t, setup{options: rpc.Options{RequestBytes: rpc.MinRequestBytes}})
+	w := newWorld(t, setup{options: rpc.Options{RequestBytes: 64 << 20}})
 	zipped := rollcallv1connect.NewAttendanceServiceClient(http.DefaultClient, w.url, connect.WithSendGzip())
 	grpc := rollcallv1connect.NewAttendanceServiceClient(h2c(), w.url, connect.WithSendGzip(), connect.WithGRPC())
 	large := strings.Repeat("A", 40<<20)
@@ -375,7 +375,7 @@ func TestSlowCompressedRequestsHoldNoRoom(t *testing.T) {
 // More crops on streams than the budget has room for are all enrolled, one waiting for
 // the other, and what was taken is given back.
 func TestStreamsShareTheBudget(t *testing.T) {
-	w := newWorld(t, setup{options: rpc.Options{RequestBytes: rpc.MinRequestBytes}})
+	w := newWorld(t, setup{options: rpc.Options{RequestBytes: 64 << 20}})
 	done := make(chan error, 2) // streams: the budget has room for no third
 	for n := range cap(done) {
 		go func() {

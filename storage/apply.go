@@ -27,8 +27,9 @@ const causeApply = "apply the list of erasures"
 
 // Apply erases what a list names and was made before the time in the list: galleries,
 // students with their crops, and single crops. It blanks them in the log and the journal,
-// and rewrites the files. The store takes the list into its own: it takes its key too,
-// unless it has erasures with a key of its own.
+// and rewrites the files. Who refused, and has not consented on a later day, is
+// erased too. The store takes the list into its own, so that refusals hold ([Partition.Refusal]):
+// it takes its key too, unless it has erasures with a key of its own.
 //
 // Nobody else may write to the store: apply the list before it is served. After an error
 // make the same call again. The errors are ErrReadOnly, ErrConflict (somebody else wrote),
@@ -59,6 +60,11 @@ func (a *applying) all(ctx context.Context) error {
 	ids, err := a.store.Partitions(ctx)
 	if err != nil {
 		return err
+	}
+	for id := range created { // also one that is empty: else what is enrolled there later would count as old
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
 	}
 	for _, id := range ids {
 		if id == ServerPartition {
@@ -104,7 +110,7 @@ func (a *applying) takeIn(ctx context.Context) error {
 	}
 	switch {
 	case own.Key == a.list.Key:
-	case len(own.Times) > 0:
+	case len(own.Entries) > 0:
 		return nil
 	default:
 		if err := a.store.replaceErasureKey(ctx, own.Key, a.list.Key); err != nil {
@@ -112,9 +118,9 @@ func (a *applying) takeIn(ctx context.Context) error {
 		}
 	}
 	c := Change{Time: time.Now().UTC(), Cause: causeApply}
-	for _, digest := range slices.Sorted(maps.Keys(a.list.Times)) {
-		if at := a.list.Times[digest]; at.After(own.Times[digest]) {
-			e := Erasure{Digest: digest, Time: at}
+	for _, digest := range slices.Sorted(maps.Keys(a.list.Entries)) {
+		if entry := a.list.Entries[digest]; entry.Time.After(own.Entries[digest].Time) {
+			e := Erasure{Digest: digest, Time: entry.Time, Consent: entry.Consent}
 			c.Writes = append(c.Writes, Write{Ref: e.Ref(), Put: e})
 		}
 	}
@@ -186,7 +192,7 @@ func (a *applying) partition(ctx context.Context, id string) error {
 	a.done.Embeddings += e.ErasedEmbeddings
 	if e.Digest != "" {
 		now := time.Now().UTC()
-		if e.Time = a.list.Times[e.Digest]; e.Time.IsZero() { // a crop that goes with its student
+		if e.Time = a.list.Entries[e.Digest].Time; e.Time.IsZero() { // a crop that goes with its student, or somebody who refused
 			e.Time = now
 		}
 		err := a.commit(ctx, id, Change{Time: now, Cause: causeApply, Writes: append(g.writes, Write{Ref: e.Ref(), Put: e})})
@@ -219,7 +225,7 @@ func (g *applyingTo) records(ctx context.Context, p *Partition) error {
 		gone := false
 		switch r := r.(type) {
 		case Student:
-			gone = g.list.Student(g.gallery, r.ID, r.Created)
+			gone = g.list.Student(g.gallery, r.ID, r.Created) || r.Consent.Against(g.list.Refusal(g.gallery, r.ID)) != r.Consent
 			g.students[r.ID] = gone
 		case Crop:
 			gone = g.students[r.StudentID] || g.list.Crop(g.gallery, r.ID, r.Created)

@@ -106,7 +106,10 @@ func TestApply(t *testing.T) {
 			s := closeAtEnd(t, OpenMemory(Faults{}))
 			school(t, s, begin)
 			key := ErasureKey(strings.Repeat("k", erasureKeyBytes))
-			list := &Erasures{Key: key, Times: c.list(key)}
+			list := &Erasures{Key: key, Entries: map[string]Entry{}}
+			for digest, at := range c.list(key) {
+				list.Note(digest, Entry{Time: at})
+			}
 			var file bytes.Buffer
 			must(t, list.Write(&file))
 			list, err := ReadErasures(&file)
@@ -126,8 +129,8 @@ func TestApply(t *testing.T) {
 			}
 			own, err := s.Erasures(ctx)
 			must(t, err)
-			for digest, at := range list.Times {
-				if own.Key != key || own.Times[digest].Before(at) {
+			for digest, entry := range list.Entries {
+				if own.Key != key || own.Entries[digest] != entry {
 					t.Errorf("the store has not taken the list into its own")
 				}
 			}
@@ -137,6 +140,69 @@ func TestApply(t *testing.T) {
 				t.Errorf("applied again: %+v", again)
 			}
 		})
+	}
+}
+
+// TestApplyRefusals: who refused is erased and not enrolled, unless the store knows better.
+func TestApplyRefusals(t *testing.T) {
+	ctx, said := context.Background(), time.Date(2026, 9, 10, 8, 0, 0, 0, time.UTC)
+	refusal := Consent{State: ConsentWithdrawn, Date: "2026-09-10"}
+	for name, c := range map[string]struct {
+		has  *Consent // of the record; nil: there is none
+		list Entry
+		left bool    // the record
+		want Consent // of who has no record
+	}{
+		"nobody":                     {nil, Entry{said, ConsentWithdrawn}, false, refusal},
+		"who never consented":        {&Consent{}, Entry{said, ConsentWithdrawn}, false, refusal},
+		"who consented before":       {&Consent{ConsentGiven, "", "2026-09-09"}, Entry{said, ConsentWithdrawn}, false, refusal},
+		"who consented that day":     {&Consent{ConsentGiven, "", "2026-09-10"}, Entry{said, ConsentWithdrawn}, false, refusal},
+		"who consented later":        {&Consent{ConsentGiven, "", "2026-09-11"}, Entry{said, ConsentWithdrawn}, true, refusal},
+		"who is known to refuse":     {&Consent{ConsentRefused, "form 1", "2026-09-02"}, Entry{said, ConsentWithdrawn}, true, refusal},
+		"who gave it again":          {nil, Entry{said, ConsentGiven}, false, Consent{}},
+		"who gave it, with a record": {&Consent{ConsentGiven, "", "2026-09-09"}, Entry{said, ConsentGiven}, true, Consent{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := closeAtEnd(t, OpenMemory(Faults{}))
+			p := partition(t, s, "elm")
+			if c.has != nil {
+				st := Student{ID: "ada", Created: said.Add(-240 * time.Hour), Consent: *c.has}
+				put(t, p, st)
+			}
+			key := ErasureKey(strings.Repeat("k", erasureKeyBytes))
+			list := &Erasures{Key: key, Entries: map[string]Entry{key.Consent("elm", "ada"): c.list}}
+			for range 2 {
+				_, err := s.Apply(ctx, list)
+				must(t, err)
+				if left := namesIn(t, p)["ada"]; left != c.left {
+					t.Errorf("the record is there: %v", left)
+				}
+				if got, err := p.Refusal(ctx, "ada"); err != nil || got != c.want {
+					t.Errorf("%+v (%v), want %+v", got, err, c.want)
+				}
+				if got, err := p.Refusal(ctx, "ben"); err != nil || got != (Consent{}) {
+					t.Errorf("ben: %+v (%v)", got, err)
+				}
+			}
+			own, err := s.Erasures(ctx)
+			if err != nil || own.Entries[key.Consent("elm", "ada")] != c.list || own.Refusal("elm", "ada") != c.want {
+				t.Errorf("its own list: %+v (%v)", own.Entries, err)
+			}
+		})
+	}
+}
+
+// TestApplyToEmptyGallery: an erased gallery that was empty when the backup was made is dropped
+// too, so that who is enrolled there later does not count as old.
+func TestApplyToEmptyGallery(t *testing.T) {
+	ctx, begin := context.Background(), time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	s := closeAtEnd(t, OpenMemory(Faults{}))
+	put(t, partition(t, s, ServerPartition), Gallery{ID: "elm", Created: begin})
+	key := ErasureKey(strings.Repeat("k", erasureKeyBytes))
+	applied, err := s.Apply(ctx, &Erasures{Key: key, Entries: map[string]Entry{key.Gallery("elm"): {Time: begin.Add(time.Hour)}}})
+	must(t, err)
+	if there, err := s.galleries(ctx); err != nil || len(there) > 0 || applied.Galleries != 1 {
+		t.Errorf("%v (%v), applied %+v", there, err, applied)
 	}
 }
 
@@ -150,7 +216,7 @@ func TestApplyKeepsOwnKey(t *testing.T) {
 	must(t, err)
 	put(t, partition(t, s, "elm"), Erasure{Digest: key.Student("elm", "zed"), Time: time.Now()})
 	foreign := ErasureKey(strings.Repeat("k", erasureKeyBytes))
-	_, err = s.Apply(ctx, &Erasures{Key: foreign, Times: map[string]time.Time{foreign.Student("elm", "ada"): time.Now()}})
+	_, err = s.Apply(ctx, &Erasures{Key: foreign, Entries: map[string]Entry{foreign.Student("elm", "ada"): {Time: time.Now()}}})
 	must(t, err)
 	if own, err := s.Erasures(ctx); err != nil || own.Key != key || !own.Student("elm", "zed", time.Time{}) {
 		t.Errorf("the store has lost its own erasures (%v)", err)
@@ -161,9 +227,10 @@ func TestApplyKeepsOwnKey(t *testing.T) {
 }
 
 func TestReadErasures(t *testing.T) {
-	list := &Erasures{Key: ErasureKey(strings.Repeat("k", erasureKeyBytes)), Times: map[string]time.Time{}}
+	list := &Erasures{Key: ErasureKey(strings.Repeat("k", erasureKeyBytes)), Entries: map[string]Entry{}}
 	for _, id := range []string{"a", "b", "c"} {
-		list.Times[list.Key.Student("elm", id)] = time.Date(2026, 9, 1, 8, 0, 0, 7, time.UTC)
+		list.Note(list.Key.Student("elm", id), Entry{Time: time.Date(2026, 9, 1, 8, 0, 0, 7, time.UTC)})
+		list.Note(list.Key.Consent("elm", id), Entry{time.Date(2026, 9, 1, 8, 0, 0, 9, time.UTC), ConsentWithdrawn})
 	}
 	var file bytes.Buffer
 	must(t, list.Write(&file))
@@ -176,7 +243,7 @@ func TestReadErasures(t *testing.T) {
 			t.Fatalf("the first %d bytes: %v", n, err)
 		}
 	}
-	for _, wrong := range []string{whole + "{}", strings.Replace(whole, `"version":1`, `"version":2`, 1), strings.Replace(whole, `"count":3`, `"count":2`, 1), "PK"} {
+	for _, wrong := range []string{whole + "{}", strings.Replace(whole, `"version":1`, `"version":2`, 1), strings.Replace(whole, `"count":6`, `"count":5`, 1), "PK", strings.Replace(whole, "withdrawn", "perhaps", 1)} {
 		if _, err := ReadErasures(strings.NewReader(wrong)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%.40q: %v", wrong, err)
 		}

@@ -52,11 +52,11 @@ func (s *Store) Checkpoint(ctx context.Context) (_ *Checkpoint, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if !p.checkpoints.TryAcquire(1) {
+	if !p.checkpoint.begin() {
 		release()
 		return nil, ErrCheckpoint
 	}
-	c := &Checkpoint{Server: s.server, dir: p.fs.PathJoin(p.dir, checkpointFolder), fs: p.fs, release: []func(){func() { p.checkpoints.Release(1) }, release}}
+	c := &Checkpoint{Server: s.server, dir: p.fs.PathJoin(p.dir, checkpointFolder), fs: p.fs, release: []func(){p.checkpoint.end, release}}
 	if err := c.make(ctx, s, p); err != nil {
 		return nil, errors.Join(fmt.Errorf("storage: making a checkpoint: %w", err), c.Close())
 	}
@@ -68,7 +68,10 @@ func (c *Checkpoint) make(ctx context.Context, s *Store, p *pebbleBackend) error
 		return err
 	}
 	acknowledged := p.acknowledged.number()
-	if err := p.db.Checkpoint(c.dir, pebble.WithFlushedWAL()); err != nil {
+	p.manifests.Lock()
+	err := p.db.Checkpoint(c.dir, pebble.WithFlushedWAL())
+	p.manifests.Unlock()
+	if err != nil {
 		return err
 	}
 	if err := c.read(ctx, s, p); err != nil {

@@ -1,10 +1,13 @@
 package storage
 
 import (
+	"context"
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -123,4 +126,34 @@ func TestCheckpointOfAFullDisk(t *testing.T) {
 		_, err = s.Checkpoint(t.Context())
 		wantError(t, "a checkpoint", err, ErrReadOnly)
 	}
+}
+
+// TestCheckpointWhileRewriting: files that a rewrite deletes are in a checkpoint that begins meanwhile, or
+// not needed by it.
+func TestCheckpointWhileRewriting(t *testing.T) {
+	s := openMem(t, vfs.NewMem())
+	p := partition(t, s, "a")
+	rewriting, stop := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	group.Go(func() {
+		defer stop()
+		for i := range 60 {
+			put(t, p, Student{ID: strconv.Itoa(i)})
+			if err := p.Rewrite(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for rewriting.Err() == nil {
+		c, err := s.Checkpoint(t.Context())
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	group.Wait()
 }

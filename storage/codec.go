@@ -110,7 +110,7 @@ func (t Token) encode() ([]byte, error) {
 
 func (e Erasure) encode() ([]byte, error) {
 	m := &storagev1.Erasure{
-		Time: timestamppb.New(e.Time), Change: e.Change, Open: e.Open,
+		Time: timestamppb.New(e.Time), Change: e.Change, Open: e.Open, Consent: string(e.Consent),
 		ErasedCrops: int64(e.ErasedCrops), ErasedEmbeddings: int64(e.ErasedEmbeddings), LogLines: int64(e.LogLines), JournalLines: int64(e.JournalLines),
 		Finished: optional(e.Finished),
 	}
@@ -355,7 +355,7 @@ func decodeErasure(ref Ref, value []byte) (_ Erasure, ok bool) {
 	var m storagev1.Erasure
 	e := Erasure{Digest: ref.ID}
 	ok = proto.Unmarshal(value, &m) == nil && readTime(m.Time, &e.Time) && readTime(m.Finished, &e.Finished)
-	e.Change, e.Open = m.Change, m.Open
+	e.Change, e.Open, e.Consent = m.Change, m.Open, ConsentState(m.Consent)
 	e.ErasedCrops, e.ErasedEmbeddings, e.LogLines, e.JournalLines = int(m.ErasedCrops), int(m.ErasedEmbeddings), int(m.LogLines), int(m.JournalLines)
 	for _, id := range m.Students {
 		e.Students = append(e.Students, string(id))

@@ -17,15 +17,19 @@ import (
 
 // Erasure notes that something was erased: a student, a crop or a gallery. It lies in
 // the partition where that was, and is written in the commit that deletes it. So
-// backups that still hold it can be cleaned: see [Erasures].
+// backups that still hold it can be cleaned: see [Erasures]. An Erasure with a Consent
+// notes what a student said instead, so that a refusal is known where no record of the
+// student is.
 //
 // Deleting a record leaves its name in the log and in the journal, and its bytes in the
 // files until these are rewritten. Until that is done the Erasure is open, and holds the
 // ids that are still to be erased.
 type Erasure struct {
 	Digest string    // of what was erased: see [ErasureKey]; 64 hexadecimal digits
-	Time   time.Time // when it was erased: what is newer is not meant
+	Time   time.Time // when it was erased: what is newer is not meant; or when it was said
 	Change uint64    // the number of the change that erased it; 0: that is not in this partition, or it was a gallery
+
+	Consent ConsentState // what was said; empty: something was erased
 
 	Open     bool     // something is left to do
 	Students []string // that have to leave the log and the journal; only while it is open
@@ -41,6 +45,11 @@ type Erasure struct {
 
 // Ref returns the erasure's name.
 func (e Erasure) Ref() Ref { return Ref{Kind: KindErasure, ID: e.Digest} }
+
+// Refusal returns the consent that it notes, if that is a refusal; else the zero Consent.
+func (e Erasure) Refusal() Consent { return e.entry().refusal() }
+
+func (e Erasure) entry() Entry { return Entry{e.Time, e.Consent} }
 
 // ErasureKey keys the digests of erasures, so that nobody without the key can try which
 // ids were erased. A store has one for ever. It is 32 random bytes.
@@ -59,6 +68,12 @@ func (k ErasureKey) Student(gallery, id string) string { return k.digest(KindStu
 
 // Crop returns the digest of a crop of a gallery.
 func (k ErasureKey) Crop(gallery, id string) string { return k.digest(KindCrop, gallery, id) }
+
+// Consent returns the digest under which a student's consent is noted.
+func (k ErasureKey) Consent(gallery, id string) string { return k.digest(consents, gallery, id) }
+
+// consents stands for what no record has a kind for.
+const consents Kind = 'c'
 
 // Gallery returns the digest of a gallery.
 func (k ErasureKey) Gallery(id string) string { return k.digest(KindGallery, id, "") }
@@ -117,6 +132,9 @@ func (d Digests) Student(id string) string { return d.key.Student(d.gallery, id)
 
 // Crop returns the digest of a crop of the partition.
 func (d Digests) Crop(id string) string { return d.key.Crop(d.gallery, id) }
+
+// Consent returns the digest under which a student's consent is noted.
+func (d Digests) Consent(id string) string { return d.key.Consent(d.gallery, id) }
 
 // Gallery returns the digest of a gallery.
 func (d Digests) Gallery(id string) string { return d.key.Gallery(id) }

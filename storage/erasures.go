@@ -13,14 +13,21 @@ import (
 	"time"
 )
 
-// Erasures are the list of all that was erased from a store, with its key. It is kept
-// apart from the backups: who restores one applies the list ([Store.Apply]), so that
-// nobody who was erased comes back. It names nobody, but whoever has it can try an id.
+// Erasures are the list of all that was erased from a store, and of all who refused, with
+// its key. It is kept apart from the backups: who restores one applies the list
+// ([Store.Apply]), so that nobody who was erased comes back, and nobody who refused is
+// enrolled. It names nobody, but whoever has it can try an id.
 type Erasures struct {
 	Key ErasureKey
 
-	// Times says when what has this digest was erased.
-	Times map[string]time.Time
+	// Entries are what the list says, by digest.
+	Entries map[string]Entry
+}
+
+// Entry is one line of [Erasures].
+type Entry struct {
+	Time    time.Time    // when it was erased, or said
+	Consent ConsentState // what was said, for an [ErasureKey.Consent]; else empty
 }
 
 // Student reports whether a student was erased after it was created. A student with a
@@ -40,8 +47,21 @@ func (e *Erasures) Gallery(id string, created time.Time) bool {
 }
 
 func (e *Erasures) erased(digest string, created time.Time) bool {
-	at, listed := e.Times[digest]
-	return listed && !created.After(at)
+	entry, listed := e.Entries[digest]
+	return listed && !created.After(entry.Time)
+}
+
+// Refusal returns how and when a student's consent was refused or withdrawn; the zero
+// Consent: it was not, or was given since.
+func (e *Erasures) Refusal(gallery, id string) Consent {
+	return e.Entries[e.Key.Consent(gallery, id)].refusal()
+}
+
+func (e Entry) refusal() Consent {
+	if !e.Consent.Refuses() {
+		return Consent{}
+	}
+	return Consent{State: e.Consent, Date: DateOf(e.Time)}
 }
 
 // Erasures returns the list of erasures of the store. The errors are ErrClosed,
@@ -51,7 +71,7 @@ func (s *Store) Erasures(ctx context.Context) (*Erasures, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := &Erasures{Key: key, Times: make(map[string]time.Time)}
+	list := &Erasures{Key: key, Entries: make(map[string]Entry)}
 	ids, err := s.Partitions(ctx)
 	if err != nil {
 		return nil, err
@@ -66,16 +86,16 @@ func (s *Store) Erasures(ctx context.Context) (*Erasures, error) {
 			return nil, err
 		}
 		for _, e := range of {
-			list.note(e.Digest, e.Time)
+			list.Note(e.Digest, e.entry())
 		}
 	}
 	return list, nil
 }
 
-// note keeps the newest time of a digest.
-func (e *Erasures) note(digest string, at time.Time) {
-	if at.After(e.Times[digest]) {
-		e.Times[digest] = at
+// Note adds an entry, unless there is a newer one of this digest.
+func (e *Erasures) Note(digest string, entry Entry) {
+	if entry.Time.After(e.Entries[digest].Time) {
+		e.Entries[digest] = entry
 	}
 }
 
@@ -102,6 +122,36 @@ func (p *Partition) Erasures(ctx context.Context) ([]Erasure, error) {
 	return list, nil
 }
 
+// Refusal is [Erasures.Refusal] for the store's own list, and void once the gallery was
+// erased. It holds for who has no record: a refusal outlives the record, and comes back
+// with the list where the record does not. The errors are ErrClosed, ErrCorrupt and ctx's.
+func (p *Partition) Refusal(ctx context.Context, student string) (Consent, error) {
+	digests, err := p.Digests(ctx)
+	if err != nil {
+		return Consent{}, err
+	}
+	own, err := p.store.Partition(ServerPartition)
+	if err != nil {
+		return Consent{}, err
+	}
+	ref := Erasure{Digest: digests.Consent(student)}.Ref()
+	here, err := p.Fetch(ctx, ref)
+	if err != nil {
+		return Consent{}, err
+	}
+	there, err := own.Fetch(ctx, ref, Erasure{Digest: digests.Gallery(digests.gallery)}.Ref())
+	if err != nil {
+		return Consent{}, err
+	}
+	var newest Entry
+	for _, r := range append(here, there...) {
+		if e, ok := r.(Erasure); ok && e.Time.After(newest.Time) {
+			newest = e.entry()
+		}
+	}
+	return newest.refusal(), nil
+}
+
 // The file of a list is JSON Lines: a header, and one line for each erasure.
 
 // erasuresVersion is that of the file.
@@ -117,18 +167,19 @@ type erasuresHeader struct {
 const erasuresFormat = "rollcall erasures"
 
 type erasuresLine struct {
-	Digest string    `json:"digest"`
-	Time   time.Time `json:"time"`
+	Digest  string       `json:"digest"`
+	Time    time.Time    `json:"time"`
+	Consent ConsentState `json:"consent,omitempty"`
 }
 
 // Write writes the list as a file that [ReadErasures] reads.
 func (e *Erasures) Write(w io.Writer) error {
 	lines := json.NewEncoder(w)
-	if err := lines.Encode(erasuresHeader{erasuresFormat, erasuresVersion, hex.EncodeToString([]byte(e.Key)), len(e.Times)}); err != nil {
+	if err := lines.Encode(erasuresHeader{erasuresFormat, erasuresVersion, hex.EncodeToString([]byte(e.Key)), len(e.Entries)}); err != nil {
 		return fmt.Errorf("writing the list of erasures: %w", err)
 	}
-	for _, digest := range slices.Sorted(maps.Keys(e.Times)) {
-		if err := lines.Encode(erasuresLine{digest, e.Times[digest]}); err != nil {
+	for _, digest := range slices.Sorted(maps.Keys(e.Entries)) {
+		if err := lines.Encode(erasuresLine{digest, e.Entries[digest].Time, e.Entries[digest].Consent}); err != nil {
 			return fmt.Errorf("writing the list of erasures: %w", err)
 		}
 	}
@@ -151,16 +202,16 @@ func ReadErasures(r io.Reader) (*Erasures, error) {
 	if err != nil || len(key) != erasureKeyBytes {
 		return nil, fmt.Errorf("%w: the list of erasures has no key; take another copy of it", ErrCorrupt)
 	}
-	list := &Erasures{Key: ErasureKey(key), Times: make(map[string]time.Time)}
+	list := &Erasures{Key: ErasureKey(key), Entries: make(map[string]Entry)}
 	for range header.Count {
 		var line erasuresLine
 		err := lines.Decode(&line)
 		digest, wrong := hex.DecodeString(line.Digest)
-		if err != nil || wrong != nil || len(digest) != erasureKeyBytes || line.Time.IsZero() {
+		if err != nil || wrong != nil || len(digest) != erasureKeyBytes || line.Time.IsZero() || !line.Consent.valid() {
 			return nil, fmt.Errorf("%w: the list of erasures is not whole: %d of %d lines can be read; take another copy of it",
-				ErrCorrupt, len(list.Times), header.Count)
+				ErrCorrupt, len(list.Entries), header.Count)
 		}
-		list.note(hex.EncodeToString(digest), line.Time.UTC())
+		list.Note(hex.EncodeToString(digest), Entry{line.Time.UTC(), line.Consent})
 	}
 	if _, err := lines.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: the list of erasures has more than its %d lines; take another copy of it", ErrCorrupt, header.Count)

@@ -110,7 +110,7 @@ func moveFilled(fsys vfs.FS, part, dir string) error {
 // refuseUnfilled returns ErrUnfinished for a folder that Fill has not finished.
 func refuseUnfilled(fsys vfs.FS, dir string) error {
 	if _, err := fsys.Stat(fsys.PathJoin(dir, unfilledFolder)); err == nil {
-		return fmt.Errorf("%w: a restore was interrupted; remove what is in it, and restore again", ErrUnfinished)
+		return fmt.Errorf("%w: a restore was interrupted: run it again", ErrUnfinished)
 	}
 	return nil
 }

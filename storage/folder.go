@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -139,6 +140,9 @@ func (f folderFS) Lock(name string) (io.Closer, error) {
 	var noFile *fs.PathError
 	if err != nil && !errors.As(err, &noFile) {
 		return nil, fmt.Errorf("%w (%w): stop that one, or choose another folder", ErrLocked, err)
+	}
+	if errors.Is(err, syscall.EROFS) {
+		return nil, fmt.Errorf("the folder is on a file system that can only be read, so nobody can lock it: copy it, and take the copy: %w", err)
 	}
 	if err != nil {
 		return nil, err

@@ -1,8 +1,12 @@
 package storage
 
 import (
+	"errors"
+	"io"
+	"io/fs"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -44,5 +48,19 @@ func TestMarkersWaitForTheFolder(t *testing.T) {
 	}
 	if markers[errorfs.OpCreate] < 3 || markers[errorfs.OpRemove] < 2 {
 		t.Errorf("markers made and removed: %v", markers)
+	}
+}
+
+// readOnlyFS can make no file to lock.
+type readOnlyFS struct{ vfs.FS }
+
+func (readOnlyFS) Lock(name string) (io.Closer, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EROFS}
+}
+
+// A file system that can only be read, such as a snapshot, says what to do.
+func TestLockOnReadOnlyFileSystem(t *testing.T) {
+	if _, err := newFolderFS(readOnlyFS{vfs.NewMem()}).Lock("LOCK"); !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "copy it") {
+		t.Errorf("locked with %v", err)
 	}
 }

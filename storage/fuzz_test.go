@@ -152,7 +152,7 @@ func FuzzSealKey(f *testing.F) {
 // FuzzErasures: a list is read as a whole, or refused; what is read is written and read alike.
 func FuzzErasures(f *testing.F) {
 	var list bytes.Buffer
-	e := &Erasures{Key: ErasureKey(strings.Repeat("k", 32)), Times: nil}
+	e := &Erasures{Key: ErasureKey(strings.Repeat("k", 32)), Entries: nil}
 	if err := e.Write(&list); err != nil {
 		f.Fatal(err)
 	}
@@ -161,6 +161,7 @@ func FuzzErasures(f *testing.F) {
 	line := `{"digest":"` + strings.Repeat("ab", 32) + `","time":"2026-11-26T12:00:00Z"}` + "\n"
 	f.Add([]byte(header + line))
 	f.Add([]byte(header))
+	f.Add([]byte(header + strings.Replace(line, "}", `,"consent":"refused"}`, 1)))
 	f.Add([]byte(header + line + line))
 	f.Add([]byte(strings.Replace(header, `"version":1`, `"version":2`, 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -176,12 +177,12 @@ func FuzzErasures(f *testing.F) {
 			return // a year that JSON has no form for
 		}
 		again, err := ReadErasures(&out)
-		if err != nil || again.Key != read.Key || len(again.Times) != len(read.Times) {
+		if err != nil || again.Key != read.Key || len(again.Entries) != len(read.Entries) {
 			t.Fatalf("%q was read and written, and is read as %+v (%v)", text, again, err)
 		}
-		for digest, at := range read.Times {
-			if !again.Times[digest].Equal(at) {
-				t.Fatalf("%s at %v came back at %v", digest, at, again.Times[digest])
+		for digest, entry := range read.Entries {
+			if got := again.Entries[digest]; !got.Time.Equal(entry.Time) || got.Consent != entry.Consent {
+				t.Fatalf("%s with %v came back with %v", digest, entry, got)
 			}
 		}
 	})

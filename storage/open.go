@@ -9,7 +9,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -130,7 +129,7 @@ func Open(dir string, opts Options) (*Store, error) {
 // deletes the files that it does not need. These can be a log that somebody
 // has put back, or all tables of a store that has lost its manifest.
 func openPebble(dir string, opts Options) (*pebbleBackend, error) {
-	p := &pebbleBackend{dir: dir, log: pebbleLogger{opts.Logger}, checkpoints: semaphore.NewWeighted(1)}
+	p := &pebbleBackend{dir: dir, log: pebbleLogger{opts.Logger}}
 	o := p.options(opts)
 	p.fs = o.FS
 	p.space = &spaceGuard{min: opts.MinFreeBytes, log: opts.Logger, usage: func() (vfs.DiskUsage, error) {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"golang.org/x/sync/semaphore"
 )
 
 // pebbleBackend keeps everything in one Pebble store: the partitions' keys lie
@@ -26,7 +25,8 @@ type pebbleBackend struct {
 	acknowledged *acknowledged
 	server       uint64
 
-	checkpoints *semaphore.Weighted // 1, held while there is a checkpoint
+	checkpoint oneCheckpoint
+	manifests  sync.Mutex // held while Pebble makes a checkpoint, and while manifests are deleted
 
 	// mu lets one commit at a time compare its head, take its numbers and
 	// enter Pebble's log. Nobody waits for the disk while holding it.

@@ -143,6 +143,24 @@ const (
 	ConsentWithdrawn ConsentState = "withdrawn"
 )
 
+// Refuses reports whether nobody may be enrolled after this was said.
+func (s ConsentState) Refuses() bool { return s == ConsentRefused || s == ConsentWithdrawn }
+
+// Against returns which of two consents of one student counts, if they come from two
+// places. What is known counts if it is a refusal: that ends only when a person notes that
+// the student consents. A refusal from elsewhere counts unless the student has consented
+// on a later day: to enrol somebody who refused is worse than to ask again.
+func (c Consent) Against(other Consent) Consent {
+	refusal := other.State.Refuses() && other.Date >= c.Date
+	if c == (Consent{}) || refusal && !c.State.Refuses() {
+		return other
+	}
+	return c
+}
+
+// valid reports whether it is empty or one of these.
+func (s ConsentState) valid() bool { return s == "" || s == ConsentGiven || s.Refuses() }
+
 // Date is a day, as "2026-07-31"; "": none. Dates compare as text.
 type Date string
 

@@ -98,11 +98,7 @@ func (p *pebbleBackend) rewrite(ctx context.Context, in span) error {
 		return err
 	}
 	// A checkpoint may have links to the old files.
-	if err := p.checkpoints.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	p.checkpoints.Release(1)
-	return nil
+	return p.checkpoint.wait(ctx)
 }
 
 // mark writes deletions of keys that nothing has, and flushes them with all before them.
@@ -170,6 +166,8 @@ func (p *pebbleBackend) newManifest(ctx context.Context, mark []byte) error {
 			return err
 		}
 	}
+	p.manifests.Lock() // Pebble reads one for a checkpoint after a newer one has begun
+	defer p.manifests.Unlock()
 	for _, name := range old {
 		if name == p.fs.PathBase(now.ManifestFilename) || strings.HasPrefix(name, "marker.") {
 			continue

@@ -58,8 +58,8 @@ func TestServeRefusesWhatCannotBe(t *testing.T) {
 		{"host", "https://rollcall.example", "without scheme"},
 		{"host", "rollcall.example:8787", "without scheme, port"},
 		{"host", "a,,b", "without scheme"},
-		{"request-memory", "63", "64 to 1048576 MiB"},
-		{"request-memory", "-1", "64 to 1048576 MiB"},
+		{"request-memory", "127", "128 to 1048576 MiB"},
+		{"request-memory", "-1", "128 to 1048576 MiB"},
 		{"requests-per-second", "-1", "0 (no limit) to 1000000"},
 		{"requests-per-second", "NaN", "0 (no limit)"},
 		{"crops-per-minute", "1e9", "0 (no limit) to 1000000"},
@@ -134,7 +134,7 @@ func TestServeTakesWhatIsAllowed(t *testing.T) {
 			{},
 			{"--listen=127.0.0.1:0", "--sessions=1024", "--threads=4", "--queue=10000", "--model-ttl=10m", "--model-memory=1048576"},
 			{"--listen=localhost:8787", "--fpir=0.5", "--margin=2", "--log-format=json", "--log-level=error", "--request-timeout=1ms"},
-			{"--listen=0.0.0.0:0", "--insecure", "--host=rollcall.example", "--host=Rollcall,rollcall.", "--request-memory=64"},
+			{"--listen=0.0.0.0:0", "--insecure", "--host=rollcall.example", "--host=Rollcall,rollcall.", "--request-memory=128"},
 			{"--listen=[::1]:0"},
 		} {
 			var config serveConfig

@@ -60,7 +60,7 @@ func settingsSet() command {
   rollcall settings set fpir=0.01 margin=0.04
   rollcall settings set keep_verdicts=90
 
-Verdicts that are older than keep_verdicts leave the journal within a day, and
+Verdicts that are older than keep_verdicts leave the journal within an hour, and
 changes that are older than keep_changes leave the log at later changes.`,
 		flags: o.addFlags,
 		run: func(ctx context.Context, c console, args []string) error {

@@ -370,10 +370,8 @@ func keepErasures(list *storage.Erasures, text []byte) error {
 	if there.Key != list.Key {
 		return fmt.Errorf("%s is of another server, and is not replaced: apply it with \"rollcall restore --erasures\", or take another folder for the backups", ErasuresFile)
 	}
-	for digest, at := range there.Times {
-		if at.After(list.Times[digest]) {
-			list.Times[digest] = at
-		}
+	for digest, entry := range there.Entries {
+		list.Note(digest, entry)
 	}
 	return nil
 }

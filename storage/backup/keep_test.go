@@ -144,7 +144,7 @@ func TestErasuresStayListed(t *testing.T) {
 	backups := filepath.Join(dir, "backups")
 	k, err := NewKeeper(s, KeepOptions{Dir: backups, Every: time.Hour, Keep: 1, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	own.Times[own.Key.Student("north", "student 1")] = noon.Add(time.Hour)
+	own.Note(own.Key.Student("north", "student 1"), storage.Entry{Time: noon.Add(time.Hour)})
 	_, err = s.Apply(t.Context(), own)
 	must(t, err)
 	must(t, k.writeErasures(t.Context()))

@@ -401,7 +401,8 @@ type RecordCheckInRequest struct {
 	// Who does it: the person at the desk. The name of the token is written too.
 	By string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
 	// A key that the client draws at random for each check-in, such as a UUID, and
-	// repeats when it makes the call again. Empty: each call is recorded.
+	// repeats when it makes the call again. Empty: each call is recorded. It does not count
+	// with METHOD_CANCELLED, which needs none: a line is taken back once.
 	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -392,7 +392,8 @@ class Calls(abc.ABC):
         refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
         the settings say, and what is enrolled is erased: all crops and embeddings, the
         student's groups, and its name in the journal and the log. The record with the id and
-        the consent stays.
+        the consent stays. The list of erasures notes a refusal too: so it holds after the
+        student was deleted, or an older backup restored, until a consent is given.
 
         Args:
             student_id: The student.
@@ -723,9 +724,14 @@ class Calls(abc.ABC):
         line. A checkin whose token is limited to some groups may record for every student:
         whose face is not enrolled is in no group.
 
+        A line is taken back once: if somebody takes it back again, nothing is recorded, and
+        the answer names the line that did. A checkin takes back only lines of its own token,
+        for an hour. All others take back any line of the gallery.
+
         failed_precondition: the line that is taken back is no verdict or check-in of
-        this student. already_exists: the request_id was used for another check-in, and
-        nothing was recorded. unavailable: the disk is nearly full.
+        this student. permission_denied: it is not this checkin's, or too old for it.
+        already_exists: the request_id was used for another check-in, and nothing was
+        recorded. unavailable: the disk is nearly full.
 
         Args:
             student_id: The student. It need not be enrolled: nobody has to give a face.
@@ -733,7 +739,8 @@ class Calls(abc.ABC):
             cancels: With METHOD_CANCELLED: the number of the line that is taken back.
             by: Who does it: the person at the desk. The name of the token is written too.
             request_id: A key that the client draws at random for each check-in, such as a UUID, and
-                repeats when it makes the call again. Empty: each call is recorded.
+                repeats when it makes the call again. Empty: each call is recorded. It does not count
+                with METHOD_CANCELLED, which needs none: a line is taken back once.
         """
         request = messages.RecordCheckInRequest(student_id=student_id, method=method, cancels=cancels, by=by, request_id=request_id)
         return self._call("rollcall.v1.JournalService/RecordCheckIn", request, messages.RecordCheckInResponse, timeout, True)
@@ -1357,7 +1364,8 @@ class AsyncCalls(abc.ABC):
         refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
         the settings say, and what is enrolled is erased: all crops and embeddings, the
         student's groups, and its name in the journal and the log. The record with the id and
-        the consent stays.
+        the consent stays. The list of erasures notes a refusal too: so it holds after the
+        student was deleted, or an older backup restored, until a consent is given.
 
         Args:
             student_id: The student.
@@ -1688,9 +1696,14 @@ class AsyncCalls(abc.ABC):
         line. A checkin whose token is limited to some groups may record for every student:
         whose face is not enrolled is in no group.
 
+        A line is taken back once: if somebody takes it back again, nothing is recorded, and
+        the answer names the line that did. A checkin takes back only lines of its own token,
+        for an hour. All others take back any line of the gallery.
+
         failed_precondition: the line that is taken back is no verdict or check-in of
-        this student. already_exists: the request_id was used for another check-in, and
-        nothing was recorded. unavailable: the disk is nearly full.
+        this student. permission_denied: it is not this checkin's, or too old for it.
+        already_exists: the request_id was used for another check-in, and nothing was
+        recorded. unavailable: the disk is nearly full.
 
         Args:
             student_id: The student. It need not be enrolled: nobody has to give a face.
@@ -1698,7 +1711,8 @@ class AsyncCalls(abc.ABC):
             cancels: With METHOD_CANCELLED: the number of the line that is taken back.
             by: Who does it: the person at the desk. The name of the token is written too.
             request_id: A key that the client draws at random for each check-in, such as a UUID, and
-                repeats when it makes the call again. Empty: each call is recorded.
+                repeats when it makes the call again. Empty: each call is recorded. It does not count
+                with METHOD_CANCELLED, which needs none: a line is taken back once.
         """
         request = messages.RecordCheckInRequest(student_id=student_id, method=method, cancels=cancels, by=by, request_id=request_id)
         return await self._call("rollcall.v1.JournalService/RecordCheckIn", request, messages.RecordCheckInResponse, timeout, True)

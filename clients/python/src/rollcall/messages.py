@@ -2156,7 +2156,8 @@ class RecordCheckInRequest:
 
     request_id: str = ""
     """A key that the client draws at random for each check-in, such as a UUID, and
-    repeats when it makes the call again. Empty: each call is recorded.
+    repeats when it makes the call again. Empty: each call is recorded. It does not count
+    with METHOD_CANCELLED, which needs none: a line is taken back once.
     """
 
 

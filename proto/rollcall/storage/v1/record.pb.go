@@ -1010,7 +1010,7 @@ func (x *Token) GetUsed() *timestamppb.Timestamp {
 }
 
 // Erasure is the value under the digest of what was erased: a student, a crop or a
-// gallery. The list of erasures is all of them.
+// gallery, or of a student whose consent is noted. The list of erasures is all of them.
 type Erasure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it was erased.
@@ -1033,7 +1033,9 @@ type Erasure struct {
 	JournalLines int64 `protobuf:"varint,9,opt,name=journal_lines,json=journalLines,proto3" json:"journal_lines,omitempty"`
 	// When the last of it left the files; absent while it is open, and where nobody waited
 	// for that.
-	Finished      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=finished,proto3" json:"finished,omitempty"`
+	Finished *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=finished,proto3" json:"finished,omitempty"`
+	// What a student said: "given", "refused" or "withdrawn". Empty: something was erased.
+	Consent       string `protobuf:"bytes,11,opt,name=consent,proto3" json:"consent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1138,6 +1140,13 @@ func (x *Erasure) GetFinished() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Erasure) GetConsent() string {
+	if x != nil {
+		return x.Consent
+	}
+	return ""
+}
+
 var File_rollcall_storage_v1_record_proto protoreflect.FileDescriptor
 
 const file_rollcall_storage_v1_record_proto_rawDesc = "" +
@@ -1225,7 +1234,7 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\aexpires\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x124\n" +
 	"\arevoked\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\arevoked\x12.\n" +
-	"\x04used\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x04used\"\xe1\x02\n" +
+	"\x04used\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x04used\"\xfb\x02\n" +
 	"\aErasure\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
 	"\x06change\x18\x02 \x01(\x04R\x06change\x12\x12\n" +
@@ -1237,7 +1246,8 @@ const file_rollcall_storage_v1_record_proto_rawDesc = "" +
 	"\tlog_lines\x18\b \x01(\x03R\blogLines\x12#\n" +
 	"\rjournal_lines\x18\t \x01(\x03R\fjournalLines\x126\n" +
 	"\bfinished\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\bfinishedB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
+	" \x01(\v2\x1a.google.protobuf.TimestampR\bfinished\x12\x18\n" +
+	"\aconsent\x18\v \x01(\tR\aconsentB.Z,rollcall/proto/rollcall/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_rollcall_storage_v1_record_proto_rawDescOnce sync.Once

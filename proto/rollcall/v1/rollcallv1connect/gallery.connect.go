@@ -143,7 +143,8 @@ type GalleryServiceClient interface {
 	// refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
 	// the settings say, and what is enrolled is erased: all crops and embeddings, the
 	// student's groups, and its name in the journal and the log. The record with the id and
-	// the consent stays.
+	// the consent stays. The list of erasures notes a refusal too: so it holds after the
+	// student was deleted, or an older backup restored, until a consent is given.
 	SetConsent(context.Context, *v1.SetConsentRequest) (*v1.SetConsentResponse, error)
 	// SetDeleteAfter says until when a student is kept. The server looks once a day, and
 	// erases those whose day is over.
@@ -642,7 +643,8 @@ type GalleryServiceHandler interface {
 	// refused or withdrawn, nothing of the student can be enrolled (NO_CONSENT), whatever
 	// the settings say, and what is enrolled is erased: all crops and embeddings, the
 	// student's groups, and its name in the journal and the log. The record with the id and
-	// the consent stays.
+	// the consent stays. The list of erasures notes a refusal too: so it holds after the
+	// student was deleted, or an older backup restored, until a consent is given.
 	SetConsent(context.Context, *v1.SetConsentRequest) (*v1.SetConsentResponse, error)
 	// SetDeleteAfter says until when a student is kept. The server looks once a day, and
 	// erases those whose day is over.

@@ -54,9 +54,14 @@ type JournalServiceClient interface {
 	// line. A checkin whose token is limited to some groups may record for every student:
 	// whose face is not enrolled is in no group.
 	//
+	// A line is taken back once: if somebody takes it back again, nothing is recorded, and
+	// the answer names the line that did. A checkin takes back only lines of its own token,
+	// for an hour. All others take back any line of the gallery.
+	//
 	// failed_precondition: the line that is taken back is no verdict or check-in of
-	// this student. already_exists: the request_id was used for another check-in, and
-	// nothing was recorded. unavailable: the disk is nearly full.
+	// this student. permission_denied: it is not this checkin's, or too old for it.
+	// already_exists: the request_id was used for another check-in, and nothing was
+	// recorded. unavailable: the disk is nearly full.
 	RecordCheckIn(context.Context, *v1.RecordCheckInRequest) (*v1.RecordCheckInResponse, error)
 	// ListLines returns lines page by page, by number. out_of_range: the lines after
 	// this number were trimmed by age, and the error says where the journal begins; or
@@ -165,9 +170,14 @@ type JournalServiceHandler interface {
 	// line. A checkin whose token is limited to some groups may record for every student:
 	// whose face is not enrolled is in no group.
 	//
+	// A line is taken back once: if somebody takes it back again, nothing is recorded, and
+	// the answer names the line that did. A checkin takes back only lines of its own token,
+	// for an hour. All others take back any line of the gallery.
+	//
 	// failed_precondition: the line that is taken back is no verdict or check-in of
-	// this student. already_exists: the request_id was used for another check-in, and
-	// nothing was recorded. unavailable: the disk is nearly full.
+	// this student. permission_denied: it is not this checkin's, or too old for it.
+	// already_exists: the request_id was used for another check-in, and nothing was
+	// recorded. unavailable: the disk is nearly full.
 	RecordCheckIn(context.Context, *v1.RecordCheckInRequest) (*v1.RecordCheckInResponse, error)
 	// ListLines returns lines page by page, by number. out_of_range: the lines after
 	// this number were trimmed by age, and the error says where the journal begins; or
