@@ -100,9 +100,10 @@ func (e *Embedder) Embed(ctx context.Context, req Request) (*Result, error) {
 	return result, nil
 }
 
-// Room returns a [QueueFullError] if [Embedder.Embed] would refuse a crop of this caller now. It is for who can
-// spare itself the reading of a request, and takes nothing: the next call may still be refused.
-func (e *Embedder) Room(caller string) error { return e.queue.room(caller) }
+// QueueFull returns the [QueueFullError] with which [Embedder.Embed] would refuse a crop of this caller now; nil:
+// it would not. It is for who can spare itself the reading of a request, and takes nothing: the next call may
+// still be refused.
+func (e *Embedder) QueueFull(caller string) error { return e.queue.refusal(caller) }
 
 // eyes are the models that find the face of a crop. Both may be nil.
 type eyes struct {

@@ -114,8 +114,8 @@ func (q *queue) makeRoom(caller string) bool {
 	return true
 }
 
-// room returns a [QueueFullError] if enter would. It takes nothing.
-func (q *queue) room(caller string) error {
+// refusal returns the [QueueFullError] that enter would return; nil: there is a ticket. It takes nothing.
+func (q *queue) refusal(caller string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.entered < q.tickets {

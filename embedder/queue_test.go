@@ -84,8 +84,8 @@ func TestQueueFull(t *testing.T) {
 	embed(t, e, req)
 }
 
-// TestRoomSaysWhatEnterDoes, whoever has the tickets and waits.
-func TestRoomSaysWhatEnterDoes(t *testing.T) {
+// TestRefusalIsWhatEnterDoes, whoever has the tickets and waits.
+func TestRefusalIsWhatEnterDoes(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		q := newQueue(2, 4)
@@ -102,13 +102,13 @@ func TestRoomSaysWhatEnterDoes(t *testing.T) {
 				continue
 			}
 			before := q.mu.entered
-			said := q.room(caller)
+			said := q.refusal(caller)
 			if q.mu.entered != before {
-				t.Fatalf("seed %d: room changed the tickets", seed)
+				t.Fatalf("seed %d: refusal changed the tickets", seed)
 			}
 			got, err := q.enter(caller)
 			if errors.Is(said, ErrQueueFull) != errors.Is(err, ErrQueueFull) {
-				t.Fatalf("seed %d: %d tickets are taken, by %v: room says %v, enter %v", seed, before, q.mu.byCaller, said, err)
+				t.Fatalf("seed %d: %d tickets are taken, by %v: refusal says %v, enter %v", seed, before, q.mu.byCaller, said, err)
 			}
 			if err != nil {
 				continue

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -124,5 +125,33 @@ func TestBadConsent(t *testing.T) {
 	}
 	if _, err := g.SetDeleteAfter(ctx, "ada", "2027-01-01"); !errors.Is(err, ErrStudentNotFound) {
 		t.Error(err)
+	}
+}
+
+// A student who came back after somebody looked whose last day is over is not deleted.
+func TestDeleteOverdue(t *testing.T) {
+	g := openGallery(t, Options{})
+	for _, id := range []string{"leaves", "returns", "stays"} {
+		if _, err := g.PutStudent(ctx, id, []string{"3b"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"leaves", "returns"} {
+		if _, err := g.SetDeleteAfter(ctx, id, "2027-07-31"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const today = "2027-08-01"
+	ids, err := g.Overdue(ctx, today)
+	if err != nil || !slices.Equal(ids, []string{"leaves", "returns"}) {
+		t.Fatal(ids, err)
+	}
+	if _, err := g.SetDeleteAfter(ctx, "returns", ""); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]error{"leaves": nil, "returns": ErrStudentNotFound, "stays": ErrStudentNotFound} {
+		if _, err := g.DeleteOverdue(ctx, id, today); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", id, err, want)
+		}
 	}
 }

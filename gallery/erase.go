@@ -25,7 +25,13 @@ func (g *Gallery) DeleteStudent(ctx context.Context, id string) (Erasure, error)
 	if err != nil {
 		return Erasure{}, err
 	}
-	return g.deleteStudent(ctx, id, false)
+	return g.deleteStudent(ctx, id, func(_ storage.Student, there bool) bool { return there })
+}
+
+// DeleteOverdue is DeleteStudent for a student whose last day is over, on the day today. It
+// returns ErrStudentNotFound if that is not so any more: the student came back.
+func (g *Gallery) DeleteOverdue(ctx context.Context, id string, today Date) (Erasure, error) {
+	return g.deleteStudent(ctx, id, func(s storage.Student, there bool) bool { return there && overdue(s, today) })
 }
 
 // ForgetStudent is DeleteStudent for somebody who need not have a record, and is in the log
@@ -35,7 +41,7 @@ func (g *Gallery) ForgetStudent(ctx context.Context, id string) (Erasure, error)
 	if err != nil {
 		return Erasure{}, err
 	}
-	return g.deleteStudent(ctx, id, true)
+	return g.deleteStudent(ctx, id, func(storage.Student, bool) bool { return true })
 }
 
 // Logged reports whether the log names a student. The errors are ErrInvalidID and storage's.
@@ -48,8 +54,9 @@ func (g *Gallery) Logged(ctx context.Context, id string) (bool, error) {
 	return logged, err
 }
 
-// deleteStudent deletes a student. Anyway says that it need not have a record.
-func (g *Gallery) deleteStudent(ctx context.Context, id string, anyway bool) (erased Erasure, err error) {
+// deleteStudent deletes a student, unless may says no of its record as it is then, and whether
+// there is one.
+func (g *Gallery) deleteStudent(ctx context.Context, id string, may func(s storage.Student, there bool) bool) (erased Erasure, err error) {
 	names, _, err := g.namesOf(ctx, id)
 	if err != nil {
 		return Erasure{}, fmt.Errorf("delete student %q: %w", id, err)
@@ -59,7 +66,7 @@ func (g *Gallery) deleteStudent(ctx context.Context, id string, anyway bool) (er
 		return Erasure{}, fmt.Errorf("delete student %q: %w", id, err)
 	}
 	_, err = g.writer.do(ctx, causeDeleteStudent, func(e *edit) error {
-		if _, ok := lookup[storage.Student](e, studentRef(id)); !ok && !anyway {
+		if !may(lookup[storage.Student](e, studentRef(id))) {
 			return fmt.Errorf("%w: %q", ErrStudentNotFound, id)
 		}
 		erased = e.erase(digests, names, e.cropsOf(id))
@@ -214,9 +221,12 @@ func (g *Gallery) Overdue(ctx context.Context, today Date) ([]string, error) {
 	defer release()
 	var ids []string
 	for _, st := range m.byID {
-		if st.DeleteAfter != "" && st.DeleteAfter < today {
+		if overdue(st.Student, today) {
 			ids = append(ids, st.ID)
 		}
 	}
 	return ids, nil
 }
+
+// overdue says whether the last day of a student is over.
+func overdue(s storage.Student, today Date) bool { return s.DeleteAfter != "" && s.DeleteAfter < today }

@@ -50,7 +50,7 @@ type Embedder interface {
 	EmbedFaces(ctx context.Context, req embedder.FacesRequest) (*embedder.Photo, []*embedder.Result, error)
 	Load(ctx context.Context, model string) (embedder.Loaded, error)
 	Recipe(model string) (string, error)
-	Room(caller string) error
+	QueueFull(caller string) error
 	Stats() embedder.Stats
 }
 

@@ -14,7 +14,7 @@ import (
 	pb "rollcall/proto/rollcall/v1"
 )
 
-// api is what the three services share.
+// api is what the services share.
 type api struct {
 	Backend
 	server *Server

@@ -267,17 +267,17 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
-// noRoom has no room for crops, and counts those that come nevertheless.
-type noRoom struct {
+// fullQueue takes no crop, and counts those that come nevertheless.
+type fullQueue struct {
 	rpc.Embedder
 	came *atomic.Int64
 }
 
-func (noRoom) Room(string) error {
+func (fullQueue) QueueFull(string) error {
 	return &embedder.QueueFullError{RetryAfter: 1500 * time.Millisecond}
 }
 
-func (f noRoom) Embed(ctx context.Context, req embedder.Request) (*embedder.Result, error) {
+func (f fullQueue) Embed(ctx context.Context, req embedder.Request) (*embedder.Result, error) {
 	f.came.Add(1)
 	return f.Embedder.Embed(ctx, req)
 }
@@ -285,7 +285,7 @@ func (f noRoom) Embed(ctx context.Context, req embedder.Request) (*embedder.Resu
 // TestQueueFullBeforeTheBody: a crop for which there is no room is refused before its body has come, unless its
 // client could lose the answer. Other calls are not.
 func TestQueueFullBeforeTheBody(t *testing.T) {
-	full := noRoom{came: new(atomic.Int64)}
+	full := fullQueue{came: new(atomic.Int64)}
 	w := newWorld(t, setup{wrap: func(b rpc.Backend) rpc.Backend {
 		full.Embedder = b.Embedder
 		b.Embedder = full

@@ -88,23 +88,8 @@ func badField(reason, field, message string, metadata map[string]string) *connec
 func decimal(v float32) string { return strconv.FormatFloat(float64(v), 'g', 4, 32) }
 
 func qualityPB(q embedder.Quality) *pb.Quality {
-	out := &pb.Quality{
-		Score:        q.Score,
-		Reasons:      reasonsPB(q.Reasons),
-		LocatorScore: q.LocatorScore,
-		EyeDistance:  q.EyeDistance,
-		Brightness:   q.Brightness,
-		Contrast:     q.Contrast,
-		Sharpness:    q.Sharpness,
-		Yaw:          q.Pose.Yaw,
-		Pitch:        q.Pose.Pitch,
-		Roll:         q.Pose.Roll,
-		Residual:     q.Residual,
-		Width:        int32(q.Width),
-		Height:       int32(q.Height),
-		Turned:       int32(q.Turned),
-		Stretched:    q.Stretched,
-	}
+	out := storedQualityPB(storedQuality(q))
+	out.Reasons, out.Turned, out.Stretched = reasonsPB(q.Reasons), int32(q.Turned), q.Stretched
 	for _, s := range q.Shortfalls {
 		out.Shortfalls = append(out.Shortfalls, &pb.Shortfall{
 			Reason: reasonsPB([]embedder.Reason{s.Reason})[0], Measured: s.Measured, Limit: s.Limit, Message: say(s.Reason, q.Shortfalls),

@@ -54,7 +54,7 @@ func (s *Server) refusedCrop(r *http.Request, m method) *refusal {
 	if !m.queues || r.ProtoMajor < 2 && (r.ContentLength < 0 || r.ContentLength > leftUnread) {
 		return nil
 	}
-	if err := s.open.Load().api.Embedder.Room(callerOf(r.Context()).Token); err != nil {
+	if err := s.open.Load().api.Embedder.QueueFull(callerOf(r.Context()).Token); err != nil {
 		return &refusal{Error: translate(r.Context(), err)}
 	}
 	return nil

@@ -222,7 +222,7 @@ func (e *Eraser) deleteOverdue(ctx context.Context, id string) error {
 		return err
 	}
 	for _, student := range students {
-		if _, err := g.DeleteStudent(ctx, student); err != nil && !errors.Is(err, gallery.ErrStudentNotFound) {
+		if _, err := g.DeleteOverdue(ctx, student, today); err != nil && !errors.Is(err, gallery.ErrStudentNotFound) {
 			return err
 		}
 	}
