@@ -26,7 +26,8 @@ type calibrationRow struct {
 type targetResult struct {
 	Target    float64  `json:"target"`
 	FPIR      ratio    `json:"fpir"`     // of all galleries together
-	Interval  interval `json:"interval"` // of 95 %, by person
+	Interval  interval `json:"interval"` // of 95 %, by stranger
+	Both      interval `json:"both"`     // by person, as stranger and as student
 	Within    int      `json:"within"`   // galleries whose rate is within a factor of 4
 	Seeds     int      `json:"galleries"`
 	Threshold float32  `json:"threshold"` // mean
@@ -47,12 +48,13 @@ type scoreRow struct {
 func (r calibrationResult) tables() []table {
 	t := table{
 		title:  fmt.Sprintf("FPIR of galleries that calibrate themselves, %d of each kind", r.Seeds),
-		header: []string{"model", "students x crops", "target", "reached", "95 %", "factor", "within 4", "threshold", "FNIR", "fixed: threshold", "FPIR", "FNIR"},
+		header: []string{"model", "students x crops", "target", "reached", "95 %", "students too", "factor", "within 4", "threshold", "FNIR", "fixed: threshold", "FPIR", "FNIR"},
 	}
 	for _, row := range r.Rows {
 		for _, x := range row.Targets {
 			t.row(row.Model, fmt.Sprintf("%d x %d", row.Students, row.Crops), percent(x.Target), fmt.Sprintf("%.3f %%", 100*x.FPIR.Share),
-				fmt.Sprintf("%.3f to %.3f %%", 100*x.Interval.Low, 100*x.Interval.High), fmt.Sprintf("%.2f", x.FPIR.Share/x.Target),
+				fmt.Sprintf("%.3f to %.3f %%", 100*x.Interval.Low, 100*x.Interval.High),
+				fmt.Sprintf("%.3f to %.3f %%", 100*x.Both.Low, 100*x.Both.High), fmt.Sprintf("%.2f", x.FPIR.Share/x.Target),
 				fmt.Sprintf("%d of %d", x.Within, x.Seeds), fmt.Sprintf("%.4f", x.Threshold), fmt.Sprintf("%.2f %%", 100*x.FNIR.Share),
 				fmt.Sprintf("%.4f", row.Fixed), fmt.Sprintf("%.2f %%", 100*row.FixedFPIR.Share), fmt.Sprintf("%.2f %%", 100*row.FixedFNIR.Share))
 		}

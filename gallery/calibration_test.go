@@ -190,7 +190,7 @@ func TestTailOfAWrongTable(t *testing.T) {
 		wrong.Calibration = append(wrong.Calibration, Calibration{p.FMR, 0.5*p.Similarity - 0.1})
 	}
 	var s similarities
-	shape := right.shape()
+	shape := right.form().shape
 	for range 400 * 399 {
 		s.add(float32(shape(max(rng.Float64(), 1e-12))), 1)
 	}

@@ -3,11 +3,11 @@ package rpc
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"rollcall/access/journal"
 	pb "rollcall/proto/rollcall/v1"
-	"rollcall/proto/rollcall/v1/rollcallv1connect"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 	// deviation of the similarities of one person's pictures (0.1, rollcall-base-2).
 	leastFall = 0.05
 	// leastErrors is how many standard errors it must have fallen (Welch 1947): that
-	// happens by chance to one student in a thousand.
+	// happens by chance to one student in a thousand, by each way to ask.
 	leastErrors = 3.5
 
 	// mostMatchLines bounds the lines of the journal that one call reads, the newest:
@@ -28,15 +28,16 @@ const (
 	mostMatchLines = 200_000
 )
 
-// matches are the matches of the students with probes of their own, by student.
-type matches map[string]*matchHistory
+// matches are the matches of the students, by student: a history for each way to ask.
+type matches map[string][]*matchHistory
 
-// matchHistory is the matches of one student, in order, by one recipe: similarities of
-// others compare with nothing.
+// matchHistory is the matches of one student by one call, in order, and by one recipe.
+// Others compare with nothing: the frames of a burst are more similar together than each
+// alone, faces on a photo of a class are small, and a claimed student passes with less.
 type matchHistory struct {
-	recipe string
-	when   []time.Time
-	scores []float64
+	procedure, recipe string
+	when              []time.Time
+	scores            []float64
 }
 
 // matchesOf reads the newest lines of a journal.
@@ -54,7 +55,7 @@ func matchesOf(ctx context.Context, from *journal.Journal) (matches, error) {
 		if err != nil {
 			return nil, err
 		}
-		if line.GetVerdict() == pb.Verdict_VERDICT_MATCH && line.GetProcedure() == rollcallv1connect.AttendanceServiceIdentifyProcedure && line.GetStudentId() != "" {
+		if line.GetVerdict() == pb.Verdict_VERDICT_MATCH && line.GetStudentId() != "" {
 			found.add(line)
 		}
 	}
@@ -62,22 +63,26 @@ func matchesOf(ctx context.Context, from *journal.Journal) (matches, error) {
 }
 
 func (m matches) add(line *pb.Line) {
-	h := m[line.GetStudentId()]
-	if h == nil || h.recipe != line.GetRecipe() {
-		h = &matchHistory{recipe: line.GetRecipe()}
-		m[line.GetStudentId()] = h
+	own := m[line.GetStudentId()]
+	i := slices.IndexFunc(own, func(h *matchHistory) bool { return h.procedure == line.GetProcedure() })
+	if i < 0 {
+		i, own = len(own), append(own, &matchHistory{procedure: line.GetProcedure()})
+		m[line.GetStudentId()] = own
 	}
-	h.when = append(h.when, line.GetTime().AsTime())
-	h.scores = append(h.scores, float64(line.GetSimilarity()))
+	if own[i].recipe != line.GetRecipe() {
+		*own[i] = matchHistory{procedure: line.GetProcedure(), recipe: line.GetRecipe()}
+	}
+	own[i].when = append(own[i].when, line.GetTime().AsTime())
+	own[i].scores = append(own[i].scores, float64(line.GetSimilarity()))
 }
 
 // falling reports whether the student's matches have become clearly less similar of
-// late. Only those since the newest picture count.
+// late, by any call. Only those since the newest picture count.
 func (m matches) falling(studentID string, newest, now time.Time) bool {
-	h := m[studentID]
-	if h == nil {
-		return false
-	}
+	return slices.ContainsFunc(m[studentID], func(h *matchHistory) bool { return h.falling(newest, now) })
+}
+
+func (h *matchHistory) falling(newest, now time.Time) bool {
 	var before, late sample
 	for i, at := range h.when {
 		switch {

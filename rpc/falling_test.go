@@ -33,26 +33,38 @@ func TestFallingMatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		note := func(student string, similarity float64, recipe string) {
+		note := func(student, procedure string, similarity float64, recipe string) {
 			j.Note(&pb.Line{
 				Kind: pb.LineKind_LINE_KIND_VERDICT, Verdict: pb.Verdict_VERDICT_MATCH, StudentId: student, Recipe: recipe,
-				Procedure: rollcallv1connect.AttendanceServiceIdentifyProcedure, Similarity: float32(similarity + 0.08*rng.NormFloat64()),
+				Procedure: procedure, Similarity: float32(similarity + 0.08*rng.NormFloat64()),
 			})
 		}
+		const (
+			identify = rollcallv1connect.AttendanceServiceIdentifyProcedure
+			burst    = rollcallv1connect.AttendanceServiceIdentifyBurstProcedure
+			verify   = rollcallv1connect.AttendanceServiceVerifyProcedure
+			rollCall = rollcallv1connect.AttendanceServiceRollCallProcedure
+		)
 		begin := time.Now()
 		for d := range 70 {
-			fall, recipe := 0.0, "one"
+			fall, recipe, procedure := 0.0, "one", burst
 			if d >= 40 {
-				fall, recipe = 0.15, "another"
+				fall, recipe, procedure = 0.15, "another", verify
 			}
-			note("grows", 0.75-fall, "one")
-			note("stays", 0.75, "one")
-			note("a little", 0.75-fall/5, "one")
-			note("other recipe", 0.75-fall, recipe)
+			for _, procedure := range []string{identify, burst, verify, rollCall} {
+				note("grows by "+procedure, procedure, 0.75-fall, "one")
+			}
+			note("stays", identify, 0.75, "one")
+			note("a little", identify, 0.75-fall/5, "one")
+			note("other recipe", identify, 0.75-fall, recipe)
+			// The same face by other calls, which find it more and less similar.
+			note("other call", procedure, 0.75-fall, "one")
+			note("two calls", burst, 0.75, "one")
+			note("two calls", identify, 0.75-fall, "one")
 			if d >= 65 {
-				note("rare", 0.4, "one")
+				note("rare", identify, 0.4, "one")
 			} else if d < 40 {
-				note("rare", 0.75, "one")
+				note("rare", identify, 0.75, "one")
 			}
 			j.Note(&pb.Line{Kind: pb.LineKind_LINE_KIND_VERDICT, Verdict: pb.Verdict_VERDICT_UNKNOWN, Similarity: 0.2})
 			time.Sleep(day)
@@ -62,12 +74,15 @@ func TestFallingMatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		for student, want := range map[string]bool{"grows": true, "stays": false, "a little": false, "other recipe": false, "rare": false, "nobody": false} {
+		for student, want := range map[string]bool{
+			"grows by " + identify: true, "grows by " + burst: true, "grows by " + verify: true, "grows by " + rollCall: true,
+			"two calls": true, "other call": false, "stays": false, "a little": false, "other recipe": false, "rare": false, "nobody": false,
+		} {
 			if got := seen.falling(student, begin, now); got != want {
 				t.Errorf("seed %d: %s falls: %v, want %v", seed, student, got, want)
 			}
 		}
-		if seen.falling("grows", now.Add(-30*day), now) {
+		if seen.falling("grows by "+identify, now.Add(-30*day), now) {
 			t.Error("the picture is younger than the fall")
 		}
 	})
@@ -85,7 +100,7 @@ func TestFallingByChance(t *testing.T) {
 			h.when = append(h.when, now.Add(-time.Duration(60-d)*day))
 			h.scores = append(h.scores, 0.7+0.1*rng.NormFloat64())
 		}
-		if (matches{"s": h}).falling("s", time.Time{}, now) {
+		if h.falling(time.Time{}, now) {
 			falls++
 		}
 	}

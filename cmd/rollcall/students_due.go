@@ -23,7 +23,8 @@ func studentsDue() command {
 
   no crop     the gallery's model recognises them by nothing
   poor crops  every picture is poor: small, blurred, turned away, in bad light
-  falling     matches of identify are clearly less similar than a month ago (by the journal)
+  falling     matches are clearly less similar than a month ago (by the journal; each
+              kind of call is compared with itself: identify, burst, verify, rollcall)
   old crops   the newest picture is older than --max-age-days
   few crops   there are fewer than three pictures
 

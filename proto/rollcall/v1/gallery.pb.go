@@ -34,8 +34,9 @@ const (
 	// All crops are poor: they can be enrolled, but are much less like other pictures of
 	// the student than good ones.
 	DueReason_DUE_REASON_POOR_CROPS DueReason = 2
-	// The student's matches by Identify are clearly less similar than a month ago: by the lines of
-	// the journal since the newest picture, as far as it keeps them.
+	// The student's matches are clearly less similar than a month ago, by Identify, IdentifyBurst,
+	// Verify or RollCall, each compared with itself alone: by the lines of the journal since the
+	// newest picture, as far as it keeps them.
 	DueReason_DUE_REASON_FALLING DueReason = 5
 	// The newest picture is older than max_age_days.
 	DueReason_DUE_REASON_OLD_CROPS DueReason = 3

@@ -347,8 +347,9 @@ class DueReason(ContractEnum):
     """
 
     FALLING = "DUE_REASON_FALLING"
-    """The student's matches by Identify are clearly less similar than a month ago: by the lines of
-    the journal since the newest picture, as far as it keeps them.
+    """The student's matches are clearly less similar than a month ago, by Identify, IdentifyBurst,
+    Verify or RollCall, each compared with itself alone: by the lines of the journal since the
+    newest picture, as far as it keeps them.
     """
 
     OLD_CROPS = "DUE_REASON_OLD_CROPS"
