@@ -36,8 +36,8 @@ type calibrationOptions struct {
 }
 
 func (o *calibrationOptions) addFlags(set *pflag.FlagSet) {
-	o.clientOptions.addFlags(set)
 	set.StringVar(&o.model, "model", "", "the model; empty: the gallery's")
+	o.clientOptions.addFlags(set)
 }
 
 func calibrationShow() command {

@@ -71,7 +71,11 @@ func runCheck(ctx context.Context, c console, o clientOptions) error {
 
 func printCheck(c console, report *pb.CheckConsistencyResponse) error {
 	if report.GetConsistent() {
-		_, err := fmt.Fprintf(c.out, "consistent: %s on disk, %d searched\n", count(int(report.GetStored()), "enrolled embedding"), report.GetIndexed())
+		meanwhile := ""
+		if report.GetStored() != report.GetIndexed() {
+			meanwhile = " (the gallery was changed between the two counts)"
+		}
+		_, err := fmt.Fprintf(c.out, "consistent: %s on disk, %d searched%s\n", count(int(report.GetStored()), "enrolled embedding"), report.GetIndexed(), meanwhile)
 		printCoverage(c.out, "the gallery's model", report.GetCoverage())
 		return err
 	}

@@ -54,9 +54,10 @@ func settingsSet() command {
 	return command{
 		name:  "set",
 		args:  "NAME=VALUE...",
-		short: "change settings: model=NAME, fpir=RATE, margin=SIMILARITY, keep_verdicts=DAYS, keep_changes=DAYS, require_consent=true|false",
+		short: "change settings, such as fpir=0.01",
 		long: `Changes settings for all later calls, for example:
 
+  rollcall settings set model=rollcall-base-2
   rollcall settings set fpir=0.01 margin=0.04
   rollcall settings set keep_verdicts=90
 
