@@ -246,7 +246,7 @@ type browser struct {
 
 // open opens a browser with its own cookies, whose camera plays a file of pictures ("":
 // it has none). What a page complains of fails the test.
-func (s *school) open(camera string) *browser {
+func (s *school) open(camera string, more ...chromedp.ExecAllocatorOption) *browser {
 	s.t.Helper()
 	flags := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium()), chromedp.NoSandbox, chromedp.WindowSize(1280, 900), chromedp.Flag("lang", "en"))
@@ -254,7 +254,7 @@ func (s *school) open(camera string) *browser {
 		flags = append(flags, chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true),
 			chromedp.Flag("use-file-for-fake-video-capture", camera))
 	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(flags, more...)...)
 	s.t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	s.t.Cleanup(cancel)

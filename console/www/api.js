@@ -1,6 +1,6 @@
 // Calls of the server: the public API (package rollcall.v1), as JSON.
 
-import { t } from './text.js';
+import { t, word } from './text.js';
 
 /**
  * What the server refused, or a server that cannot be reached.
@@ -9,7 +9,7 @@ export class Refusal extends Error {
 	/**
 	 * @param {string} code as Connect names it: "invalid_argument"
 	 * @param {string} reason the stable reason: "NOT_AN_IMAGE"; "OFFLINE" without a server
-	 * @param {string} message for a person, from the server
+	 * @param {string} message for a person
 	 */
 	constructor(code, reason, message) {
 		super(message);
@@ -47,7 +47,7 @@ export const usedGallery = () => gallery;
  * @param {object} [message]
  * @param {{signal?: AbortSignal, tries?: number}} [options] tries: how often it is made at
  *   most, while the server is busy or away; only for calls that may be repeated
- * @returns {Promise<any>}
+ * @returns {Promise<Answer>}
  */
 export async function call(procedure, message = {}, { signal, tries = 1 } = {}) {
 	for (let left = tries; ; left--) {
@@ -59,13 +59,6 @@ export async function call(procedure, message = {}, { signal, tries = 1 } = {}) 
 		}
 	}
 }
-
-/**
- * @typedef {object} Session
- * @property {'' | 'checkin' | 'register' | 'enroll' | 'admin' | 'metrics'} role '' when signed out
- * @property {string} name of the token; '' where nobody has to log in
- * @property {string[]} galleries empty: all
- */
 
 /**
  * Returns who this browser is. Throws a Refusal with code "unauthenticated" if it must
@@ -153,6 +146,11 @@ function refusalOf(status, text) {
 	for (const { type, debug } of answer.details ?? []) {
 		if (type === 'google.rpc.ErrorInfo') {
 			refusal.reason = debug?.reason ?? '';
+			for (const kind of ['REFUSAL', 'REASON']) { // in the reader's language, if it is a usual one
+				const name = `${kind}_${refusal.reason}`;
+				const words = word(name, debug?.metadata);
+				if (words !== name) refusal.message = words;
+			}
 		} else if (type === 'google.rpc.RetryInfo') {
 			refusal.delay = 1000 * Number.parseFloat(debug?.retryDelay ?? '0');
 		}

@@ -4,12 +4,13 @@
 import { beginSession, call, endSession, Refusal, showSession, SIGNED_OUT, useGallery } from './api.js';
 import { fill, h } from './dom.js';
 import { icon } from './parts/icons.js';
+import { keep, kept } from './parts/keep.js';
 import { tellError } from './parts/notice.js';
 import { chooseLanguage, codes, language, t } from './text.js';
 
 /**
  * The pages, in the order of the menu, and the roles that they are for.
- * @type {{name: import('./parts/icons.js').IconName, roles: string[], load: () => Promise<unknown>}[]}
+ * @type {{name: IconName, roles: string[], load: () => Promise<unknown>}[]}
  */
 const pages = [
 	{ name: 'door', roles: ['checkin', 'enroll', 'admin'], load: () => import('./pages/door.js') },
@@ -20,26 +21,32 @@ const pages = [
 	{ name: 'health', roles: ['admin'], load: () => import('./pages/health.js') },
 ];
 
-/** @type {import('./api.js').Session} */
+/** @type {Session} */
 let session = { role: '', name: '', galleries: [] };
 
 const GALLERY = 'rollcall.gallery';
 
-/** @returns {import('./api.js').Session} who is signed in */
+/** @returns {Session} who is signed in */
 export const whoami = () => session;
 
-document.documentElement.lang = language;
+// What no page has handled is told to who uses it: a call that was refused, say.
+addEventListener('unhandledrejection', (event) => {
+	tellError(event.reason);
+	if (!/^(Type|Range|Reference)Error$/.test(event.reason?.name)) event.preventDefault(); // it is no mistake of ours
+});
 addEventListener(SIGNED_OUT, () => { if (session.role) showSignIn(t('signin.ended')); });
 start();
 
+/** Shows the pages anew: at the start, in another language, for another school. */
 async function start() {
+	document.documentElement.lang = language;
 	try {
 		session = await showSession();
 	} catch (error) {
 		if (error instanceof Refusal && error.code === 'unauthenticated') return showSignIn();
 		// The server starts, or is away: it comes back.
-		fill(document.body, h('main', { className: 'bare' }, h('div', { className: 'stack', role: 'status' },
-			h('h1', {}, t('waiting')), h('p', { className: 'soft' }, error instanceof Error ? error.message : ''))));
+		fill(document.body, h('main.bare', h('div.stack', { role: 'status' },
+			h('h1', t('waiting')), h('p.soft', error instanceof Error ? error.message : ''))));
 		setTimeout(start, 2000);
 		return;
 	}
@@ -51,20 +58,20 @@ async function start() {
 
 /** The gallery that was chosen last, if this session may use it. */
 function chosenGallery() {
-	const kept = localStorage.getItem(GALLERY) ?? '';
-	return session.galleries.length === 0 || session.galleries.includes(kept) ? kept : session.galleries.length > 1 ? session.galleries[0] ?? '' : '';
+	const last = kept(GALLERY);
+	return session.galleries.length === 0 || session.galleries.includes(last) ? last : session.galleries.length > 1 ? session.galleries[0] ?? '' : '';
 }
 
 /** @param {typeof pages} own */
 function showFrame(own) {
-	const main = h('main', { className: 'main', id: 'main', tabIndex: -1 });
+	const main = h('main.main', { id: 'main', tabIndex: -1 });
 	const links = own.map((page) => h('a', { href: `#/${page.name}` }, icon(page.name), t(`${page.name}.menu`)));
-	const nav = h('nav', { className: 'nav', 'aria-label': t('menu') },
-		h('div', { className: 'brand' }, h('img', { src: '/console/icon.svg', alt: '' }), 'Rollcall'),
+	const nav = h('nav.nav', { 'aria-label': t('menu') },
+		brand(),
 		links, foot());
 	fill(document.body,
-		h('a', { className: 'skip', href: '#main', onclick: (/** @type {Event} */ e) => { e.preventDefault(); main.focus(); } }, t('skip')),
-		h('div', { className: 'frame' }, nav, main));
+		h('a.skip', { href: '#main', onclick: (/** @type {Event} */ e) => { e.preventDefault(); main.focus(); } }, t('skip')),
+		h('div.frame', nav, main));
 
 	const show = async () => {
 		const at = location.hash;
@@ -86,58 +93,50 @@ function showFrame(own) {
 			fill(main, element);
 		} catch (error) {
 			// A browser remembers that a file could not be loaded: only a new start asks again.
-			fill(main, h('h1', {}, t('door.failed')), h('button', { onclick: () => location.reload() }, t('reload')));
+			fill(main, h('h1', t('door.failed')), h('button', { onclick: () => location.reload() }, t('reload')));
 		}
 	};
-	addEventListener('hashchange', () => {
+	onhashchange = () => {
 		for (const dialog of document.querySelectorAll('dialog')) dialog.close(); // of the page before
 		void show();
 		main.focus();
-	});
+	};
 	void show();
 }
+
+const brand = () => h('div.brand', h('img', { src: '/console/icon.svg', alt: '' }), 'Rollcall');
 
 /** What stands below the menu: the gallery, the language, who is signed in. */
 function foot() {
 	const gallery = h('div');
 	void listGalleries(gallery);
-	return h('div', { className: 'foot' },
+	const languages = h('select', { onchange: () => { chooseLanguage(languages.value); void start(); } },
+		codes.map((code) => h('option', { value: code, selected: code === language }, new Intl.DisplayNames([code], { type: 'language' }).of(code) ?? code)));
+	return h('div.foot',
 		gallery,
-		h('label', {}, h('span', { className: 'sr' }, t('language')),
-			h('select', { onchange: (/** @type {any} */ e) => chooseLanguage(e.target.value) },
-				codes.map((code) => h('option', { value: code, selected: code === language }, new Intl.DisplayNames([code], { type: 'language' }).of(code) ?? code)))),
-		session.name && h('p', {}, t('signedIn', { name: session.name })),
+		h('label', h('span.sr', t('language')), languages),
+		session.name && h('p', t('signedIn', { name: session.name })),
 		session.name && h('button', { onclick: signOut }, icon('signout'), t('signOut')));
 }
 
 /** @param {HTMLElement} place */
 async function listGalleries(place) {
-	try {
-		const { galleries = [] } = await call('GalleryService/ListGalleries');
-		const now = chosenGallery();
-		if (now && now === localStorage.getItem(GALLERY) && !galleries.some((/** @type {any} */ g) => g.gallery_id === now)) {
-			localStorage.removeItem(GALLERY); // it is gone
-			location.reload();
-		}
-		if (galleries.length < 2) return;
-		fill(place, h('label', {}, t('gallery'), h('select', {
-			onchange: (/** @type {any} */ event) => {
-				localStorage.setItem(GALLERY, event.target.value);
-				location.reload();
-			},
-		}, galleries.map((/** @type {any} */ g) => h('option', { value: g.gallery_id, selected: g.gallery_id === (now || 'default') }, g.gallery_id)))));
-	} catch (error) {
-		tellError(error);
-	}
+	const { galleries = [] } = await call('GalleryService/ListGalleries');
+	const now = chosenGallery();
+	/** @type {string[]} */
+	const ids = galleries.map((g) => g.gallery_id);
+	const choose = (/** @type {string} */ id) => {
+		keep(GALLERY, id);
+		void start();
+	};
+	if (now && now === kept(GALLERY) && !ids.includes(now)) return choose(''); // it is gone
+	if (ids.length < 2) return;
+	const select = h('select', { onchange: () => choose(select.value) }, ids.map((id) => h('option', { value: id, selected: id === (now || 'default') }, id)));
+	fill(place, h('label', t('gallery'), select));
 }
 
 async function signOut() {
-	try {
-		await endSession();
-	} catch (error) {
-		tellError(error);
-		return;
-	}
+	await endSession();
 	location.hash = '';
 	location.reload();
 }
@@ -148,14 +147,14 @@ async function signOut() {
  */
 function showSignIn(why = '') {
 	session.role = '';
-	const message = h('p', { className: 'note bad', role: 'alert', hidden: why === '' }, why);
+	const message = h('p.note.bad', { role: 'alert', hidden: why === '' }, why);
 	const input = h('input', { name: 'secret', required: true, autocomplete: 'off', autocapitalize: 'characters', spellcheck: false });
-	const form = h('form', {
-		className: 'card stack',
+	const form = h('form.card.stack', {
 		onsubmit: async (/** @type {Event} */ event) => {
 			event.preventDefault();
 			try {
 				await beginSession(isCode(input.value) ? { code: input.value } : { token: input.value.trim() });
+				await showSession().catch(() => { throw new Error(t('signin.cookies')); });
 				location.reload();
 			} catch (error) {
 				message.textContent = error instanceof Error ? error.message : String(error);
@@ -164,14 +163,14 @@ function showSignIn(why = '') {
 			}
 		},
 	},
-	h('div', { className: 'brand' }, h('img', { src: '/console/icon.svg', alt: '' }), 'Rollcall'),
-	h('h1', {}, t('signin.title')),
+	brand(),
+	h('h1', t('signin.title')),
 	message,
-	h('label', {}, t('signin.secret'), input, h('span', { className: 'soft small' }, t('signin.hint'))),
-	h('button', { className: 'first' }, t('signin.button')));
+	h('label', t('signin.secret'), input, h('span.soft.small', t('signin.hint'))),
+	h('button.first', t('signin.title')));
 	form.style.width = 'min(28rem, 100%)';
 	document.title = 'Rollcall';
-	fill(document.body, h('main', { className: 'bare' }, form));
+	fill(document.body, h('main.bare', form));
 	input.focus();
 }
 

@@ -2,42 +2,43 @@
 
 import { t } from './text.js';
 
-/** @typedef {Node | string | number | null | undefined | false} Child */
-
 /**
- * Makes an element. Of the properties, those that begin with "on" are listeners, those
- * that the element has are set as properties (value, checked, hidden, className), and all
- * others are attributes (role, aria-label, data-…).
+ * Makes an element. Its classes stand behind its name: "p.note.bad". Of the properties,
+ * those that begin with "on" are listeners, those that the element has are set as
+ * properties (value, checked, hidden), and all others are attributes (role, aria-label).
  * @template {keyof HTMLElementTagNameMap} K
- * @param {K} name
- * @param {Record<string, any>} [properties]
- * @param {...(Child | Child[])} children
+ * @param {K | `${K}.${string}`} name
+ * @param {...(Properties | Child | Child[])} parts properties, if any, and children
  * @returns {HTMLElementTagNameMap[K]}
  */
-export function h(name, properties = {}, ...children) {
-	const element = document.createElement(name);
+export function h(name, ...parts) {
+	const [tag = '', ...classes] = name.split('.');
+	const element = /** @type {HTMLElementTagNameMap[K]} */ (document.createElement(tag));
+	element.classList.add(...classes);
+	const properties = parts[0]?.constructor === Object ? /** @type {Properties} */ (parts.shift()) : {};
 	for (const [key, value] of Object.entries(properties)) {
 		if (value === undefined || value === null) continue;
 		if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
 		else if (key in element) /** @type {any} */ (element)[key] = value;
 		else if (value !== false) element.setAttribute(key, value === true ? '' : String(value));
 	}
-	element.append(...nodes(children));
+	element.append(...nodes(/** @type {(Child | Child[])[]} */ (parts)));
 	return element;
 }
 
 /**
  * Makes the head of a page, from its texts.
  * @param {string} page
+ * @param {...Child} more what stands beside them
  */
-export const head = (page) => h('header', { className: 'head' }, h('div', {}, h('h1', {}, t(`${page}.title`)), h('p', {}, t(`${page}.lead`))));
+export const head = (page, ...more) => h('header.head', h('div', h('h1', t(`${page}.title`)), h('p', t(`${page}.lead`))), ...more);
 
 /**
  * Makes a card with a title above it.
  * @param {string} title
  * @param {...(Child | Child[])} children
  */
-export const card = (title, ...children) => h('section', { className: 'card stack', 'aria-label': title }, h('h2', {}, title), ...children);
+export const card = (title, ...children) => h('section.card.stack', { 'aria-label': title }, h('h2', title), ...children);
 
 /**
  * Returns a table that is moved sideways by itself where it is too wide.
@@ -45,9 +46,9 @@ export const card = (title, ...children) => h('section', { className: 'card stac
  * @param {(Child | Child[])[][]} rows
  */
 export function table(head, rows) {
-	return h('div', { className: 'scroll', tabIndex: 0 }, h('table', {},
-		head.some(Boolean) && h('thead', {}, h('tr', {}, head.map((text) => (text ? h('th', { scope: 'col' }, text) : h('td'))))),
-		h('tbody', {}, rows.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell)))))));
+	return h('div.scroll', { tabIndex: 0 }, h('table',
+		head.some(Boolean) && h('thead', h('tr', head.map((text) => (text ? h('th', { scope: 'col' }, text) : h('td'))))),
+		h('tbody', rows.map((row) => h('tr', row.map((cell) => h('td', cell)))))));
 }
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -60,7 +61,7 @@ const SVG = 'http://www.w3.org/2000/svg';
  * @returns {SVGElement}
  */
 export function svg(name, attributes = {}, ...children) {
-	const element = /** @type {SVGElement} */ (document.createElementNS(SVG, name));
+	const element = document.createElementNS(SVG, name);
 	for (const [key, value] of Object.entries(attributes)) {
 		if (value !== undefined) element.setAttribute(key, String(value));
 	}

@@ -2,6 +2,7 @@
 
 import en from './text/en.js';
 import de from './text/de.js';
+import { keep, kept } from './parts/keep.js';
 
 /** @typedef {typeof en} Words */
 
@@ -14,21 +15,15 @@ const KEPT = 'rollcall.language';
 export const codes = Object.keys(languages);
 
 /** The code of the language that is used. */
-export const language = chosen();
-
-/** @returns {string} */
-function chosen() {
-	const wanted = [localStorage.getItem(KEPT) ?? '', ...navigator.languages];
-	return wanted.map((code) => code.slice(0, 2)).find((code) => code in languages) ?? 'en';
-}
+export let language = [kept(KEPT), ...navigator.languages].map((code) => code.slice(0, 2)).find((code) => code in languages) ?? 'en';
 
 /**
- * Uses another language from the next load of the page on.
+ * Uses another language for all that is shown from now on.
  * @param {string} code
  */
 export function chooseLanguage(code) {
-	localStorage.setItem(KEPT, code);
-	location.reload();
+	language = code;
+	keep(KEPT, code);
 }
 
 /**
@@ -38,44 +33,32 @@ export function chooseLanguage(code) {
  * @returns {string}
  */
 export function t(name, values = {}) {
-	const text = find(name);
-	if (text === undefined) throw new Error(`there is no text ${name}`);
-	return text.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ''));
-}
-
-/**
- * The same, or undefined if there is no such text: for names that the server makes.
- * @param {string} name
- * @returns {string | undefined}
- */
-export function find(name) {
 	/** @type {any} */
-	let at = languages[language];
-	for (const part of name.split('.')) at = at?.[part];
-	return typeof at === 'string' ? at : undefined;
+	let text = languages[language];
+	for (const part of name.split('.')) text = text[part];
+	return text.replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ key) => String(values[key] ?? ''));
 }
 
 /**
- * Returns the words for a value of an enumeration of the API: verdicts, reasons, roles.
- * One that is newer than these pages is shown as it is.
- * @param {'verdict' | 'reason' | 'warning' | 'due' | 'method' | 'role' | 'advice' | 'consent'} kind
+ * Returns the words for a value of an enumeration of the API. One that is newer than these
+ * pages is shown as it is.
  * @param {string} value such as "VERDICT_MATCH"
+ * @param {Record<string, string | number>} [values]
  * @returns {string}
  */
-export function word(kind, value) {
-	return find(`${kind}s.${value}`) ?? value;
+export function word(value, values) {
+	for (const [kind, words] of Object.entries(en)) {
+		const name = value.slice(kind.length + 1);
+		if (value === `${kind}_${name}` && Object.hasOwn(Object(words), name)) return t(`${kind}.${name}`, values);
+	}
+	return value;
 }
-
-const numbers = new Intl.NumberFormat(language);
 
 /**
  * @param {number} value
  * @param {number} [digits] after the point
  */
-export function number(value, digits) {
-	if (digits === undefined) return numbers.format(value);
-	return new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
-}
+export const number = (value, digits) => value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /**
  * @param {number} share 0 to 1
@@ -88,15 +71,13 @@ export function percent(share) {
 
 /**
  * @param {string | undefined} when
+ * @param {Intl.DateTimeFormatOptions} [more]
  * @returns {string} the date; '' without one
  */
-export const day = (when) => (when ? new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(new Date(when)) : '');
+export const day = (when, more) => (when ? new Date(when).toLocaleString(language, { dateStyle: 'medium', ...more }) : '');
 
 /**
- * @param {string | Date | undefined} when
+ * @param {string | undefined} when
  * @returns {string} date and time, short; '' without one
  */
-export function moment(when) {
-	if (!when) return '';
-	return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(when));
-}
+export const moment = (when) => day(when, { timeStyle: 'short' });

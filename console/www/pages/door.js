@@ -2,58 +2,62 @@
 //
 // A loop asks the server where the faces of a frame are. What its answers take is the
 // pace. Some good frames of one face are a burst, and a burst is one verdict, which the
-// server writes into the journal: that is the check-in.
+// server writes into the journal: that is the check-in. A face that stays has no other one.
 
 import { whoami } from '../app.js';
 import { base64, call, endSession, pause, Refusal } from '../api.js';
 import { fill, h } from '../dom.js';
 import { Camera, NoCamera } from '../parts/camera.js';
-import { readFile } from '../parts/csv.js';
 import { icon } from '../parts/icons.js';
-import { openDialog, openForm, tellError } from '../parts/notice.js';
-import { forgetNames, knownNames, nameOf, takeNames } from '../parts/names.js';
+import { openDialog, openForm } from '../parts/notice.js';
+import { nameFields, nameOf } from '../parts/names.js';
+import { Page } from '../parts/page.js';
 import { picture } from '../parts/picture.js';
 import { chime, unlockSound } from '../parts/sound.js';
+import { toneOf } from '../parts/verdict.js';
+import { Visitors } from '../parts/visitors.js';
 import { t, word } from '../text.js';
-
-/** @typedef {import('../parts/icons.js').IconName} IconName */
-/** @typedef {{image: string, box: any, landmarks: any}} Frame */
 
 const LEAST_PAUSE = 200; // milliseconds: at most five frames a second
 const BURST = 3; // frames that make a verdict
 const LEAST_WIDTH = 0.1; // of the frame: who is further away only passes
-const SHOWN = 3500; // milliseconds that a verdict is shown
-const ASKED = 20_000; // milliseconds that a question waits for an answer
+const SHOWN = 3500; // milliseconds that a verdict is shown at least
+const ASKED = 20_000; // milliseconds that a question waits for an answer, while others are there
 const COOL = 60_000; // milliseconds in which a student is not greeted again
 const LONGEST = 20_000; // milliseconds that the server gets for an answer
-const AWAY = 2000; // milliseconds after which a server that is away is asked again
+const FROZEN = 5000; // milliseconds without a new frame after which the camera is started again
+const AWAY = 2000; // milliseconds after which a server or a camera that is away is asked again
 
-class Door extends HTMLElement {
-	ended = new AbortController();
-	signal = this.ended.signal;
+class Door extends Page {
 	/** @type {Map<string, number>} when each student was greeted */
 	greeted = new Map();
-	panel = h('div', { className: 'panel', role: 'status', 'aria-live': 'assertive' });
-	view = h('div', { className: 'sight' });
+	panel = h('div.panel', { role: 'status', 'aria-live': 'assertive' });
+	view = h('div.sight');
 	said = ''; // what the panel says
-	seen = -1; // when the last frame was taken
+	visitors = new Visitors();
+	/** @type {Visitor | undefined} whom the panel speaks to */
+	spoken;
+	asking = false; // whether it asks, and waits for an answer
 	rest = 0; // until when the panel stays as it is
+	seen = -1; // the newest frame, by the camera's time
+	moved = 0; // when it came
 
 	connectedCallback() {
 		document.addEventListener('visibilitychange', () => this.stayOn(), { signal: this.signal });
 		fill(this,
-			h('h1', { className: 'sr' }, t('door.title')),
+			h('h1.sr', t('door.title')),
 			this.view, this.panel,
-			h('footer', { className: 'row' },
-				h('p', { className: 'soft small grow' }, t('door.attended')),
+			h('footer.row',
+				h('p.soft.small.grow', t('door.attended')),
 				h('button', { onclick: () => this.withoutFace() }, t('door.without')),
 				h('button', { onclick: () => this.settings() }, t('door.settings'))));
 		if (whoami().role === 'checkin') void this.run();
 		else this.show('plain', 'door', t('door.title'), t('door.lead'), [[t('door.start'), () => { unlockSound(); void this.run(); }, true]]);
 	}
 
+	/** @override */
 	disconnectedCallback() {
-		this.ended.abort();
+		super.disconnectedCallback();
 		this.camera?.stop();
 		this.lock?.release();
 	}
@@ -63,7 +67,7 @@ class Door extends HTMLElement {
 	 * @param {IconName} name
 	 * @param {string} title
 	 * @param {string} [text]
-	 * @param {[string, () => void, boolean?][]} [choices] buttons; true: the first choice
+	 * @param {[string, () => unknown, boolean?][]} [choices] buttons; true: the first choice
 	 */
 	show(tone, name, title, text = '', choices = []) {
 		const said = [tone, title, text, choices.length].join('\n');
@@ -71,12 +75,18 @@ class Door extends HTMLElement {
 		this.said = said;
 		const { panel } = this;
 		panel.className = `panel ${tone}`;
-		fill(panel, icon(name), h('strong', {}, title), text && h('p', {}, text),
-			choices.length > 0 && h('div', { className: 'row' }, choices.map(([label, act, first]) => h('button', {
-				className: first ? 'first' : '',
-				onclick: () => {
-					for (const button of panel.querySelectorAll('button')) button.disabled = true; // a child taps twice
-					act();
+		fill(panel, icon(name), h('strong', title), text && h('p', text),
+			choices.length > 0 && h('div.row', choices.map(([label, act, first]) => h('button', {
+				class: first ? 'first' : '',
+				onclick: async () => {
+					const buttons = panel.querySelectorAll('button');
+					for (const button of buttons) button.disabled = true; // a child taps twice
+					try {
+						await act();
+					} catch (error) {
+						for (const button of buttons) button.disabled = false;
+						throw error;
+					}
 				},
 			}, label))));
 	}
@@ -84,18 +94,14 @@ class Door extends HTMLElement {
 	/** Looks until the page is left or the tablet is unpaired. */
 	async run() {
 		const { signal } = this;
-		/** @type {Frame[]} */
-		let burst = [];
 		while (!signal.aborted) {
 			const began = performance.now();
 			try {
 				await this.wakeUp();
-				// A hidden page has an old picture.
-				burst = document.hidden || began < this.rest ? [] : await this.look(burst);
+				if (document.hidden) this.moved = began; // its picture is old
+				else await this.look();
 			} catch (error) {
-				burst = [];
-				if (signal.aborted) return;
-				if (!(await this.trouble(error))) return;
+				if (signal.aborted || !(await this.trouble(error))) return;
 			}
 			await pause(Math.max(0, LEAST_PAUSE - (performance.now() - began)), signal).catch(() => {});
 		}
@@ -107,7 +113,8 @@ class Door extends HTMLElement {
 		const camera = await Camera.start();
 		if (this.signal.aborted) return camera.stop(); // the page was left meanwhile
 		this.camera = camera;
-		this.sight = picture(this.camera.video);
+		this.moved = performance.now();
+		this.sight = picture(camera.video);
 		fill(this.view, this.sight.element);
 		this.idle();
 		this.stayOn();
@@ -119,109 +126,137 @@ class Door extends HTMLElement {
 	}
 
 	idle() {
-		if (performance.now() >= this.rest) this.show('plain', 'camera', t('door.idle'));
+		this.spoken = undefined;
+		this.asking = false;
+		this.show('plain', 'camera', t('door.idle'));
 	}
 
-	/**
-	 * Looks at one frame, and judges when there are enough of one face.
-	 * @param {Frame[]} burst
-	 * @returns {Promise<Frame[]>} the frames of the face so far
-	 */
-	async look(burst) {
+	/** Looks at one frame, and judges when there are enough of a face. */
+	async look() {
 		const camera = /** @type {Camera} */ (this.camera);
-		if (camera.video.currentTime === this.seen) return burst; // the same frame still
-		this.seen = camera.video.currentTime;
+		const now = performance.now();
+		if (camera.video.currentTime === this.seen) { // the same frame still
+			if (now - this.moved > FROZEN) camera.stop();
+			return;
+		}
+		[this.seen, this.moved] = [camera.video.currentTime, now];
 		const image = await base64(await camera.frame());
 		const { faces = [], width, height } = await call('AttendanceService/Detect', { image }, { signal: limited(this.signal) });
-		const face = faces.reduce((/** @type {any} */ best, /** @type {any} */ f) => (!best || f.box.width > best.box.width ? f : best), undefined);
-		const near = face !== undefined && face.box.width >= LEAST_WIDTH * width;
-		const reasons = near ? face.reasons ?? face.quality?.reasons ?? [] : [];
-		this.sight?.frame(width, height, near ? [{ box: face.box, tone: reasons.length > 0 ? 'unsure' : 'good' }] : []);
-		if (!near) {
-			this.idle();
-			return [];
+		const here = this.visitors.see(faces.filter((f) => f.box.width >= LEAST_WIDTH * width), now);
+		this.sight?.frame(width, height, here.map((v) => ({ box: v.face.box, tone: troubleOf(v) ? 'unsure' : v.tone })));
+		const next = here.find((v) => now >= v.after);
+		if (next && !troubleOf(next)) {
+			const { box, landmarks } = next.face;
+			next.frames = [...next.frames, { image, box, landmarks }].slice(-BURST);
 		}
-		if (reasons.length > 0) {
-			this.show('unsure', 'camera', word('reason', reasons[0]));
-			return burst;
-		}
-		const last = burst.at(-1);
-		const frames = [...(last && overlap(last.box, face.box) ? burst : []), { image, box: face.box, landmarks: face.landmarks }];
-		if (frames.length < BURST) {
+		this.stopAsking(here, next);
+		if (now < this.rest) return; // somebody reads what stands there
+		if (!next) {
+			if (!this.spoken || !this.visitors.all.includes(this.spoken)) this.idle();
+		} else if (troubleOf(next)) {
+			this.show('unsure', 'camera', word(troubleOf(next)));
+		} else if (next.frames.length < BURST) {
 			this.show('plain', 'camera', t('door.still'));
-			return frames;
+		} else {
+			await this.judge(next);
 		}
-		await this.judge(frames);
-		this.idle();
-		return [];
 	}
 
 	/**
-	 * @param {Frame[]} frames
+	 * Nobody waits behind a question that nobody answers: it goes when the child has left, when
+	 * somebody else is in front, or after some time. Who is still there is asked again later.
+	 * @param {Visitor[]} here
+	 * @param {Visitor | undefined} next
 	 */
-	async judge(frames) {
+	stopAsking(here, next) {
+		const asked = this.spoken;
+		if (!this.asking || !asked) return;
+		const left = !this.visitors.all.includes(asked);
+		if (!left && !(next && (next === here[0] || performance.now() >= this.rest))) return;
+		this.askAgain(asked);
+	}
+
+	/** @param {Visitor} visitor */
+	async judge(visitor) {
+		const { frames } = visitor;
+		visitor.frames = [];
 		const answer = await call('AttendanceService/IdentifyBurst', { frames, await_line: true, max_candidates: 3 }, { signal: limited(this.signal) });
 		const { verdict, student_id: student = '', line, candidates = [] } = answer;
+		const now = performance.now();
+		for (const other of this.visitors.all) other.seen = now; // nobody was looked for meanwhile
+		visitor.after = Infinity;
+		visitor.tries++;
+		visitor.tone = toneOf(verdict);
+		this.spoken = visitor;
+		this.asking = verdict === 'VERDICT_AMBIGUOUS';
+		this.rest = now + (this.asking ? ASKED : SHOWN);
 		switch (verdict) {
 			case 'VERDICT_MATCH':
 				return this.greet(student, line);
 			case 'VERDICT_AMBIGUOUS':
-				return this.askWho(candidates.slice(0, 2).map((/** @type {any} */ c) => c.student_id));
+				return this.askWho(visitor, candidates.slice(0, 2).map((c) => c.student_id));
 			case 'VERDICT_UNKNOWN':
 				chime('low');
-				this.show('plain', 'unknown', t('door.unknown'), t('door.office'), [[t('door.without'), () => this.withoutFace()]]);
-				return pause(SHOWN, this.signal);
-			default:
-				this.show('unsure', 'camera', word('reason', answer.reasons?.[0] ?? 'REASON_LOW_QUALITY'));
-				return pause(1000, this.signal);
+				return this.show('plain', 'unknown', word('VERDICT_UNKNOWN'), t('door.office'), [
+					[t('door.once'), () => this.askAgain(visitor)],
+					[t('door.without'), () => this.withoutFace()],
+				]);
+			default: // of the pictures, not of the person: it is tried again, less and less often
+				this.rest = now + 1000;
+				visitor.after = now + 1000 * 2 ** visitor.tries;
+				visitor.tone = 'good';
+				this.show('unsure', 'camera', word(answer.reasons?.[0] ?? 'REASON_LOW_QUALITY'));
 		}
+	}
+
+	/** @param {Visitor} visitor */
+	askAgain(visitor) {
+		visitor.after = 0;
+		visitor.tone = 'good';
+		this.rest = 0;
+		this.idle();
 	}
 
 	/**
 	 * @param {string} student
 	 * @param {string} line the number of the check-in, by which it can be taken back
 	 */
-	async greet(student, line) {
-		const { signal } = this;
+	greet(student, line) {
 		const now = performance.now(); // a tablet's clock may be set
 		const again = now - (this.greeted.get(student) ?? -COOL) < COOL;
 		this.greeted.set(student, now);
 		if (!again) chime('high');
-		const done = new AbortController();
-		const undo = async () => {
+		this.show('good', 'tick', nameOf(student), t(again ? 'door.again' : 'door.welcome'), [[t('door.notMe'), async () => {
+			this.rest = performance.now() + LONGEST; // the answer comes into this place
 			try {
-				await call('JournalService/RecordCheckIn', { student_id: student, method: 'METHOD_CANCELLED', cancels: line, by: t('door.by'), request_id: key() }, { signal, tries: 5 });
+				await checkIn({ student_id: student, method: 'METHOD_CANCELLED', cancels: line, by: t('door.by') });
 				this.greeted.delete(student);
-				this.show('plain', 'undo', t('door.undone'), nameOf(student));
-				await pause(1500, signal);
-			} catch (error) {
-				tellError(error);
+				this.show('plain', 'undo', word('METHOD_CANCELLED'), nameOf(student), [[t('door.without'), () => this.withoutFace()]]);
+			} finally {
+				this.rest = performance.now() + SHOWN;
 			}
-			done.abort();
-		};
-		this.show('good', 'tick', nameOf(student), t(again ? 'door.again' : 'door.welcome'), [[t('door.notMe'), () => { clearTimeout(timer); void undo(); }]]);
-		const timer = setTimeout(() => done.abort(), SHOWN);
-		await until(done.signal, this.signal);
+		}]]);
 	}
 
 	/**
-	 * @param {string[]} students
+	 * @param {Visitor} visitor
+	 * @param {string[]} students two
 	 */
-	async askWho(students) {
+	askWho(visitor, students) {
 		chime('low');
-		const done = new AbortController();
-		const timer = setTimeout(() => done.abort(), ASKED);
 		/** @param {string} student */
 		const choose = async (student) => {
-			clearTimeout(timer);
 			await this.record(student, 'METHOD_BY_HAND', t('door.chosen'));
-			done.abort();
+			visitor.after = Infinity; // somebody else may have come to the front meanwhile
 		};
 		this.show('unsure', 'question', t('door.which', { a: nameOf(students[0] ?? ''), b: nameOf(students[1] ?? '') }), '', [
-			...students.map((student) => /** @type {[string, () => void]} */ ([nameOf(student), () => { void choose(student); }])),
-			[t('door.neither'), () => { clearTimeout(timer); this.show('plain', 'unknown', t('door.unknown'), t('door.office')); setTimeout(() => done.abort(), SHOWN); }],
+			...students.map((student) => /** @type {[string, () => unknown]} */ ([nameOf(student), () => choose(student)])),
+			[t('door.neither'), () => {
+				this.asking = false;
+				this.rest = performance.now() + SHOWN;
+				this.show('plain', 'unknown', word('VERDICT_UNKNOWN'), t('door.office'), [[t('door.without'), () => this.withoutFace()]]);
+			}],
 		]);
-		await until(done.signal, this.signal);
 	}
 
 	/**
@@ -231,113 +266,72 @@ class Door extends HTMLElement {
 	 * @param {string} by
 	 */
 	async record(student, method, by) {
-		try {
-			await call('JournalService/RecordCheckIn', { student_id: student, method, by, request_id: key() }, { tries: 5 });
-			chime('high');
-			this.show('good', 'tick', nameOf(student), t('door.welcome'));
-			this.rest = performance.now() + SHOWN;
-			return true;
-		} catch (error) {
-			tellError(error);
-			return false;
-		}
+		await checkIn({ student_id: student, method, by });
+		chime('high');
+		this.asking = false;
+		this.show('good', 'tick', nameOf(student), t('door.welcome'));
+		this.rest = performance.now() + SHOWN;
 	}
 
 	/** Nobody has to give a face: a card, a PIN, or a person who says who it is. */
 	withoutFace() {
 		const student = h('input', { required: true, autocomplete: 'off' });
-		const method = h('select', {}, ['METHOD_CARD', 'METHOD_PIN', 'METHOD_BY_HAND', 'METHOD_EXEMPT'].map((m) => h('option', { value: m }, word('method', m))));
+		const method = h('select', ['METHOD_CARD', 'METHOD_PIN', 'METHOD_BY_HAND', 'METHOD_EXEMPT'].map((m) => h('option', { value: m }, word(m))));
 		const by = h('input', { autocomplete: 'off' });
 		openForm(t('door.without'), [
-			h('p', { className: 'soft' }, t('door.withoutLead')),
-			h('label', {}, t('student'), student), h('label', {}, t('door.method'), method), h('label', {}, t('door.who'), by),
+			h('p.soft', t('door.withoutLead')),
+			h('label', t('student'), student), h('label', t('door.method'), method), h('label', t('door.who'), by),
 		], t('door.checkIn'), () => this.record(student.value.trim(), method.value, by.value.trim() || t('door.by')));
 	}
 
 	settings() {
-		const status = h('p', { className: 'soft', role: 'status' });
-		const tellNames = () => fill(status, t('door.namesKnown', { n: knownNames() }));
-		tellNames();
-		const file = h('input', {
-			type: 'file', accept: '.csv,.txt,text/csv',
-			onchange: async () => {
-				const chosen = file.files?.[0];
-				if (!chosen) return;
-				try {
-					takeNames(await readFile(chosen));
-					tellNames();
-				} catch (error) {
-					tellError(error);
-				}
-			},
-		});
 		const dialog = openDialog(t('door.settings'),
-			h('label', {}, t('door.names'), file, h('span', { className: 'soft small' }, t('door.namesHint'))), status,
-			h('div', { className: 'row' },
-				h('button', { onclick: () => { forgetNames(); tellNames(); } }, t('door.forget')),
+			...nameFields(),
+			h('div.row',
 				h('button', { onclick: () => { unlockSound(); chime('high'); } }, t('door.sound'))),
-			h('div', { className: 'row' },
-				whoami().role === 'checkin' && h('button', { className: 'danger', onclick: () => this.unpair() }, t('door.unpair')),
-				h('button', { className: 'first', autofocus: true, onclick: () => dialog.close() }, t('close'))));
+			h('div.row',
+				whoami().role === 'checkin' && h('button.danger', { onclick: () => this.unpair() }, t('door.unpair')),
+				h('button.first', { autofocus: true, onclick: () => dialog.close() }, t('close'))));
 	}
 
 	async unpair() {
-		try {
-			await endSession();
-			location.reload();
-		} catch (error) {
-			tellError(error);
-		}
+		await endSession();
+		location.reload();
 	}
 
 	/**
-	 * Says what is wrong.
+	 * Says what is wrong, and waits.
 	 * @param {unknown} error
 	 * @returns {Promise<boolean>} whether to go on
 	 */
 	async trouble(error) {
-		if (error instanceof NoCamera) {
-			this.camera = undefined;
-			this.show('bad', 'warn', t('door.noCamera'), error.message);
-		} else if (error instanceof Refusal && error.code === 'unauthenticated') {
-			return false; // the page that asks for a code takes this one's place
-		} else if (error instanceof Refusal && error.code === 'resource_exhausted') {
-			await pause(error.delay || AWAY, this.signal).catch(() => {}); // it is only busy
+		const { signal } = this;
+		if (error instanceof Refusal && error.code === 'unauthenticated') return false; // the page that asks for a code takes this one's place
+		if (error instanceof Refusal && error.code === 'resource_exhausted') { // it is only busy
+			await pause(error.delay || AWAY, signal).catch(() => {});
 			return true;
-		} else if (error instanceof Refusal && error.code === 'unavailable') {
-			this.show('bad', 'warn', t('door.away'), t('door.office'));
-		} else {
-			this.show('bad', 'warn', t('door.failed'), error instanceof Error ? error.message : String(error));
 		}
-		await pause(AWAY, this.signal).catch(() => {});
+		this.rest = 0;
+		this.asking = false;
+		if (error instanceof NoCamera) {
+			this.camera?.stop();
+			this.camera = undefined;
+			fill(this.view);
+			this.show('bad', 'warn', t('door.noCamera'), error.message, error.refused ? [[t('door.start'), () => { void this.run(); }, true]] : []);
+			if (error.refused) return false; // a browser would ask for it again and again
+		} else if (error instanceof Refusal && error.code === 'unavailable') this.show('bad', 'warn', t('door.away'), t('door.office'));
+		else this.show('bad', 'warn', t('door.failed'), error instanceof Error ? error.message : String(error));
+		await pause(AWAY, signal).catch(() => {});
 		return true;
 	}
 }
 
 /**
- * Whether two boxes are of one face, from one frame to the next.
- * @param {any} a
- * @param {any} b
+ * Why a face cannot be judged as it is: the first reason; '' if it can.
+ * @param {Visitor} visitor
+ * @returns {string}
  */
-function overlap(a, b) {
-	const across = Math.min((a.left ?? 0) + a.width, (b.left ?? 0) + b.width) - Math.max(a.left ?? 0, b.left ?? 0);
-	const down = Math.min((a.top ?? 0) + a.height, (b.top ?? 0) + b.height) - Math.max(a.top ?? 0, b.top ?? 0);
-	return across > 0 && down > 0 && across * down > 0.3 * Math.max(a.width * a.height, b.width * b.height);
-}
-
-/**
- * Waits until done ends, or throws when the page is left.
- * @param {AbortSignal} done
- * @param {AbortSignal} signal
- * @returns {Promise<void>}
- */
-function until(done, signal) {
-	return new Promise((resolve, reject) => {
-		if (done.aborted) resolve();
-		done.addEventListener('abort', () => resolve());
-		signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: done });
-	});
-}
+const troubleOf = ({ face }) => (face.reasons ?? face.quality?.reasons ?? [])[0] ?? '';
 
 /**
  * A network that is gone says nothing: the door does not wait for it for ever.
@@ -345,7 +339,11 @@ function until(done, signal) {
  */
 const limited = (signal) => AbortSignal.any([signal, AbortSignal.timeout(LONGEST)]);
 
-/** A key that makes a check-in count once, however often it is sent. */
-const key = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+/**
+ * Writes a check-in into the journal, or takes one back. Its id makes it count once, however
+ * often it is sent.
+ * @param {object} entry
+ */
+const checkIn = (entry) => call('JournalService/RecordCheckIn', { ...entry, request_id: crypto.getRandomValues(new Uint8Array(16)).join('-') }, { tries: 5 });
 
 customElements.define('rollcall-door', Door);

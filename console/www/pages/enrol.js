@@ -1,48 +1,41 @@
 // Enrol: one student, with the camera or from files, or a whole class from a folder.
 
-import { card, fill, h, head } from '../dom.js';
+import { card, fill, h, head, table } from '../dom.js';
 import { readFile, readTable, saveTable } from '../parts/csv.js';
-import { cropIDs, enrol, enrolAll } from '../parts/crops.js';
+import { cropIDs, enrol, enrolAll, ENOUGH, GOOD } from '../parts/crops.js';
 import { dropPlace, PICTURES } from '../parts/drop.js';
 import { guide } from '../parts/guide.js';
+import { splitGroups } from '../parts/groups.js';
 import { icon } from '../parts/icons.js';
 import { tellError } from '../parts/notice.js';
+import { studentLink } from '../parts/names.js';
+import { Page } from '../parts/page.js';
 import { number, percent, t } from '../text.js';
 
-/** @typedef {import('../parts/crops.js').Outcome} Outcome */
-/** @typedef {import('../parts/crops.js').Crop} Crop */
-
-const ENOUGH = 3; // crops of a student
-const GOOD = 0.5; // least score of a crop that is not poor
 const DOUBTS = ['DUPLICATE_FACE', 'UNLIKE_STUDENT']; // a person decides
 
-class Enrol extends HTMLElement {
-	ended = new AbortController();
+class Enrol extends Page {
+	work = h('section.card.stack', { hidden: true, 'aria-label': t('enrol.report') });
 
 	connectedCallback() {
-		const one = h('div', { className: 'stack' });
-		const many = h('div', { className: 'stack' });
+		const one = h('div.stack');
+		const many = h('div.stack');
 		fill(this,
 			head('enrol'),
-			h('div', { className: 'halves' }, card(t('enrol.one'), one), card(t('enrol.many'), many)));
+			h('div.stack', h('div.halves', card(t('enrol.one'), one), card(t('enrol.many'), many)), this.work));
 		this.showOne(one);
 		this.showMany(many);
-	}
-
-	disconnectedCallback() {
-		this.ended.abort();
-		this.guided?.abort();
 	}
 
 	/** @param {HTMLElement} place */
 	showOne(place) {
 		const student = h('input', { name: 'student', required: true, autocomplete: 'off', value: this.dataset.path ?? '', oninput: () => stop() });
 		const groups = h('input', { name: 'groups', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
-		const results = h('ul', { className: 'stack tight', 'aria-live': 'polite' });
+		const results = h('ul.stack.tight', { 'aria-live': 'polite' });
 		const camera = h('div');
 		const idOf = cropIDs();
 		const stop = () => {
-			this.guided?.abort();
+			this.end('guide');
 			fill(camera);
 		};
 		const known = () => {
@@ -55,18 +48,20 @@ class Enrol extends HTMLElement {
 		 * @param {string} id
 		 */
 		const take = async (file, student, id) => {
-			const row = h('li', { className: 'row' }, t('working'));
+			const row = h('li.row', t('working'));
 			results.prepend(row);
 			/** @type {Crop} */
-			const crop = { student, id, file, groups: split(groups.value) };
-			const outcome = await enrol(crop, { signal: this.ended.signal }).catch((error) => { row.remove(); tellError(error); });
-			if (!outcome) return false;
+			const crop = { student, id, file, groups: splitGroups(groups.value) };
+			const outcome = await enrol(crop, { signal: this.signal }).catch((error) => {
+				row.remove();
+				throw error;
+			});
 			this.showOutcome(row, outcome);
 			if (DOUBTS.includes(outcome.refusal?.reason ?? '')) stop(); // the next picture would be refused, too
 			return outcome.result === 'enrolled';
 		};
 		fill(place,
-			h('div', { className: 'halves' }, h('label', {}, t('student'), student), h('label', {}, t('enrol.groups'), groups)),
+			h('div.halves', h('label', t('student'), student), h('label', t('groups'), groups)),
 			camera,
 			dropPlace({
 				label: t('enrol.drop'), many: true,
@@ -78,8 +73,7 @@ class Enrol extends HTMLElement {
 					onclick: () => {
 						const id = known();
 						if (!id) return;
-						this.guided?.abort();
-						const { signal } = (this.guided = new AbortController());
+						const signal = this.begin('guide');
 						const session = Date.now().toString(36);
 						let n = 0;
 						fill(camera, guide((file) => take(file, id, `${id}/camera-${session}-${++n}`), signal));
@@ -98,18 +92,17 @@ class Enrol extends HTMLElement {
 		const { crop, answer, refusal } = outcome;
 		if (!refusal) {
 			const score = answer?.quality?.score ?? 0;
-			fill(row, h('span', { className: 'tag good' }, t('enrol.done')), h('span', { className: 'id' }, crop.id),
-				h('span', { className: 'soft small' }, t('enrol.count', { n: answer?.student_crops ?? 0, score: number(score, 2) })),
-				score < GOOD && h('span', { className: 'tag unsure' }, t('enrol.poor')),
-				answer?.resembles && h('p', { className: 'note unsure small' }, t('enrol.resembles', { student: answer.resembles.student_id })));
+			fill(row, h('span.tag.good', t('enrolled')), h('span.id', crop.id),
+				h('span.soft.small', t('enrol.count', { n: answer?.student_crops ?? 0, score: number(score, 2) })),
+				score < GOOD && h('span.tag.unsure', t('enrol.poor')),
+				answer?.resembles && h('p.note.unsure.small', t('enrol.resembles', { student: answer.resembles.student_id })));
 			return;
 		}
 		const again = async () => {
 			fill(row, t('working'));
-			const next = await enrol(crop, { signal: this.ended.signal, insist: true }).catch(tellError);
-			if (next) this.showOutcome(row, next);
+			this.showOutcome(row, await enrol(crop, { signal: this.signal, insist: true }));
 		};
-		fill(row, h('div', { className: 'note bad grow' }, h('p', {}, h('span', { className: 'id' }, crop.id)), h('p', { className: 'small' }, refusal.message),
+		fill(row, h('div.note.bad.grow', h('p', h('span.id', crop.id)), h('p.small', refusal.message),
 			DOUBTS.includes(refusal.reason) && h('button', { onclick: again }, t('enrol.insist'))));
 	}
 
@@ -117,41 +110,34 @@ class Enrol extends HTMLElement {
 	showMany(place) {
 		const groups = h('input', { name: 'group', autocomplete: 'off', placeholder: t('enrol.groupsExample') });
 		const again = h('input', { type: 'checkbox', name: 'again' });
-		const work = h('div', { className: 'stack' });
 		fill(place,
-			h('p', { className: 'soft' }, t('enrol.manyLead')),
-			h('label', {}, t('enrol.groupsOfAll'), groups),
-			h('label', { className: 'check' }, again, t('enrol.again')),
+			h('p.soft', t('enrol.manyLead')),
+			h('label', t('enrol.groupsOfAll'), groups),
+			h('label.check', again, t('enrol.again')),
 			dropPlace({
 				label: t('enrol.dropFolder'), folder: true, accept: `${PICTURES},.csv`,
-				take: (files) => { this.enrolMany(work, files, split(groups.value), again.checked).catch(tellError); },
-			}),
-			work);
+				take: (files) => this.enrolMany(files, splitGroups(groups.value), again.checked),
+			}));
 	}
 
 	/**
-	 * @param {HTMLElement} place
 	 * @param {File[]} files
 	 * @param {string[]} groups
 	 * @param {boolean} again
 	 */
-	async enrolMany(place, files, groups, again) {
-		this.running?.abort(); // of a run before
-		const running = (this.running = new AbortController());
-		const { signal } = running;
+	async enrolMany(files, groups, again) {
+		const signal = this.begin('many');
+		const place = this.work;
 		const { crops, students, missing } = await plan(files, groups);
-		if (crops.length === 0) {
-			fill(place, h('p', { className: 'note bad', role: 'alert' }, t('enrol.nothing')));
-			return;
-		}
 		if (signal.aborted) return; // another folder was dropped meanwhile
-		this.ended.signal.addEventListener('abort', () => running.abort());
+		place.hidden = false;
+		if (crops.length === 0) return fill(place, h('p.note.bad', { role: 'alert' }, t('enrol.nothing')));
 		const bar = h('progress', { max: crops.length, value: 0, 'aria-label': t('enrol.progress') });
 		const words = h('p', { role: 'status' });
-		const stop = h('button', { onclick: () => running.abort() }, t('enrol.stop'));
+		const stop = h('button', { onclick: () => this.end('many') }, t('enrol.stop'));
 		/** @type {Outcome[]} */
 		const outcomes = [];
-		fill(place, bar, h('div', { className: 'row' }, words, h('span', { className: 'grow' }), stop));
+		fill(place, bar, h('div.row', words, h('span.grow'), stop));
 		const tellProgress = () => {
 			bar.value = outcomes.length;
 			fill(words, t('enrol.of', { n: number(outcomes.length), all: number(crops.length), refused: number(outcomes.filter((o) => o.result === 'refused').length) }));
@@ -161,7 +147,7 @@ class Enrol extends HTMLElement {
 			await enrolAll(crops, (outcome) => { outcomes.push(outcome); tellProgress(); }, { signal, again });
 		} catch (error) {
 			if (!signal.aborted) tellError(error);
-			place.append(h('p', { className: 'note unsure' }, t('enrol.stopped')));
+			place.append(h('p.note.unsure', t('enrol.stopped')));
 		}
 		stop.remove();
 		place.append(report(outcomes, students, missing));
@@ -199,7 +185,7 @@ async function plan(files, groups) {
 			const student = (row[id] ?? '').normalize();
 			if (!student) continue;
 			students.add(student);
-			groupsOf.set(student, [...groups, ...split(row[own] ?? '')]);
+			groupsOf.set(student, [...groups, ...splitGroups(row[own] ?? '')]);
 			const wanted = name < 0 ? '' : row[name] ?? '';
 			if (!wanted) continue;
 			// If two folders have this name, the table has to say which one it means.
@@ -242,24 +228,17 @@ function report(outcomes, students, missing) {
 	});
 	const shown = rows.filter((row) => row.states.length > 0 || row.problems.length > 0);
 	const recognised = rows.filter((row) => row.count > 0).length;
-	return h('div', { className: 'stack', 'data-report': '' },
-		h('h3', {}, t('enrol.report')),
-		h('p', {}, t('enrol.covered', { n: number(recognised), all: number(rows.length), share: percent(rows.length ? recognised / rows.length : 0) })),
-		missing.length > 0 && h('p', { className: 'note unsure' }, t('enrol.missing', { files: missing.slice(0, 20).join(', '), n: missing.length })),
-		shown.length > 0 && h('div', { className: 'scroll', tabIndex: 0, role: 'region', 'aria-label': t('enrol.report') }, h('table', {},
-			h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, t('student')), h('th', { scope: 'col', className: 'number' }, t('enrol.crops')), h('th', { scope: 'col' }, t('enrol.look')))),
-			h('tbody', {}, shown.map((row) => h('tr', {},
-				h('td', {}, h('a', { href: `#/students/${encodeURIComponent(row.student)}`, className: 'id' }, row.student)),
-				h('td', { className: 'number' }, number(row.count)),
-				h('td', {}, h('div', { className: 'row' }, row.states.map((s) => h('span', { className: `tag ${s === 'few' || s === 'single' ? 'unsure' : 'bad'}` }, t(`enrol.states.${s}`)))),
-					row.problems.map((p) => h('p', { className: 'small soft' }, p)))))))),
+	return h('div.stack', { 'data-report': '' },
+		h('h3', t('enrol.report')),
+		h('p', t('enrol.covered', { n: number(recognised), all: number(rows.length), share: percent(rows.length ? recognised / rows.length : 0) })),
+		missing.length > 0 && h('p.note.unsure', t('enrol.missing', { files: missing.slice(0, 20).join(', '), n: missing.length })),
+		shown.length > 0 && table([t('student'), t('crops'), t('enrol.look')], shown.map((row) => [
+			studentLink(row.student),
+			number(row.count),
+			[h('div.row', row.states.map((s) => h(`span.tag.${s === 'few' || s === 'single' ? 'unsure' : 'bad'}`, t(`enrol.states.${s}`)))),
+				...row.problems.map((p) => h('p.small.soft', p))],
+		])),
 		h('button', { onclick: () => saveTable('rollcall-enrolled.csv', [['id', 'crops', 'state', 'problems'], ...rows.map((r) => [r.student, r.count, r.states.join(' ') || 'ok', r.problems.join(' | ')])]) }, icon('download'), t('saveTable')));
 }
-
-/**
- * @param {string} text groups between commas or semicolons
- * @returns {string[]}
- */
-const split = (text) => text.split(/[,;]/).map((s) => s.trim()).filter(Boolean);
 
 customElements.define('rollcall-enrol', Enrol);

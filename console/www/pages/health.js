@@ -4,7 +4,8 @@ import { call, metrics, pause, Refusal, usedGallery } from '../api.js';
 import { card, fill, h, head, table } from '../dom.js';
 import { Measures } from '../parts/measures.js';
 import { nameOf } from '../parts/names.js';
-import { ask, tellError } from '../parts/notice.js';
+import { ask } from '../parts/notice.js';
+import { Page } from '../parts/page.js';
 import { curve, line } from '../parts/plot.js';
 import { toneOf } from '../parts/verdict.js';
 import { moment, number, percent, t, word } from '../text.js';
@@ -15,26 +16,20 @@ const LINES = 50; // of the journal
 
 const ANSWERS = { procedure: /AttendanceService\/(Identify|IdentifyBurst|Verify|RollCall|Embed)$/ };
 
-class Health extends HTMLElement {
-	ended = new AbortController();
-
+class Health extends Page {
 	connectedCallback() {
-		const figures = h('div', { className: 'figures' });
+		const figures = h('div.figures');
 		const stages = h('div');
-		const calibration = h('div', { className: 'stack' });
-		const tokens = h('div', { className: 'stack' });
-		const journal = h('div', { className: 'stack' });
+		const calibration = h('div.stack');
+		const tokens = h('div.stack');
+		const journal = h('div.stack');
 		fill(this,
 			head('health'),
-			h('div', { className: 'stack' }, figures, stages, card(t('health.calibration'), calibration), card(t('health.journal'), journal), card(t('health.tokens'), tokens)));
+			h('div.stack', figures, stages, card(t('health.calibration'), calibration), card(t('health.journal'), journal), card(t('health.tokens'), tokens)));
 		void this.watch(figures, stages);
-		this.showCalibration(calibration).catch(tellError);
-		this.showTokens(tokens).catch(tellError);
-		this.showJournal(journal).catch(tellError);
-	}
-
-	disconnectedCallback() {
-		this.ended.abort();
+		void this.showCalibration(calibration);
+		void this.showTokens(tokens);
+		void this.showJournal(journal);
 	}
 
 	/**
@@ -42,7 +37,7 @@ class Health extends HTMLElement {
 	 * @param {HTMLElement} stages
 	 */
 	async watch(figures, stages) {
-		const { signal } = this.ended;
+		const { signal } = this;
 		/** @type {Measures | undefined} */
 		let before;
 		/** @type {Record<string, number[]>} */
@@ -74,8 +69,8 @@ class Health extends HTMLElement {
 				this.showStages(stages, now);
 			} catch (error) {
 				if (signal.aborted) return;
-				if (error instanceof Refusal && !error.passing) return fill(figures, h('p', { className: 'note unsure' }, error.message));
-				fill(figures, h('p', { className: 'note bad', role: 'alert' }, error instanceof Error ? error.message : ''));
+				if (error instanceof Refusal && !error.passing) return fill(figures, h('p.note.unsure', error.message));
+				fill(figures, h('p.note.bad', { role: 'alert' }, error instanceof Error ? error.message : ''));
 			}
 			await pause(EVERY, signal).catch(() => {});
 		}
@@ -91,52 +86,47 @@ class Health extends HTMLElement {
 			.map((stage) => ({ stage, ms: now.mean(undefined, 'rollcall_embed_stage_seconds', { stage }) ?? 0 })).filter((s) => s.ms > 0);
 		if (stages.length === 0) return;
 		fill(place, card(t('health.stages'),
-			table([t('health.stage'), t('health.mean')], stages.map(({ stage, ms }) => [stage, h('span', { className: 'number' }, t('health.ms', { n: number(ms, 2) }))]))));
+			table([t('health.stage'), t('health.mean')], stages.map(({ stage, ms }) => [stage, h('span.number', t('health.ms', { n: number(ms, 2) }))]))));
 	}
 
 	/** @param {HTMLElement} place */
 	async showCalibration(place) {
 		const [{ calibration: c }, { settings = {}, coverage = {} }] = await Promise.all([call('GalleryService/GetCalibration'), call('GalleryService/GetSettings')]);
 		const points = c.points ?? [];
-		fill(place, h('p', { className: 'soft' }, t(`health.sources.${c.source}`, { students: number(c.students ?? 0) })),
+		fill(place, h('p.soft', word(c.source, { students: number(c.students ?? 0) })),
 			points.length > 1 && curve(points, c.threshold ?? 0, t('health.curve', { threshold: number(c.threshold ?? 0, 3) })),
 			table(['', ''], [
-				[t('health.model'), c.model ?? ''],
-				[t('health.threshold'), number(c.threshold ?? 0, 3)],
+				[t('model'), c.model ?? ''],
+				[t('threshold'), number(c.threshold ?? 0, 3)],
 				[t('health.fpir'), percent(settings.fpir ?? 0.001)],
 				[t('health.recognisable'), t('health.of', { n: number((coverage.crops ?? 0) - (coverage.without ?? 0)), all: number(coverage.crops ?? 0) })],
 			]),
-			coverage.model_problem && h('p', { className: 'note bad' }, coverage.model_problem));
+			coverage.model_problem && h('p.note.bad', coverage.model_problem));
 	}
 
 	/** @param {HTMLElement} place */
 	async showTokens(place) {
-		const { tokens = [] } = await call('TokenService/ListTokens');
+		const { tokens = [] } = await call('TokenService/ListTokens', {}, { signal: this.begin('tokens') });
 		const secret = h('div', { 'aria-live': 'polite' });
-		const rows = tokens.map((/** @type {any} */ token) => {
+		const rows = tokens.map((token) => {
 			const ended = token.revoked || (token.expires && new Date(token.expires) < new Date());
 			return [
-				h('div', {}, token.name, h('span', { className: 'soft small' }, ` ${t(token.parent_id ? 'health.session' : 'health.token')}`)),
-				h('span', { className: 'tag' }, word('role', token.role)),
+				h('div', token.name, h('span.soft.small', ` ${t(token.parent_id ? 'health.session' : 'health.token')}`)),
+				h('span.tag', word(token.role)),
 				(token.galleries ?? []).join(', ') || t('health.all'),
 				token.last_used ? moment(token.last_used) : t('health.never'),
-				ended ? h('span', { className: 'soft' }, t('health.ended')) : h('button', { className: 'danger', onclick: () => this.revoke(token, place) }, t('health.revoke')),
+				ended ? h('span.soft', t('health.ended')) : h('button.danger', { onclick: () => this.revoke(token, place) }, t('health.revoke')),
 			];
 		});
 		const name = h('input', { required: true, autocomplete: 'off', name: 'tablet' });
-		fill(place, tokens.length === 0 && h('p', { className: 'note unsure' }, t('health.open')),
-			tokens.length > 0 && h('form', {
-				className: 'row',
+		fill(place, tokens.length === 0 && h('p.note.unsure', t('health.open')),
+			tokens.length > 0 && h('form.row', {
 				onsubmit: async (/** @type {Event} */ event) => {
 					event.preventDefault();
-					try {
-						const { code, expires } = await call('TokenService/CreatePairingCode', { name: name.value.trim(), role: 'ROLE_CHECKIN', galleries: [usedGallery()].filter(Boolean) });
-						fill(secret, h('p', { className: 'note good' }, t('health.code'), h('strong', { className: 'figure id' }, ` ${code.slice(0, 4)}-${code.slice(4)} `), t('health.until', { when: moment(expires) })));
-					} catch (error) {
-						tellError(error);
-					}
+					const { code, expires } = await call('TokenService/CreatePairingCode', { name: name.value.trim(), role: 'ROLE_CHECKIN', galleries: [usedGallery()].filter(Boolean) });
+					fill(secret, h('p.note.good', t('health.code'), h('strong.figure.id', ` ${code.slice(0, 4)}-${code.slice(4)} `), t('health.until', { when: moment(expires) })));
 				},
-			}, h('label', { className: 'grow' }, t('health.tablet'), name), h('button', { className: 'first' }, t('health.pair'))),
+			}, h('label.grow', t('health.tablet'), name), h('button.first', t('health.pair'))),
 			secret,
 			tokens.length > 0 && table([t('health.name'), t('health.role'), t('gallery'), t('health.seen'), ''], rows));
 	}
@@ -147,32 +137,27 @@ class Health extends HTMLElement {
 	 */
 	async revoke(token, place) {
 		if (!(await ask(t('health.revokeAsk', { name: token.name }), { text: t('health.revokeText'), yes: t('health.revoke'), danger: true }))) return;
-		try {
-			await call('TokenService/RevokeToken', { token_id: token.token_id });
-			await this.showTokens(place);
-		} catch (error) {
-			tellError(error);
-		}
+		await call('TokenService/RevokeToken', { token_id: token.token_id });
+		await this.showTokens(place);
 	}
 
 	/** @param {HTMLElement} place */
 	async showJournal(place) {
 		const student = h('input', { autocomplete: 'off', name: 'of' });
 		const verdict = h('select', { name: 'verdict' }, h('option', { value: '' }, t('health.everyVerdict')),
-			['VERDICT_MATCH', 'VERDICT_AMBIGUOUS', 'VERDICT_UNKNOWN', 'VERDICT_UNUSABLE'].map((v) => h('option', { value: v }, word('verdict', v))));
+			['VERDICT_MATCH', 'VERDICT_AMBIGUOUS', 'VERDICT_UNKNOWN', 'VERDICT_UNUSABLE'].map((v) => h('option', { value: v }, word(v))));
 		const list = h('div', { 'aria-live': 'polite' });
-		const search = () => {
-			this.lines({ student_id: student.value.trim(), verdict: verdict.value || undefined })
-				.then((lines) => fill(list, lines.length === 0 ? h('p', { className: 'soft' }, t('health.nothing')) : table(
-					[t('health.when'), t('student'), t('health.answer'), t('health.similarity'), t('health.from')],
-					lines.map((l) => [moment(l.time), l.student_id ? nameOf(l.student_id) : '', answerOf(l), l.similarity ? number(l.similarity, 2) : '', l.token || l.by || l.address || '']))))
-				.catch(tellError);
+		const search = async () => {
+			const lines = await this.lines({ student_id: student.value.trim(), verdict: verdict.value || undefined });
+			fill(list, lines.length === 0 ? h('p.soft', t('health.nothing')) : table(
+				[t('when'), t('student'), t('health.answer'), t('similarity'), t('health.from')],
+				lines.map((l) => [moment(l.time), l.student_id ? nameOf(l.student_id) : '', answerOf(l), l.similarity ? number(l.similarity, 2) : '', l.token || l.by || l.address || ''])));
 		};
 		student.addEventListener('change', search);
 		verdict.addEventListener('change', search);
-		fill(place, h('div', { className: 'halves' }, h('label', {}, t('student'), student), h('label', {}, t('health.answer'), verdict)),
+		fill(place, h('div.halves', h('label', t('student'), student), h('label', t('health.answer'), verdict)),
 			list, h('button', { onclick: search }, t('health.again')));
-		search();
+		void search();
 	}
 
 	/**
@@ -181,7 +166,8 @@ class Health extends HTMLElement {
 	 * @returns {Promise<any[]>}
 	 */
 	async lines(wanted) {
-		const { days = [] } = await call('JournalService/ListDays');
+		const signal = this.begin('journal');
+		const { days = [] } = await call('JournalService/ListDays', {}, { signal });
 		const newest = Number(days.at(-1)?.last ?? 0);
 		const first = Number(days[0]?.first ?? 1);
 		/** @type {any[]} */
@@ -192,8 +178,8 @@ class Health extends HTMLElement {
 			const stop = end;
 			end = after;
 			while (after < stop) {
-				const { lines = [], next_after, end: last } = await call('JournalService/ListLines', { ...wanted, after: String(after), page_size: 1000 });
-				part.push(...lines.filter((/** @type {any} */ l) => Number(l.number) <= stop));
+				const { lines = [], next_after, end: last } = await call('JournalService/ListLines', { ...wanted, after: String(after), page_size: 1000 }, { signal });
+				part.push(...lines.filter((l) => Number(l.number) <= stop));
 				if (last || Number(next_after) <= after) break;
 				after = Number(next_after);
 			}
@@ -205,9 +191,9 @@ class Health extends HTMLElement {
 
 /** @param {any} l a line of the journal */
 function answerOf(l) {
-	if (l.verdict) return h('span', { className: `tag ${toneOf(l.verdict)}` }, word('verdict', l.verdict));
-	if (l.method) return h('span', { className: 'tag good' }, word('method', l.method));
-	return h('span', { className: 'tag bad' }, l.reason || l.code || t('health.lost', { n: l.omitted ?? 0 }));
+	if (l.verdict) return h(`span.tag.${toneOf(l.verdict)}`, word(l.verdict));
+	if (l.method) return h('span.tag.good', word(l.method));
+	return h('span.tag.bad', l.reason || l.code || t('health.lost', { n: l.omitted ?? 0 }));
 }
 
 customElements.define('rollcall-health', Health);

@@ -6,15 +6,15 @@ import { saveTable } from '../parts/csv.js';
 import { dropPlace } from '../parts/drop.js';
 import { groupField } from '../parts/groups.js';
 import { icon } from '../parts/icons.js';
-import { nameOf } from '../parts/names.js';
-import { tellError } from '../parts/notice.js';
+import { holding, nameOf, SHOWN } from '../parts/names.js';
+import { Page } from '../parts/page.js';
 import { imageOf, picture } from '../parts/picture.js';
 import { reasonsOf, scale, toneOf } from '../parts/verdict.js';
 import { number, t, word } from '../text.js';
 
-class Photo extends HTMLElement {
-	result = h('div', { className: 'stack', 'aria-live': 'polite' });
-	lists = h('div', { className: 'halves' });
+class Photo extends Page {
+	result = h('div.stack', { 'aria-live': 'polite' });
+	lists = h('div.halves.thirds');
 	detail = h('div');
 	/** @type {any[]} */
 	seats = [];
@@ -22,30 +22,25 @@ class Photo extends HTMLElement {
 	roll = [];
 
 	connectedCallback() {
-		const group = groupField({ label: t('photo.group') });
+		const group = groupField({ label: t('group') });
 		this.group = group.input;
 		fill(this,
 			head('photo'),
-			h('div', { className: 'stack' }, group.element,
+			h('div.stack', group.element,
 				dropPlace({ label: t('photo.drop'), take: ([file]) => { if (file) void this.read(file); } }), this.result));
 		group.element.style.maxWidth = '22rem';
 	}
 
-	disconnectedCallback() {
-		this.ended?.abort();
-	}
-
 	/** @param {File} file */
 	async read(file) {
-		this.ended?.abort(); // of the photo before
-		const { signal } = (this.ended = new AbortController());
+		const signal = this.begin('photo');
 		const { result } = this;
-		fill(result, h('p', { className: 'soft' }, t('photo.working')));
+		fill(result, h('p.soft', t('photo.working')));
 		const group = this.group?.value.trim() ?? '';
 		try {
 			const [image, bytes] = await Promise.all([imageOf(file, t('photo.picture')), base64(file)]);
 			const answer = await call('AttendanceService/RollCall', { photo: bytes, scope: { groups: group ? [group] : [] } }, { signal, tries: 3 });
-			this.seats = (answer.seats ?? []).map((/** @type {any} */ seat) => ({ ...seat, chosen: seat.student_id ?? '' }));
+			this.seats = (answer.seats ?? []).map((seat) => ({ ...seat, chosen: seat.student_id ?? '' }));
 			this.roll = [...new Set([...(answer.absent ?? []), ...this.seats.map((s) => s.assigned ?? s.student_id ?? '')])].filter(Boolean).sort();
 			this.view = picture(image);
 			this.size = [answer.width, answer.height];
@@ -55,7 +50,7 @@ class Photo extends HTMLElement {
 		} catch (error) {
 			if (signal.aborted) return;
 			fill(result);
-			tellError(error);
+			throw error;
 		}
 	}
 
@@ -66,7 +61,7 @@ class Photo extends HTMLElement {
 		this.view?.frame(width, height, seats.map((seat, i) => ({
 			box: seat.face.box,
 			tone: seat.corrected ? 'good' : toneOf(seat.verdict),
-			label: seat.chosen ? nameOf(seat.chosen) : word('verdict', seat.verdict),
+			label: seat.chosen ? nameOf(seat.chosen) : word(seat.verdict),
 			choose: () => this.showSeat(i),
 		})));
 		const here = new Set(seats.map((s) => s.chosen).filter(Boolean));
@@ -76,7 +71,7 @@ class Photo extends HTMLElement {
 			list(t('photo.present', { n: number(here.size) }), [...here].sort(), 'good'),
 			list(t('photo.absent', { n: number(absent.length) }), absent, 'unsure'),
 			card(t('photo.unknown', { n: number(strangers) }),
-				h('p', { className: 'soft' }, t('photo.correct')),
+				h('p.soft', t('photo.correct')),
 				h('button', { onclick: () => this.save(absent) }, icon('download'), t('saveTable'))));
 	}
 
@@ -84,19 +79,22 @@ class Photo extends HTMLElement {
 	showSeat(i) {
 		const seat = this.seats[i];
 		const place = this.detail;
+		/** @type {Candidate[]} */
 		const candidates = seat.candidates ?? [];
-		const first = candidates.map((/** @type {any} */ c) => c.student_id);
-		const select = h('select', {},
-			h('option', { value: '' }, t('photo.nobody')),
-			[...first, ...this.roll.filter((id) => !first.includes(id))].map((id) => h('option', { value: id, selected: id === seat.chosen }, nameOf(id))));
-		fill(place, h('section', { className: 'card stack', 'aria-label': t('photo.face', { n: i + 1 }) },
-			h('div', { className: 'row' }, h('h2', {}, t('photo.face', { n: i + 1 })), h('span', { className: `tag ${toneOf(seat.verdict)}` }, word('verdict', seat.verdict))),
-			reasonsOf(seat).map((reason) => h('p', { className: 'soft' }, reason)),
+		const ids = [...new Set([seat.chosen, ...candidates.map((c) => c.student_id), ...this.roll])].filter(Boolean);
+		const select = h('select');
+		const search = h('input', { type: 'search', autocomplete: 'off', oninput: () => offer() });
+		const offer = () => fill(select, h('option', { value: '' }, t('photo.nobody')), ids.filter(holding(search.value)).slice(0, SHOWN)
+			.map((id, i) => h('option', { value: id, selected: search.value ? i === 0 : id === seat.chosen }, nameOf(id))));
+		offer();
+		fill(place, h('section.card.stack', { 'aria-label': t('photo.face', { n: i + 1 }) },
+			h('div.row', h('h2', t('photo.face', { n: i + 1 })), h(`span.tag.${toneOf(seat.verdict)}`, word(seat.verdict))),
+			reasonsOf(seat).map((reason) => h('p.soft', reason)),
 			candidates.length > 0 && scale(candidates, seat.threshold ?? 0),
-			h('label', {}, t('photo.who'), select),
-			h('div', { className: 'row' },
-				h('button', {
-					className: 'first',
+			ids.length > SHOWN && h('label', t('students.search'), search),
+			h('label', t('photo.who'), select),
+			h('div.row',
+				h('button.first', {
 					onclick: () => {
 						for (const other of this.seats) { // nobody is in two places
 							if (other !== seat && select.value && other.chosen === select.value) other.chosen = '';
@@ -105,7 +103,7 @@ class Photo extends HTMLElement {
 						seat.corrected = true;
 						fill(place);
 						this.update();
-						/** @type {SVGElement | undefined} */ (this.view?.element.querySelectorAll('g')[i])?.focus();
+						this.view?.element.querySelectorAll('g')[i]?.focus();
 					},
 				}, t('photo.set')),
 				h('button', { onclick: () => fill(place) }, t('cancel')))));
@@ -130,8 +128,15 @@ class Photo extends HTMLElement {
  * @param {string} tone
  */
 function list(title, ids, tone) {
-	return card(title,
-		h('ul', { className: 'row' }, ids.map((id) => h('li', { className: `tag ${tone}` }, nameOf(id)))));
+	const place = h('ul.row');
+	const more = h('div');
+	const show = (shown = 0) => {
+		const next = shown + SHOWN;
+		place.append(...ids.slice(shown, next).map((id) => h(`li.tag.${tone}`, nameOf(id))));
+		fill(more, next < ids.length && h('button', { onclick: () => show(next) }, t('photo.more', { n: number(ids.length - next) })));
+	};
+	show();
+	return card(title, place, more);
 }
 
 customElements.define('rollcall-photo', Photo);

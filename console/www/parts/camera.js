@@ -4,7 +4,9 @@ import { h } from '../dom.js';
 import { t } from '../text.js';
 
 /** Why there is no picture, in words for a person. */
-export class NoCamera extends Error {}
+export class NoCamera extends Error {
+	refused = false; // by a person: who has to allow it
+}
 
 /**
  * A camera that runs. Pictures are taken from it as JPEG, at the size it has.
@@ -29,7 +31,8 @@ export class Camera {
 			stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: { ideal: 'user' } } });
 		} catch (error) {
 			const name = error instanceof DOMException ? error.name : '';
-			throw new NoCamera(t(name === 'NotAllowedError' ? 'camera.refused' : name === 'NotReadableError' ? 'camera.busy' : 'camera.missing'));
+			const refused = name === 'NotAllowedError';
+			throw Object.assign(new NoCamera(t(refused ? 'camera.refused' : name === 'NotReadableError' ? 'camera.busy' : 'camera.missing')), { refused });
 		}
 		const camera = new Camera(stream);
 		await camera.video.play().catch((error) => {

@@ -3,21 +3,8 @@
 
 import { base64, call, Refusal } from '../api.js';
 
-/**
- * @typedef {object} Crop a picture to enrol
- * @property {string} student
- * @property {string} id of the crop
- * @property {Blob} file
- * @property {string[]} groups
- */
-
-/**
- * @typedef {object} Outcome
- * @property {Crop} crop
- * @property {'enrolled' | 'there' | 'refused'} result there: it was enrolled before
- * @property {any} [answer] of Embed
- * @property {Refusal} [refusal]
- */
+export const ENOUGH = 3; // crops of a student
+export const GOOD = 0.5; // least score of a crop that is not poor
 
 /**
  * Enrols a crop, or finds that it is there.

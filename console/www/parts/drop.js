@@ -11,7 +11,7 @@ export const PICTURES = 'image/jpeg,image/png,image/webp,image/bmp';
  * Returns the place.
  * @param {object} options
  * @param {string} options.label what to drop
- * @param {(files: File[]) => void} options.take called with what was dropped or chosen
+ * @param {(files: File[]) => unknown} options.take called with what was dropped or chosen
  * @param {boolean} [options.many] several files at once
  * @param {boolean} [options.folder] the button chooses a whole folder
  * @param {string} [options.accept] MIME types and endings, PICTURES if left out
@@ -19,7 +19,7 @@ export const PICTURES = 'image/jpeg,image/png,image/webp,image/bmp';
  */
 export function dropPlace({ label, take, many = false, folder = false, accept = PICTURES, more = [] }) {
 	const input = h('input', {
-		type: 'file', accept, multiple: many || folder, className: 'sr', tabIndex: -1, 'aria-label': label,
+		type: 'file', accept, multiple: many || folder, class: 'sr', tabIndex: -1, 'aria-label': label,
 		onchange: () => {
 			const files = [...(input.files ?? [])];
 			input.value = '';
@@ -27,8 +27,7 @@ export function dropPlace({ label, take, many = false, folder = false, accept = 
 		},
 	});
 	if (folder) input.webkitdirectory = true;
-	const place = h('div', {
-		className: 'drop',
+	const place = h('div.drop', {
 		ondragover: (/** @type {DragEvent} */ event) => { event.preventDefault(); place.dataset.over = ''; },
 		ondragleave: () => { delete place.dataset.over; },
 		ondrop: async (/** @type {DragEvent} */ event) => {
@@ -38,8 +37,8 @@ export function dropPlace({ label, take, many = false, folder = false, accept = 
 			if (files.length > 0) take(many || folder ? files : files.slice(0, 1));
 		},
 	},
-	icon('upload'), h('p', {}, label),
-	h('div', { className: 'row' }, h('button', { onclick: () => input.click() }, t(folder ? 'chooseFolder' : many ? 'chooseFiles' : 'chooseFile')), ...more),
+	icon('upload'), h('p', label),
+	h('div.row', h('button', { onclick: () => input.click() }, t(folder ? 'chooseFolder' : many ? 'chooseFiles' : 'chooseFile')), ...more),
 	input);
 	return place;
 }

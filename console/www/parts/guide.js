@@ -5,7 +5,7 @@ import { base64, call, pause, Refusal } from '../api.js';
 import { fill, h } from '../dom.js';
 import { t, word } from '../text.js';
 import { Camera, NoCamera } from './camera.js';
-import { tellError } from './notice.js';
+import { GOOD } from './crops.js';
 import { picture } from './picture.js';
 
 /**
@@ -15,13 +15,14 @@ import { picture } from './picture.js';
  */
 const poses = [
 	{ name: 'straight', fits: (yaw) => Math.abs(yaw) < 10 },
-	{ name: 'oneSide', fits: (yaw) => Math.abs(yaw) > 8 && Math.abs(yaw) < 35 },
-	{ name: 'otherSide', fits: (yaw, before) => Math.abs(yaw) > 8 && Math.abs(yaw) < 35 && yaw * before < 0 },
+	{ name: 'oneSide', fits: (yaw) => turned(yaw) },
+	{ name: 'otherSide', fits: (yaw, before) => turned(yaw) && yaw * before < 0 },
 ];
+
+const turned = (/** @type {number} */ yaw) => Math.abs(yaw) > 8 && Math.abs(yaw) < 35;
 
 const LEAST_PAUSE = 200; // milliseconds between two frames
 const PATIENCE = 8000; // milliseconds after which a good picture in another pose will do
-const GOOD = 0.5; // least score of a picture that is taken
 
 /**
  * Returns the place with the camera in it. It ends with the signal.
@@ -32,10 +33,10 @@ const GOOD = 0.5; // least score of a picture that is taken
 export function guide(take, signal) {
 	const sight = h('div');
 	const words = h('strong', { role: 'status' });
-	const steps = h('ol', { className: 'row small' });
-	const place = h('div', { className: 'stack guide' }, sight, words, steps);
+	const steps = h('ol.row.small');
+	const place = h('div.stack.guide', sight, words, steps);
 	/** @param {number} at */
-	const showSteps = (at) => fill(steps, poses.map((pose, i) => h('li', { className: `tag ${i < at ? 'good' : i === at ? 'unsure' : 'plain'}` }, t(`enrol.poses.${pose.name}`))));
+	const showSteps = (at) => fill(steps, poses.map((pose, i) => h(`li.tag.${i < at ? 'good' : i === at ? 'unsure' : 'plain'}`, t(`enrol.poses.${pose.name}`))));
 
 	/** @type {Camera | undefined} */
 	let camera;
@@ -45,30 +46,24 @@ export function guide(take, signal) {
 		if (signal.aborted) return camera.stop();
 		const { element, frame } = picture(camera.video);
 		fill(sight, element);
-		let side = 0;
-		for (let at = 0; at < poses.length && !signal.aborted;) {
+		let [at, side, asked] = [0, 0, performance.now()];
+		for (let pose = poses[0]; pose && !signal.aborted; pose = poses[at]) {
 			showSteps(at);
-			const pose = /** @type {typeof poses[0]} */ (poses[at]);
-			const asked = performance.now();
-			for (;;) {
-				const began = performance.now();
-				const image = await camera.frame();
-				const found = await call('AttendanceService/Detect', { image: await base64(image) }, { signal, tries: 20 });
-				const face = found.faces?.[0];
-				const quality = face?.quality ?? {};
-				const reason = face ? (face.reasons ?? quality.reasons ?? [])[0] : 'REASON_NO_FACE';
-				const yaw = quality.yaw ?? 0;
-				const fits = pose.fits(yaw, side) || performance.now() - asked > PATIENCE;
-				const good = !reason && (quality.score ?? 0) >= GOOD;
-				frame(found.width, found.height, face ? [{ box: face.box, tone: !good ? 'bad' : fits ? 'good' : 'unsure' }] : []);
-				fill(words, reason ? word('reason', reason) : good ? t(`enrol.ask.${pose.name}`) : word('reason', 'REASON_LOW_QUALITY'));
-				if (good && fits) {
-					if (await take(image)) {
-						side = yaw;
-						at++;
-					}
-					break;
-				}
+			const began = performance.now();
+			const image = await camera.frame();
+			const found = await call('AttendanceService/Detect', { image: await base64(image) }, { signal, tries: 20 });
+			const face = found.faces?.[0];
+			const quality = face?.quality ?? {};
+			const reason = face ? (face.reasons ?? quality.reasons ?? [])[0] : 'REASON_NO_FACE';
+			const yaw = quality.yaw ?? 0;
+			const fits = pose.fits(yaw, side) || began - asked > PATIENCE;
+			const good = !reason && (quality.score ?? 0) >= GOOD;
+			frame(found.width, found.height, face ? [{ box: face.box, tone: !good ? 'bad' : fits ? 'good' : 'unsure' }] : []);
+			fill(words, reason ? word(reason) : good ? t(`enrol.ask.${pose.name}`) : word('REASON_LOW_QUALITY'));
+			if (good && fits) {
+				if (await take(image)) [at, side] = [at + 1, yaw];
+				asked = performance.now();
+			} else {
 				await pause(Math.max(0, LEAST_PAUSE - (performance.now() - began)), signal);
 			}
 		}
@@ -80,8 +75,8 @@ export function guide(take, signal) {
 	run().catch((error) => {
 		camera?.stop();
 		if (signal.aborted) return;
-		if (error instanceof NoCamera || error instanceof Refusal) fill(sight, h('p', { className: 'note bad' }, error.message));
-		else tellError(error);
+		if (!(error instanceof NoCamera || error instanceof Refusal)) throw error;
+		fill(sight, h('p.note.bad', error.message));
 	});
 	return place;
 }

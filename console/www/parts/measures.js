@@ -1,11 +1,5 @@
 // The server's metrics, as Prometheus reads them.
 
-/**
- * @typedef {object} Sample
- * @property {Record<string, string>} labels
- * @property {number} value
- */
-
 /** Measures of one moment. */
 export class Measures {
 	/** @param {string} text */
@@ -26,7 +20,7 @@ export class Measures {
 	/**
 	 * Returns the sum of all samples with this name and these labels; undefined: none.
 	 * @param {string} name
-	 * @param {Record<string, string | RegExp>} [labels]
+	 * @param {Labels} [labels]
 	 */
 	sum(name, labels = {}) {
 		const own = this.samples.get(name)?.filter((s) => Object.entries(labels).every(([k, v]) => (v instanceof RegExp ? v.test(s.labels[k] ?? '') : s.labels[k] === v)));
@@ -45,7 +39,7 @@ export class Measures {
 	 * Returns the growth of a count since then, a second.
 	 * @param {Measures} then
 	 * @param {string} name
-	 * @param {Record<string, string | RegExp>} [labels]
+	 * @param {Labels} [labels]
 	 */
 	rate(then, name, labels) {
 		const grown = (this.sum(name, labels) ?? 0) - (then.sum(name, labels) ?? 0);
@@ -56,7 +50,7 @@ export class Measures {
 	 * Returns the mean of a time since then, in milliseconds; undefined: nothing happened.
 	 * @param {Measures | undefined} then undefined: since the start of the server
 	 * @param {string} name
-	 * @param {Record<string, string | RegExp>} [labels]
+	 * @param {Labels} [labels]
 	 */
 	mean(then, name, labels) {
 		const of = (/** @type {string} */ part) => (this.sum(`${name}_${part}`, labels) ?? 0) - (then?.sum(`${name}_${part}`, labels) ?? 0);

@@ -3,17 +3,17 @@
 import { h } from '../dom.js';
 import { t } from '../text.js';
 
-const board = h('div', { className: 'notices', role: 'status', 'aria-live': 'polite', popover: 'manual' });
+const board = h('div.notices', { role: 'status', 'aria-live': 'polite', popover: 'manual' });
 
 /**
  * Tells something for some seconds, to screen readers too.
  * @param {string} text
- * @param {{label: string, act: () => void}} [action] a button beside it: to undo, say
+ * @param {{label: string, act: () => unknown}} [action] a button beside it: to undo, say
  */
 export function tell(text, action) {
 	document.body.append(board);
 	board.showPopover(); // above a dialog that is open
-	const notice = h('div', { className: 'row' }, h('span', { className: 'grow' }, text));
+	const notice = h('div.row', h('span.grow', text));
 	const close = () => notice.remove();
 	if (action) {
 		notice.append(h('button', { onclick: () => { close(); action.act(); } }, action.label));
@@ -34,10 +34,10 @@ export function tellError(error) {
 /**
  * Opens a dialog. It is gone when it is closed.
  * @param {string} title
- * @param {...import('../dom.js').Child} children
+ * @param {...Child} children
  */
 export function openDialog(title, ...children) {
-	const dialog = h('dialog', { 'aria-label': title, onclose: () => dialog.remove() }, h('div', { className: 'stack' }, h('h2', {}, title), ...children));
+	const dialog = h('dialog', { 'aria-label': title, onclose: () => dialog.remove() }, h('div.stack', h('h2', title), ...children));
 	document.body.append(dialog);
 	dialog.showModal();
 	return dialog;
@@ -46,22 +46,25 @@ export function openDialog(title, ...children) {
 /**
  * Opens a dialog with fields.
  * @param {string} title
- * @param {import('../dom.js').Child[]} fields
+ * @param {Child[]} fields
  * @param {string} label of the button
- * @param {() => Promise<unknown>} submit false: the dialog stays
+ * @param {() => Promise<unknown>} submit if it fails, the dialog stays
  */
 export function openForm(title, fields, label, submit) {
-	const first = h('button', { className: 'first' }, label);
-	const dialog = openDialog(title, h('form', {
-		className: 'stack',
+	const first = h('button.first', label);
+	const dialog = openDialog(title, h('form.stack', {
 		onsubmit: async (/** @type {Event} */ event) => {
 			event.preventDefault();
 			if (first.disabled) return; // once, however often it is clicked
 			first.disabled = true;
-			if ((await submit()) !== false) dialog.close();
-			first.disabled = false;
+			try {
+				await submit();
+				dialog.close();
+			} finally {
+				first.disabled = false;
+			}
 		},
-	}, fields, h('div', { className: 'row' }, first, h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
+	}, fields, h('div.row', first, h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')))));
 }
 
 /**
@@ -73,8 +76,8 @@ export function openForm(title, fields, label, submit) {
 export function ask(question, { text, yes, danger = false }) {
 	return new Promise((resolve) => {
 		const answer = (/** @type {boolean} */ value) => { resolve(value); dialog.close(); };
-		const dialog = openDialog(question, text && h('p', {}, text), h('div', { className: 'row' },
-			h('button', { className: danger ? 'danger' : 'first', onclick: () => answer(true) }, yes),
+		const dialog = openDialog(question, text && h('p', text), h('div.row',
+			h('button', { class: danger ? 'danger' : 'first', onclick: () => answer(true) }, yes),
 			h('button', { autofocus: true, onclick: () => answer(false) }, t('cancel'))));
 		dialog.classList.add('ask');
 		dialog.addEventListener('close', () => resolve(false));

@@ -1,14 +1,7 @@
 // A picture, or what the camera sees, with frames on the faces.
 
 import { h, svg, fill } from '../dom.js';
-
-/**
- * @typedef {object} Framed
- * @property {{left?: number, top?: number, width: number, height: number}} box in pixels of the picture
- * @property {string} [tone] class of the colour: good, unsure, plain, bad
- * @property {string} [label] stands below the frame
- * @property {() => void} [choose] called when the frame is chosen
- */
+import { word } from '../text.js';
 
 /**
  * Returns a picture with a way to frame faces on it.
@@ -17,7 +10,7 @@ import { h, svg, fill } from '../dom.js';
  */
 export function picture(image) {
 	const layer = svg('svg', { preserveAspectRatio: 'none' });
-	const element = h('div', { className: 'picture' }, image, layer);
+	const element = h('div.picture', image, layer);
 	return {
 		element,
 		frame(width, height, faces) {
@@ -46,7 +39,6 @@ export function picture(image) {
 	};
 }
 
-
 /**
  * Returns the image of a file once it is loaded. Its address is given back when it is.
  * @param {Blob} file
@@ -59,6 +51,8 @@ export async function imageOf(file, alt) {
 	try {
 		image.src = address;
 		await image.decode();
+	} catch {
+		throw new Error(word('REFUSAL_NOT_AN_IMAGE'));
 	} finally {
 		URL.revokeObjectURL(address);
 	}

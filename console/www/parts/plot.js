@@ -15,9 +15,9 @@ export function line(title, values, say = (v) => number(v)) {
 	const finite = values.filter(Number.isFinite);
 	const top = Math.max(...finite, 1e-9);
 	const points = finite.map((v, i) => `${((i / Math.max(1, finite.length - 1)) * WIDTH).toFixed(1)},${(HEIGHT - 4 - (v / top) * (HEIGHT - 8)).toFixed(1)}`).join(' ');
-	return h('figure', { className: 'card stack tight' },
-		h('figcaption', { className: 'soft small' }, title),
-		h('strong', { className: 'figure' }, say(values.at(-1) ?? 0)),
+	return h('figure.card.stack.tight',
+		h('figcaption.soft.small', title),
+		h('strong.figure', say(values.at(-1) ?? 0)),
 		finite.length > 1 && svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'plot', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('polyline', { points })));
 }
 

@@ -4,7 +4,7 @@ import { h } from '../dom.js';
 import { number, t, word } from '../text.js';
 import { icon } from './icons.js';
 
-/** @type {Record<string, {tone: string, icon: import('./icons.js').IconName}>} */
+/** @type {Record<string, {tone: string, icon: IconName}>} */
 const looks = {
 	VERDICT_MATCH: { tone: 'good', icon: 'tick' },
 	VERDICT_AMBIGUOUS: { tone: 'unsure', icon: 'question' },
@@ -16,22 +16,16 @@ const looks = {
 export const toneOf = (verdict) => looks[verdict]?.tone ?? 'plain';
 
 /**
- * @typedef {object} Candidate
- * @property {string} student_id
- * @property {number} [similarity]
- */
-
-/**
  * Returns a verdict with its reasons.
  * @param {{verdict: string, student_id?: string, reasons?: string[], quality?: any}} answer of Identify, or the like
  */
 export function verdictCard(answer) {
 	const { tone, icon: name } = looks[answer.verdict] ?? { tone: 'plain', icon: 'unknown' };
-	return h('div', { className: `verdict ${tone}`, 'data-verdict': answer.verdict },
+	return h(`div.verdict.${tone}`, { 'data-verdict': answer.verdict },
 		icon(name),
-		h('div', {},
-			h('strong', {}, answer.student_id || word('verdict', answer.verdict)),
-			h('span', {}, answer.student_id ? word('verdict', answer.verdict) : reasonsOf(answer).join(' '))));
+		h('div',
+			h('strong', answer.student_id || word(answer.verdict)),
+			h('span', answer.student_id ? word(answer.verdict) : reasonsOf(answer).join(' '))));
 }
 
 /**
@@ -41,7 +35,7 @@ export function verdictCard(answer) {
  */
 export function reasonsOf(answer) {
 	const reasons = answer.reasons ?? answer.quality?.reasons ?? [];
-	return reasons.map((/** @type {string} */ reason) => word('reason', reason));
+	return reasons.map((/** @type {string} */ reason) => word(reason));
 }
 
 /**
@@ -52,14 +46,14 @@ export function reasonsOf(answer) {
 export function scale(candidates, threshold) {
 	const top = Math.max(0.01, threshold * 1.25, ...candidates.map((c) => c.similarity ?? 0));
 	const share = (/** @type {number} */ value) => `${100 * Math.max(0, Math.min(1, value / top))}%`;
-	return h('ol', { className: 'scale' }, candidates.map((c) => {
+	return h('ol.scale', candidates.map((c) => {
 		const similarity = c.similarity ?? 0;
 		const value = h('i');
 		value.style.width = share(similarity);
 		const line = h('b');
 		line.style.left = share(threshold);
-		return h('li', { className: similarity >= threshold ? 'good' : 'plain' },
-			h('div', { className: 'row' }, h('span', { className: 'id grow' }, c.student_id), h('span', { className: 'number' }, number(similarity, 2))),
-			h('div', { className: 'bar', role: 'img', 'aria-label': t('verdict.bar', { similarity: number(similarity, 2), threshold: number(threshold, 2) }) }, value, line));
+		return h('li', { class: similarity >= threshold ? 'good' : 'plain' },
+			h('div.row', h('span.id.grow', c.student_id), h('span.number', number(similarity, 2))),
+			h('div.bar', { role: 'img', 'aria-label': t('verdict.bar', { similarity: number(similarity, 2), threshold: number(threshold, 2) }) }, value, line));
 	}));
 }
