@@ -243,6 +243,40 @@ func testDamage(t *testing.T, key *SealKey) {
 	}
 }
 
+// TestManifestEnds cuts the list of tables at every byte, in a folder whose server was killed
+// before it deleted the logs that are in tables. Without its end Pebble takes changes in tables
+// for later ones, and would overwrite them.
+func TestManifestEnds(t *testing.T) {
+	planted := plantFolder(t, 27, nil)
+	f, killed := planted["closed"], planted["killed"]
+	for _, log := range list(t, killed.fs, ".log") {
+		if ok, err := vfs.Clone(killed.fs, f.fs, log, log); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+	}
+	manifest := f.manifest(t)
+	outcomes := map[string]int{}
+	for at := range int(sizeOf(t, f.fs, "gallery/"+manifest)) {
+		outcomes[f.outcome(t, fmt.Sprintf("%s: cut to %d bytes", manifest, at), func(fs *vfs.MemFS) {
+			alter(t, fs, "gallery/"+manifest, func(b []byte) []byte { return b[:at] })
+		}, manifest)]++
+	}
+	t.Log(outcomes)
+	if outcomes["refused"] == 0 {
+		t.Error("the test does not reach the file")
+	}
+}
+
+// manifest returns the name of the file that lists the tables.
+func (f plantedFolder) manifest(t *testing.T) (name string) {
+	for _, marker := range f.names(t) {
+		if strings.HasPrefix(marker, "marker.manifest.") {
+			_, name, _ = strings.Cut(strings.TrimPrefix(marker, "marker.manifest."), ".")
+		}
+	}
+	return name
+}
+
 // TestExchangedFiles gives any two files of a folder each other's names.
 func TestExchangedFiles(t *testing.T) {
 	f := plantFolder(t, 28, nil)["killed"]
@@ -319,12 +353,7 @@ func sizeOf(t *testing.T, fs vfs.FS, name string) int64 {
 // is refused, and no file is touched, because Pebble would delete all tables.
 func TestDamagedManifestIsNoAcceptableLoss(t *testing.T) {
 	for kind, f := range plantFolder(t, 29, nil) {
-		var manifest string
-		for _, name := range f.names(t) {
-			if strings.HasPrefix(name, "marker.manifest.") {
-				_, manifest, _ = strings.Cut(strings.TrimPrefix(name, "marker.manifest."), ".")
-			}
-		}
+		manifest := f.manifest(t)
 		alter(t, f.fs, "gallery/"+manifest, func(b []byte) []byte { b[9] ^= 1; return b })
 		before := f.names(t)
 		_, err := Open("gallery", Options{FS: f.fs, AcceptLoss: true})
