@@ -46,6 +46,12 @@ func usageError(format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
+// brokeOff is for what Connect calls canceled or internal without an answer of the server: a
+// connection that broke, or an answer in no protocol that it knows.
+func brokeOff(server string, err *connect.Error) error {
+	return &exitError{exitUnavailable, fmt.Errorf("the connection to the server at %s broke, or something else answers there: look whether it still runs (%s)", server, err.Message())}
+}
+
 // callError says what a failed call means to the person at the terminal.
 func callError(server string, err error) error {
 	if err == nil {
@@ -55,14 +61,21 @@ func callError(server string, err error) error {
 	if !errors.As(err, &answer) {
 		return err
 	}
+	if errors.Is(err, errSpeaksTLS) {
+		return usageError("the server at %s speaks TLS: write https:// in --server, and give --ca with the file of its authority", server)
+	}
 	if !connect.IsWireError(answer) {
 		switch answer.Code() {
 		case connect.CodeCanceled:
-			return context.Canceled
+			if errors.Is(err, context.Canceled) {
+				return context.Canceled
+			}
+			return brokeOff(server, answer)
 		case connect.CodeInternal:
 			if errors.Is(err, proto.Error) { // the request cannot be written
 				return usageError("a name on the command line is not UTF-8")
 			}
+			return brokeOff(server, answer)
 		case connect.CodeUnavailable:
 			if why := new(tls.CertificateVerificationError); errors.As(err, &why) {
 				return &exitError{exitFailure, fmt.Errorf("the server at %s is not trusted, and was asked nothing: give --ca with the file of its authority, and call it by a name that its certificate is for (%w)", server, why)}

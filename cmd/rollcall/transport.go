@@ -3,9 +3,12 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 )
 
 // unary returns a client for calls that each get one answer.
@@ -50,5 +53,32 @@ func (c *calls) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.options.gallery != "" {
 		r.Header.Set("Rollcall-Gallery", url.PathEscape(c.options.gallery))
 	}
-	return c.RoundTripper.RoundTrip(r)
+	answer, err := c.RoundTripper.RoundTrip(r)
+	if err == nil && wantsTLS(r, answer) {
+		return nil, errors.Join(errSpeaksTLS, answer.Body.Close())
+	}
+	if err != nil && r.URL.Scheme == "http" && asksForTLS(r.URL.Host) {
+		return nil, fmt.Errorf("%w (%w)", errSpeaksTLS, err)
+	}
+	return answer, err
+}
+
+// errSpeaksTLS says that a server was called without TLS, and speaks nothing else.
+var errSpeaksTLS = errors.New("the server speaks TLS")
+
+// wantsTLS says whether an answer is that of net/http to a call that should have come by TLS.
+// In HTTP/1.0 it answers nothing else.
+func wantsTLS(r *http.Request, answer *http.Response) bool {
+	return r.URL.Scheme == "http" && answer.StatusCode == http.StatusBadRequest && !answer.ProtoAtLeast(1, 1)
+}
+
+// asksForTLS says whether a server answers so. One that is called by HTTP/2 cuts the connection.
+func asksForTLS(host string) bool {
+	client := http.Client{Timeout: 2 * time.Second}
+	answer, err := client.Get("http://" + host + "/livez")
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	return wantsTLS(answer.Request, answer)
 }
