@@ -200,3 +200,34 @@ func TestTailOfAWrongTable(t *testing.T) {
 		}
 	}
 }
+
+// Few pairs near the tail do not turn it: of galleries of 100 students with the same similarities,
+// the threshold for one comparison in 100,000 spreads little. Where each level counts the same, it
+// spreads by .015.
+func TestTailIsSteady(t *testing.T) {
+	rng := newRand(t, 23)
+	model := Model{}
+	for power := -1.0; power >= -6; power-- {
+		fmr := math.Pow(10, power)
+		model.Calibration = append(model.Calibration, Calibration{fmr, float32(0.12 * normal(fmr))})
+	}
+	const galleries = 200
+	var sum, squares float64
+	for range galleries {
+		var s similarities
+		for range 100 * 99 / 2 {
+			similarity := float32(0.12 * rng.NormFloat64())
+			s.add(similarity, 1) // each pair of students is compared twice
+			s.add(similarity, 1)
+		}
+		tail, ok := s.tail(model.form())
+		if !ok {
+			t.Fatal("no tail")
+		}
+		sum, squares = sum+tail(1e-5), squares+tail(1e-5)*tail(1e-5)
+	}
+	mean := sum / galleries
+	if spread := math.Sqrt(squares/galleries - mean*mean); spread > 0.012 || math.Abs(mean-0.12*normal(1e-5)) > 0.005 {
+		t.Errorf("%.4f, spread %.4f; want %.4f", mean, spread, 0.12*normal(1e-5))
+	}
+}

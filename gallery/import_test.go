@@ -32,14 +32,21 @@ func exported(t *testing.T, g *Gallery) (records []Record, text []string) {
 	return records, text
 }
 
-// TestImport exports random galleries and imports them, in parts and in part again: what goes out
-// of the other gallery is what came in.
+// TestImport exports random galleries and imports them, in parts and in part again, and until the
+// disk is full: what goes out of the other gallery is what came in.
 func TestImport(t *testing.T) {
 	models := []Model{{Name: "a", Digest: "1", Dimension: 16, Threshold: .5}, {Name: "b", Digest: "2", Dimension: 8, Threshold: .5}}
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 27))
-			s := openGalleries(t, storage.OpenMemory(storage.Faults{}), Options{Models: catalogue(models...)}, 0)
+			room := -1 // for so many more commits; less than 0: for all
+			s := openGalleries(t, storage.OpenMemory(storage.Faults{BeforeCommit: func() error {
+				if room == 0 {
+					return storage.ErrReadOnly
+				}
+				room--
+				return nil
+			}}), Options{Models: catalogue(models...)}, 0)
 			mustCreate(t, s, "from", "to")
 			with(t, s, "from", func(g *Gallery) {
 				for n := range 60 {
@@ -76,6 +83,12 @@ func TestImport(t *testing.T) {
 						t.Errorf("a dry run made %d changes", seq-1)
 					}
 					opts.DryRun = false
+					room = 1
+					if done, err := s.Import(t.Context(), to, "to", records, opts); !errors.Is(err, ErrReadOnly) || done.Stored > 0 {
+						t.Errorf("on a full disk: %+v, %v", done, err)
+					}
+					mustBeAsStored(t, to)
+					room = -1
 					cut := rng.IntN(len(records))
 					take(records[:cut])
 					take(records[cut/2:])

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/wal"
 )
@@ -42,13 +41,9 @@ type acknowledged struct {
 	failed  bool // the last write failed: this is logged only once
 }
 
-// checkAcknowledged compares the file with the store. It returns what is missing; nil:
+// checkAcknowledged compares the file with the number of changes in the store. It returns what is missing; nil:
 // nothing, or nobody can tell.
-func (in *inspection) checkAcknowledged(db *pebble.DB) (lost, err error) {
-	number, _, err := meta(db, metaNumber)
-	if err != nil {
-		return nil, err
-	}
+func (in *inspection) checkAcknowledged(number uint64) (lost, err error) {
 	said, err := saidAcknowledged(in.fs, in.dir)
 	switch {
 	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF)) && number == 0: // a new store

@@ -62,16 +62,17 @@ func gather[T any](seq iter.Seq2[T, error]) (all []T, err error) {
 // plantedFolder is a folder, and what it holds.
 type plantedFolder struct {
 	fs   *vfs.MemFS
+	key  *SealKey
 	want map[string]holding
 }
 
 // plantFolder makes a folder with several partitions, a log and journals, over several
-// tables. It returns what a kill leaves of it, and what a
-// close leaves.
-func plantFolder(t *testing.T, seed uint64) map[string]plantedFolder {
+// tables, sealed with the key if there is one. It returns what a kill leaves of it, and
+// what a close leaves.
+func plantFolder(t *testing.T, seed uint64, key *SealKey) map[string]plantedFolder {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
-	s := openMem(t, fs)
+	s := openSealed(t, fs, key)
 	rng := rand.New(rand.NewPCG(seed, 27))
 	models := map[string]*model{"elm": newModel(), "oak": newModel(), "pine": newModel(), ServerPartition: newModel()}
 	ids := []string{"elm", "oak", "pine", ServerPartition}
@@ -119,7 +120,7 @@ func plantFolder(t *testing.T, seed uint64) map[string]plantedFolder {
 	killed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
 	closeNow(t, s)
 	closed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
-	return map[string]plantedFolder{"closed": {closed, want}, "killed": {killed, want}}
+	return map[string]plantedFolder{"closed": {closed, key, want}, "killed": {killed, key, want}}
 }
 
 // names returns the files of the folder.
@@ -157,7 +158,7 @@ func (f plantedFolder) outcome(t *testing.T, what string, damage func(*vfs.MemFS
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	s, err := Open("gallery", Options{FS: fs, MinFreeBytes: -1})
+	s, err := Open("gallery", Options{FS: fs, MinFreeBytes: -1, SealKey: f.key})
 	if err != nil {
 		check(err)
 		return "refused"
@@ -190,12 +191,20 @@ func damagePlaces(t *testing.T) int {
 	return 2
 }
 
+// damageBlock is where TestDamage cuts each file: at its multiples.
+const damageBlock = 4096
+
 // TestDamage damages every file of a folder that was closed, and of one whose server was
-// killed: it flips bits, cuts, and removes each. What opens holds exactly what was stored,
-// or an error names the file and says what to do.
+// killed, sealed and not: it flips bits, cuts, and removes each. What opens holds exactly
+// what was stored, or an error names the file and says what to do.
 func TestDamage(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { testDamage(t, nil) })
+	t.Run("sealed", func(t *testing.T) { testDamage(t, testKey(t, 1)) })
+}
+
+func testDamage(t *testing.T, key *SealKey) {
 	const seed = 27
-	for kind, f := range plantFolder(t, seed) {
+	for kind, f := range plantFolder(t, seed, key) {
 		for i, name := range f.names(t) {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, uint64(i)))
@@ -210,13 +219,18 @@ func TestDamage(t *testing.T) {
 						alter(t, fs, "gallery/"+name, func(b []byte) []byte { b[at] ^= bit; return b })
 					})
 				}
+				cut := func(at int) {
+					try(fmt.Sprintf("%s: cut to %d bytes", name, at), func(fs *vfs.MemFS) {
+						alter(t, fs, "gallery/"+name, func(b []byte) []byte { return b[:at] })
+					})
+				}
 				for range min(size, damagePlaces(t)) {
 					flip(rng.IntN(size))
 					flip(max(0, size-1-rng.IntN(60))) // the footer of a table, the end of a log
-					cut := rng.IntN(size)
-					try(fmt.Sprintf("%s: cut to %d bytes", name, cut), func(fs *vfs.MemFS) {
-						alter(t, fs, "gallery/"+name, func(b []byte) []byte { return b[:cut] })
-					})
+					cut(rng.IntN(size))
+				}
+				for at := 0; at < size; at += damageBlock {
+					cut(at)
 				}
 				try(name+" removed", func(fs *vfs.MemFS) {
 					if err := fs.Remove("gallery/" + name); err != nil {
@@ -229,9 +243,43 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestManifestEnds cuts the list of tables at every byte, in a folder whose server was killed
+// before it deleted the logs that are in tables. Without its end Pebble takes changes in tables
+// for later ones, and would overwrite them.
+func TestManifestEnds(t *testing.T) {
+	planted := plantFolder(t, 27, nil)
+	f, killed := planted["closed"], planted["killed"]
+	for _, log := range list(t, killed.fs, ".log") {
+		if ok, err := vfs.Clone(killed.fs, f.fs, log, log); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+	}
+	manifest := f.manifest(t)
+	outcomes := map[string]int{}
+	for at := range int(sizeOf(t, f.fs, "gallery/"+manifest)) {
+		outcomes[f.outcome(t, fmt.Sprintf("%s: cut to %d bytes", manifest, at), func(fs *vfs.MemFS) {
+			alter(t, fs, "gallery/"+manifest, func(b []byte) []byte { return b[:at] })
+		}, manifest)]++
+	}
+	t.Log(outcomes)
+	if outcomes["refused"] == 0 {
+		t.Error("the test does not reach the file")
+	}
+}
+
+// manifest returns the name of the file that lists the tables.
+func (f plantedFolder) manifest(t *testing.T) (name string) {
+	for _, marker := range f.names(t) {
+		if strings.HasPrefix(marker, "marker.manifest.") {
+			_, name, _ = strings.Cut(strings.TrimPrefix(marker, "marker.manifest."), ".")
+		}
+	}
+	return name
+}
+
 // TestExchangedFiles gives any two files of a folder each other's names.
 func TestExchangedFiles(t *testing.T) {
-	f := plantFolder(t, 28)["killed"]
+	f := plantFolder(t, 28, nil)["killed"]
 	names := f.names(t)
 	for i, a := range names {
 		for _, b := range names[:i] {
@@ -281,7 +329,7 @@ func twoTables(t *testing.T) (f plantedFolder, tables []string) {
 			t.Fatal(err)
 		}
 	}
-	f = plantedFolder{fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}), nil}
+	f = plantedFolder{fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}), nil, nil}
 	var err error
 	if f.want, _, err = readAll(t.Context(), s); err != nil {
 		t.Fatal(err)
@@ -304,13 +352,8 @@ func sizeOf(t *testing.T, fs vfs.FS, name string) int64 {
 // TestDamagedManifestIsNoAcceptableLoss damages the list of tables: also who accepts a loss
 // is refused, and no file is touched, because Pebble would delete all tables.
 func TestDamagedManifestIsNoAcceptableLoss(t *testing.T) {
-	for kind, f := range plantFolder(t, 29) {
-		var manifest string
-		for _, name := range f.names(t) {
-			if strings.HasPrefix(name, "marker.manifest.") {
-				_, manifest, _ = strings.Cut(strings.TrimPrefix(name, "marker.manifest."), ".")
-			}
-		}
+	for kind, f := range plantFolder(t, 29, nil) {
+		manifest := f.manifest(t)
 		alter(t, f.fs, "gallery/"+manifest, func(b []byte) []byte { b[9] ^= 1; return b })
 		before := f.names(t)
 		_, err := Open("gallery", Options{FS: f.fs, AcceptLoss: true})

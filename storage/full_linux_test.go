@@ -1,16 +1,14 @@
 package storage
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"rollcall/storage/disktest"
 )
 
 // diskMiB is the size of the disk of TestFullDisk, and leastMiB what it must have free for changes.
@@ -28,7 +26,7 @@ func TestFullDisk(t *testing.T) {
 		fillUp(t, dir)
 		return
 	}
-	disk := mountDisk(t)
+	disk := disktest.Mount(t, diskMiB)
 	dir := filepath.Join(disk, "gallery")
 	opts := Options{MinFreeBytes: leastMiB << 20}
 	s := openAt(t, dir, opts)
@@ -39,7 +37,7 @@ func TestFullDisk(t *testing.T) {
 	gone := func(id string) []Change {
 		return []Change{{Time: noon, Cause: "test", Writes: []Write{{Ref: Student{ID: id}.Ref()}}}}
 	}
-	leave(t, disk, leastMiB/2)
+	disktest.Leave(t, disk, leastMiB/2)
 	onPebble(s).space.expired.Store(true)
 	err := p.Commit(t.Context(), 3, []Change{change(Student{ID: "dan"})})
 	wantError(t, "a change", err, ErrReadOnly)
@@ -53,12 +51,12 @@ func TestFullDisk(t *testing.T) {
 	s = openAt(t, dir, opts)
 	p = partition(t, s, "school")
 	equal(t, "what is there", load(t, p), []Record{Student{ID: "bob"}, Student{ID: "cem"}})
-	leave(t, disk, leastMiB/2) // what its logs took is free now
+	disktest.Leave(t, disk, leastMiB/2) // what its logs took is free now
 	onPebble(s).space.expired.Store(true)
 	wantError(t, "a change after a start", p.Commit(t.Context(), 4, []Change{change(Student{ID: "dan"})}), ErrReadOnly)
 	wantError(t, "a deletion after a start", p.Commit(t.Context(), 4, gone("bob")), nil)
 
-	leave(t, disk, 0)
+	disktest.Leave(t, disk, 0)
 	onPebble(s).space.expired.Store(true)
 	wantError(t, "a deletion on a full disk", p.Commit(t.Context(), 5, gone("cem")), ErrReadOnly)
 	equal(t, "what can be read", load(t, p), []Record{Student{ID: "cem"}})
@@ -66,14 +64,14 @@ func TestFullDisk(t *testing.T) {
 	_, err = Open(dir, opts)
 	wantError(t, "Open", err, ErrReadOnly)
 
-	leave(t, disk, diskMiB)
+	disktest.Leave(t, disk, diskMiB)
 	s = openAt(t, dir, opts)
 	p = partition(t, s, "school")
 	put(t, p, Student{ID: "dan"})
 	equal(t, "with room again", load(t, p), []Record{Student{ID: "cem"}, Student{ID: "dan"}})
 	closeNow(t, s)
 
-	leave(t, disk, 12)
+	disktest.Leave(t, disk, 12)
 	output, status := runChild(t, dir)
 	if status != 1 || !strings.Contains(output, "ending the process") || !strings.Contains(output, "free some space") || !strings.Contains(output, "no space left") {
 		t.Errorf("exit status %d and output:\n%s", status, output)
@@ -82,7 +80,7 @@ func TestFullDisk(t *testing.T) {
 	if acknowledged == 0 {
 		t.Error("the disk was full before the first change")
 	}
-	leave(t, disk, diskMiB)
+	disktest.Leave(t, disk, diskMiB)
 	s = openAt(t, dir, opts)
 	p = partition(t, s, "school")
 	sequence, err := p.Sequence(t.Context())
@@ -121,56 +119,4 @@ func openAt(t *testing.T, dir string, opts Options) *Store {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// mountDisk mounts a small file system of its own, or skips the test.
-func mountDisk(t *testing.T) string {
-	t.Helper()
-	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(image, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(image, diskMiB<<20); err != nil {
-		t.Fatal(err)
-	}
-	// No blocks are kept for root: what it has free is what everybody has free.
-	for _, command := range [][]string{{"mkfs.ext4", "-q", "-m", "0", image}, {"mount", "-o", "loop", image, dir}} {
-		if output, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
-			t.Skipf("SKIPPED: no small disk can be mounted here, so nobody has looked what a full one does: %v: %v: %s", command, err, output)
-		}
-	}
-	t.Cleanup(func() {
-		if output, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, output)
-		}
-	})
-	return dir
-}
-
-// leave makes a file of another program as large as leaves so many MiB free, or none.
-func leave(t *testing.T, disk string, mib int64) {
-	t.Helper()
-	filler := filepath.Join(disk, "filler")
-	if err := os.Remove(filler); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	var have syscall.Statfs_t
-	if err := syscall.Statfs(disk, &have); err != nil {
-		t.Fatal(err)
-	}
-	size := int64(have.Bavail)*have.Bsize - mib<<20
-	if size <= 0 {
-		return
-	}
-	file, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	// The file system needs some blocks for itself.
-	for err = syscall.ENOSPC; err != nil; size -= 64 << 10 {
-		if err = syscall.Fallocate(int(file.Fd()), 0, 0, size); err != nil && !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
 }

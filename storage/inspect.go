@@ -80,9 +80,18 @@ func (in *inspection) checkContent(db *pebble.DB) error {
 	if err != nil {
 		return err
 	}
+	number, _, err := meta(db, metaNumber)
+	if err != nil {
+		return err
+	}
+	if number < inTables {
+		// What the manifest says last is how far Pebble's history goes. Pebble serves nothing
+		// that comes after it, and would write over it.
+		return in.badManifest(missing(number+1, inTables))
+	}
 	lost, err := in.checkLogs(inTables)
 	if err == nil && lost == nil {
-		lost, err = in.checkAcknowledged(db)
+		lost, err = in.checkAcknowledged(number)
 	}
 	if err != nil || lost == nil {
 		return err

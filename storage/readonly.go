@@ -12,7 +12,7 @@ import (
 
 // OpenReadOnly opens a folder for reading alone, and writes nothing but a lock into it: so
 // a full disk does not end the process. Commit returns ErrReadOnly. The other errors are
-// those of [Open]; there must be a store.
+// those of [Open], and fs.ErrNotExist where there is no store.
 func OpenReadOnly(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -45,7 +45,10 @@ func (p *pebbleBackend) openReadOnly(opts Options) error {
 		if err := refuseRemains(o.FS, p.dir); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: there is no store: %w", ErrForeign, fs.ErrNotExist)
+		if err := checkFolder(o.FS, p.dir); err != nil {
+			return err
+		}
+		return fmt.Errorf("there is no store in it: %w", fs.ErrNotExist)
 	}
 	if p.db, err = inspect(p.dir, desc, o, opts); err != nil {
 		return err

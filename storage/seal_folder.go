@@ -43,8 +43,8 @@ func (m *moving) run(ctx context.Context, progress func(Copied)) error {
 	if done, err := m.finishInterrupted(); done || err != nil {
 		return err
 	}
-	if !exists(m.dir) {
-		return fmt.Errorf("there is no folder %s", m.dir)
+	if names, err := os.ReadDir(m.dir); err != nil || len(names) == 0 {
+		return fmt.Errorf("there is no data in the folder %s: name the one of \"serve --data\"; a new one is sealed from the start", m.dir)
 	}
 	if exists(m.old) {
 		return fmt.Errorf("the old files of an earlier run are in %s: delete them first, or move them away", m.old)

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rollcall/storage/powertest"
 )
 
 // personal commits records, changes and lines that are easy to find again, and returns what
@@ -268,10 +270,11 @@ func TestParseSealKey(t *testing.T) {
 	}
 }
 
-// TestRotateSealKey crashes at every sync of a rotation: the folder opens with the old key or
-// with the new one, whole, and with no other.
+// TestRotateSealKey kills a rotation and cuts its power at every write, also while it rewrites the
+// files: the folder opens with the old key or with the new one, whole, and with no other. From
+// there it can be rotated again.
 func TestRotateSealKey(t *testing.T) {
-	first, second := testKey(t, 1), testKey(t, 2)
+	first, second, third := testKey(t, 1), testKey(t, 2), testKey(t, 3)
 	fs := vfs.NewCrashableMem()
 	s := openSealed(t, fs, first)
 	for _, id := range []string{"a", "a\x00", "b", ServerPartition} {
@@ -279,44 +282,45 @@ func TestRotateSealKey(t *testing.T) {
 	}
 	want := content(t, s)
 	closeNow(t, s)
-	var mu sync.Mutex
-	var clones []*vfs.MemFS
-	rng := rand.New(rand.NewPCG(4, 5))
-	cut := func(string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, percent := range []int{0, 50, 100} {
-			clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng}))
-		}
-		return nil
-	}
-	wrapped, err := RotateSealKey(t.Context(), "gallery", Options{FS: syncFS{fs, cut}, SealKey: first}, second)
+	disk := powertest.New(fs, 4)
+	wrapped, err := RotateSealKey(t.Context(), "gallery", Options{FS: disk.CutFS(), SealKey: first}, second)
 	if err != nil || wrapped != 4 {
 		t.Fatal(wrapped, err)
 	}
-	_ = cut("")
+	disk.Cut()
 	with := map[*SealKey]int{}
-	for _, clone := range clones {
-		var opened *Store
+	for i, left := range disk.Left() {
+		var opens *SealKey
 		for _, key := range []*SealKey{first, second} {
-			s, err := Open("gallery", Options{FS: clone, SealKey: key})
+			s, err := Open("gallery", Options{FS: left.FS, SealKey: key})
 			if errors.Is(err, ErrSealKey) {
 				continue
 			}
-			if err != nil || opened != nil {
+			if err != nil || opens != nil {
 				t.Fatalf("error %v, or both keys open it", err)
 			}
-			opened = s
+			opens = key
 			with[key]++
 			equal(t, "what the crash left", content(t, s), want)
 			closeNow(t, s)
 		}
-		if opened == nil {
+		if opens == nil {
 			t.Fatal("neither key opens what the crash left")
 		}
+		if i%7 > 0 { // 3 a cut: all of them in turn
+			continue
+		}
+		next := map[*SealKey]*SealKey{first: second, second: third}[opens]
+		if _, err := RotateSealKey(t.Context(), "gallery", Options{FS: left.FS, SealKey: opens}, next); err != nil {
+			t.Fatalf("rotating again after a crash: %v", err)
+		}
+		s := openSealed(t, left.FS, next)
+		equal(t, "what was rotated again", content(t, s), want)
+		closeNow(t, s)
 	}
+	t.Logf("%d cuts: the old key opens %d, the new one %d", len(disk.Left()), with[first], with[second])
 	if with[first] == 0 || with[second] == 0 {
-		t.Errorf("after %d crashes the old key opens %d and the new one %d: the test misses the rotation", len(clones), with[first], with[second])
+		t.Errorf("the test misses the rotation")
 	}
 	_, err = RotateSealKey(t.Context(), "gallery", Options{FS: fs, SealKey: first}, second)
 	wantError(t, "rotating with the old key", err, ErrSealKey)

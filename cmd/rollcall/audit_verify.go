@@ -119,8 +119,8 @@ func (k *keptHeads) add(text []byte) error {
 }
 
 func runAuditVerify(ctx context.Context, out io.Writer, data string, sealKey sealKeyOptions, kept keptHeads) (err error) {
-	if _, err := os.Stat(data); err != nil {
-		return fmt.Errorf("there is no data folder: %w", err)
+	if err := folderExists(data); err != nil {
+		return err
 	}
 	store, err := sealKey.open(ctx, data, storage.Options{})
 	if err != nil {

@@ -122,7 +122,7 @@ func printBackup(out io.Writer, output terminal.Output, what string, m backup.Ma
 	if output.JSON() {
 		return terminal.PrintJSON(out, m)
 	}
-	return terminal.Printf(out, "%s: %s of %s, %s, made %s\n", what, terminal.Megabytes(m.Bytes()),
+	return terminal.Printf(out, "%s: %s of %s, %s, made %s\n", what, terminal.Size(m.Bytes()),
 		galleries(len(m.Galleries)), count(int(m.Changes), "change"), m.Made.Local().Format(time.DateTime))
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"rollcall/cmd/terminal"
@@ -55,8 +54,8 @@ func (r *galleryReport) name() string {
 
 // runCheckFolder checks a data folder that no server has open.
 func runCheckFolder(ctx context.Context, c console, o checkOptions) (err error) {
-	if _, err := os.Stat(o.data); err != nil {
-		return fmt.Errorf("there is no data folder: %w", err)
+	if err := folderExists(o.data); err != nil {
+		return err
 	}
 	report := folderReport{Folder: o.data, Whole: true}
 	key, err := o.sealKey.key(ctx)

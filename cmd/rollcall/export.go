@@ -32,6 +32,7 @@ type exportHeader struct {
 	Version int       `json:"version"`
 	Gallery string    `json:"gallery,omitempty"`
 	Made    time.Time `json:"made,omitzero"`
+	Vectors *bool     `json:"vectors,omitempty"` // nil: the file was made by others
 }
 
 // exportEnd is the last line.
@@ -105,7 +106,7 @@ func (o *exportOptions) write(ctx context.Context, progress, to io.Writer) (reco
 	meter := terminal.NewMeter(progress, "exporting", "records")
 	defer meter.End()
 	w := bufio.NewWriterSize(to, 1<<20)
-	if err := json.NewEncoder(w).Encode(exportHeader{exportFormat, exportVersion, o.client.gallery, time.Now().UTC().Truncate(time.Second)}); err != nil {
+	if err := json.NewEncoder(w).Encode(exportHeader{exportFormat, exportVersion, o.client.gallery, time.Now().UTC().Truncate(time.Second), &o.vectors}); err != nil {
 		return 0, err
 	}
 	for parts.Receive() {

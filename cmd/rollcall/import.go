@@ -128,6 +128,9 @@ func (im *importing) all(ctx context.Context, r *bufio.Reader) error {
 	if header.Version != exportVersion {
 		return fmt.Errorf("the export has version %d, and this release reads %d", header.Version, exportVersion)
 	}
+	if header.Vectors != nil && !*header.Vectors {
+		return errors.New("the export was made without vectors, and can only be read: make it again with \"rollcall export --vectors\"; nothing was imported")
+	}
 	for {
 		line, err := im.next(r)
 		if errors.Is(err, io.EOF) {

@@ -66,7 +66,7 @@ func pullOne(ctx context.Context, c console, lib *models.Library, name string, p
 	begun := false
 	pull.Progress = func(done, total int64) {
 		if !begun && done > 0 {
-			fmt.Fprintf(c.err, "  continuing after the %s of an earlier download\n", terminal.Megabytes(done))
+			fmt.Fprintf(c.err, "  continuing after the %s of an earlier download\n", terminal.Size(done))
 		}
 		begun = true
 		m.Step(done, total)
@@ -94,7 +94,7 @@ func downloadSize(k models.Contract, mirror string) string {
 	case k.Source == nil || k.Source.Bytes == 0 || mirror != "" && k.Source.Member != "":
 		return "not known beforehand"
 	case k.Source.Member != "":
-		return fmt.Sprintf("%s, an archive of which only %s is kept", terminal.Megabytes(k.Source.Bytes), k.Source.Member)
+		return fmt.Sprintf("%s, an archive of which only %s is kept", terminal.Size(k.Source.Bytes), k.Source.Member)
 	}
-	return terminal.Megabytes(k.Source.Bytes)
+	return terminal.Size(k.Source.Bytes)
 }

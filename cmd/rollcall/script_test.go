@@ -44,6 +44,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	faces, err := filepath.Abs(filepath.Join("..", "..", "..", "shared", "faces"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -53,7 +57,15 @@ func TestScripts(t *testing.T) {
 				mirror(t, ts, args)
 			},
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "faces" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			_, err := os.Stat(filepath.Join(faces, "faces-192.tar"))
+			return err == nil, nil
+		},
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("FACES", faces)
 			env.Values[mirrorKey{}] = new(*onnxtest.Mirror)
 			env.Setenv("XDG_CACHE_HOME", cache)
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data-home"))

@@ -143,10 +143,15 @@ func runSealRotate(ctx context.Context, c console, o rotateOptions) error {
 	return terminal.Printf(c.out, "%s is sealed with key %s from now on: %s wrapped anew\n", o.data, fresh, count(wrapped, "data key"))
 }
 
-// folderExists returns an error if there is no such folder: opening it would make it.
+// folderExists returns an error if there is no such folder, or nothing in it: opening it would
+// make a store.
 func folderExists(data string) error {
-	if _, err := os.Stat(data); err != nil {
-		return fmt.Errorf("there is no data folder: %w", err)
+	names, err := os.ReadDir(data)
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("%s is empty", data)
+	}
+	if err != nil {
+		return fmt.Errorf("there is no data folder: %w; name the one of \"serve --data\"", err)
 	}
 	return nil
 }

@@ -65,7 +65,9 @@ func runSealFolder(ctx context.Context, c console, data string, from, to *storag
 	if err != nil {
 		return err
 	}
-	terminal.Printf(c.err, "the copy needs about %d MiB beside %s\n", size>>20+1, data)
+	if size > 0 {
+		terminal.Printf(c.err, "the copy needs about %d MiB beside %s\n", size>>20+1, data)
+	}
 	progress, end := copyProgress(c.err, size)
 	old, err := storage.SealFolder(ctx, data, storage.Options{SealKey: from}, to, progress)
 	end()

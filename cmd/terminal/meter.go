@@ -126,10 +126,20 @@ func (m *Meter) End() {
 
 func (m *Meter) amount(n int64) string {
 	if m.unit == Bytes {
-		return Megabytes(n)
+		return Size(n)
 	}
 	return fmt.Sprint(n)
 }
 
-// Megabytes writes an amount of data, such as "4.1 MB".
-func Megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+// Size writes an amount of data, such as "4.1 MB".
+func Size(n int64) string {
+	switch {
+	case n < 1e3:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1e6:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+}

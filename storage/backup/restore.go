@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"rollcall/storage"
 )
@@ -44,6 +45,9 @@ func Restore(ctx context.Context, r io.Reader, dir string, opts Options) (m Mani
 		}
 		return then(ctx, dir, opts)
 	})
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("%w: nothing was restored: free some space, and restore again", err)
+	}
 	return m, err
 }
 
