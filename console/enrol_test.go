@@ -88,7 +88,7 @@ func TestEnrolClass(t *testing.T) {
 	s.restart(0)
 	b.text("[data-report]", "12 of 12")
 	b.look("enrol-report")
-	report := b.text("[data-report] table", "one crop only")
+	report := b.text("[data-report] table", "fewer than three crops")
 	t.Log(report)
 	got := s.students()
 	if len(got) != 12 || got[names[0]] != 1 || got[names[1]] != 2 || got[names[11]] != 3 {

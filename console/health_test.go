@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/jpeg"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,36 @@ func TestHealth(t *testing.T) {
 	b.do("search", chromedp.SetValue("select[name=verdict]", "VERDICT_UNKNOWN"), chromedp.Evaluate[chromedp.Void](`document.querySelector('select[name=verdict]').dispatchEvent(new Event('change'))`),
 		chromedp.Poll[chromedp.Void](fmt.Sprintf(`!document.querySelector("section[aria-label='The last answers']").innerText.includes(%q)`, names[0])))
 	b.text("section[aria-label='The last answers'] table", "Not recognised")
+
+	// An answer that comes late is not shown in the place of a newer one.
+	overtaken := read(b, "two searches", chromedp.Evaluate[string](`(async () => {
+		const { fetch } = window;
+		let slow;
+		window.fetch = async (path, init) => {
+			const answer = await fetch(path, init);
+			if (slow || !path.endsWith('/ListLines')) return answer;
+			await new Promise((resolve) => { slow = resolve });
+			return answer;
+		};
+		const place = document.querySelector("section[aria-label='The last answers']");
+		const until = async (done) => { while (!done()) await new Promise((resolve) => setTimeout(resolve, 20)) };
+		const search = (verdict) => {
+			const field = place.querySelector('select');
+			field.value = verdict;
+			field.dispatchEvent(new Event('change'));
+		};
+		search('VERDICT_UNUSABLE');
+		await until(() => slow);
+		search('VERDICT_MATCH');
+		await until(() => place.querySelectorAll('tbody tr').length === 2);
+		slow();
+		await new Promise((resolve) => setTimeout(resolve, 200));
+		window.fetch = fetch;
+		return place.innerText;
+	})()`, chromedp.EvalAwaitPromise))
+	if !strings.Contains(overtaken, names[0]) {
+		t.Errorf("the older answer is shown: %s", overtaken)
+	}
 
 	b.do("pair", chromedp.SendKeys("input[name=tablet]", "the gate"), chromedp.Click("section[aria-label='Who may use it'] form button"))
 	shown := b.text("section[aria-label='Who may use it'] .note", "Type this into the tablet")

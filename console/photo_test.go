@@ -73,3 +73,34 @@ func TestClassPhoto(t *testing.T) {
 		}
 	}
 }
+
+// Of ten thousand who are absent the page draws some, and more when it is asked to. Who is
+// on a face is found by a part of the id.
+func TestPhotoOfManyStudents(t *testing.T) {
+	s := newSchool(t, false)
+	b := s.open("")
+	b.visit("photo")
+	got := read(b, "draw", chromedp.Evaluate[string](`(async () => {
+		const { picture } = await import('/console/parts/picture.js');
+		const page = document.querySelector('rollcall-photo');
+		page.seats = [{ face: { box: { width: 9, height: 9 } }, verdict: 'VERDICT_UNKNOWN', chosen: '' }];
+		page.roll = Array.from({ length: 10_000 }, (_, i) => 's' + i).sort();
+		page.size = [9, 9];
+		page.view = picture(new Image());
+		page.result.replaceChildren(page.detail, page.lists);
+		page.update();
+		const said = [page.querySelectorAll('li').length];
+		page.querySelector('.halves button').click();
+		said.push(page.querySelectorAll('li').length);
+		page.showSeat(0);
+		said.push(page.querySelectorAll('option').length);
+		const search = page.querySelector('input[type=search]');
+		search.value = 'S9999';
+		search.dispatchEvent(new Event('input'));
+		said.push(page.querySelector('select').value);
+		return said.join(' ');
+	})()`, chromedp.EvalAwaitPromise))
+	if want := "200 400 201 s9999"; got != want {
+		t.Errorf("drawn: %s, want %s", got, want)
+	}
+}

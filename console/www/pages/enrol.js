@@ -221,7 +221,7 @@ function report(outcomes, students, missing) {
 		const count = Math.max(good.length, ...good.map((o) => o.answer?.student_crops ?? 0));
 		const states = [
 			has('DUPLICATE_FACE') && 'duplicate', has('UNLIKE_STUDENT') && 'unlike',
-			count === 0 ? 'none' : count < ENOUGH && (count === 1 ? 'single' : 'few'),
+			count === 0 ? 'none' : count < ENOUGH && 'few',
 			scores.length > 0 && Math.max(...scores) < GOOD && 'poor',
 		].filter((s) => typeof s === 'string');
 		return { student, count, states, problems: all.flatMap((o) => (o.refusal ? [`${o.crop.id}: ${o.refusal.message}`] : [])) };
@@ -235,7 +235,7 @@ function report(outcomes, students, missing) {
 		shown.length > 0 && table([t('student'), t('crops'), t('enrol.look')], shown.map((row) => [
 			studentLink(row.student),
 			number(row.count),
-			[h('div.row', row.states.map((s) => h(`span.tag.${s === 'few' || s === 'single' ? 'unsure' : 'bad'}`, t(`enrol.states.${s}`)))),
+			[h('div.row', row.states.map((s) => h(`span.tag.${s === 'few' ? 'unsure' : 'bad'}`, t(`enrol.states.${s}`)))),
 				...row.problems.map((p) => h('p.small.soft', p))],
 		])),
 		h('button', { onclick: () => saveTable('rollcall-enrolled.csv', [['id', 'crops', 'state', 'problems'], ...rows.map((r) => [r.student, r.count, r.states.join(' ') || 'ok', r.problems.join(' | ')])]) }, icon('download'), t('saveTable')));

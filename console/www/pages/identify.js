@@ -85,7 +85,6 @@ class Identify extends Page {
 			[t('identify.scope'), number(answer.students_in_scope ?? 0)],
 			answer.fpir !== undefined && [t('identify.strangers'), percent(answer.fpir)],
 			[t('identify.quality'), number(quality.score ?? 0, 2)],
-			[t('model'), answer.model],
 		].filter((fact) => fact !== false);
 		return h('div.card.stack',
 			h('h2', t('why')),

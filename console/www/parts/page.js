@@ -11,8 +11,8 @@ export class Page extends HTMLElement {
 	}
 
 	/**
-	 * Begins a work of which only the newest counts: it ends the one with this name that was
-	 * begun before, so that an answer to an older question is never shown last.
+	 * Begins a work, and ends the one with this name that was begun before: an answer to an
+	 * older question is never shown last.
 	 * @param {string} name
 	 * @returns {AbortSignal} ends with the work, and when the page is left
 	 */

@@ -4,8 +4,8 @@
 // frames; two children need longer to change places.
 const GONE = 1500;
 
-// Least share that two boxes of one face have in common, of their union. A child that
-// stands behind another has a smaller face.
+// Least share of their union that two boxes of one face have in common. Who stands behind
+// another has a smaller face.
 const SAME = 0.4;
 
 export class Visitors {
@@ -22,8 +22,8 @@ export class Visitors {
 		const missed = this.all.filter((v) => now - v.seen < GONE);
 		const here = faces.toSorted((a, b) => b.box.width - a.box.width).map((face) => {
 			const found = missed.findIndex((v) => common(v.face.box, face.box) > SAME);
-			const [visitor] = found < 0 ? [{ frames: [], after: 0, tries: 0, tone: 'good' }] : missed.splice(found, 1);
-			return /** @type {Visitor} */ (Object.assign(visitor ?? {}, { face, seen: now }));
+			const visitor = missed.splice(found, found < 0 ? 0 : 1)[0] ?? { frames: [], after: 0, tries: 0, tone: 'good' };
+			return Object.assign(visitor, { face, seen: now });
 		});
 		this.all = [...here, ...missed];
 		return here;

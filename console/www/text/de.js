@@ -119,7 +119,7 @@ export default {
 		covered: '{n} von {all} können erkannt werden ({share}).',
 		missing: '{n} Dateien der Tabelle fehlen im Ordner oder sind doppelt: {files}',
 		look: 'Anzusehen',
-		states: { duplicate: 'sieht aus wie jemand anderes', unlike: 'anders als die übrigen Bilder', none: 'kein Bild', single: 'nur ein Bild', few: 'weniger als drei Bilder', poor: 'nur schlechte Bilder' },
+		states: { duplicate: 'sieht aus wie jemand anderes', unlike: 'anders als die übrigen Bilder', none: 'kein Bild', few: 'weniger als drei Bilder', poor: 'nur schlechte Bilder' },
 	},
 
 	identify: {

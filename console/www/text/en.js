@@ -118,7 +118,7 @@ export default {
 		covered: '{n} of {all} students can be recognised ({share}).',
 		missing: '{n} files of the table are not in the folder, or twice: {files}',
 		look: 'To look at',
-		states: { duplicate: 'looks like somebody else', unlike: 'unlike the other pictures', none: 'no crop', single: 'one crop only', few: 'fewer than three crops', poor: 'only poor crops' },
+		states: { duplicate: 'looks like somebody else', unlike: 'unlike the other pictures', none: 'no crop', few: 'fewer than three crops', poor: 'only poor crops' },
 	},
 
 	identify: {
