@@ -56,6 +56,9 @@ func TestSealFolderKilled(t *testing.T) {
 		fmt.Printf("WRITES %d\n", writes.Load())
 		return
 	}
+	if testing.Short() {
+		t.Skip("the race detector has nothing to find here")
+	}
 	for i, way := range ways {
 		from, to := key(way[0]), key(way[1])
 		plain, _, want := folderOn(t, from)

@@ -52,6 +52,9 @@ func large(t *testing.T, dir string) *storage.Store {
 // file goes, the last good one stays, the failure is counted and logged, the store takes
 // changes meanwhile, and the next backup is good once there is room.
 func TestBackupOnFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector has nothing to find here")
+	}
 	disk := disktest.Mount(t, fullDiskMiB)
 	dir, data := filepath.Join(disk, "backups"), t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -102,6 +105,9 @@ func TestBackupOnFullDisk(t *testing.T) {
 // TestRestoreOnFullDisk restores to a disk that is full before the end: the error says so, and nothing
 // is left. With room the same call restores all.
 func TestRestoreOnFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector has nothing to find here")
+	}
 	disk := disktest.Mount(t, 4*largeMiB)
 	s := large(t, t.TempDir())
 	var file bytes.Buffer
