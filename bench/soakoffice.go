@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "rollcall/proto/rollcall/v1"
@@ -163,12 +164,15 @@ func (c *soakCaller) makeToken(ctx context.Context) error {
 // pair pairs a tablet and unpairs it.
 func (c *soakCaller) pair(ctx context.Context) error {
 	made, err := c.tokens.CreatePairingCode(ctx, &pb.CreatePairingCodeRequest{Name: "tablet", Role: pb.Role_ROLE_CHECKIN, Galleries: []string{c.id}})
+	if connect.CodeOf(err) == connect.CodeResourceExhausted {
+		return nil // there are too many codes that the address was not let use
+	}
 	if err != nil {
 		return err
 	}
 	cookies, err := c.buySession(ctx, map[string]string{"code": made.GetCode()})
 	if errors.Is(err, errAddress) {
-		return nil // the code is forgotten in a few minutes
+		return nil // the code is forgotten in ten minutes
 	}
 	if err != nil {
 		return err

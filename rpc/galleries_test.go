@@ -25,6 +25,11 @@ import (
 	"rollcall/storage"
 )
 
+// idleEmbedder has a free queue. Nothing else is asked of it.
+type idleEmbedder struct{ Embedder }
+
+func (idleEmbedder) QueueFull(string) error { return nil }
+
 // severalGalleries starts a server with the galleries default, ours and theirs, which has
 // a student. It has no models. Calls come from who the header Test-Galleries says.
 func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, store *storage.Store) {
@@ -61,7 +66,7 @@ func severalGalleries(t *testing.T) (url string, galleries *gallery.Galleries, s
 	journals := journal.Open(store, slog.New(slog.DiscardHandler))
 	eraser := erasure.Open(store, galleries, journals, slog.New(slog.DiscardHandler))
 	t.Cleanup(eraser.Close)
-	s.Ready(Backend{Eraser: eraser, Galleries: galleries, Journals: journals, Tokens: tokens})
+	s.Ready(Backend{Embedder: idleEmbedder{}, Eraser: eraser, Galleries: galleries, Journals: journals, Tokens: tokens})
 	handler := s.Handler()
 	var mu sync.Mutex
 	made := make(map[string]string) // the tokens of admins, by their galleries
