@@ -48,8 +48,8 @@ func (s *Server) refused(r *http.Request, m method) *refusal {
 // connection is closed on a client that still sends a longer one, and the client may not see why.
 const leftUnread = 256 << 10
 
-// refusedCrop refuses a crop for which there is no room in the queue before it is read: under overload
-// that is what most calls cost.
+// refusedCrop refuses a crop before it is read if there is no room for it in the queue. Under overload most
+// calls are refused, and to read and decode them first took time from those that are answered.
 func (s *Server) refusedCrop(r *http.Request, m method) *refusal {
 	if !m.queues || r.ProtoMajor < 2 && (r.ContentLength < 0 || r.ContentLength > leftUnread) {
 		return nil
